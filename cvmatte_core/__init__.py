@@ -1,0 +1,3 @@
+"""CVMatte's core: from a portrait photo to a transparent layer. Knows nothing of OBS."""
+
+__version__ = "0.1.0"

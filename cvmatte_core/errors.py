@@ -1,0 +1,49 @@
+"""The errors that a person meets: a key of the texts and its values, so that each reads in their language.
+
+Standard library only: they cross from the worker to OBS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .texts import Texts
+
+
+class CvmatteError(Exception):
+    """Anything that CVMatte can explain in one sentence: what happened and what to do."""
+
+    def __init__(self, key: str, **values: Any) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(Texts("en")(f"error.{key}", **values))
+
+    def sentence(self, texts: Texts) -> str:
+        return texts(f"error.{self.key}", **self.values)
+
+
+class ImageError(CvmatteError):
+    """The input can't be used: missing, damaged, too large, not a picture."""
+
+
+class SettingsError(CvmatteError):
+    """A control has a value that it can't take."""
+
+
+class ModelError(CvmatteError):
+    """A model is missing, damaged, or failed on this picture."""
+
+
+class OutputError(CvmatteError):
+    """A result can't be written: disk full, folder missing or not writable."""
+
+
+class WorkerError(CvmatteError):
+    """The worker process can't be started, or ended before its answer."""
+
+
+class Cancelled(CvmatteError):
+    """The job was given up on request, before its result was complete."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled")

@@ -1,0 +1,142 @@
+"""The finished layers on disk, from which OBS shows a portrait at once, also before any worker runs.
+
+A layer is kept under the key of its request: the photo's path and the settings. So the same request finds its layer
+again after a restart, in a copied source or after an undo, and nothing about it needs saving in a scene.
+Standard library only: OBS reads here, the worker writes.
+
+    KEY.frame         width, height, format and raw RGBA rows (straight alpha), read with mmap
+    KEY.preview.png   the three views shown in the properties
+    KEY.json          the record: which file it was made from, where its PNG is
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import mmap
+import os
+import struct
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from . import files, paths
+from .settings import MatteSettings
+
+_FORMAT_RGBA_STRAIGHT = 1
+_HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
+_MAGIC, _VERSION = b"CVMF", 1
+_STALE_TEMPORARY = 3600.0  # seconds after which a temporary file has no writer any more
+
+
+class FrameUnusable(Exception):
+    """The frame file is missing, truncated or of another version: make it again."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a finished layer; `size` is (width, height) in pixels, `seconds` what it took to make."""
+
+    key: str
+    image: str
+    image_bytes: int
+    image_modified_ns: int
+    png: str
+    size: tuple[int, int]
+    seconds: float
+
+    def made_from(self, status: os.stat_result) -> bool:
+        """Whether the photo on disk still is the one that this layer was made from."""
+        return (self.image_bytes, self.image_modified_ns) == (status.st_size, status.st_mtime_ns)
+
+
+class Frame:
+    """A mapped frame file: `width`, `height`, and `pixels`, a private writable mapping of RGBA rows at `offset`."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                header = file.read(_HEADER.size)
+                magic, version, width, height, layout, offset = _HEADER.unpack(header)
+                expected = offset + width * height * 4
+                if (magic, version, layout) != (_MAGIC, _VERSION, _FORMAT_RGBA_STRAIGHT):
+                    raise FrameUnusable(path)
+                if width == 0 or height == 0 or os.fstat(file.fileno()).st_size != expected:
+                    raise FrameUnusable(path)
+                # A private mapping: ctypes wants a writable buffer, and the file must not change by it.
+                self.pixels = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (OSError, struct.error, ValueError) as error:
+            raise FrameUnusable(path) from error
+        self.width, self.height, self.offset = width, height, offset
+
+    def close(self) -> None:
+        self.pixels.close()
+
+
+class LayerStore:
+    """The folder of finished layers. Reading never raises for a damaged entry: it counts as absent."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or paths.layers_folder()
+
+    @staticmethod
+    def key(image: str, settings: MatteSettings) -> str:
+        """The name of a request: a photo (its path, or its content's digest) with settings."""
+        request = json.dumps([_VERSION, image, settings.as_dict()], sort_keys=True)
+        return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def frame_path(self, key: str) -> Path:
+        return self.folder / f"{key}.frame"
+
+    def preview_path(self, key: str) -> Path:
+        return self.folder / f"{key}.preview.png"
+
+    def _record_path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def find(self, key: str) -> Record | None:
+        try:
+            values = json.loads(self._record_path(key).read_text(encoding="utf-8"))
+            width, height = values.pop("size")
+            return Record(size=(int(width), int(height)), **values)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def save(self, record: Record) -> None:
+        with files.atomic_write(self._record_path(record.key)) as file:
+            file.write(json.dumps(asdict(record)).encode())
+
+    def write_frame(self, key: str, width: int, height: int, rows: Any) -> Path:
+        """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha."""
+        path = self.frame_path(key)
+        with files.atomic_write(path) as file:
+            file.write(_HEADER.pack(_MAGIC, _VERSION, width, height, _FORMAT_RGBA_STRAIGHT, _HEADER.size))
+            file.write(rows)
+        return path
+
+    def mark_used(self, key: str) -> None:
+        """Keep this layer from being trimmed before ones that nothing has shown for longer."""
+        with contextlib.suppress(OSError):
+            os.utime(self.frame_path(key))
+
+    def forget(self, key: str) -> None:
+        for path in (self.frame_path(key), self.preview_path(key), self._record_path(key)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def trim(self, limit_bytes: int) -> None:
+        """Drop the frames that were used longest ago until the rest fit; their PNG files stay."""
+        with contextlib.suppress(OSError):
+            now = time.time()
+            for path in self.folder.glob(f"{files.TEMPORARY_PREFIX}*"):
+                if now - path.stat().st_mtime > _STALE_TEMPORARY:
+                    path.unlink()
+            frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.frame")]
+            total = sum(size for _, size, _ in frames)
+            for _, size, path in sorted(frames):
+                if total <= limit_bytes:
+                    break
+                path.unlink()
+                total -= size

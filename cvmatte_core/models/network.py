@@ -1,0 +1,33 @@
+"""A loaded network, whatever its backend, and how one is loaded."""
+
+from __future__ import annotations
+
+from typing import Callable, Protocol
+
+import numpy as np
+
+from .. import paths
+from .catalogue import CATALOGUE, verify
+
+
+class Network(Protocol):
+    """A loaded network."""
+
+    def __call__(self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None]) -> np.ndarray:
+        """Estimate alpha.
+
+        rgb: uint8, shape (H, W, 3), sRGB. quality: "fast", "balanced" or "best".
+        on_pass(done, total) is called before each pass and after the last; what it raises ends the estimate.
+        Returns alpha: float32 in 0..1, shape (H, W). Raises ModelError where the network fails.
+        """
+        ...
+
+
+def load(name: str, threads: int) -> Network:
+    """Load a model of the catalogue for `threads` CPU threads. Raises ModelError where it is missing or damaged."""
+    entry = CATALOGUE[name]
+    path = paths.models_folder() / entry.file
+    verify(entry, path)
+    from .recurrent import RecurrentVideoMatting  # imports the runtime: only once a model is truly needed
+
+    return RecurrentVideoMatting(path, threads)

@@ -1,0 +1,49 @@
+"""Where everything of CVMatte's is kept: the one place that knows a folder by name. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment_python() -> Path:
+    """The interpreter of the environment that install.py makes; CVMATTE_PYTHON names another."""
+    chosen = os.environ.get("CVMATTE_PYTHON")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        return ROOT / ".venv" / "Scripts" / "python.exe"
+    return ROOT / ".venv" / "bin" / "python"
+
+
+def models_folder() -> Path:
+    return ROOT / "models"
+
+
+def data_folder() -> Path:
+    """The person's own CVMatte folder, by the platform's custom; CVMATTE_DATA names another."""
+    chosen = os.environ.get("CVMATTE_DATA")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "CVMatte"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "CVMatte"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cvmatte"
+
+
+def outputs_folder() -> Path:
+    """Finished PNG layers and masks: the person's, never deleted by CVMatte."""
+    return data_folder() / "outputs"
+
+
+def layers_folder() -> Path:
+    """What OBS shows layers from: frame files, previews and their records. Safe to delete."""
+    return data_folder() / "layers"
+
+
+def log_file() -> Path:
+    return data_folder() / "logs" / "worker.log"

@@ -1,0 +1,88 @@
+"""The one declaration of every control. The OBS properties, the command line and their help are made from it.
+
+Standard library only: it runs inside OBS. A control's label and tooltip are the texts "control.NAME" and
+"control.NAME.tip"; a choice's are "choice.NAME.VALUE"; a group's are "group.NAME".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from .errors import SettingsError
+
+CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
+_COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control: what it is called, which values it takes, and when it applies."""
+
+    name: str
+    kind: str
+    default: Any
+    group: str
+    choices: tuple[str, ...] = ()
+    minimum: int = 0
+    maximum: int = 0
+    step: int = 1
+    unit: str = ""
+    shown_when: tuple[str, Any] | None = None  # (another control, the value of it that this one needs)
+
+    def checked(self, value: Any) -> Any:
+        """The value, in this control's type. Raises SettingsError where it doesn't fit."""
+        if self.kind == SWITCH and isinstance(value, bool):
+            return value
+        if self.kind == INTEGER and isinstance(value, int) and not isinstance(value, bool):
+            if self.minimum <= value <= self.maximum:
+                return value
+            raise SettingsError("setting_range", control=self.name, low=self.minimum, high=self.maximum)
+        if self.kind == CHOICE and value in self.choices:
+            return value
+        if self.kind == COLOUR and isinstance(value, str) and _COLOUR_PATTERN.fullmatch(value):
+            return value.lower()
+        allowed = {SWITCH: "true, false", COLOUR: "#rrggbb", CHOICE: ", ".join(self.choices)}
+        raise SettingsError("setting_value", control=self.name, allowed=allowed.get(self.kind, self.kind))
+
+
+def _control(kind: str, default: Any, group: str, **more: Any) -> Any:
+    return field(default=default, metadata={"kind": kind, "group": group, **more})
+
+
+@dataclass(frozen=True)
+class MatteSettings:
+    """Everything that decides how a portrait becomes a layer. Lengths are pixels of the layer."""
+
+    model: str = _control(CHOICE, "rvm-mobilenetv3", "model", choices=("rvm-mobilenetv3",))
+    quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
+    threshold: int = _control(INTEGER, 0, "edge", maximum=255)
+    erosion: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
+    feather: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
+    decontaminate: bool = _control(SWITCH, True, "edge")
+    background: str = _control(CHOICE, "transparent", "layer", choices=("transparent", "colour"))
+    background_colour: str = _control(COLOUR, "#00b140", "layer", shown_when=("background", "colour"))
+    longest_side: int = _control(INTEGER, 0, "layer", maximum=16384, step=10, unit="px")
+
+    def __post_init__(self) -> None:
+        for control in CONTROLS:
+            object.__setattr__(self, control.name, control.checked(getattr(self, control.name)))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> MatteSettings:
+        """Settings from plain values, defaults where one is absent. Raises SettingsError."""
+        unknown = sorted(set(values) - {control.name for control in CONTROLS})
+        if unknown:
+            raise SettingsError("setting_unknown", control=unknown[0])
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+CONTROLS: tuple[Control, ...] = tuple(
+    Control(name=declared.name, default=declared.default, **declared.metadata)
+    for declared in dataclasses.fields(MatteSettings)
+)

@@ -1,0 +1,53 @@
+"""Every sentence that a person reads, in their language. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import locale
+import os
+from functools import lru_cache
+from pathlib import Path
+
+LANGUAGES = ("en", "zh-CN")
+_FOLDER = Path(__file__).resolve().parent / "locale"
+
+
+class Texts:
+    """The texts of one language; an instance is called with a key and the values of its placeholders."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language if language in LANGUAGES else "en"
+        self._texts = _load(self.language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        text = self._texts.get(key)
+        if text is None:
+            return key
+        try:
+            return text.format(**values)
+        except (KeyError, IndexError, ValueError):
+            return text
+
+    def has(self, key: str) -> bool:
+        return key in self._texts
+
+
+@lru_cache(maxsize=None)
+def _load(language: str) -> dict[str, str]:
+    return json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def language_of(name: str | None) -> str:
+    """The language to use for a locale name such as "zh-CN", "zh_TW.UTF-8" or "en-US"."""
+    return "zh-CN" if (name or "").lower().startswith("zh") else "en"
+
+
+def system_texts() -> Texts:
+    """Texts in the language of the shell or the operating system."""
+    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(variable):
+            return Texts(language_of(os.environ[variable]))
+    try:
+        return Texts(language_of(locale.getlocale()[0]))
+    except ValueError:
+        return Texts("en")
