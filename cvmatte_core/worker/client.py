@@ -1,0 +1,341 @@
+"""The worker's other end: starts the process, sends it jobs, and starts it again when it dies.
+
+Standard library only: it runs inside OBS. Nothing here blocks its caller: submit, cancel and start only queue, and
+every answer comes through a callback on one of the client's own threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+from .. import paths
+from ..errors import Cancelled, CvmatteError, WorkerError
+from . import protocol
+
+logger = logging.getLogger(__name__)
+
+STOPPED, STARTING, READY, WAITING = "stopped", "starting", "ready", "waiting"
+
+_HANDSHAKE_SECONDS = 60.0
+_SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
+_FAILED_STARTS = 3
+_DEATHS_OF_A_JOB = 2
+_LOG_LIMIT = 1 << 20  # bytes
+_NOT_FOR_THE_WORKER = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
+
+Listener = Callable[[str, Any], None]
+
+
+@dataclass
+class _Job:
+    """A request under way. Its listener hears ("progress" | "layer" | "retrying" | "done" | "failed", detail)."""
+
+    number: int
+    method: str
+    params: dict[str, Any]
+    listener: Listener
+    deaths: int = 0  # workers that ended while they were at this job
+    cancelled: bool = False
+    sent: bool = False
+    begun: bool = False
+
+
+class WorkerClient:
+    """Keeps one worker process and the jobs it was given.
+
+    A job whose worker dies is tried once more; when that worker dies too the job fails with a WorkerError. Jobs
+    that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] | None = None,
+        *,
+        on_state: Callable[[str], None] = lambda state: None,
+        log_file: Path | None = None,
+        delays: Sequence[float] = (0.2, 1.0, 3.0, 10.0, 30.0),
+    ) -> None:
+        self._command = list(command) if command else default_command()
+        self._on_state = on_state
+        self._log_file = log_file or paths.log_file()
+        self._delays = delays
+        self._inbox: queue.Queue[tuple[Any, ...]] = queue.Queue()
+        self._jobs: dict[int, _Job] = {}  # everything not answered yet, in the order of submission
+        self._numbers = iter(range(1, sys.maxsize))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._handshake: int | None = None
+        self._deaths = 0  # in a row, without a finished job between
+        self._failed_starts = 0  # in a row, without a handshake between
+        self._wanted = False
+        self._start_at = 0.0
+        self._last_heard = 0.0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cvmatte-worker-client", daemon=True)
+        self.state = STOPPED
+        self._thread.start()
+
+    # Called from any thread
+
+    def start(self) -> None:
+        """Start the worker ahead of the first job."""
+        self._inbox.put(("start",))
+
+    def submit(self, method: str, params: dict[str, Any], listener: Listener) -> int:
+        """Queue a request and return its number. The listener's last call is "done" or "failed"."""
+        number = next(self._numbers)
+        self._inbox.put(("submit", _Job(number, method, params, listener)))
+        return number
+
+    def cancel(self, number: int) -> None:
+        """Give a job up: its listener hears "failed" with Cancelled, or "done" where that was already under way."""
+        self._inbox.put(("cancel", number))
+
+    @property
+    def process_id(self) -> int | None:
+        process = self._process
+        return process.pid if process else None
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End the worker and the threads; listeners hear nothing more."""
+        self._closing.set()
+        self._inbox.put(("close",))
+        process = self._process
+        self._thread.join(timeout / 2)
+        if self._thread.is_alive() and process is not None:  # blocked in a write to a worker that reads no more
+            process.kill()
+            self._thread.join(timeout / 2)
+
+    # On the client's thread
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                message = self._inbox.get(timeout=self._patience())
+            except queue.Empty:
+                message = ("look",)
+            try:
+                getattr(self, f"_on_{message[0]}")(*message[1:])
+                self._look_after_worker()
+            except Exception:
+                logger.exception("worker client: %s", message[0])
+        self._end_process()
+
+    def _patience(self) -> float | None:
+        if self._process is not None:
+            return 1.0 if self._jobs or self._handshake is not None else None
+        if self._wanted or self._jobs:
+            return max(0.0, self._start_at - time.monotonic())
+        return None
+
+    def _on_look(self) -> None: ...
+
+    def _on_close(self) -> None: ...
+
+    def _on_start(self) -> None:
+        self._wanted = True
+
+    def _on_submit(self, job: _Job) -> None:
+        self._jobs[job.number] = job
+        if self.state == READY:
+            self._send_job(job)
+
+    def _on_cancel(self, number: int) -> None:
+        job = self._jobs.get(number)
+        if job is None:
+            return
+        job.cancelled = True
+        if job.sent:
+            self._send({"method": "cancel", "params": {"id": number}})
+        else:
+            self._finish(job, "failed", Cancelled())
+
+    def _on_line(self, process: subprocess.Popen[bytes], line: bytes) -> None:
+        if process is not self._process:
+            return
+        self._last_heard = time.monotonic()
+        try:
+            message = protocol.decode(line)
+        except ValueError:
+            logger.warning("not a message: %r", line[:200])
+            return
+        if "method" in message:
+            params = message.get("params") or {}
+            job = self._jobs.get(params.get("id", 0))
+            if job is not None and message["method"] in ("progress", "layer"):
+                job.begun = True
+                self._tell(job, message["method"], params)
+        elif message.get("id") == self._handshake and self._handshake is not None:
+            self._on_handshake(message)
+        else:
+            self._on_answer(message)
+
+    def _on_handshake(self, message: dict[str, Any]) -> None:
+        self._handshake = None
+        if (message.get("result") or {}).get("protocol") != protocol.PROTOCOL_VERSION:
+            self._give_up(WorkerError("worker_version"))
+            return
+        self._failed_starts = 0
+        self._set_state(READY)
+        for job in list(self._jobs.values()):
+            self._send_job(job)
+
+    def _on_answer(self, message: dict[str, Any]) -> None:
+        job = self._jobs.get(message.get("id", 0))
+        if job is None:
+            return
+        self._deaths = 0
+        if "error" in message:
+            logger.info("job %s: %s", job.number, message["error"].get("message"))
+            self._finish(job, "failed", protocol.error_from_wire(message["error"]))
+        else:
+            self._finish(job, "done", message.get("result"))
+
+    def _on_end(self, process: subprocess.Popen[bytes]) -> None:
+        """The worker closed its output: it is dead or dying."""
+        if process is not self._process:
+            return
+        started = self._handshake is None
+        self._end_process()
+        logger.warning("the worker ended with code %s", process.returncode)
+        self._start_at = time.monotonic() + self._delays[min(self._deaths, len(self._delays) - 1)]
+        self._deaths += 1
+        self._failed_starts += 0 if started else 1
+        if self._failed_starts >= _FAILED_STARTS:
+            self._give_up(WorkerError("worker_does_not_start"))
+            return
+        for job in list(self._jobs.values()):
+            self._after_death(job)
+        self._set_state(WAITING if self._jobs else STOPPED)
+
+    def _after_death(self, job: _Job) -> None:
+        """Only the jobs that the worker was at may have killed it; the ones that waited just wait on."""
+        was_at_it, job.sent, job.begun = job.begun, False, False
+        job.deaths += was_at_it
+        if job.cancelled:
+            self._finish(job, "failed", Cancelled())
+        elif job.deaths >= _DEATHS_OF_A_JOB:
+            self._finish(job, "failed", WorkerError("worker_died_twice"))
+        elif was_at_it:
+            self._tell(job, "retrying", WorkerError("worker_died"))
+
+    def _look_after_worker(self) -> None:
+        if self._closing.is_set():
+            return
+        now = time.monotonic()
+        if self._process is not None:
+            limit = _HANDSHAKE_SECONDS if self._handshake is not None else _SILENCE_SECONDS
+            waits = self._handshake is not None or any(job.sent for job in self._jobs.values())
+            if waits and now - self._last_heard > limit:
+                logger.warning("the worker is silent for %.0f s: ending it", limit)
+                self._process.kill()
+                self._last_heard = now
+        elif (self._wanted or self._jobs) and now >= self._start_at:
+            self._wanted = False
+            self._start_process()
+
+    def _start_process(self) -> None:
+        self._set_state(STARTING)
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
+        environment["PYTHONUTF8"] = "1"
+        options: dict[str, Any] = {}
+        if sys.platform == "win32":
+            options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        try:
+            with self._open_log() as log:
+                process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=str(paths.ROOT),
+                    env=environment,
+                    **options,
+                )
+        except OSError as error:
+            logger.warning("the worker can't be started: %s", error)
+            self._give_up(WorkerError("worker_missing"))
+            return
+        self._process = process
+        self._last_heard = time.monotonic()
+        threading.Thread(target=self._read, args=(process,), name="cvmatte-worker-output", daemon=True).start()
+        self._handshake = next(self._numbers)
+        params = {"protocol": protocol.PROTOCOL_VERSION}
+        self._send({"id": self._handshake, "method": "initialize", "params": params})
+
+    def _open_log(self) -> Any:
+        try:
+            self._log_file.parent.mkdir(parents=True, exist_ok=True)
+            if self._log_file.exists() and self._log_file.stat().st_size > _LOG_LIMIT:
+                self._log_file.replace(self._log_file.with_suffix(".old.log"))
+            return self._log_file.open("ab")
+        except OSError:  # the log is a help, not a need
+            return Path(os.devnull).open("ab")
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        output = process.stdout
+        assert output is not None
+        with contextlib.suppress(OSError, ValueError):
+            for line in iter(lambda: output.readline(protocol.LONGEST_LINE), b""):
+                self._inbox.put(("line", process, line))
+        self._inbox.put(("end", process))
+
+    def _send_job(self, job: _Job) -> None:
+        job.sent = True
+        self._send({"id": job.number, "method": job.method, "params": job.params})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
+        with contextlib.suppress(OSError, ValueError):  # a dead worker is noticed by its closed output
+            self._process.stdin.write(protocol.encode(message))
+            self._process.stdin.flush()
+
+    def _give_up(self, error: CvmatteError) -> None:
+        """Fail everything that waits: starting the worker again would not help."""
+        self._end_process()
+        self._deaths = self._failed_starts = 0
+        for job in list(self._jobs.values()):
+            self._finish(job, "failed", error)
+        self._set_state(STOPPED)
+
+    def _end_process(self) -> None:
+        process, self._process, self._handshake = self._process, None, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            if process.stdin is not None:
+                process.stdin.close()  # the worker ends when its stdin closes
+        try:
+            process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _finish(self, job: _Job, event: str, detail: Any) -> None:
+        self._jobs.pop(job.number, None)
+        self._tell(job, event, detail)
+
+    def _tell(self, job: _Job, event: str, detail: Any) -> None:
+        if not self._closing.is_set():
+            job.listener(event, detail)
+
+    def _set_state(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            if not self._closing.is_set():
+                self._on_state(state)
+
+
+def default_command() -> list[str]:
+    """The worker in the project's own environment, blind to the host application's Python settings."""
+    return [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.worker.server"]

@@ -1,0 +1,68 @@
+"""What the worker and its client say to each other: JSON-RPC 2.0, one message a line, over stdin and stdout.
+
+Standard library only: OBS runs one side of it.
+
+Requests
+    initialize {protocol}            → {protocol, version, pid}
+    matte {image, settings, force, rest_seconds}
+                                     → a layer_store.Record as a dict; first a `layer` notification
+    cancel {id}                      → {}
+    shutdown {}                      → {}, then the process ends
+Notifications from the worker
+    progress {id, stage, done, total}
+    layer {id, key, width, height}   the frame file is there to show; the PNG follows
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .. import errors
+
+PROTOCOL_VERSION = 1
+LONGEST_LINE = 1 << 20  # bytes; far above any real message
+
+PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
+INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000
+
+_ERROR_TYPES = {
+    kind.__name__: kind
+    for kind in (
+        errors.CvmatteError,
+        errors.ImageError,
+        errors.SettingsError,
+        errors.ModelError,
+        errors.OutputError,
+        errors.WorkerError,
+    )
+}
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **message}, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The message in a line. Raises ValueError where there is none."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("a message is a JSON object")
+    return message
+
+
+def error_to_wire(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, errors.CvmatteError):
+        data = {"type": type(error).__name__, "key": error.key, "values": error.values}
+        return {"code": CVMATTE_ERROR, "message": str(error), "data": data}
+    return {"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"}
+
+
+def error_from_wire(error: dict[str, Any]) -> errors.CvmatteError:
+    data = error.get("data")
+    if isinstance(data, dict) and isinstance(data.get("values"), dict):
+        if data.get("type") == errors.Cancelled.__name__:
+            return errors.Cancelled()
+        kind = _ERROR_TYPES.get(str(data.get("type")), errors.CvmatteError)
+        return kind(str(data.get("key")), **data["values"])
+    return errors.WorkerError("internal")
