@@ -1,0 +1,65 @@
+"""CVMatte for OBS Studio. Add this file in Tools → Scripts.
+
+Only the callbacks that OBS looks for are here; what they do is in cvmatte_obs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import obspython
+
+_FOLDER = Path(__file__).resolve().parent
+for _folder in (_FOLDER.parent, _FOLDER):
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))
+
+from cvmatte_obs.hotkeys import Hotkeys  # noqa: E402
+from cvmatte_obs.panel import Panel  # noqa: E402
+from cvmatte_obs.session import Session  # noqa: E402
+
+from cvmatte_core.texts import Texts, language_of  # noqa: E402
+
+
+class _Script:
+    """What lives between script_load and script_unload."""
+
+    def __init__(self, data):
+        texts = _texts()
+        self.hotkeys = Hotkeys(data, texts("hotkey.rematte_all"), lambda: self.session.rematte_all())
+        self.session = Session(texts)
+        self.panel = Panel(self.session, data)
+
+
+_script = None
+
+
+def _texts():
+    return Texts(language_of(obspython.obs_get_locale()))
+
+
+def script_description():
+    return _texts()("panel.description")
+
+
+def script_load(settings):
+    global _script
+    script_unload()
+    _script = _Script(settings)
+
+
+def script_unload():
+    global _script
+    script, _script = _script, None
+    if script is not None:
+        script.session.close()
+
+
+def script_save(settings):
+    if _script is not None:
+        _script.hotkeys.save(settings)
+
+
+def script_properties():
+    return _script.panel.properties() if _script is not None else None

@@ -1,0 +1,198 @@
+"""libobs through ctypes: the structures and functions that obspython lacks, or that must not hold the GIL.
+
+Every function here releases the GIL while it runs, so none of them can deadlock with a thread of OBS that holds a
+libobs lock and waits for Python. Names, order and types are those of libobs's own headers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import (
+    POINTER,
+    c_bool,
+    c_char_p,
+    c_float,
+    c_int,
+    c_long,
+    c_longlong,
+    c_size_t,
+    c_uint8,
+    c_uint16,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any
+
+_library = ctypes.CDLL("obs" if sys.platform == "win32" else None)
+
+OBS_SOURCE_TYPE_INPUT = 0
+OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
+OBS_ICON_TYPE_IMAGE = 1
+VIDEO_FORMAT_RGBA = 6
+
+OBS_TEXT_INFO = 3
+OBS_TEXT_INFO_NORMAL, OBS_TEXT_INFO_WARNING, OBS_TEXT_INFO_ERROR = 0, 1, 2
+OBS_PATH_FILE = 0
+OBS_COMBO_TYPE_LIST = 2
+OBS_COMBO_FORMAT_STRING = 3
+OBS_GROUP_NORMAL = 1
+
+OBS_ALIGN_LEFT, OBS_ALIGN_TOP, OBS_ALIGN_BOTTOM = 1 << 0, 1 << 2, 1 << 3
+OBS_BOUNDS_SCALE_INNER = 2
+
+LOG_ERROR, LOG_WARNING, LOG_INFO = 100, 200, 300
+
+GetName = ctypes.CFUNCTYPE(c_void_p, c_void_p)
+Create = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p)
+GetDefaults = ctypes.CFUNCTYPE(None, c_void_p)
+GetProperties = ctypes.CFUNCTYPE(c_void_p, c_void_p)
+ButtonClicked = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p)
+SourceFound = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p)
+PropertyModified = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
+
+
+class SourceInfo(ctypes.Structure):
+    """The leading fields of struct obs_source_info; libobs takes a shorter structure with its size."""
+
+    _fields_ = [
+        ("id", c_char_p),
+        ("type", c_int),
+        ("output_flags", c_uint32),
+        ("get_name", GetName),
+        ("create", Create),
+        ("destroy", c_void_p),
+        ("get_width", c_void_p),
+        ("get_height", c_void_p),
+        ("get_defaults", GetDefaults),
+        ("get_properties", GetProperties),
+        *((name, c_void_p) for name in ("update", "activate", "deactivate", "show", "hide", "video_tick")),
+        *((name, c_void_p) for name in ("video_render", "filter_video", "filter_audio", "enum_active_sources")),
+        *((name, c_void_p) for name in ("save", "load", "mouse_click", "mouse_move", "mouse_wheel", "focus")),
+        *((name, c_void_p) for name in ("key_click", "filter_remove", "type_data", "free_type_data")),
+        *((name, c_void_p) for name in ("audio_render", "enum_all_sources", "transition_start")),
+        *((name, c_void_p) for name in ("transition_stop", "get_defaults2", "get_properties2", "audio_mix")),
+        ("icon_type", c_int),
+    ]
+
+
+class SourceFrame(ctypes.Structure):
+    """struct obs_source_frame, the same in OBS 29 to 32."""
+
+    _fields_ = [
+        ("data", c_void_p * 8),
+        ("linesize", c_uint32 * 8),
+        ("width", c_uint32),
+        ("height", c_uint32),
+        ("timestamp", c_uint64),
+        ("format", c_int),
+        ("color_matrix", c_float * 16),
+        ("full_range", c_bool),
+        ("max_luminance", c_uint16),
+        ("color_range_min", c_float * 3),
+        ("color_range_max", c_float * 3),
+        ("flip", c_bool),
+        ("flags", c_uint8),
+        ("trc", c_uint8),
+        ("refs", c_long),
+        ("prev_frame", c_bool),
+    ]
+
+
+class Vec2(ctypes.Structure):
+    _fields_ = [("x", c_float), ("y", c_float)]
+
+
+class VideoInfo(ctypes.Structure):
+    """struct obs_video_info up to the canvas size, with room for the rest."""
+
+    _fields_ = [
+        ("graphics_module", c_char_p),
+        ("fps_num", c_uint32),
+        ("fps_den", c_uint32),
+        ("base_width", c_uint32),
+        ("base_height", c_uint32),
+        ("_rest", c_uint8 * 256),
+    ]
+
+
+def function(name: str, result: Any, *arguments: Any) -> Any:
+    """A function of libobs. Raises AttributeError where this OBS has none of that name."""
+    found = getattr(_library, name)
+    found.restype, found.argtypes = result, list(arguments)
+    return found
+
+
+def has(name: str) -> bool:
+    return hasattr(_library, name)
+
+
+_pointer = c_void_p
+
+bmalloc = function("bmalloc", _pointer, c_size_t)
+bfree_address = ctypes.cast(_library.bfree, c_void_p)
+obs_get_version = function("obs_get_version", c_uint32)
+obs_get_version_string = function("obs_get_version_string", c_char_p)
+obs_get_locale = function("obs_get_locale", c_char_p)
+obs_get_video_info = function("obs_get_video_info", c_bool, POINTER(VideoInfo))
+_blog = function("blog", None, c_int, c_char_p, c_char_p)
+
+obs_register_source_s = function("obs_register_source_s", None, POINTER(SourceInfo), c_size_t)
+obs_source_create = function("obs_source_create", _pointer, c_char_p, c_char_p, _pointer, _pointer)
+obs_source_release = function("obs_source_release", None, _pointer)
+obs_source_get_weak_source = function("obs_source_get_weak_source", _pointer, _pointer)
+obs_weak_source_get_source = function("obs_weak_source_get_source", _pointer, _pointer)
+obs_weak_source_release = function("obs_weak_source_release", None, _pointer)
+obs_source_get_name = function("obs_source_get_name", c_char_p, _pointer)
+obs_source_get_settings = function("obs_source_get_settings", _pointer, _pointer)
+obs_source_output_video = function("obs_source_output_video", None, _pointer, POINTER(SourceFrame))
+obs_source_set_async_unbuffered = function("obs_source_set_async_unbuffered", None, _pointer, c_bool)
+obs_source_update_properties = function("obs_source_update_properties", None, _pointer)
+obs_source_get_id = function("obs_source_get_id", c_char_p, _pointer)
+obs_enum_all_sources = function("obs_enum_all_sources", None, SourceFound, _pointer)
+obs_get_source_by_name = function("obs_get_source_by_name", _pointer, c_char_p)
+
+obs_data_create = function("obs_data_create", _pointer)
+obs_data_release = function("obs_data_release", None, _pointer)
+obs_data_get_string = function("obs_data_get_string", c_char_p, _pointer, c_char_p)
+obs_data_get_int = function("obs_data_get_int", c_longlong, _pointer, c_char_p)
+obs_data_get_bool = function("obs_data_get_bool", c_bool, _pointer, c_char_p)
+obs_data_set_string = function("obs_data_set_string", None, _pointer, c_char_p, c_char_p)
+obs_data_set_default_string = function("obs_data_set_default_string", None, _pointer, c_char_p, c_char_p)
+obs_data_set_default_int = function("obs_data_set_default_int", None, _pointer, c_char_p, c_longlong)
+obs_data_set_default_bool = function("obs_data_set_default_bool", None, _pointer, c_char_p, c_bool)
+
+_property_of = (_pointer, c_char_p, c_char_p)
+obs_properties_create = function("obs_properties_create", _pointer)
+obs_properties_add_text = function("obs_properties_add_text", _pointer, *_property_of, c_int)
+obs_properties_add_path = function("obs_properties_add_path", _pointer, *_property_of, c_int, c_char_p, c_char_p)
+obs_properties_add_list = function("obs_properties_add_list", _pointer, *_property_of, c_int, c_int)
+obs_properties_add_int = function("obs_properties_add_int", _pointer, *_property_of, c_int, c_int, c_int)
+obs_properties_add_int_slider = function("obs_properties_add_int_slider", _pointer, *_property_of, c_int, c_int, c_int)
+obs_properties_add_bool = function("obs_properties_add_bool", _pointer, *_property_of)
+obs_properties_add_color = function("obs_properties_add_color", _pointer, *_property_of)
+obs_properties_add_button2 = function("obs_properties_add_button2", _pointer, *_property_of, ButtonClicked, _pointer)
+obs_properties_add_group = function("obs_properties_add_group", _pointer, *_property_of, c_int, _pointer)
+obs_properties_get = function("obs_properties_get", _pointer, _pointer, c_char_p)
+obs_property_list_add_string = function("obs_property_list_add_string", c_size_t, _pointer, c_char_p, c_char_p)
+obs_property_int_set_suffix = function("obs_property_int_set_suffix", None, _pointer, c_char_p)
+obs_property_set_long_description = function("obs_property_set_long_description", None, _pointer, c_char_p)
+obs_property_set_visible = function("obs_property_set_visible", None, _pointer, c_bool)
+obs_property_text_set_info_type = function("obs_property_text_set_info_type", None, _pointer, c_int)
+obs_property_set_modified_callback2 = function(
+    "obs_property_set_modified_callback2", None, _pointer, PropertyModified, _pointer
+)
+
+obs_scene_add = function("obs_scene_add", _pointer, _pointer, _pointer)
+obs_scene_from_source = function("obs_scene_from_source", _pointer, _pointer)
+obs_sceneitem_set_bounds_type = function("obs_sceneitem_set_bounds_type", None, _pointer, c_int)
+obs_sceneitem_set_bounds_alignment = function("obs_sceneitem_set_bounds_alignment", None, _pointer, c_uint32)
+obs_sceneitem_set_bounds = function("obs_sceneitem_set_bounds", None, _pointer, POINTER(Vec2))
+obs_sceneitem_set_alignment = function("obs_sceneitem_set_alignment", None, _pointer, c_uint32)
+obs_sceneitem_set_pos = function("obs_sceneitem_set_pos", None, _pointer, POINTER(Vec2))
+
+
+def log(level: int, message: str) -> None:
+    """A line in OBS's log."""
+    _blog(level, b"%s", f"[CVMatte] {message}".encode("utf-8", "replace"))
