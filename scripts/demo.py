@@ -1,0 +1,58 @@
+"""Shows the sample portrait, cut out, in a scene of a real throwaway OBS. Run by `install.py --demo`."""
+
+from __future__ import annotations
+
+import _environment
+
+_environment.enter()
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import throwaway_obs
+from cvmatte_core import paths
+from cvmatte_core.texts import system_texts
+
+SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+RESULTS = paths.ROOT / "demo"
+_COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
+_STANDING = {  # as large as fits, on the canvas's bottom
+    "boundsType": "OBS_BOUNDS_SCALE_INNER", "boundsWidth": 1280, "boundsHeight": 720, "boundsAlignment": 8,
+}  # fmt: skip
+
+
+def main() -> int:
+    texts = system_texts()
+    RESULTS.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
+    print(texts("demo.starting"), flush=True)
+    try:
+        with throwaway_obs.running(home, script=paths.ROOT / "obs_plugin" / "cvmatte.py") as obs:
+            colour = {"color": _COLOUR, "width": 1280, "height": 720}
+            obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
+            photo = {"image": str(SAMPLE)}
+            added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", photo, True)
+            obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, _STANDING)
+            outputs = home / ".local" / "share" / "cvmatte" / "outputs"
+            layer = throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None), timeout=120)
+            shutil.copyfile(layer, RESULTS / "astronaut.png")
+            time.sleep(1.0)  # OBS draws its window ten times a second or so in software
+            obs.photograph().save(RESULTS / "obs.png")
+            obs.requests.open_input_properties_dialog("Astronaut")
+            time.sleep(2.0)
+            obs.photograph().save(RESULTS / "properties.png")
+    except TimeoutError as error:
+        print(error, texts("demo.failed", folder=home), sep="\n", file=sys.stderr)
+        return 1
+    shutil.rmtree(home, ignore_errors=True)
+    print(texts("demo.screenshot", path=RESULTS / "obs.png"))
+    print(texts("demo.properties", path=RESULTS / "properties.png"))
+    print(texts("demo.layer", path=RESULTS / "astronaut.png"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""A real OBS Studio with a home folder of its own, on a virtual screen: for the demo, the tests and measurements.
+
+Nothing of the person's own OBS is read or changed. Linux only: it needs obs, Xvfb and xdotool.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+from collections.abc import Callable, Iterator
+
+import obsws_python
+from PIL import Image, ImageGrab
+
+REQUIRED_PROGRAMS = ("obs", "Xvfb", "xdotool")
+SCENE = "Scene"
+
+
+class ThrowawayObs:
+    """One home folder of OBS; start and quit it as often as you like.
+
+    requests: the obs-websocket client, while OBS runs. screen: (width, height) of the virtual screen, pixels.
+    """
+
+    requests: obsws_python.ReqClient
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        script: Path | None = None,
+        language: str = "en-US",
+        canvas: tuple[int, int] = (1280, 720),
+        screen: tuple[int, int] = (1280, 800),
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.screen = screen
+        self.environment = environment or {}
+        self._port = _free_port()
+        self._xvfb: subprocess.Popen[bytes] | None = None
+        self._obs: subprocess.Popen[bytes] | None = None
+        self.display = ""
+        self._configure(script, language, canvas)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / ".config" / "obs-studio"
+
+    def _configure(self, script: Path | None, language: str, canvas: tuple[int, int]) -> None:
+        width, height = canvas
+        scripts = [{"path": str(script), "settings": {}}] if script else []
+        collection = {
+            "name": "Untitled",
+            "current_scene": SCENE,
+            "current_program_scene": SCENE,
+            "scene_order": [{"name": SCENE}],
+            "sources": [{"id": "scene", "name": SCENE, "settings": {}}],
+            "modules": {"scripts-tool": scripts},
+        }
+        web_socket = {"server_enabled": True, "server_port": self._port, "auth_required": False, "first_load": False}
+        files = {
+            "global.ini": f"[General]\nFirstRun=true\nLanguage={language}\nEnableAutoUpdates=false\n"
+            "[Basic]\nProfile=Untitled\nProfileDir=Untitled\nSceneCollection=Untitled\nSceneCollectionFile=Untitled\n"
+            "[BasicWindow]\nShowListboxToolbars=true\n"
+            f"[OBSWebSocket]\nServerEnabled=true\nServerPort={self._port}\nAuthRequired=false\nFirstLoad=false\n",
+            "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n"
+            f"[Video]\nBaseCX={width}\nBaseCY={height}\nOutputCX={width}\nOutputCY={height}\nFPSCommon=30\n",
+            "basic/scenes/Untitled.json": json.dumps(collection),
+            "plugin_config/obs-websocket/config.json": json.dumps(web_socket),
+        }
+        for name, text in files.items():
+            path = self.config / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+    def start(self, timeout: float = 60.0) -> None:
+        """Start OBS and wait until it answers. Raises TimeoutError."""
+        if self._xvfb is None:
+            self._start_screen()
+        runtime = self.folder / "run"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "QT_", "WAYLAND"))}
+        own |= {
+            "HOME": str(self.folder),
+            "DISPLAY": self.display,
+            "XDG_RUNTIME_DIR": str(runtime),
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "QT_QPA_PLATFORM": "xcb",
+            **self.environment,
+        }
+        with (self.folder / "obs.log").open("ab") as log:
+            self._obs = subprocess.Popen(
+                ["obs", "--multi", "--disable-updater"],
+                env=own, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+                self.requests = obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=20)
+                self.requests.get_scene_list()
+                break
+            except Exception as error:  # refused, or not ready yet
+                if time.monotonic() > deadline or self._obs.poll() is not None:
+                    raise TimeoutError(f"OBS doesn't answer; its log is {self.folder / 'obs.log'}") from error
+                time.sleep(0.1)
+        self._fill_screen()
+
+    def _start_screen(self) -> None:
+        reading, writing = os.pipe()
+        width, height = self.screen
+        self._xvfb = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"],
+            pass_fds=(writing,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(writing)
+        with os.fdopen(reading) as numbers:
+            number = numbers.readline().strip()
+        if not number:
+            raise TimeoutError("Xvfb doesn't start")
+        self.display = f":{number}"
+
+    def _fill_screen(self) -> None:
+        """Without a window manager the main window keeps its first size: give it the whole screen."""
+        with contextlib.suppress(subprocess.CalledProcessError, IndexError):
+            window = self.xdotool("search", "--onlyvisible", "--name", "^OBS [0-9]").split()[0]
+            self.xdotool("windowmove", window, "0", "0")
+            self.xdotool("windowsize", window, str(self.screen[0]), str(self.screen[1]))
+
+    def xdotool(self, *arguments: str) -> str:
+        environment = {**os.environ, "DISPLAY": self.display}
+        done = subprocess.run(
+            ["xdotool", *arguments], env=environment, check=True, capture_output=True, text=True, timeout=30
+        )
+        return done.stdout
+
+    def photograph(self) -> Image.Image:
+        """What is on the virtual screen, RGB."""
+        return ImageGrab.grab(xdisplay=self.display).convert("RGB")
+
+    @property
+    def process_id(self) -> int:
+        assert self._obs is not None
+        return self._obs.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._obs is not None and self._obs.poll() is None
+
+    def quit(self, timeout: float = 30.0) -> int | None:
+        """Quit OBS as its window's close button does; the number of memory leaks that it counted, None without one."""
+        if self._obs is None:
+            return None
+        with contextlib.suppress(Exception):
+            self.requests.disconnect()
+        self._obs.send_signal(signal.SIGINT)
+        try:
+            self._obs.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._obs.kill()
+            self._obs.wait()
+            raise TimeoutError("OBS doesn't quit") from None
+        finally:
+            self._obs = None
+        counts = re.findall(r"Number of memory leaks: (\d+)", self.log())
+        return int(counts[-1]) if counts else None
+
+    def log(self) -> str:
+        """OBS's own log of its last run."""
+        logs = sorted((self.config / "logs").glob("*.txt"), key=lambda path: path.stat().st_mtime)
+        return logs[-1].read_text(encoding="utf-8", errors="replace") if logs else ""
+
+    def close(self) -> None:
+        """End OBS, however it is, and the screen."""
+        for process in (self._obs, self._xvfb):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+        self._obs = self._xvfb = None
+
+
+@contextlib.contextmanager
+def running(folder: Path, **options: Any) -> Iterator[ThrowawayObs]:
+    """A started OBS in a new home folder, ended with the block."""
+    obs = ThrowawayObs(folder, **options)
+    try:
+        obs.start()
+        yield obs
+    finally:
+        obs.close()
+
+
+def wait_until(condition: Callable[[], Any], timeout: float = 30.0, interval: float = 0.05) -> Any:
+    """The condition's first true value. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout:.0f} s")
+        time.sleep(interval)
+
+
+def missing_programs() -> list[str]:
+    return [program for program in REQUIRED_PROGRAMS if shutil.which(program) is None]
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
