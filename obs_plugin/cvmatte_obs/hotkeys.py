@@ -14,7 +14,10 @@ class Hotkeys:
 
     def __init__(self, data: Any, label: str, rematte_all: Callable[[], None]) -> None:
         self._action = rematte_all
-        self._rematte_all = obs.obs_hotkey_register_frontend(_REMATTE_ALL, label, self._pressed)
+        # A plain function: obspython silently ignores bound methods.
+        self._rematte_all = obs.obs_hotkey_register_frontend(
+            _REMATTE_ALL, label, lambda pressed: self._pressed(pressed)
+        )
         saved = obs.obs_data_get_array(data, _REMATTE_ALL)
         obs.obs_hotkey_load(self._rematte_all, saved)
         obs.obs_data_array_release(saved)

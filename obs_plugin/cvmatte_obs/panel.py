@@ -15,7 +15,10 @@ _IMAGES = "images"
 
 
 class Panel:
-    """What the panel shows and does for one session. `data` are the script's settings, alive as long as the script."""
+    """What the panel shows and does for one session. `data` are the script's settings, alive as long as the script.
+
+    obspython silently ignores callbacks that are bound methods: they must be plain functions, so lambdas.
+    """
 
     def __init__(self, session: Session, data: Any) -> None:
         self._session = session
@@ -29,8 +32,10 @@ class Panel:
         obs.obs_properties_add_editable_list(
             properties, _IMAGES, texts("panel.images"), obs.OBS_EDITABLE_LIST_TYPE_FILES, pattern, str(Path.home())
         )
-        obs.obs_properties_add_button(properties, "add", texts("panel.add"), self._add)
-        obs.obs_properties_add_button(properties, "rematte_all", texts("panel.rematte_all"), self._rematte_all)
+        obs.obs_properties_add_button(properties, "add", texts("panel.add"), lambda *_: self._add())
+        obs.obs_properties_add_button(
+            properties, "rematte_all", texts("panel.rematte_all"), lambda *_: self._rematte_all()
+        )
         line = obs.obs_properties_add_text(properties, "state", "", obs.OBS_TEXT_INFO)
         obs.obs_properties_add_button(properties, "refresh", texts("panel.refresh"), lambda *_: True)
         # Last: it lets go of the GIL, after which obspython may have lost track of the current script.
@@ -47,7 +52,7 @@ class Panel:
         lines.append(texts(f"panel.worker.{self._session.client.state}"))
         return "<br>".join(html.escape(line) for line in lines)
 
-    def _add(self, _properties: Any, _button: Any) -> bool:
+    def _add(self) -> bool:
         texts = self._session.texts
         images = self._images()
         scene = obs.obs_frontend_get_current_scene()
@@ -73,6 +78,6 @@ class Panel:
         obs.obs_data_array_release(array)
         return images
 
-    def _rematte_all(self, _properties: Any, _button: Any) -> bool:
+    def _rematte_all(self) -> bool:
         self._session.rematte_all()
         return True
