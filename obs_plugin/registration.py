@@ -45,17 +45,20 @@ def configuration_folders() -> list[Path]:
 
 
 def obs_is_running() -> bool:
-    """Whether any OBS Studio of this person runs."""
+    """Whether an OBS Studio runs that uses this person's configuration folders."""
     if sys.platform == "win32":
         listed = subprocess.run(["tasklist", "/FI", "IMAGENAME eq obs64.exe"], capture_output=True, text=True)
         return "obs64.exe" in listed.stdout
     if sys.platform == "darwin":
         return subprocess.run(["pgrep", "-x", "OBS"], capture_output=True).returncode == 0
+    home = b"HOME=" + os.fsencode(Path.home())
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if process.stat().st_uid == os.getuid() and (process / "comm").read_text().strip() == "obs":
+            if (process / "comm").read_text().strip() == "obs" and home in (process / "environ").read_bytes().split(
+                b"\0"
+            ):
                 return True
-        except OSError:  # it ended meanwhile
+        except OSError:  # it ended meanwhile, or is somebody else's
             continue
     return False
 

@@ -17,6 +17,7 @@ from cvmatte_core import paths
 from cvmatte_core.texts import system_texts
 
 SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 RESULTS = paths.ROOT / "demo"
 _COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
 _STANDING = {  # as large as fits, on the canvas's bottom
@@ -30,7 +31,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
     print(texts("demo.starting"), flush=True)
     try:
-        with throwaway_obs.running(home, script=paths.ROOT / "obs_plugin" / "cvmatte.py") as obs:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})]) as obs:
             colour = {"color": _COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
             photo = {"image": str(SAMPLE)}

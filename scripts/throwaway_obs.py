@@ -16,19 +16,21 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import obsws_python
 from PIL import Image, ImageGrab
 
 REQUIRED_PROGRAMS = ("obs", "Xvfb", "xdotool")
 SCENE = "Scene"
+_MAIN_WINDOW = "^OBS [0-9]"
 
 
 class ThrowawayObs:
     """One home folder of OBS; start and quit it as often as you like.
 
-    requests: the obs-websocket client, while OBS runs. screen: (width, height) of the virtual screen, pixels.
+    scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs.
+    screen: (width, height) of the virtual screen, pixels.
     """
 
     requests: obsws_python.ReqClient
@@ -37,7 +39,7 @@ class ThrowawayObs:
         self,
         folder: Path,
         *,
-        script: Path | None = None,
+        scripts: Sequence[tuple[Path, dict[str, Any]]] = (),
         language: str = "en-US",
         canvas: tuple[int, int] = (1280, 720),
         screen: tuple[int, int] = (1280, 800),
@@ -50,22 +52,23 @@ class ThrowawayObs:
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
-        self._configure(script, language, canvas)
+        self._configure(scripts, language, canvas)
 
     @property
     def config(self) -> Path:
         return self.folder / ".config" / "obs-studio"
 
-    def _configure(self, script: Path | None, language: str, canvas: tuple[int, int]) -> None:
+    def _configure(
+        self, scripts: Sequence[tuple[Path, dict[str, Any]]], language: str, canvas: tuple[int, int]
+    ) -> None:
         width, height = canvas
-        scripts = [{"path": str(script), "settings": {}}] if script else []
         collection = {
             "name": "Untitled",
             "current_scene": SCENE,
             "current_program_scene": SCENE,
             "scene_order": [{"name": SCENE}],
             "sources": [{"id": "scene", "name": SCENE, "settings": {}}],
-            "modules": {"scripts-tool": scripts},
+            "modules": {"scripts-tool": [{"path": str(path), "settings": settings} for path, settings in scripts]},
         }
         web_socket = {"server_enabled": True, "server_port": self._port, "auth_required": False, "first_load": False}
         files = {
@@ -130,12 +133,39 @@ class ThrowawayObs:
             raise TimeoutError("Xvfb doesn't start")
         self.display = f":{number}"
 
+    def window(self, name: str) -> str:
+        """The topmost visible window whose name matches an extended regular expression. Raises TimeoutError."""
+
+        def found() -> str:
+            try:
+                return self.xdotool("search", "--onlyvisible", "--name", name).split()[-1]
+            except (subprocess.CalledProcessError, IndexError):
+                return ""
+
+        return wait_until(found, timeout=10)
+
+    def place(self, window: str, width: int, height: int) -> None:
+        """Move a window to the screen's corner at this size, so that what is in it has a known place."""
+        self.xdotool("windowmove", "--sync", window, "0", "0")
+        self.xdotool("windowsize", "--sync", window, str(width), str(height))
+
+    def click(self, x: int, y: int) -> None:
+        self.xdotool("mousemove", str(x), str(y), "click", "1")
+
+    def open_scripts(self) -> str:
+        """Open Tools → Scripts from the keyboard, at the screen's corner and 1100 x 790; its window."""
+        self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
+        self.xdotool("key", "alt+t")
+        time.sleep(0.5)
+        self.xdotool("key", "Up", "Up", "Return")  # it stands above the last entry, obs-websocket's
+        window = self.window("^(Scripts|脚本)$")
+        self.place(window, 1100, 790)
+        time.sleep(0.5)
+        return window
+
     def _fill_screen(self) -> None:
         """Without a window manager the main window keeps its first size: give it the whole screen."""
-        with contextlib.suppress(subprocess.CalledProcessError, IndexError):
-            window = self.xdotool("search", "--onlyvisible", "--name", "^OBS [0-9]").split()[0]
-            self.xdotool("windowmove", window, "0", "0")
-            self.xdotool("windowsize", window, str(self.screen[0]), str(self.screen[1]))
+        self.place(self.window(_MAIN_WINDOW), *self.screen)
 
     def xdotool(self, *arguments: str) -> str:
         environment = {**os.environ, "DISPLAY": self.display}

@@ -54,7 +54,7 @@ class RecurrentVideoMatting:
         source = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
         source /= 255
         state = [np.zeros((1, 1, 1, 1), np.float32)] * 4
-        alpha = np.empty(0)
+        alpha: np.ndarray = np.empty(0)
         try:
             for done in range(passes):
                 on_pass(done, passes)
@@ -69,7 +69,8 @@ class RecurrentVideoMatting:
             raise ModelError("model_failed", model="rvm-mobilenetv3") from error
         alpha = alpha[0, 0, :inner_height, :inner_width]
         if alpha.shape != (height, width):
-            alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
+            enlarged = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
+            return np.clip(enlarged, 0, 1)
         return np.clip(alpha, 0, 1)
 
 

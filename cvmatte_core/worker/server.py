@@ -148,9 +148,9 @@ class Server:
             raise Cancelled
         tell("start", 0, 1)
         key = self._store.key(str(job.image), job.settings)
-        if not job.image.exists() and self._restore(job, key):
+        status = _status(job.image)
+        if status is None and self._restore(job, key):
             return
-        status = job.image.stat() if job.image.exists() else None
         matte = self._matter()(job.image, job.settings, force=job.force, on_progress=tell, cancelled=job.cancelled)
         height, width = matte.layer.shape[:2]
         self._store.write_frame(key, width, height, matte.layer.data)
@@ -239,6 +239,13 @@ class Server:
                 self._output.flush()
             except OSError:  # nobody listens any more
                 os._exit(0)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # what is wrong with it, reading it will say
+        return None
 
 
 def _in_words(seconds: dict[str, float]) -> str:

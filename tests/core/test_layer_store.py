@@ -1,0 +1,115 @@
+"""Frame files and records."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cvmatte_core.errors import OutputError
+from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
+from cvmatte_core.settings import MatteSettings
+
+ROWS = bytes(range(48))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LayerStore:
+    return LayerStore(tmp_path / "layers")
+
+
+def record(key: str, **changes: object) -> Record:
+    values = {
+        "image": "/a.png",
+        "image_bytes": 5,
+        "image_modified_ns": 7,
+        "png": "/o.png",
+        "size": (4, 3),
+        "seconds": 1.5,
+    }
+    return Record(key=key, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_frame_comes_back_pixel_for_pixel(store: LayerStore) -> None:
+    frame = Frame(store.write_frame("k", 4, 3, ROWS))
+    assert (frame.width, frame.height) == (4, 3)
+    assert frame.pixels[frame.offset :] == ROWS
+    frame.close()
+
+
+@pytest.mark.parametrize("damage", [b"", b"CVMF", b"x" * 200, None])
+def test_a_damaged_frame_is_unusable_rather_than_wrong(store: LayerStore, damage: bytes | None) -> None:
+    path = store.write_frame("k", 4, 3, ROWS)
+    path.write_bytes(path.read_bytes()[:-1] if damage is None else damage)
+    with pytest.raises(FrameUnusable):
+        Frame(path)
+
+
+def test_a_frame_with_a_lying_header_is_unusable(store: LayerStore) -> None:
+    for width, height in ((0, 3), (4, 0), (65535, 65535), (4, 4)):
+        with pytest.raises(FrameUnusable):
+            Frame(store.write_frame("k", width, height, ROWS))
+
+
+def test_showing_a_frame_never_changes_its_file(store: LayerStore) -> None:
+    path = store.write_frame("k", 4, 3, ROWS)
+    frame = Frame(path)
+    frame.pixels[frame.offset] = 255
+    frame.close()
+    assert path.read_bytes().endswith(ROWS)
+
+
+def test_records_survive_and_damaged_ones_count_as_absent(store: LayerStore) -> None:
+    store.save(record("k"))
+    assert store.find("k") == record("k")
+    for damage in ("", "[]", "{}", '{"size": [1]}', "\x00"):
+        (store.folder / "k.json").write_text(damage)
+        assert store.find("k") is None
+    assert store.find("absent") is None
+
+
+def test_a_record_knows_the_photo_it_was_made_from(tmp_path: Path) -> None:
+    photo = tmp_path / "photo"
+    photo.write_bytes(b"12345")
+    status = photo.stat()
+    made = record("k", image_bytes=5, image_modified_ns=status.st_mtime_ns)
+    assert made.made_from(status)
+    os.utime(photo, ns=(1, 1))
+    assert not made.made_from(photo.stat())
+
+
+def test_each_photo_and_each_setting_has_a_key_of_its_own() -> None:
+    settings = MatteSettings()
+    keys = {
+        LayerStore.key("/a.png", settings),
+        LayerStore.key("/b.png", settings),
+        LayerStore.key("/a.png", MatteSettings(feather=1)),
+        LayerStore.key("/\udcff.png", settings),
+    }
+    assert len(keys) == 4
+    assert LayerStore.key("/a.png", MatteSettings()) in keys
+
+
+def test_trimming_drops_what_was_used_longest_ago(store: LayerStore) -> None:
+    for age, key in enumerate(("new", "middle", "old")):
+        path = store.write_frame(key, 4, 3, ROWS)
+        os.utime(path, (1e9 - age, 1e9 - age))
+    size = store.frame_path("new").stat().st_size
+    store.mark_used("old")
+    store.trim(2 * size)
+    assert {path.name for path in store.folder.glob("*.frame")} == {"old.frame", "new.frame"}
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="check that the folder exists"):
+        LayerStore(tmp_path / "file").write_frame("k", 4, 3, ROWS)
+
+
+def test_an_interrupted_write_leaves_the_former_file(store: LayerStore) -> None:
+    path = store.write_frame("k", 4, 3, ROWS)
+    with pytest.raises(TypeError):
+        store.write_frame("k", 4, 3, "not bytes")
+    assert path.read_bytes().endswith(ROWS)
+    assert [found.name for found in store.folder.iterdir()] == ["k.frame"]

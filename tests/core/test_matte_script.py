@@ -1,0 +1,73 @@
+"""scripts/matte.py, as a person runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvmatte_core import paths
+from cvmatte_core.settings import CONTROLS
+
+PYTHON = "/usr/bin/python3"  # the system's: it has none of what matting needs
+
+
+def run(*arguments: object, language: str = "en_US.UTF-8", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [PYTHON, str(paths.ROOT / "scripts" / "matte.py"), *map(str, arguments)]
+    environment = {**os.environ, "LC_ALL": language, **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_a_photo_becomes_a_layer_and_a_mask(photo: Path, tmp_path: Path) -> None:
+    done = run(photo, "-o", tmp_path / "out.png", "--mask", tmp_path / "mask.png", "--quality", "fast")
+    assert done.returncode == 0, done.stderr
+    layer, mask = np.asarray(Image.open(tmp_path / "out.png")), np.asarray(Image.open(tmp_path / "mask.png"))
+    assert layer.shape == (512, 512, 4)
+    assert np.array_equal(layer[..., 3], mask)
+    assert str(tmp_path / "out.png") in done.stdout
+
+
+def test_without_an_output_the_layer_stands_beside_the_photo_under_a_new_name(photo: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "me.png"
+    copy.write_bytes(photo.read_bytes())
+    for _ in range(2):
+        assert run(copy, "--quality", "fast").returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["me-cutout-2.png", "me-cutout.png", "me.png"]
+    assert copy.read_bytes() == photo.read_bytes()
+
+
+def test_every_control_is_an_option_in_both_languages() -> None:
+    for language in ("en_US.UTF-8", "zh_CN.UTF-8"):
+        shown = run("--help", language=language).stdout
+        for control in CONTROLS:
+            assert f"--{control.name.replace('_', '-')}" in shown
+    assert "照片" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["absent.jpg"], "absent.jpg is not there any more"),
+        (["{photo}", "--erosion", "999"], "erosion takes a whole number from 0 to 50"),
+        (["{photo}", "-o", "{photo}"], "replace the photo itself"),
+        (["{photo}", "-o", "out.jpg"], "end the name in .png"),
+        (["{photo}", "-o", "/proc/nowhere/out.png"], "can be written"),
+    ],
+)
+def test_mistakes_are_one_sentence(photo: Path, arguments: list[str], part: str) -> None:
+    before = photo.read_bytes()
+    done = run(*(argument.format(photo=photo) for argument in arguments), "--quality", "fast")
+    assert done.returncode != 0
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+    assert photo.read_bytes() == before
+
+
+def test_without_the_environment_it_says_what_to_run(photo: Path) -> None:
+    done = run(photo, CVMATTE_PYTHON="/nonexistent/python")
+    assert done.returncode != 0
+    assert "python3 install.py" in done.stderr

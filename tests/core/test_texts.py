@@ -1,0 +1,85 @@
+"""Both languages, and that the code's texts are all in them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import string
+
+import pytest
+
+from cvmatte_core import paths
+from cvmatte_core.settings import CHOICE, CONTROLS
+from cvmatte_core.texts import LANGUAGES, Texts, language_of
+
+TEXTS = {
+    language: json.loads((paths.ROOT / "cvmatte_core" / "locale" / f"{language}.json").read_text(encoding="utf-8"))
+    for language in LANGUAGES
+}
+SOURCES = [
+    path for folder in ("cvmatte_core", "obs_plugin", "scripts") for path in sorted((paths.ROOT / folder).rglob("*.py"))
+] + [paths.ROOT / "install.py"]
+
+
+def keys_in_the_code() -> set[str]:
+    """Every key that the code can ask for: literal ones, and those made from the declaration."""
+    known = TEXTS["en"]
+    families = {key.rpartition(".")[0] for key in known} | {"error"}
+    found = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if node.value.rpartition(".")[0] in families and re.fullmatch(
+                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)", node.value
+                ):
+                    found.add(node.value)
+            elif isinstance(node, ast.Call) and is_error(node.func) and node.args:
+                for argument in ast.walk(node.args[0]):
+                    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                        found.add(f"error.{argument.value}")
+    for control in CONTROLS:
+        found |= {f"control.{control.name}", f"control.{control.name}.tip", f"group.{control.group}"}
+        if control.kind == CHOICE:
+            found |= {f"choice.{control.name}.{value}" for value in control.choices}
+    found |= {f"state.{stage}" for stage in ("start", "decode", "load", "network", "refine")}
+    found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
+    found |= {"error.cancelled", "error.disk_full", "error.cannot_write"}
+    return found
+
+
+def is_error(function: ast.expr) -> bool:
+    name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+    return name.endswith("Error") and name not in {"OSError", "ValueError", "TimeoutError", "AttributeError"}
+
+
+def test_both_languages_have_the_same_keys_and_placeholders() -> None:
+    assert TEXTS["en"].keys() == TEXTS["zh-CN"].keys()
+    for key, text in TEXTS["en"].items():
+        assert placeholders(text) == placeholders(TEXTS["zh-CN"][key]), key
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_the_code_s_keys_are_the_texts_keys() -> None:
+    assert keys_in_the_code() == set(TEXTS["en"])
+
+
+def test_no_source_file_has_chinese_of_its_own() -> None:
+    for path in SOURCES:
+        texts = re.findall("[\u4e00-\u9fff]+", path.read_text(encoding="utf-8"))
+        assert set(texts) <= {"脚本"}, path  # the title of OBS's own dialog
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [("zh-CN", "zh-CN"), ("zh_TW.UTF-8", "zh-CN"), ("en-GB", "en"), ("de-DE", "en"), ("", "en"), (None, "en")],
+)
+def test_the_language_follows_the_locale(name: str | None, language: str) -> None:
+    assert language_of(name) == language
+
+
+def test_a_text_with_a_missing_value_is_still_shown() -> None:
+    assert "{name}" in Texts("en")("error.image_missing")

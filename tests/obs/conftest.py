@@ -1,0 +1,184 @@
+"""A real OBS for the tests, and what they ask of it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from throwaway_obs import SCENE, ThrowawayObs, wait_until
+
+from cvmatte_core import paths
+from cvmatte_core.matting import Matter
+from cvmatte_core.settings import MatteSettings
+
+SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
+PROBE = Path(__file__).with_name("probe.py")
+BACKGROUND = (200, 40, 90)  # red, green, blue
+
+
+class Studio:
+    """One OBS with the script in it, a plain colour in its scene, and a data folder of its own."""
+
+    def __init__(self, folder: Path, settings: dict[str, Any] | None = None, **options: Any) -> None:
+        self.data = folder / "data"
+        self._probe_file = folder / "probe.json"
+        environment = {
+            "CVMATTE_DATA": str(self.data),
+            "PROBE_FILE": str(self._probe_file),
+            **options.pop("environment", {}),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        scripts = [(SCRIPT, settings or {}), (PROBE, {})]
+        self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, **options)
+
+    def start(self) -> None:
+        self.obs.start()
+
+    @property
+    def requests(self) -> Any:
+        return self.obs.requests
+
+    def add_background(self) -> None:
+        red, green, blue = BACKGROUND
+        colour = {"color": 0xFF000000 | blue << 16 | green << 8 | red, "width": 1280, "height": 720}
+        self.requests.create_input(SCENE, "background", "color_source_v3", colour, True)
+
+    def add(self, name: str, image: Path | str, **settings: Any) -> None:
+        settings = {"longest_side": 0, **settings, "image": str(image)}
+        self.requests.create_input(SCENE, name, "cvmatte_portrait", settings, True)
+
+    def set(self, name: str, **settings: Any) -> None:
+        if "image" in settings:
+            settings["image"] = str(settings["image"])
+        self.requests.set_input_settings(name, settings, True)
+
+    def remove(self, name: str) -> None:
+        self.requests.remove_input(name)
+        wait_until(lambda: name not in [found["inputName"] for found in self.requests.get_input_list().inputs], 10)
+
+    def layer(self, name: str) -> np.ndarray | None:
+        """What OBS draws for a source: uint8 RGBA, its own size. None while it draws nothing."""
+        width, height = self.size(name)
+        return self._pixels(name, width, height) if width else None
+
+    def scene(self) -> np.ndarray:
+        """What OBS shows and streams: uint8 RGB, 720 x 1280."""
+        return self._pixels(SCENE, 1280, 720)[..., :3]
+
+    def _pixels(self, name: str, width: int, height: int) -> np.ndarray:
+        taken = self.requests.get_source_screenshot(name, "png", width, height, 100)
+        data = base64.b64decode(taken.image_data.partition(",")[2])
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+
+    def size(self, name: str) -> tuple[int, int]:
+        for item in self.requests.get_scene_item_list(SCENE).scene_items:
+            if item["sourceName"] == name:
+                shape = item["sceneItemTransform"]
+                return int(shape["sourceWidth"]), int(shape["sourceHeight"])
+        raise KeyError(name)
+
+    def wait_for_layer(self, name: str, expected: np.ndarray, timeout: float = 60.0) -> None:
+        """Until OBS draws exactly these RGBA pixels (colours of transparent ones aside). Raises AssertionError."""
+
+        def shown() -> bool:
+            actual = self.layer(name)
+            return actual is not None and same_layer(actual, expected)
+
+        try:
+            wait_until(shown, timeout)
+        except TimeoutError:
+            raise AssertionError(f"{name} doesn't show the layer; state: {self.state(name)}") from None
+
+    def properties(self, name: str) -> dict[str, dict[str, Any]]:
+        """The portrait's properties as OBS gets them."""
+        self._probe_file.unlink(missing_ok=True)
+        self.requests.trigger_hot_key_by_name("probe.dump")
+        wait_until(self._probe_file.exists, 10)
+        return json.loads(self._probe_file.read_text(encoding="utf-8"))[name]
+
+    def state(self, name: str) -> str:
+        return self.properties(name)["state"]["description"]
+
+    def wait_for_state(self, name: str, part: str, timeout: float = 60.0) -> str:
+        state = ""
+
+        def reached() -> bool:
+            nonlocal state
+            state = self.state(name)
+            return part in state
+
+        try:
+            wait_until(reached, timeout, 0.1)
+        except TimeoutError:
+            raise AssertionError(f"the state of {name} is {state!r}, not {part!r}") from None
+        return state
+
+    def press(self, name: str, button: str) -> None:
+        self.requests.press_input_properties_button(name, button)
+
+    def worker_ids(self) -> list[int]:
+        command = ["pgrep", "-P", str(self.obs.process_id), "-f", "cvmatte_core.worker.server"]
+        return [int(line) for line in subprocess.run(command, capture_output=True, text=True).stdout.split()]
+
+    def quit(self) -> None:
+        """Quit OBS: it must have lost no memory, and logged no error of ours."""
+        leaks = self.obs.quit()
+        assert leaks == 0
+        assert "Traceback" not in self.obs.log()
+
+
+def same_layer(actual: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two RGBA layers look the same: alpha within 1, colours within 2 where they are seen."""
+    if actual.shape != expected.shape:
+        return False
+    difference = np.abs(actual.astype(int) - expected)
+    seen = expected[..., 3] > 0
+    return bool(difference[..., 3].max() <= 1 and difference[seen].max(initial=0) <= 2)
+
+
+@contextlib.contextmanager
+def open_studio(folder: Path, **options: Any) -> Iterator[Studio]:
+    """A started Studio with its background; quit and checked at the end, unless the test has done so."""
+    studio = Studio(folder, **options)
+    try:
+        studio.start()
+        studio.add_background()
+        yield studio
+        if studio.obs.is_running:
+            studio.quit()
+    finally:
+        studio.obs.close()
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with open_studio(tmp_path_factory.mktemp("obs")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def expected_layer() -> Any:
+    """The layer that a photo with settings must give, from the library itself."""
+    matter = Matter()
+
+    def layer(image: Path, **settings: Any) -> np.ndarray:
+        return matter(image, MatteSettings(**settings)).layer
+
+    return layer
+
+
+@pytest.fixture(scope="session")
+def other_photo(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second portrait: the sample mirrored, as JPEG."""
+    path = tmp_path_factory.mktemp("photos") / "mirrored.jpg"
+    Image.open(photo).convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, quality=95)
+    return path

@@ -1,0 +1,201 @@
+"""A portrait in a real OBS, looked at through its pixels."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from throwaway_obs import wait_until
+
+from .conftest import BACKGROUND, Studio, same_layer
+
+FACE = (slice(110, 150), slice(205, 245))
+HAIR = (slice(20, 110), slice(150, 305))
+
+
+@pytest.fixture
+def portrait(studio: Studio, photo: Path, expected_layer: Any) -> Iterator[str]:
+    """A portrait of the sample photo, already on screen."""
+    studio.add("portrait", photo)
+    studio.wait_for_layer("portrait", expected_layer(photo))
+    yield "portrait"
+    studio.remove("portrait")
+
+
+def test_the_photo_stands_cut_out_over_what_is_behind_it(studio: Studio, portrait: str, photo: Path) -> None:
+    scene, original = studio.scene(), np.asarray(Image.open(photo).convert("RGB"))
+    for corner in (scene[2, 2], scene[2, 509]):
+        assert tuple(corner) == BACKGROUND
+    assert np.abs(scene[FACE].astype(int) - original[FACE]).max() <= 2
+    layer = studio.layer(portrait)
+    assert layer is not None
+    alpha = layer[HAIR][..., 3]
+    assert ((alpha > 20) & (alpha < 235)).sum() > 100
+    assert (alpha == 0).any()
+    assert (alpha == 255).any()
+
+
+def test_another_photo_replaces_the_layer(
+    studio: Studio, portrait: str, other_photo: Path, expected_layer: Any
+) -> None:
+    studio.set(portrait, image=other_photo)
+    studio.wait_for_layer(portrait, expected_layer(other_photo))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"threshold": 128},
+        {"erosion": 5},
+        {"feather": 8},
+        {"decontaminate": False},
+        {"quality": "fast"},
+        {"longest_side": 200},
+        {"background": "colour", "background_colour": "#1e90ff"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_each_control_changes_the_layer(
+    studio: Studio, portrait: str, photo: Path, expected_layer: Any, settings: dict[str, Any]
+) -> None:
+    in_obs = dict(settings)
+    if "background_colour" in in_obs:
+        in_obs["background_colour"] = 0xFFFF901E  # OBS writes colours as 0xAABBGGRR
+    studio.set(portrait, **in_obs)
+    changed = expected_layer(photo, **settings)
+    assert not same_layer(changed, expected_layer(photo))
+    studio.wait_for_layer(portrait, changed)
+
+
+@pytest.mark.parametrize("way", ["button", "hotkey"])
+def test_rematte_reads_the_photo_again(
+    studio: Studio, photo: Path, other_photo: Path, tmp_path: Path, expected_layer: Any, way: str
+) -> None:
+    chosen = tmp_path / "chosen.png"
+    shutil.copyfile(photo, chosen)
+    studio.add("rematted", chosen)
+    studio.wait_for_layer("rematted", expected_layer(photo))
+    Image.open(other_photo).save(chosen)
+    if way == "button":
+        studio.press("rematted", "rematte")
+    else:
+        studio.requests.trigger_hot_key_by_name("cvmatte.rematte_all")
+    studio.wait_for_layer("rematted", expected_layer(chosen))
+    studio.remove("rematted")
+
+
+def test_a_broken_photo_keeps_the_last_good_layer_and_says_so(
+    studio: Studio, portrait: str, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(photo.read_bytes()[:100_000])
+    studio.set(portrait, image=broken)
+    state = studio.wait_for_state(portrait, "broken.png is damaged")
+    assert "The last good layer stays." in state
+    layer = studio.layer(portrait)
+    assert layer is not None
+    assert same_layer(layer, expected_layer(photo))
+    studio.set(portrait, image=photo, erosion=3)
+    studio.wait_for_layer(portrait, expected_layer(photo, erosion=3))
+
+
+def test_no_photo_shows_nothing_and_asks_for_one(studio: Studio, portrait: str) -> None:
+    studio.set(portrait, image="")
+    studio.wait_for_state(portrait, "Choose a photo.")
+    wait_until(lambda: studio.size(portrait) == (0, 0), 5)
+
+
+def test_a_worker_killed_in_mid_job_costs_nothing(
+    studio: Studio, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    large = tmp_path / "large.png"
+    Image.open(photo).resize((1600, 1600)).save(large)
+    before = studio.worker_ids()
+    studio.add("survivor", large, quality="best")
+    studio.wait_for_state("survivor", "Cutting out")
+    (worker,) = studio.worker_ids()
+    os.kill(worker, signal.SIGKILL)
+    studio.wait_for_layer("survivor", expected_layer(large, quality="best"), timeout=120)
+    assert worker not in studio.worker_ids()
+    assert len(studio.worker_ids()) == 1
+    assert before in ([], [worker])
+    studio.remove("survivor")
+
+
+def test_a_photo_on_which_the_worker_dies_twice_is_given_up_and_the_next_one_served(
+    studio: Studio, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    large = tmp_path / "large.png"
+    Image.open(photo).resize((1500, 1500)).save(large)
+    studio.add("deadly", large, quality="best")
+    studio.add("next", photo, erosion=2)
+    killed: set[int] = set()
+    for _ in range(2):
+        (worker,) = wait_until(lambda: set(studio.worker_ids()) - killed)
+        studio.wait_for_state("deadly", "Cutting out")
+        os.kill(worker, signal.SIGKILL)
+        killed.add(worker)
+    studio.wait_for_state("deadly", "made the matting process end twice")
+    studio.wait_for_layer("next", expected_layer(photo, erosion=2))
+    studio.remove("deadly")
+    studio.remove("next")
+
+
+def test_a_dragged_slider_ends_on_its_last_value_with_one_saved_layer(
+    studio: Studio, portrait: str, photo: Path, expected_layer: Any
+) -> None:
+    outputs = studio.data / "outputs"
+    saved = set(outputs.iterdir())
+    for feather in range(1, 31):
+        studio.set(portrait, feather=feather)
+        time.sleep(0.03)
+    studio.wait_for_layer(portrait, expected_layer(photo, feather=30))
+    studio.wait_for_state(portrait, "Ready")
+    assert len(set(outputs.iterdir()) - saved) == 1
+
+
+def test_the_saved_layer_is_what_obs_shows(studio: Studio, portrait: str, photo: Path, expected_layer: Any) -> None:
+    outputs = studio.data / "outputs"
+    saved = set(outputs.iterdir())
+    studio.set(portrait, threshold=77)
+    studio.wait_for_layer(portrait, expected_layer(photo, threshold=77))
+    (png,) = wait_until(lambda: set(outputs.glob("astronaut-*.png")) - saved)
+    assert np.array_equal(np.asarray(Image.open(png)), expected_layer(photo, threshold=77))
+
+
+def test_a_portrait_removed_in_mid_job_is_forgotten(studio: Studio, photo: Path, expected_layer: Any) -> None:
+    studio.add("short-lived", photo, quality="best", erosion=9)
+    time.sleep(0.3)
+    studio.remove("short-lived")
+    studio.add("after", photo, erosion=4)
+    studio.wait_for_layer("after", expected_layer(photo, erosion=4))
+    studio.remove("after")
+
+
+def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: Studio, portrait: str) -> None:
+    studio.wait_for_state(portrait, "Ready: 512 × 512")
+    properties = studio.properties(portrait)
+    for control in (
+        "model",
+        "quality",
+        "threshold",
+        "erosion",
+        "feather",
+        "decontaminate",
+        "background",
+        "longest_side",
+    ):
+        assert properties[control]["visible"], control
+        assert properties[control]["tip"], control
+    assert not properties["background_colour"]["visible"]
+    assert "<img src=" in properties["views"]["description"]
+    studio.set(portrait, background="colour")
+    assert wait_until(lambda: studio.properties(portrait)["background_colour"]["visible"])
