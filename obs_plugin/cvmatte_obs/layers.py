@@ -14,7 +14,12 @@ SOURCE_ID = b"cvmatte_portrait"
 
 
 def show(source: int, frame: Frame) -> None:
-    """Make a frame the picture of an asynchronous source. libobs copies it within the call."""
+    """Make a frame the picture of an asynchronous source, at once; libobs copies it.
+
+    Not through obs_source_output_video: a frame put into its queue is dropped at the next tick of a source that
+    nothing draws just then, because it is hidden, in another scene, or not yet in any. This waits for OBS's graphics
+    lock, so never call it from a thread of OBS.
+    """
     pixels = (ctypes.c_uint8 * len(frame.pixels)).from_buffer(frame.pixels)
     shown = libobs.SourceFrame()
     shown.data[0] = ctypes.addressof(pixels) + frame.offset
@@ -23,7 +28,8 @@ def show(source: int, frame: Frame) -> None:
     shown.timestamp = time.monotonic_ns()
     shown.format = libobs.VIDEO_FORMAT_RGBA
     shown.full_range = True
-    libobs.obs_source_output_video(source, ctypes.byref(shown))
+    libobs.obs_source_preload_video(source, ctypes.byref(shown))
+    libobs.obs_source_show_preloaded_video(source)
     del pixels  # the mapping can't be closed while a buffer of it is held
 
 

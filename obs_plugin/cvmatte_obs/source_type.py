@@ -124,7 +124,6 @@ class SourceType:
     def _create(self, _settings: int, source: int) -> int:
         data = libobs.bmalloc(ctypes.sizeof(ctypes.c_void_p))
         ctypes.c_void_p.from_address(data).value = source
-        libobs.obs_source_set_async_unbuffered(source, True)
         if self.session is not None:
             guarded(None, self._add, source)
         return data

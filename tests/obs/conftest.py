@@ -68,13 +68,14 @@ class Studio:
     def layer(self, name: str) -> np.ndarray | None:
         """What OBS draws for a source: uint8 RGBA, its own size. None while it draws nothing."""
         width, height = self.size(name)
-        return self._pixels(name, width, height) if width else None
+        return self.pixels(name, width, height) if width else None
 
     def scene(self) -> np.ndarray:
         """What OBS shows and streams: uint8 RGB, 720 x 1280."""
-        return self._pixels(SCENE, 1280, 720)[..., :3]
+        return self.pixels(SCENE, 1280, 720)[..., :3]
 
-    def _pixels(self, name: str, width: int, height: int) -> np.ndarray:
+    def pixels(self, name: str, width: int, height: int) -> np.ndarray:
+        """A screenshot of a source or scene: uint8 RGBA, at this size."""
         taken = self.requests.get_source_screenshot(name, "png", width, height, 100)
         data = base64.b64decode(taken.image_data.partition(",")[2])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))

@@ -61,14 +61,16 @@ def test_a_lost_frame_file_is_made_again_from_the_png_though_the_photo_is_gone(
         studio.wait_for_state("portrait", "Ready")
 
 
-def test_a_photo_that_is_gone_still_shows_its_last_layer(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
+def test_a_photo_that_is_gone_still_shows_its_last_layer(
+    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
+) -> None:
     chosen = tmp_path / "chosen.png"
     chosen.write_bytes(photo.read_bytes())
-    with open_studio(tmp_path / "obs", environment={"QT_QPA_PLATFORM": "xcb"}) as studio:
+    with open_studio(tmp_path / "obs") as studio:
         studio.add("portrait", chosen)
         studio.wait_for_state("portrait", "Ready")
-        studio.set("portrait", image=photo)
-        studio.wait_for_state("portrait", "Ready")
+        studio.set("portrait", image=other_photo)
+        studio.wait_for_layer("portrait", expected_layer(other_photo))
         chosen.unlink()
         studio.set("portrait", image=chosen)
         studio.wait_for_state("portrait", "chosen.png is not there any more: its last layer is shown.")

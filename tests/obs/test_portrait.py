@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from throwaway_obs import wait_until
+from throwaway_obs import SCENE, wait_until
 
 from .conftest import BACKGROUND, Studio, same_layer
 
@@ -178,6 +178,32 @@ def test_a_portrait_removed_in_mid_job_is_forgotten(studio: Studio, photo: Path,
     studio.add("after", photo, erosion=4)
     studio.wait_for_layer("after", expected_layer(photo, erosion=4))
     studio.remove("after")
+
+
+def test_what_changes_while_nothing_draws_a_portrait_is_there_when_it_is_shown(
+    studio: Studio, portrait: str, photo: Path, expected_layer: Any
+) -> None:
+    """Hidden, or in a scene that isn't on: libobs drops frames of such sources from its queue."""
+    (item,) = [
+        found["sceneItemId"]
+        for found in studio.requests.get_scene_item_list(SCENE).scene_items
+        if found["sourceName"] == portrait
+    ]
+    studio.requests.set_scene_item_enabled(SCENE, item, False)
+    studio.set(portrait, erosion=6)
+    studio.wait_for_state(portrait, "Ready")
+    time.sleep(0.5)
+    studio.requests.set_scene_item_enabled(SCENE, item, True)
+    studio.wait_for_layer(portrait, expected_layer(photo, erosion=6), timeout=3)
+    studio.requests.create_scene("elsewhere")
+    studio.requests.create_input("elsewhere", "unseen", "cvmatte_portrait", {"image": str(photo), "feather": 4}, True)
+    studio.wait_for_state("unseen", "Ready")
+    time.sleep(0.5)
+    studio.requests.set_current_program_scene("elsewhere")
+    pixels = studio.pixels("elsewhere", 1280, 720)
+    assert np.abs(pixels[FACE][..., :3].astype(int) - expected_layer(photo)[FACE][..., :3]).max() <= 2
+    studio.requests.set_current_program_scene(SCENE)
+    studio.requests.remove_scene("elsewhere")
 
 
 def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: Studio, portrait: str) -> None:
