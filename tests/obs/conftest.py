@@ -95,7 +95,7 @@ class Studio:
             return actual is not None and same_layer(actual, expected)
 
         try:
-            wait_until(shown, timeout)
+            wait_until(shown, timeout, 0.2)  # a screenshot costs OBS time that the worker wants
         except TimeoutError:
             raise AssertionError(f"{name} doesn't show the layer; state: {self.state(name)}") from None
 

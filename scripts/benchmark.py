@@ -1,0 +1,184 @@
+"""Measures the way from a photo to OBS's screen, in a real throwaway OBS, beside the network's own time."""
+
+from __future__ import annotations
+
+import _environment
+
+_environment.enter()
+
+import argparse
+import base64
+import io
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from collections.abc import Callable
+
+import numpy as np
+import throwaway_obs
+from cvmatte_core import paths
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.worker.client import READY, WorkerClient
+from PIL import Image, ImageEnhance, ImageOps
+from throwaway_obs import SCENE, ThrowawayObs
+
+SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photo", type=Path, default=SAMPLE, help="a portrait [the sample]")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured [%(default)s]")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cvmatte-benchmark-") as folder:
+        photos = make_photos(chosen.photo, Path(folder) / "photos", chosen.rounds + 2)
+        cold_start(Path(folder) / "cold", photos[0])
+        in_obs(Path(folder) / "obs", photos)
+    return 0
+
+
+def make_photos(portrait: Path, folder: Path, count: int) -> list[Path]:
+    """1920 x 1080 JPEGs of one portrait, no two alike, so that none finds another's layer."""
+    folder.mkdir()
+    picture = ImageOps.fit(Image.open(portrait).convert("RGB"), (1920, 1080), centering=(0.5, 0.2))
+    photos = []
+    for number in range(count):
+        path = folder / f"{number}.jpg"
+        changed = ImageEnhance.Brightness(picture).enhance(1 - 0.03 * number)
+        (ImageOps.mirror(changed) if number % 2 else changed).save(path, quality=92)
+        photos.append(path)
+    return photos
+
+
+def cold_start(data: Path, photo: Path) -> None:
+    """The worker alone: from nothing to its handshake, and to its first frame."""
+    os.environ["CVMATTE_DATA"] = str(data)
+    client = WorkerClient()
+    begun = time.perf_counter()
+    shown: list[float] = []
+    client.submit(
+        "matte",
+        {"image": str(photo), "settings": MatteSettings().as_dict()},
+        lambda event, detail: shown.append(time.perf_counter() - begun) if event in ("layer", "failed") else None,
+    )
+    throwaway_obs.wait_until(lambda: client.state == READY, interval=0.002)
+    report("worker: cold start to handshake", time.perf_counter() - begun)
+    throwaway_obs.wait_until(lambda: shown, interval=0.002)
+    report("worker: cold start to first 1080p frame", shown[0])
+    client.close()
+    del os.environ["CVMATTE_DATA"]
+
+
+def in_obs(folder: Path, photos: list[Path]) -> None:
+    folder.mkdir()
+    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})])
+    log = folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
+    try:
+        obs.start()
+        colour = {"color": 0xFFB86A2F, "width": 1280, "height": 720}
+        obs.requests.create_input(SCENE, "Background", "color_source_v3", colour, True)
+        begun = time.perf_counter()
+        obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", {"image": str(photos[0])}, True)
+        throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
+        report("OBS: new portrait to its first layer, worker cold", time.perf_counter() - begun)
+        worker = worker_of(obs)
+        change(obs, photos[1], log)  # warms up
+        seconds, network = zip(*(change(obs, photo, log) for photo in photos[2:]), strict=True)
+        report("OBS: change of the 1080p photo to its layer on screen", *seconds)
+        report("worker: the network's own time for it", *network)
+        ratios = [whole / alone for whole, alone in zip(seconds, network, strict=True)]
+        print(
+            f"{'OBS: ratio of the two':60} {statistics.median(ratios):8.2f}   ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+        feathers = range(1, len(photos) - 1)
+        report("OBS: change of a slider to its layer on screen", *(slide(obs, feather) for feather in feathers))
+        peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
+        print(f"{'worker: peak memory':60} {int(peak.group(1)) / 1024 if peak else 0:8.0f} MB")
+        time.sleep(2)
+        print(f"{'OBS: memory leaks at its end':60} {obs.quit():8}")
+        for line in re.findall(r"\[CVMatte\] (\d+ polls.*)", obs.log()):
+            print("OBS:", line)
+        begun = time.perf_counter()
+        obs.start()
+        answering = time.perf_counter() - begun
+        throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
+        report("OBS: its start until obs-websocket answers", answering)
+        report("OBS: its start until the kept layer is on screen", time.perf_counter() - begun)
+        obs.quit()
+    finally:
+        obs.close()
+
+
+def change(obs: ThrowawayObs, photo: Path, log: Path) -> tuple[float, float]:
+    """Choose another photo: seconds until OBS draws it, and those that the network alone took for it."""
+    jobs = len(network_times(log))
+    seconds = seconds_until_drawn_anew(obs, lambda: set_portrait(obs, image=str(photo)))
+    throwaway_obs.wait_until(lambda: len(network_times(log)) > jobs)
+    time.sleep(0.8)  # the layer's PNG belongs to this round
+    return seconds, network_times(log)[-1]
+
+
+def slide(obs: ThrowawayObs, feather: int) -> float:
+    seconds = seconds_until_drawn_anew(obs, lambda: set_portrait(obs, feather=5 * feather))
+    time.sleep(0.8)
+    return seconds
+
+
+def set_portrait(obs: ThrowawayObs, **settings: object) -> None:
+    obs.requests.set_input_settings("Portrait", settings, True)
+
+
+def seconds_until_drawn_anew(obs: ThrowawayObs, act: Callable[[], None]) -> float:
+    before = drawn(obs)
+    assert before is not None
+    frames = obs.folder / ".local" / "share" / "cvmatte" / "layers"
+    known = set(frames.glob("*.frame"))
+    begun = time.perf_counter()
+    act()
+
+    def changed() -> bool:
+        now = drawn(obs)
+        return now is not None and not np.array_equal(now, before)
+
+    # Looking at pixels costs OBS as much as drawing: only from when there is something new to see.
+    throwaway_obs.wait_until(lambda: set(frames.glob("*.frame")) - known, timeout=120, interval=0.005)
+    throwaway_obs.wait_until(changed, interval=0.005)
+    return time.perf_counter() - begun
+
+
+def drawn(obs: ThrowawayObs) -> np.ndarray | None:
+    """A small picture of what OBS draws for the portrait; None while that is nothing."""
+    (item,) = [
+        found for found in obs.requests.get_scene_item_list(SCENE).scene_items if found["sourceName"] == "Portrait"
+    ]
+    if not item["sceneItemTransform"]["sourceWidth"]:
+        return None
+    taken = obs.requests.get_source_screenshot("Portrait", "png", 96, 54, 100)
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(taken.image_data.partition(",")[2]))))
+    return pixels if pixels[..., 3].any() else None
+
+
+def worker_of(obs: ThrowawayObs) -> int:
+    children = Path(f"/proc/{obs.process_id}/task").glob("*/children")
+    for child in " ".join(path.read_text() for path in children).split():
+        if b"cvmatte_core.worker.server" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    raise LookupError("OBS has no worker")
+
+
+def network_times(log: Path) -> list[float]:
+    return [int(found) / 1000 for found in re.findall(r"network (\d+) ms", log.read_text())]
+
+
+def report(name: str, *seconds: float) -> None:
+    spread = f"   ({min(seconds) * 1000:.0f} to {max(seconds) * 1000:.0f})" if len(seconds) > 1 else ""
+    print(f"{name:60} {statistics.median(seconds) * 1000:8.0f} ms{spread}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
