@@ -28,6 +28,7 @@ from .settings import MatteSettings
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
+_RESULT_VERSION = 1  # to be raised when the same request comes to give another layer: kept ones are then made anew
 _STALE_TEMPORARY = 3600.0  # seconds after which a temporary file has no writer any more
 
 
@@ -84,7 +85,7 @@ class LayerStore:
     @staticmethod
     def key(image: str, settings: MatteSettings) -> str:
         """The name of a request: a photo (its path, or its content's digest) with settings."""
-        request = json.dumps([_VERSION, image, settings.as_dict()], sort_keys=True)
+        request = json.dumps([_RESULT_VERSION, image, settings.as_dict()], sort_keys=True)
         return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def frame_path(self, key: str) -> Path:

@@ -28,9 +28,6 @@ class Texts:
         except (KeyError, IndexError, ValueError):
             return text
 
-    def has(self, key: str) -> bool:
-        return key in self._texts
-
 
 @lru_cache(maxsize=None)
 def _load(language: str) -> dict[str, str]:

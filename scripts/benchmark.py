@@ -86,7 +86,7 @@ def in_obs(folder: Path, photos: list[Path]) -> None:
         obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", {"image": str(photos[0])}, True)
         throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
         report("OBS: new portrait to its first layer, worker cold", time.perf_counter() - begun)
-        worker = worker_of(obs)
+        (worker,) = obs.worker_ids()
         change(obs, photos[1], log)  # warms up
         seconds, network = zip(*(change(obs, photo, log) for photo in photos[2:]), strict=True)
         report("OBS: change of the 1080p photo to its layer on screen", *seconds)
@@ -161,14 +161,6 @@ def drawn(obs: ThrowawayObs) -> np.ndarray | None:
     taken = obs.requests.get_source_screenshot("Portrait", "png", 96, 54, 100)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(taken.image_data.partition(",")[2]))))
     return pixels if pixels[..., 3].any() else None
-
-
-def worker_of(obs: ThrowawayObs) -> int:
-    children = Path(f"/proc/{obs.process_id}/task").glob("*/children")
-    for child in " ".join(path.read_text() for path in children).split():
-        if b"cvmatte_core.worker.server" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return int(child)
-    raise LookupError("OBS has no worker")
 
 
 def network_times(log: Path) -> list[float]:

@@ -31,7 +31,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
     print(texts("demo.starting"), flush=True)
     try:
-        with throwaway_obs.running(home, scripts=[(SCRIPT, {})]) as obs:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True) as obs:
             colour = {"color": _COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
             photo = {"image": str(SAMPLE)}

@@ -30,7 +30,8 @@ class ThrowawayObs:
     """One home folder of OBS; start and quit it as often as you like.
 
     scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs.
-    screen: (width, height) of the virtual screen, pixels.
+    screen: (width, height) of the virtual screen, pixels. preview: whether OBS's window shows the scene, which without
+    a graphics card takes a processor core and more.
     """
 
     requests: obsws_python.ReqClient
@@ -43,6 +44,7 @@ class ThrowawayObs:
         language: str = "en-US",
         canvas: tuple[int, int] = (1280, 720),
         screen: tuple[int, int] = (1280, 800),
+        preview: bool = False,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -52,14 +54,14 @@ class ThrowawayObs:
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
-        self._configure(scripts, language, canvas)
+        self._configure(scripts, language, canvas, preview)
 
     @property
     def config(self) -> Path:
         return self.folder / ".config" / "obs-studio"
 
     def _configure(
-        self, scripts: Sequence[tuple[Path, dict[str, Any]]], language: str, canvas: tuple[int, int]
+        self, scripts: Sequence[tuple[Path, dict[str, Any]]], language: str, canvas: tuple[int, int], preview: bool
     ) -> None:
         width, height = canvas
         collection = {
@@ -74,7 +76,7 @@ class ThrowawayObs:
         files = {
             "global.ini": f"[General]\nFirstRun=true\nLanguage={language}\nEnableAutoUpdates=false\n"
             "[Basic]\nProfile=Untitled\nProfileDir=Untitled\nSceneCollection=Untitled\nSceneCollectionFile=Untitled\n"
-            "[BasicWindow]\nShowListboxToolbars=true\n"
+            f"[BasicWindow]\nPreviewEnabled={str(preview).lower()}\n"
             f"[OBSWebSocket]\nServerEnabled=true\nServerPort={self._port}\nAuthRequired=false\nFirstLoad=false\n",
             "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n"
             f"[Video]\nBaseCX={width}\nBaseCY={height}\nOutputCX={width}\nOutputCY={height}\nFPSCommon=30\n",
@@ -182,6 +184,16 @@ class ThrowawayObs:
     def process_id(self) -> int:
         assert self._obs is not None
         return self._obs.pid
+
+    def worker_ids(self) -> list[int]:
+        """The matting processes that OBS has started and that live."""
+        children = " ".join(path.read_text() for path in Path(f"/proc/{self.process_id}/task").glob("*/children"))
+        found = []
+        for child in children.split():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                if b"cvmatte_core.worker.server" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+        return found
 
     @property
     def is_running(self) -> bool:

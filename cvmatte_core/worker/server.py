@@ -201,6 +201,8 @@ class Server:
 
         # A slider on the move replaces its layers many times a second: only the one it rests on gets a PNG.
         if job.cancelled.wait(max(0.0, due - time.monotonic())):
+            if self._store.find(record.key) is None:
+                self._store.forget(record.key)
             raise Cancelled
         with files.atomic_write(self._store.preview_path(record.key)) as file:
             images.write_png(file, matte.preview())

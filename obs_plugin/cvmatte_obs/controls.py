@@ -121,5 +121,5 @@ def show_what_applies(properties: int, data: int) -> None:
 
 @libobs.PropertyModified
 def _update_visibility(_private: int, properties: int, _property: int, data: int) -> bool:
-    show_what_applies(properties, data)
+    libobs.guarded(show_what_applies, properties, data)
     return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import traceback
 from ctypes import (
     POINTER,
     c_bool,
@@ -23,7 +24,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any
+from typing import Any, Callable
 
 _library = ctypes.CDLL("obs" if sys.platform == "win32" else None)
 
@@ -192,6 +193,15 @@ obs_sceneitem_set_bounds_alignment = function("obs_sceneitem_set_bounds_alignmen
 obs_sceneitem_set_bounds = function("obs_sceneitem_set_bounds", None, _pointer, POINTER(Vec2))
 obs_sceneitem_set_alignment = function("obs_sceneitem_set_alignment", None, _pointer, c_uint32)
 obs_sceneitem_set_pos = function("obs_sceneitem_set_pos", None, _pointer, POINTER(Vec2))
+
+
+def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    """The call's result; where it raises, the error goes to OBS's log instead of into C, and the result is None."""
+    try:
+        return call(*arguments)
+    except Exception:
+        log(LOG_ERROR, traceback.format_exc())
+        return None
 
 
 def log(level: int, message: str) -> None:

@@ -50,7 +50,7 @@ class Panel:
         if not lines:
             lines.append(texts("panel.no_portraits"))
         lines.append(texts(f"panel.worker.{self._session.client.state}"))
-        return "<br>".join(html.escape(line) for line in lines)
+        return "<span>" + "<br>".join(html.escape(line) for line in lines) + "</span>"
 
     def _add(self) -> bool:
         texts = self._session.texts

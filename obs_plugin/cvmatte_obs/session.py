@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core.errors import Cancelled, CvmatteError, WorkerError
+from cvmatte_core.errors import Cancelled, CvmatteError
 from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import Texts
@@ -64,7 +64,6 @@ class Session:
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
         self._poll_times: deque[float] = deque(maxlen=100_000)
-        self.worker_error: CvmatteError | None = None
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._thread = threading.Thread(target=self._run, name="cvmatte-session", daemon=True)
         SOURCE_TYPE.serve(self)
@@ -249,6 +248,8 @@ class Session:
         if portrait.job is not job:
             return
         if event == "progress":
+            if detail["stage"] == "network" and detail["done"] == 0:
+                portrait.refresh_wanted = True  # once: every redraw takes the focus from what a person touches
             self._set_state(portrait, f"state.{detail['stage']}", done=detail["done"], total=detail["total"])
         elif event == "layer":
             self._on_layer(portrait, job, detail)
@@ -291,8 +292,6 @@ class Session:
     def _set_error(self, portrait: Portrait, error: CvmatteError) -> None:
         sentence = error.sentence(self.texts)
         libobs.log(libobs.LOG_WARNING, str(error))
-        if isinstance(error, WorkerError):
-            self.worker_error = error
         if portrait.shown is not None:
             sentence = self.texts("state.kept", sentence=sentence)
         portrait.state = State(sentence, is_error=True)

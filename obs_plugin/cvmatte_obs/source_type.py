@@ -11,9 +11,8 @@ from __future__ import annotations
 import ctypes
 import html
 import threading
-import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from cvmatte_core.texts import Texts
 
@@ -91,7 +90,8 @@ class SourceType:
 
     def release(self) -> None:
         """The session has ended: hold on to nothing of OBS's. A later session finds the portraits again."""
-        self.session = None
+        with self._lock:
+            self.session = None
         for portrait in self.portraits():
             self.drop(portrait)
 
@@ -110,9 +110,11 @@ class SourceType:
     def _add(self, source: int) -> None:
         portrait = Portrait(address=source, weak=libobs.obs_source_get_weak_source(source))
         with self._lock:
-            # Where the address was a destroyed portrait's, that one is replaced.
-            replaced = self._portraits.get(source)
-            self._portraits[source] = portrait
+            # Where the address was a destroyed portrait's, that one is replaced. Without a session nobody would ever
+            # let go of the new one: the next session finds it.
+            replaced = self._portraits.get(source) if self.session is not None else portrait
+            if self.session is not None:
+                self._portraits[source] = portrait
         if replaced is not None:
             self.drop(replaced)
 
@@ -124,13 +126,12 @@ class SourceType:
     def _create(self, _settings: int, source: int) -> int:
         data = libobs.bmalloc(ctypes.sizeof(ctypes.c_void_p))
         ctypes.c_void_p.from_address(data).value = source
-        if self.session is not None:
-            guarded(None, self._add, source)
+        libobs.guarded(self._add, source)
         return data
 
     def _adopt(self, _param: int, source: int) -> bool:
         if libobs.obs_source_get_id(source) == layers.SOURCE_ID:
-            guarded(None, self._add, source)
+            libobs.guarded(self._add, source)
         return True
 
     def _portrait(self, data: int) -> Portrait | None:
@@ -140,16 +141,16 @@ class SourceType:
             return self._portraits.get(address or 0)
 
     def _get_defaults(self, data: int) -> None:
-        guarded(None, controls.set_defaults, data)
+        libobs.guarded(controls.set_defaults, data)
 
     def _get_properties(self, data: int) -> int:
-        return guarded(None, self._properties, data) or libobs.obs_properties_create()
-
-    def _properties(self, data: int) -> int:
-        session, portrait = self.session, self._portrait(data)
         properties = libobs.obs_properties_create()
-        if session is None:
-            return properties
+        if self.session is not None:
+            libobs.guarded(self._fill, self.session, properties, data)
+        return properties
+
+    def _fill(self, session: Session, properties: int, data: int) -> None:
+        portrait = self._portrait(data)
         texts = session.texts
         source = libobs.obs_weak_source_get_source(portrait.weak) if portrait is not None else None
         settings = libobs.obs_source_get_settings(source) if source else libobs.obs_data_create()
@@ -175,13 +176,14 @@ class SourceType:
         finally:
             libobs.obs_data_release(settings)
             libobs.obs_source_release(source)
-        return properties
 
     @staticmethod
     def _add_state(properties: int, portrait: Portrait) -> None:
         state = portrait.state
-        line = libobs.obs_properties_add_text(properties, b"state", state.text.encode(), libobs.OBS_TEXT_INFO)
-        kind = libobs.OBS_TEXT_INFO_ERROR if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
+        # Always as rich text: a file's name may look like a tag.
+        text = f"<span>{html.escape(state.text)}</span>"
+        line = libobs.obs_properties_add_text(properties, b"state", text.encode(), libobs.OBS_TEXT_INFO)
+        kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
         libobs.obs_property_text_set_info_type(line, kind)
 
     @staticmethod
@@ -196,15 +198,6 @@ class SourceType:
         if portrait is not None and session is not None:
             session.rematte(portrait)
         return False
-
-
-def guarded(otherwise: Any, call: Callable[..., Any], *arguments: Any) -> Any:
-    """The call's result; where it raises, the error goes to OBS's log instead of into C."""
-    try:
-        return call(*arguments)
-    except Exception:
-        libobs.log(libobs.LOG_ERROR, traceback.format_exc())
-        return otherwise
 
 
 SOURCE_TYPE = SourceType()

@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from cvmatte_core import paths
+from cvmatte_core import errors, paths
 from cvmatte_core.settings import CHOICE, CONTROLS
 from cvmatte_core.texts import LANGUAGES, Texts, language_of
 
@@ -50,7 +50,8 @@ def keys_in_the_code() -> set[str]:
 
 def is_error(function: ast.expr) -> bool:
     name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
-    return name.endswith("Error") and name not in {"OSError", "ValueError", "TimeoutError", "AttributeError"}
+    named = getattr(errors, name, None)
+    return isinstance(named, type) and issubclass(named, errors.CvmatteError)
 
 
 def test_both_languages_have_the_same_keys_and_placeholders() -> None:

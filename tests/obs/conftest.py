@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,8 +126,7 @@ class Studio:
         self.requests.press_input_properties_button(name, button)
 
     def worker_ids(self) -> list[int]:
-        command = ["pgrep", "-P", str(self.obs.process_id), "-f", "cvmatte_core.worker.server"]
-        return [int(line) for line in subprocess.run(command, capture_output=True, text=True).stdout.split()]
+        return self.obs.worker_ids()
 
     def quit(self) -> None:
         """Quit OBS: it must have lost no memory, and logged no error of ours."""

@@ -28,7 +28,7 @@ def test_layers_return_after_a_restart_without_any_worker(tmp_path: Path, photo:
         studio.quit()
         studio.obs.environment |= NO_WORKER
         studio.start()
-        studio.wait_for_layer("portrait", expected_layer(photo, erosion=1), timeout=5)
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=1), timeout=20)
         assert "Ready" in studio.state("portrait")
         assert studio.worker_ids() == []
         # What was never matted can't be: one sentence says what to do, and the layer stays.
@@ -166,8 +166,8 @@ def test_a_copied_portrait_shows_at_once_and_lives_on_its_own(tmp_path: Path, ph
         studio.wait_for_state("portrait", "Ready")
         jobs = (studio.data / "logs" / "worker.log").read_text().count("job ")
         studio.add("copy", photo, feather=2)
-        studio.wait_for_layer("copy", expected_layer(photo, feather=2), timeout=5)
+        studio.wait_for_layer("copy", expected_layer(photo, feather=2), timeout=20)
         assert (studio.data / "logs" / "worker.log").read_text().count("job ") == jobs
         studio.set("copy", feather=6)
         studio.wait_for_layer("copy", expected_layer(photo, feather=6))
-        studio.wait_for_layer("portrait", expected_layer(photo, feather=2), timeout=5)
+        studio.wait_for_layer("portrait", expected_layer(photo, feather=2), timeout=20)
