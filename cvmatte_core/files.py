@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import tempfile
+import secrets
+import time
 from pathlib import Path
 from typing import BinaryIO, Iterator
 
 from .errors import OutputError
 
-TEMPORARY_PREFIX = ".cvmatte-"
+_TEMPORARY_PREFIX = ".cvmatte-"
+_STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
 
 
 @contextlib.contextmanager
@@ -20,22 +21,23 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     Raises OutputError when the folder can't be made or written, or the disk is full.
     """
-    temporary: Path | None = None
+    temporary = path.with_name(_TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
-        if os.name == "posix":  # mkstemp makes files that only their owner reads
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
     except OSError as error:
         key = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write"
         raise OutputError(key, folder=str(path.parent)) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{_TEMPORARY_PREFIX}*"):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()

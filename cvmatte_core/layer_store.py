@@ -17,7 +17,6 @@ import json
 import mmap
 import os
 import struct
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
 _RESULT_VERSION = 1  # to be raised when the same request comes to give another layer: kept ones are then made anew
-_STALE_TEMPORARY = 3600.0  # seconds after which a temporary file has no writer any more
 
 
 class FrameUnusable(Exception):
@@ -130,10 +128,6 @@ class LayerStore:
     def trim(self, limit_bytes: int) -> None:
         """Drop the frames that were used longest ago until the rest fit; their PNG files stay."""
         with contextlib.suppress(OSError):
-            now = time.time()
-            for path in self.folder.glob(f"{files.TEMPORARY_PREFIX}*"):
-                if now - path.stat().st_mtime > _STALE_TEMPORARY:
-                    path.unlink()
             frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.frame")]
             total = sum(size for _, size, _ in frames)
             for _, size, path in sorted(frames):

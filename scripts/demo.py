@@ -20,6 +20,7 @@ SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 RESULTS = paths.ROOT / "demo"
 _COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
+_SCREEN, _DIALOG = (1280, 960), (800, 960)
 _STANDING = {  # as large as fits, on the canvas's bottom
     "boundsType": "OBS_BOUNDS_SCALE_INNER", "boundsWidth": 1280, "boundsHeight": 720, "boundsAlignment": 8,
 }  # fmt: skip
@@ -31,11 +32,14 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
     print(texts("demo.starting"), flush=True)
     try:
-        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True) as obs:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
             colour = {"color": _COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
-            photo = {"image": str(SAMPLE)}
-            added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", photo, True)
+            photo = home / "Pictures" / SAMPLE.name
+            photo.parent.mkdir()
+            shutil.copyfile(SAMPLE, photo)
+            settings = {"image": str(photo)}
+            added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", settings, True)
             obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, _STANDING)
             outputs = home / ".local" / "share" / "cvmatte" / "outputs"
             layer = throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None), timeout=120)
@@ -43,8 +47,9 @@ def main() -> int:
             time.sleep(1.0)  # OBS draws its window ten times a second or so in software
             obs.photograph().save(RESULTS / "obs.png")
             obs.requests.open_input_properties_dialog("Astronaut")
+            obs.place(obs.window("Astronaut"), *_DIALOG)
             time.sleep(2.0)
-            obs.photograph().save(RESULTS / "properties.png")
+            obs.photograph().crop((0, 0, *_DIALOG)).save(RESULTS / "properties.png")
     except TimeoutError as error:
         print(error, texts("demo.failed", folder=home), sep="\n", file=sys.stderr)
         return 1

@@ -30,8 +30,8 @@ class ThrowawayObs:
     """One home folder of OBS; start and quit it as often as you like.
 
     scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs.
-    screen: (width, height) of the virtual screen, pixels. preview: whether OBS's window shows the scene, which without
-    a graphics card takes a processor core and more.
+    screen: (width, height) of the virtual screen, pixels. preview: whether OBS's window shows the scene. Without a
+    graphics card, that and each frame per second cost a good part of a processor core.
     """
 
     requests: obsws_python.ReqClient
@@ -45,6 +45,7 @@ class ThrowawayObs:
         canvas: tuple[int, int] = (1280, 720),
         screen: tuple[int, int] = (1280, 800),
         preview: bool = False,
+        frames_per_second: int = 30,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -54,14 +55,19 @@ class ThrowawayObs:
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
-        self._configure(scripts, language, canvas, preview)
+        self._configure(scripts, language, canvas, preview, frames_per_second)
 
     @property
     def config(self) -> Path:
         return self.folder / ".config" / "obs-studio"
 
     def _configure(
-        self, scripts: Sequence[tuple[Path, dict[str, Any]]], language: str, canvas: tuple[int, int], preview: bool
+        self,
+        scripts: Sequence[tuple[Path, dict[str, Any]]],
+        language: str,
+        canvas: tuple[int, int],
+        preview: bool,
+        frames_per_second: int,
     ) -> None:
         width, height = canvas
         collection = {
@@ -79,7 +85,7 @@ class ThrowawayObs:
             f"[BasicWindow]\nPreviewEnabled={str(preview).lower()}\n"
             f"[OBSWebSocket]\nServerEnabled=true\nServerPort={self._port}\nAuthRequired=false\nFirstLoad=false\n",
             "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n"
-            f"[Video]\nBaseCX={width}\nBaseCY={height}\nOutputCX={width}\nOutputCY={height}\nFPSCommon=30\n",
+            f"[Video]\nBaseCX={width}\nBaseCY={height}\nOutputCX={width}\nOutputCY={height}\nFPSCommon={frames_per_second}\n",
             "basic/scenes/Untitled.json": json.dumps(collection),
             "plugin_config/obs-websocket/config.json": json.dumps(web_socket),
         }

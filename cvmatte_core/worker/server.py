@@ -58,6 +58,8 @@ class Server:
 
     def serve(self, requests: BinaryIO) -> None:
         """Answer requests until the input ends or one asks to shut down."""
+        for folder in (self._store.folder, self._outputs_folder):
+            files.remove_stale(folder)
         for name, work in (("compute", self._compute_all), ("finish", self._finish_all)):
             threading.Thread(target=work, name=name, daemon=True).start()
         for line in iter(lambda: requests.readline(protocol.LONGEST_LINE), b""):

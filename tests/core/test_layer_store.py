@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from cvmatte_core import files
 from cvmatte_core.errors import OutputError
 from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.settings import MatteSettings
@@ -113,3 +115,18 @@ def test_an_interrupted_write_leaves_the_former_file(store: LayerStore) -> None:
         store.write_frame("k", 4, 3, "not bytes")
     assert path.read_bytes().endswith(ROWS)
     assert [found.name for found in store.folder.iterdir()] == ["k.frame"]
+
+
+def test_what_killed_writers_have_left_goes_and_nothing_else(store: LayerStore) -> None:
+    store.folder.mkdir()
+    for name, age in ((".cvmatte-old", 7200), (".cvmatte-writing", 0), ("mine.png", 7200)):
+        (store.folder / name).write_text("x")
+        os.utime(store.folder / name, (time.time() - age,) * 2)
+    files.remove_stale(store.folder)
+    assert {path.name for path in store.folder.iterdir()} == {".cvmatte-writing", "mine.png"}
+
+
+def test_files_get_the_permissions_that_the_person_s_others_have(store: LayerStore, tmp_path: Path) -> None:
+    (tmp_path / "ordinary").write_text("x")
+    path = store.write_frame("k", 4, 3, ROWS)
+    assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode

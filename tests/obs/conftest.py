@@ -37,7 +37,7 @@ class Studio:
         }
         folder.mkdir(parents=True, exist_ok=True)
         scripts = [(SCRIPT, settings or {}), (PROBE, {})]
-        self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, **options)
+        self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, frames_per_second=10, **options)
 
     def start(self) -> None:
         self.obs.start()
@@ -62,7 +62,7 @@ class Studio:
 
     def remove(self, name: str) -> None:
         self.requests.remove_input(name)
-        wait_until(lambda: name not in [found["inputName"] for found in self.requests.get_input_list().inputs], 10)
+        wait_until(lambda: name not in [found["inputName"] for found in self.requests.get_input_list().inputs], 30)
 
     def layer(self, name: str) -> np.ndarray | None:
         """What OBS draws for a source: uint8 RGBA, its own size. None while it draws nothing."""
@@ -86,7 +86,7 @@ class Studio:
                 return int(shape["sourceWidth"]), int(shape["sourceHeight"])
         raise KeyError(name)
 
-    def wait_for_layer(self, name: str, expected: np.ndarray, timeout: float = 60.0) -> None:
+    def wait_for_layer(self, name: str, expected: np.ndarray, timeout: float = 120.0) -> None:
         """Until OBS draws exactly these RGBA pixels (colours of transparent ones aside). Raises AssertionError."""
 
         def shown() -> bool:
@@ -102,13 +102,13 @@ class Studio:
         """The portrait's properties as OBS gets them."""
         self._probe_file.unlink(missing_ok=True)
         self.requests.trigger_hot_key_by_name("probe.dump")
-        wait_until(self._probe_file.exists, 10)
+        wait_until(self._probe_file.exists, 30)
         return json.loads(self._probe_file.read_text(encoding="utf-8"))[name]
 
     def state(self, name: str) -> str:
         return self.properties(name)["state"]["description"]
 
-    def wait_for_state(self, name: str, part: str, timeout: float = 60.0) -> str:
+    def wait_for_state(self, name: str, part: str, timeout: float = 120.0) -> str:
         state = ""
 
         def reached() -> bool:
