@@ -37,9 +37,9 @@ from cvmatte_core.texts import system_texts
 
 ENVIRONMENT = ROOT / ".venv"
 DEFAULT_MODEL = CATALOGUE["rvm-mobilenetv3"]
-# What a throwaway OBS needs, and Debian's package of it. libgl1-mesa-dri draws without a graphics card.
+# What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
-OBS_LIBRARIES = ("libgl1-mesa-dri",)
+OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
 
 say = system_texts()
 

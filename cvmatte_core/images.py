@@ -143,9 +143,9 @@ def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
         # What full white is isn't told: 16-bit PNG files arrive in mode I, TIFF floats mostly run to 1.
         white = (
             1.0
-            if image.mode == "F" and values.max(initial=0) <= 1
+            if image.mode == "F" and values.max(initial=0.0) <= 1
             else 255.0
-            if values.max(initial=0) <= 255
+            if values.max(initial=0.0) <= 255
             else 65535.0
         )
         return _grey_from(values * (255.0 / white)), None

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 import obsws_python
 from PIL import Image, ImageGrab
 
-REQUIRED_PROGRAMS = ("obs", "Xvfb", "xdotool")
+logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
 _MAIN_WINDOW = "^OBS [0-9]"
 
@@ -258,10 +258,6 @@ def wait_until(condition: Callable[[], Any], timeout: float = 30.0, interval: fl
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {timeout:.0f} s")
         time.sleep(interval)
-
-
-def missing_programs() -> list[str]:
-    return [program for program in REQUIRED_PROGRAMS if shutil.which(program) is None]
 
 
 def _free_port() -> int:
