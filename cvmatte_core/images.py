@@ -141,13 +141,8 @@ def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
     if image.mode in ("I", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0, posinf=0, neginf=0)
         # What full white is isn't told: 16-bit PNG files arrive in mode I, TIFF floats mostly run to 1.
-        white = (
-            1.0
-            if image.mode == "F" and values.max(initial=0.0) <= 1
-            else 255.0
-            if values.max(initial=0.0) <= 255
-            else 65535.0
-        )
+        brightest = float(values.max())
+        white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0 if brightest <= 255 else 65535.0
         return _grey_from(values * (255.0 / white)), None
     if image.mode == "P" or image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
