@@ -160,6 +160,23 @@ def test_everything_is_chinese_in_a_chinese_obs(tmp_path: Path, photo: Path) -> 
         studio.wait_for_state("人像", "没有.png 已不在原处：请重新选择照片。")
 
 
+def test_portraits_come_back_after_a_switch_of_the_scene_collection(
+    tmp_path: Path, photo: Path, expected_layer: Any
+) -> None:
+    with open_studio(tmp_path) as studio:
+        studio.add("portrait", photo)
+        studio.wait_for_state("portrait", "Ready")
+        for _ in range(2):
+            studio.requests.create_scene_collection(f"Other {time.monotonic_ns()}")  # where the script isn't
+            time.sleep(1)
+            assert "cvmatte_portrait" not in [found["inputKind"] for found in studio.requests.get_input_list().inputs]
+            studio.requests.set_current_scene_collection("Untitled")
+            studio.wait_for_layer("portrait", expected_layer(photo))
+            assert len(studio.obs.worker_ids()) <= 1
+        studio.set("portrait", erosion=2)
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=2))
+
+
 def test_a_copied_portrait_shows_at_once_and_lives_on_its_own(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
     with open_studio(tmp_path) as studio:
         studio.add("portrait", photo, feather=2)
