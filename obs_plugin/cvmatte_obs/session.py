@@ -85,7 +85,7 @@ class Session:
         """Each portrait's name and state, in the order of their creation."""
         found = []
         for portrait in SOURCE_TYPE.portraits():
-            source = libobs.obs_weak_source_get_source(portrait.weak)
+            source = SOURCE_TYPE.source(portrait)
             if source:
                 name = (libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace")
                 found.append((name, portrait.state))
@@ -128,7 +128,7 @@ class Session:
     def _poll(self) -> None:
         now = time.monotonic()
         for portrait in SOURCE_TYPE.portraits():
-            source = libobs.obs_weak_source_get_source(portrait.weak)
+            source = SOURCE_TYPE.source(portrait)
             if not source:
                 self._drop(portrait)
                 continue
@@ -153,7 +153,7 @@ class Session:
     def _on_close(self) -> None: ...
 
     def _on_rematte(self, portrait: Portrait) -> None:
-        source = libobs.obs_weak_source_get_source(portrait.weak)
+        source = SOURCE_TYPE.source(portrait)
         if source:
             self._want(portrait, source, force=True)
             libobs.obs_source_release(source)
@@ -266,7 +266,7 @@ class Session:
                 self._submit(portrait, portrait.waiting)
 
     def _on_layer(self, portrait: Portrait, job: Job, detail: dict[str, Any]) -> None:
-        source = libobs.obs_weak_source_get_source(portrait.weak)
+        source = SOURCE_TYPE.source(portrait)
         if not source:
             return
         try:

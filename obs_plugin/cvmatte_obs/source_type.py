@@ -54,7 +54,7 @@ class SourceType:
     def __init__(self) -> None:
         self.session: Session | None = None
         self._portraits: dict[int, Portrait] = {}  # by the source's address
-        self._lock = threading.Lock()  # never held while libobs is called
+        self._lock = threading.Lock()  # never held while libobs takes a lock of its own
         self._registered = False
         self._name = ctypes.create_string_buffer(b"CVMatte Portrait")
         self._info = libobs.SourceInfo(
@@ -98,6 +98,11 @@ class SourceType:
     def portraits(self) -> list[Portrait]:
         with self._lock:
             return list(self._portraits.values())
+
+    def source(self, portrait: Portrait) -> int | None:
+        """The portrait's source with a reference to be released; None where it is gone."""
+        with self._lock:  # so that no other thread drops the weak reference meanwhile
+            return libobs.obs_weak_source_get_source(portrait.weak)
 
     def drop(self, portrait: Portrait) -> None:
         """Let go of a portrait whose source is gone."""
@@ -152,7 +157,7 @@ class SourceType:
     def _fill(self, session: Session, properties: int, data: int) -> None:
         portrait = self._portrait(data)
         texts = session.texts
-        source = libobs.obs_weak_source_get_source(portrait.weak) if portrait is not None else None
+        source = self.source(portrait) if portrait is not None else None
         settings = libobs.obs_source_get_settings(source) if source else libobs.obs_data_create()
         try:
             image = libobs.obs_properties_add_path(
