@@ -76,12 +76,11 @@ def cold_start(data: Path, photo: Path) -> None:
 
 def in_obs(folder: Path, photos: list[Path]) -> None:
     folder.mkdir()
-    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})])
+    # A small canvas: drawing a large one without a graphics card would take most of the processor.
+    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})], canvas=(320, 180))
     log = folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
     try:
         obs.start()
-        colour = {"color": 0xFFB86A2F, "width": 1280, "height": 720}
-        obs.requests.create_input(SCENE, "Background", "color_source_v3", colour, True)
         begun = time.perf_counter()
         obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", {"image": str(photos[0])}, True)
         throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
@@ -118,7 +117,7 @@ def change(obs: ThrowawayObs, photo: Path, log: Path) -> tuple[float, float]:
     """Choose another photo: seconds until OBS draws it, and those that the network alone took for it."""
     jobs = len(network_times(log))
     seconds = seconds_until_drawn_anew(obs, lambda: set_portrait(obs, image=str(photo)))
-    throwaway_obs.wait_until(lambda: len(network_times(log)) > jobs)
+    throwaway_obs.wait_until(lambda: len(network_times(log)) > jobs, interval=0.1)
     time.sleep(0.8)  # the layer's PNG belongs to this round
     return seconds, network_times(log)[-1]
 
@@ -137,7 +136,7 @@ def seconds_until_drawn_anew(obs: ThrowawayObs, act: Callable[[], None]) -> floa
     before = drawn(obs)
     assert before is not None
     frames = obs.folder / ".local" / "share" / "cvmatte" / "layers"
-    known = set(frames.glob("*.frame"))
+    known = frames.stat().st_mtime_ns
     begun = time.perf_counter()
     act()
 
@@ -145,9 +144,9 @@ def seconds_until_drawn_anew(obs: ThrowawayObs, act: Callable[[], None]) -> floa
         now = drawn(obs)
         return now is not None and not np.array_equal(now, before)
 
-    # Looking at pixels costs OBS as much as drawing: only from when there is something new to see.
-    throwaway_obs.wait_until(lambda: set(frames.glob("*.frame")) - known, timeout=120, interval=0.005)
-    throwaway_obs.wait_until(changed, interval=0.005)
+    # Looking takes from what it looks at, pixels most of all: only from when there is something new to see.
+    throwaway_obs.wait_until(lambda: frames.stat().st_mtime_ns != known, timeout=120, interval=0.02)
+    throwaway_obs.wait_until(changed, interval=0.01)
     return time.perf_counter() - begun
 
 
