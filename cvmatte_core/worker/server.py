@@ -81,7 +81,8 @@ class Server:
         elif method == "matte":
             self._on_matte(number, params)
         elif method == "cancel":
-            job = self._jobs.get(params.get("id", 0))
+            wanted = params.get("id")
+            job = self._jobs.get(wanted) if isinstance(wanted, int) else None
             if job is not None:
                 job.cancelled.set()
             if number is not None:

@@ -269,7 +269,7 @@ def test_lines_that_are_no_requests_are_answered_and_survived(data: Path) -> Non
         b"\xff\xfe\n",
         b'{"id": 1}\n',
         b'{"id": 2, "method": "fly"}\n',
-        b"{" * 100_000 + b"\n",
+        b"[" * 100_000 + b"\n",
     ]
     lines.append(b'{"id": 3, "method": "matte", "params": {}}\n')
     codes = []
@@ -278,6 +278,9 @@ def test_lines_that_are_no_requests_are_answered_and_survived(data: Path) -> Non
         worker.stdin.flush()
         codes.append(protocol.decode(worker.stdout.readline())["error"]["code"])
     assert codes == [-32700, -32700, -32700, -32600, -32601, -32700, -32602]
+    worker.stdin.write(protocol.encode({"id": 8, "method": "cancel", "params": {"id": ["no", "number"]}}))
+    worker.stdin.flush()
+    assert protocol.decode(worker.stdout.readline())["result"] == {}
     worker.stdin.write(protocol.encode({"id": 9, "method": "shutdown"}))
     worker.stdin.flush()
     assert protocol.decode(worker.stdout.readline())["result"] == {}
