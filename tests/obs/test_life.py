@@ -21,6 +21,14 @@ RELOAD_BUTTON = (122, 707)
 ADD_BUTTON = (710, 546)
 
 
+@pytest.fixture
+def chosen(tmp_path: Path, photo: Path) -> Path:
+    """A copy of the sample photo, for a test to change or remove."""
+    path = tmp_path / "chosen.png"
+    path.write_bytes(photo.read_bytes())
+    return path
+
+
 def test_layers_return_after_a_restart_without_any_worker(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
     with open_studio(tmp_path) as studio:
         studio.add("portrait", photo, erosion=1)
@@ -42,10 +50,8 @@ def test_layers_return_after_a_restart_without_any_worker(tmp_path: Path, photo:
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_a_lost_frame_file_is_made_again_from_the_png_though_the_photo_is_gone(
-    tmp_path: Path, photo: Path, expected_layer: Any, damage: str
+    tmp_path: Path, photo: Path, chosen: Path, expected_layer: Any, damage: str
 ) -> None:
-    chosen = tmp_path / "chosen.png"
-    chosen.write_bytes(photo.read_bytes())
     with open_studio(tmp_path / "obs") as studio:
         studio.add("portrait", chosen)
         studio.wait_for_state("portrait", "Ready")
@@ -62,10 +68,8 @@ def test_a_lost_frame_file_is_made_again_from_the_png_though_the_photo_is_gone(
 
 
 def test_a_photo_that_is_gone_still_shows_its_last_layer(
-    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
+    tmp_path: Path, photo: Path, chosen: Path, other_photo: Path, expected_layer: Any
 ) -> None:
-    chosen = tmp_path / "chosen.png"
-    chosen.write_bytes(photo.read_bytes())
     with open_studio(tmp_path / "obs") as studio:
         studio.add("portrait", chosen)
         studio.wait_for_state("portrait", "Ready")
@@ -124,11 +128,9 @@ def test_the_panel_adds_chosen_photos_to_the_current_scene(
 
 
 def test_the_hotkey_s_keys_are_saved_and_restored(
-    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
+    tmp_path: Path, photo: Path, chosen: Path, other_photo: Path, expected_layer: Any
 ) -> None:
     bound = {"cvmatte.rematte_all": [{"key": "OBS_KEY_F9"}]}
-    chosen = tmp_path / "chosen.png"
-    chosen.write_bytes(photo.read_bytes())
     with open_studio(tmp_path / "obs", settings=bound) as studio:
         studio.add("portrait", chosen)
         studio.wait_for_state("portrait", "Ready")
