@@ -291,6 +291,7 @@ class WorkerClient:
 
     def _send_job(self, job: _Job) -> None:
         job.sent = True
+        self._last_heard = time.monotonic()  # an idle worker's silence is none
         self._send({"id": job.number, "method": job.method, "params": job.params})
 
     def _send(self, message: dict[str, Any]) -> None:

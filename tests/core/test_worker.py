@@ -148,6 +148,18 @@ def test_a_job_that_kills_two_workers_fails_and_the_queued_one_is_done(client: W
     assert "retrying" not in queued.names()
 
 
+def test_a_worker_that_was_idle_for_long_is_kept(
+    client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client._SILENCE_SECONDS", 4.0)
+    submit(client, photo)[1].wait_for("done")
+    process = client.process_id
+    time.sleep(4.5)
+    _, answers = submit(client, photo, MatteSettings(quality="fast", feather=3))
+    answers.wait_for("done")
+    assert client.process_id == process
+
+
 def test_a_cancelled_job_fails_as_cancelled_and_saves_nothing(client: WorkerClient, photo: Path, data: Path) -> None:
     number, answers = submit(client, photo, MatteSettings(quality="best"))
     answers.wait_for("progress")
