@@ -26,16 +26,19 @@ import tempfile
 import venv
 import zipfile
 from pathlib import Path
+from typing import Callable
 
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
 
+import registration
+
 from cvmatte_core import files, paths
 from cvmatte_core.errors import CvmatteError
 from cvmatte_core.models.catalogue import CATALOGUE, ModelEntry, verify
+from cvmatte_core.paths import ENVIRONMENT, installed_python
 from cvmatte_core.texts import system_texts
 
-ENVIRONMENT = ROOT / ".venv"
 DEFAULT_MODEL = CATALOGUE["rvm-mobilenetv3"]
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
@@ -108,15 +111,11 @@ def read_stamp(stamp_file: Path, requirements: str) -> set[str]:
 
 def environment_works() -> bool:
     """Whether the environment is there, whole, and made by a Python that still exists."""
-    python = environment_python()
+    python = installed_python()
     if not python.exists():
         return False
     tried = subprocess.run([python, "-c", "import pip"], capture_output=True)
     return tried.returncode == 0
-
-
-def environment_python() -> Path:
-    return ENVIRONMENT / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def make_environment() -> None:
@@ -132,7 +131,7 @@ def make_environment() -> None:
 
 
 def pip(*arguments: str) -> None:
-    command = [str(environment_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
+    command = [str(installed_python()), "-m", "pip", "--disable-pip-version-check", *arguments]
     if subprocess.run(command, cwd=ROOT).returncode:
         raise Refused(say("install.pip_failed"))
 
@@ -193,7 +192,7 @@ def install_packages(packages: list[str]) -> None:
 
 
 def run_script(name: str) -> int:
-    return subprocess.run([environment_python(), ROOT / "scripts" / name]).returncode
+    return subprocess.run([installed_python(), ROOT / "scripts" / name]).returncode
 
 
 def run_tests(pytest_arguments: list[str]) -> int:
@@ -201,20 +200,14 @@ def run_tests(pytest_arguments: list[str]) -> int:
     checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", *pytest_arguments]]
     for check in checks:
         print("$", *check, flush=True)
-        code = subprocess.run([environment_python(), "-m", *check], cwd=ROOT).returncode
+        code = subprocess.run([installed_python(), "-m", *check], cwd=ROOT).returncode
         if code:
             return code
     return 0
 
 
 def register() -> int:
-    import registration
-
-    if registration.obs_is_running():
-        raise Refused(say("install.obs_running"))
-    outcome = registration.register(registration_record())
-    for path in outcome.unreadable:
-        print(say("install.collection_unreadable", path=path), file=sys.stderr)
+    outcome = change_registration(registration.register)
     if outcome.changed or outcome.unchanged:
         print(say("install.registered"))
     else:
@@ -225,19 +218,19 @@ def register() -> int:
 
 
 def unregister() -> int:
-    import registration
-
-    if registration.obs_is_running():
-        raise Refused(say("install.obs_running"))
-    outcome = registration.unregister(registration_record())
-    for path in outcome.unreadable:
-        print(say("install.collection_unreadable", path=path), file=sys.stderr)
+    change_registration(registration.unregister)
     print(say("install.unregistered", folder=ROOT, data=paths.data_folder()))
     return 0
 
 
-def registration_record() -> Path:
-    return paths.data_folder() / "registered.json"
+def change_registration(change: Callable[[Path], registration.Outcome]) -> registration.Outcome:
+    """Register or unregister, unless OBS runs, and name what was left alone. Raises Refused, CvmatteError."""
+    if registration.obs_is_running():
+        raise Refused(say("install.obs_running"))
+    outcome = change(paths.data_folder() / "registered.json")
+    for path in outcome.unreadable:
+        print(say("install.collection_unreadable", path=path), file=sys.stderr)
+    return outcome
 
 
 if __name__ == "__main__":

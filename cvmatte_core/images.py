@@ -41,7 +41,6 @@ _PLUGINS = (
     TiffImagePlugin.TiffImageFile,
 )
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PIXEL_LIMIT = 120_000_000
 BYTE_LIMIT = 400_000_000
 

@@ -9,14 +9,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
+ENVIRONMENT = ROOT / ".venv"
+
+
+def installed_python() -> Path:
+    """The interpreter of the environment that install.py makes."""
+    return ENVIRONMENT / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
 def environment_python() -> Path:
-    """The interpreter of the environment that install.py makes; CVMATTE_PYTHON names another."""
+    """The interpreter that matting runs on: the installed one, unless CVMATTE_PYTHON names another."""
     chosen = os.environ.get("CVMATTE_PYTHON")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        return ROOT / ".venv" / "Scripts" / "python.exe"
-    return ROOT / ".venv" / "bin" / "python"
+    return Path(chosen) if chosen else installed_python()
 
 
 def models_folder() -> Path:

@@ -34,7 +34,7 @@ OBS_ICON_TYPE_IMAGE = 1
 VIDEO_FORMAT_RGBA = 6
 
 OBS_TEXT_INFO = 3
-OBS_TEXT_INFO_NORMAL, OBS_TEXT_INFO_WARNING, OBS_TEXT_INFO_ERROR = 0, 1, 2
+OBS_TEXT_INFO_NORMAL, OBS_TEXT_INFO_WARNING = 0, 1
 OBS_PATH_FILE = 0
 OBS_COMBO_TYPE_LIST = 2
 OBS_COMBO_FORMAT_STRING = 3
@@ -133,9 +133,6 @@ _pointer = c_void_p
 
 bmalloc = function("bmalloc", _pointer, c_size_t)
 bfree_address = ctypes.cast(_library.bfree, c_void_p)
-obs_get_version = function("obs_get_version", c_uint32)
-obs_get_version_string = function("obs_get_version_string", c_char_p)
-obs_get_locale = function("obs_get_locale", c_char_p)
 obs_get_video_info = function("obs_get_video_info", c_bool, POINTER(VideoInfo))
 _blog = function("blog", None, c_int, c_char_p, c_char_p)
 

@@ -28,7 +28,7 @@ class Panel:
     def properties(self) -> Any:
         texts = self._session.texts
         properties = obs.obs_properties_create()
-        pattern = f"{texts('source.image_filter')} ({self._session.image_patterns})"
+        pattern = self._session.image_filter
         obs.obs_properties_add_editable_list(
             properties, _IMAGES, texts("panel.images"), obs.OBS_EDITABLE_LIST_TYPE_FILES, pattern, str(Path.home())
         )

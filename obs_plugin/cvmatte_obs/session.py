@@ -56,7 +56,7 @@ class Job:
 class Session:
     """Serves the portraits of SOURCE_TYPE until it is closed."""
 
-    image_patterns = "*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff *.JPG *.JPEG *.PNG *.WEBP *.BMP *.TIF *.TIFF"
+    _image_patterns = "*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff *.JPG *.JPEG *.PNG *.WEBP *.BMP *.TIF *.TIFF"
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
@@ -68,6 +68,11 @@ class Session:
         self._thread = threading.Thread(target=self._run, name="cvmatte-session", daemon=True)
         SOURCE_TYPE.serve(self)
         self._thread.start()
+
+    @property
+    def image_filter(self) -> str:
+        """What OBS's file dialogs offer."""
+        return f"{self.texts('source.image_filter')} ({self._image_patterns})"
 
     # Called from any thread of OBS: these only queue
 

@@ -26,7 +26,7 @@ _VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of
 
 @dataclass
 class State:
-    """A portrait's state line: a key of the texts with its values, already readable."""
+    """A portrait's state line, in the person's language."""
 
     text: str = ""
     is_error: bool = False
@@ -117,9 +117,9 @@ class SourceType:
         with self._lock:
             # Where the address was a destroyed portrait's, that one is replaced. Without a session nobody would ever
             # let go of the new one: the next session finds it.
-            replaced = self._portraits.get(source) if self.session is not None else portrait
+            replaced: Portrait | None = portrait
             if self.session is not None:
-                self._portraits[source] = portrait
+                replaced, self._portraits[source] = self._portraits.get(source), portrait
         if replaced is not None:
             self.drop(replaced)
 
@@ -165,7 +165,7 @@ class SourceType:
                 controls.IMAGE,
                 texts("source.image").encode(),
                 libobs.OBS_PATH_FILE,
-                f"{texts('source.image_filter')} ({session.image_patterns})".encode(),
+                session.image_filter.encode(),
                 None,
             )
             libobs.obs_property_set_long_description(image, texts("source.image.tip").encode())

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from throwaway_obs import wait_until
 
 from cvmatte_core import paths
 from cvmatte_core.errors import Cancelled, ImageError, ModelError, SettingsError, WorkerError
@@ -66,14 +67,6 @@ def submit(client: WorkerClient, image: Path, settings: MatteSettings = FAST, **
     answers = Answers()
     params = {"image": str(image), "settings": settings.as_dict(), **more}
     return client.submit("matte", params, answers), answers
-
-
-def wait_until(condition: Callable[[], Any], timeout: float = 20) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return value
 
 
 def test_a_photo_becomes_a_frame_a_png_and_a_preview(client: WorkerClient, photo: Path, data: Path) -> None:
