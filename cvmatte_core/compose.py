@@ -1,31 +1,29 @@
-"""Putting a matte together: the layer's pixels, and the three-view preview."""
+"""Putting a matte together: the layer's pixels, what stands behind the person, and the three-view preview."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from .settings import MatteSettings
-
 _PREVIEW_HEIGHT, _PREVIEW_WIDTH, _GAP = 300, 300, 6  # one view at most, pixels
+_SHYNESS = 32  # the power: how little a pixel of the edge says about the background
+_SPILL = 2  # pixels around the person whose colours no background takes
 _CHECKER_LIGHT, _CHECKER_DARK, _CHECKER_SIZE = 204, 153, 10
 
 
-def layer_pixels(foreground: np.ndarray, alpha: np.ndarray, settings: MatteSettings) -> np.ndarray:
+def layer_pixels(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray | None) -> np.ndarray:
     """The layer as OBS shows it: uint8 RGBA, straight alpha, shape (H, W, 4).
 
     foreground: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W).
+    background: uint8 RGB, shape (H, W, 3), what stands behind the person of an opaque layer; None: nothing does.
     """
-    if settings.background == "colour":
-        over = over_colour(foreground, alpha, colour_values(settings.background_colour))
-        return cv2.cvtColor(over, cv2.COLOR_RGB2RGBA)
-    layer = np.empty((*alpha.shape, 4), np.uint8)
-    layer[..., :3] = foreground
-    layer[..., 3] = alpha_bytes(alpha)
+    if background is not None:
+        return cv2.cvtColor(over(foreground, alpha, background), cv2.COLOR_RGB2RGBA)
+    visible = alpha_bytes(alpha)
     # Far from any edge what is transparent needs no colour: black keeps the files small.
-    near = cv2.dilate(layer[..., 3], np.ones((27, 27), np.uint8))
-    layer[near == 0] = 0
-    return layer
+    near = cv2.dilate(visible, np.ones((27, 27), np.uint8))
+    layer = cv2.cvtColor(cv2.copyTo(foreground, near), cv2.COLOR_RGB2RGBA)
+    return cv2.insertChannel(visible, layer, 3)
 
 
 def alpha_bytes(alpha: np.ndarray) -> np.ndarray:
@@ -33,11 +31,69 @@ def alpha_bytes(alpha: np.ndarray) -> np.ndarray:
     return cv2.convertScaleAbs(alpha, alpha=255)
 
 
-def over_colour(foreground: np.ndarray, alpha: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    """The person over a plain colour: uint8 RGB, shape (H, W, 3)."""
-    plain = np.empty_like(foreground)
-    plain[:] = colour
-    return cv2.blendLinear(foreground, plain, alpha, 1 - alpha)
+def over(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """The person over a background: uint8 RGB, shape (H, W, 3), as both pictures; alpha: float32 in 0..1, (H, W)."""
+    return cv2.blendLinear(foreground, background, alpha, 1 - alpha)
+
+
+def plain(colour: str, size: tuple[int, int]) -> np.ndarray:
+    """A picture of one colour, "#rrggbb": uint8 RGB, shape (H, W, 3). size: (width, height) in pixels."""
+    pixel = np.array([[colour_values(colour)]], np.uint8)
+    return cv2.resize(pixel, size, interpolation=cv2.INTER_NEAREST)
+
+
+def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The picture's middle, scaled so that it just covers a size: uint8 RGB, shape (H, W, 3), in and out.
+
+    size: (width, height) in pixels.
+    """
+    height, width = picture.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    # What is cut away is cut before scaling, so that a long panorama doesn't grow first.
+    inner_width, inner_height = (min(width, round(size[0] / scale)) or 1, min(height, round(size[1] / scale)) or 1)
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    middle = picture[top : top + inner_height, left : left + inner_width]
+    return cv2.resize(middle, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def blurred_background(photo: np.ndarray, alpha: np.ndarray, blur: int) -> np.ndarray:
+    """The photo without the person, blurred: uint8 RGB, shape (H, W, 3), as the photo.
+
+    alpha: float32 in 0..1, shape (H, W), of whom to leave out. blur: the Gaussian's sigma in pixels.
+
+    Pixels count by a high power of 1 - alpha, for a half transparent one shows half the person: so nothing of the
+    person's colours comes in, and what they hide is filled in from around them. After push-pull interpolation,
+    The Lumigraph, Gortler et al., SIGGRAPH 1996.
+    """
+    height, width = alpha.shape
+    reduction = max(1, blur // 3)  # a blur that wide leaves nothing to see of what a reduction takes
+    size = (max(1, width // reduction), max(1, height // reduction))
+    # The edge takes a pixel more than alpha says: light spills over it, and the network isn't that exact.
+    hidden = cv2.dilate(alpha, np.ones((2 * _SPILL + 1,) * 2, np.uint8))
+    weight = cv2.pow(1 - hidden, _SHYNESS)
+    known = cv2.resize(
+        cv2.multiply(photo, cv2.merge([weight] * 3), dtype=cv2.CV_32F), size, interpolation=cv2.INTER_AREA
+    )
+    weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    whole = _filled(known, weight)
+    sigma = blur / reduction
+    soft = cv2.GaussianBlur(whole, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return cv2.convertScaleAbs(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _filled(known: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Colours everywhere from colours times weight, and weight (0..1): float32, shapes (H, W, 3) and (H, W)."""
+    height, width = weight.shape
+    if max(height, width) == 1:
+        return known / max(float(weight[0, 0]), 1e-6)
+    size = ((width + 1) // 2, (height + 1) // 2)
+    # Only how colours relate matters, not how many there are: so a few known pixels fill a whole hole.
+    coarse_known = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    coarse_weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    share = np.minimum(1, 4 * coarse_weight) / np.maximum(coarse_weight, 1e-6)
+    coarse = _filled(cv2.multiply(coarse_known, cv2.merge([share] * 3)), coarse_weight * share)
+    around = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.add(known, cv2.multiply(around, cv2.merge([1 - weight] * 3)))
 
 
 def colour_values(colour: str) -> tuple[int, int, int]:

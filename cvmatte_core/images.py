@@ -28,7 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from .errors import ImageError
+from .errors import ImageError, OutputError
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ _PLUGINS = (
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 PIXEL_LIMIT = 120_000_000
 BYTE_LIMIT = 400_000_000
+
+SUFFIXES = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg")}  # of a layer's file; the first is usual
+_LONGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}  # pixels, that the formats' encoders take
 
 _SRGB = ImageCms.createProfile("sRGB")
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
@@ -173,10 +176,46 @@ def write_png(file: BinaryIO, pixels: np.ndarray) -> None:
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG", compress_level=1)
 
 
+def write_layer(file: BinaryIO, pixels: np.ndarray, format: str) -> None:
+    """Write a layer as "png", "webp" or "jpeg". pixels: uint8 RGBA, straight alpha, shape (H, W, 4).
+
+    PNG and WebP keep every value. JPEG has no transparency: there the layer stands on white. Raises OutputError where
+    a side is longer than the format allows.
+    """
+    height, width = pixels.shape[:2]
+    if max(height, width) > _LONGEST_SIDE[format]:
+        raise OutputError("format_too_large", format=format.upper(), limit=_LONGEST_SIDE[format])
+    if format == "png":
+        write_png(file, pixels)
+        return
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if format == "webp":
+        # Method 0: 0.1 to 0.25 s for 1920 x 1080 where method 1 takes 0.6 to 1 s, for files a quarter smaller; still
+        # a third less than PNG. Exact: colours just outside the edge stay, which OBS mixes in when it scales.
+        image.save(file, format="WEBP", lossless=True, method=0, quality=0, exact=True)
+    else:
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        white.save(file, format="JPEG", quality=95, subsampling="4:4:4")
+
+
+def suffix(format: str) -> str:
+    """What the name of a layer's file ends in, with its dot, for "png", "webp" or "jpeg"."""
+    return SUFFIXES[format][0]
+
+
+def format_of(path: Path) -> str | None:
+    """The layer format that a file's name stands for, whatever its case; None for any other."""
+    return next((format for format, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes), None)
+
+
 def read_layer(path: Path) -> np.ndarray:
-    """A layer's PNG: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ImageError."""
+    """A saved layer, PNG or WebP: uint8 RGBA, straight alpha, shape (H, W, 4).
+
+    Raises ImageError, for a JPEG too: the layer that it was can't be had from it.
+    """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with Image.open(path, formats=("PNG", "WEBP")) as image:
             if image.width * image.height > PIXEL_LIMIT:
                 raise ImageError("image_too_many_pixels", name=path.name, limit=PIXEL_LIMIT // 1_000_000)
             return np.array(image.convert("RGBA"))

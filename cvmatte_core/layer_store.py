@@ -6,7 +6,7 @@ Standard library only: OBS reads here, the worker writes.
 
     KEY.frame         width, height, format and raw RGBA rows (straight alpha), read with mmap
     KEY.preview.png   the three views shown in the properties
-    KEY.json          the record: which file it was made from, where its PNG is
+    KEY.json          the record: which file it was made from, where its layer is saved
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .settings import MatteSettings
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
-_RESULT_VERSION = 1  # to be raised when the same request comes to give another layer: kept ones are then made anew
+_RESULT_VERSION = 2  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
 class FrameUnusable(Exception):
@@ -36,15 +36,20 @@ class FrameUnusable(Exception):
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a finished layer; `size` is (width, height) in pixels, `seconds` what it took to make."""
+    """What is known of a finished layer.
+
+    saved: the path of the layer's file. size: (width, height) in pixels. seconds: what it took to make.
+    mask: the path of the mask's file; empty where none was asked for.
+    """
 
     key: str
     image: str
     image_bytes: int
     image_modified_ns: int
-    png: str
+    saved: str
     size: tuple[int, int]
     seconds: float
+    mask: str = ""
 
     def made_from(self, status: os.stat_result) -> bool:
         """Whether the photo on disk still is the one that this layer was made from."""
@@ -126,7 +131,7 @@ class LayerStore:
                 path.unlink()
 
     def trim(self, limit_bytes: int) -> None:
-        """Drop the frames that were used longest ago until the rest fit; their PNG files stay."""
+        """Drop the frames that were used longest ago until the rest fit; the saved layers stay."""
         with contextlib.suppress(OSError):
             frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.frame")]
             total = sum(size for _, size, _ in frames)

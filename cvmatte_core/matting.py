@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Hashable, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -19,8 +19,10 @@ from .models.network import Network, load
 from .settings import MatteSettings
 
 Progress = Callable[[str, int, int], None]
+_Key = Tuple[str, str, str, int]  # of a raw matte: the photo's digest, and every setting that the network sees
 
 _CACHE_BYTES = 400_000_000
+_STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
 
 
@@ -29,11 +31,13 @@ class RawMatte:
     """What the network and the colour estimate made of a photo, before any control of the edge acts.
 
     photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
+    from_burst: whether frames before the photo were there to be used.
     """
 
     photo: np.ndarray
     alpha: np.ndarray
     foreground: np.ndarray
+    from_burst: bool
 
     @property
     def bytes(self) -> int:
@@ -45,8 +49,8 @@ class Matte:
     """A finished cut-out.
 
     layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
-    foreground, photo: uint8 RGB, shape (H, W, 3). seconds: what each stage took;
-    one that the cache spared is absent.
+    foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
+    the cache may share them. seconds: what each stage took; one that the cache spared is absent.
     """
 
     layer: np.ndarray
@@ -71,21 +75,25 @@ class Matter:
         self._threads = threads or _default_threads()
         self._cache_bytes = cache_bytes
         self._networks: dict[str, Network] = {}
-        self._raw_mattes: OrderedDict[tuple[str, str, str, int], RawMatte] = OrderedDict()
+        self._raw_mattes: OrderedDict[_Key, RawMatte] = OrderedDict()
+        self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
+        self._steps = _LastResults()
+        self._backdrops = _LastResults()
 
     def __call__(
         self,
         image: Path,
         settings: MatteSettings,
         *,
-        force: bool = False,
+        burst: Sequence[np.ndarray] = (),
         on_progress: Progress = lambda stage, done, total: None,
         cancelled: threading.Event | None = None,
     ) -> Matte:
         """Matte a photo.
 
-        force: run the network even where the raw matte is cached. Raises ImageError, ModelError, or Cancelled when
-        `cancelled` is set between two steps.
+        burst: what the camera saw just before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of
+        another size are ignored. The raw matte made with them is what later calls without them go on from.
+        Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
         """
 
         def step(stage: str, done: int = 0, total: int = 1) -> None:
@@ -94,13 +102,13 @@ class Matter:
             on_progress(stage, done, total)
 
         try:
-            return self._matte(image, settings, force, step)
+            return self._matte(image, settings, burst, step)
         except MemoryError as error:
-            self._raw_mattes.clear()
+            self._forget()
             raise ImageError("image_memory", name=image.name) from error
         except cv2.error as error:
             if "insufficient memory" in str(error).lower():
-                self._raw_mattes.clear()
+                self._forget()
                 raise ImageError("image_memory", name=image.name) from error
             raise
 
@@ -110,30 +118,114 @@ class Matter:
             self._networks[model] = load(model, self._threads)
         return self._networks[model]
 
-    def _matte(self, image: Path, settings: MatteSettings, force: bool, step: Callable[..., None]) -> Matte:
+    def _matte(
+        self, image: Path, settings: MatteSettings, burst: Sequence[np.ndarray], step: Callable[..., None]
+    ) -> Matte:
         clock = _Clock()
         step("decode")
-        data = images.read(image)
-        digest = images.digest(data)
-        key = (digest, settings.model, settings.quality, settings.longest_side)
-        raw = None if force else self._raw_mattes.get(key)
-        if raw is None:
-            photo = images.decode(data, image.name, settings.longest_side)
-            clock.lap("decode")
-            raw = self._raw_matte(photo, settings, step, clock)
-            self._remember(key, raw)
-        else:
-            self._raw_mattes.move_to_end(key)
-            clock.lap("decode")
+        key, raw = self._cached(image, settings, burst, step, clock)
         step("refine")
-        alpha = refine.refine_alpha(raw.alpha, settings)
+        people = self._people(key, raw, settings)
+        # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
+        alpha = self._steps(
+            "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(people, settings.erosion)
+        )
+        alpha = refine.feather(refine.threshold(alpha, settings.threshold), settings.feather)
         foreground = raw.foreground if settings.decontaminate else raw.photo
-        layer = compose.layer_pixels(foreground, alpha, settings)
+        box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
+        background = self._background(key, raw, people, settings, box)
+        alpha, foreground, photo = alpha[box], foreground[box], raw.photo[box]
+        if settings.mirror:
+            alpha, foreground, photo = (cv2.flip(pixels, 1) for pixels in (alpha, foreground, photo))
+            if background is not None and settings.background == "blur":  # a chosen image may have writing on it
+                background = cv2.flip(background, 1)
+        layer = compose.layer_pixels(foreground, alpha, background)
         clock.lap("refine")
-        return Matte(layer, alpha, foreground, raw.photo, digest, clock.seconds)
+        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds)
+
+    def _cached(
+        self,
+        image: Path,
+        settings: MatteSettings,
+        burst: Sequence[np.ndarray],
+        step: Callable[..., None],
+        clock: _Clock,
+    ) -> tuple[_Key, RawMatte]:
+        """The photo's raw matte and its key; made only where the cache doesn't have it."""
+
+        def key_of(digest: str) -> _Key:
+            return digest, settings.model, settings.quality, settings.longest_side
+
+        def kept(key: _Key) -> RawMatte | None:
+            raw = self._raw_mattes.get(key)
+            return raw if raw is not None and (raw.from_burst or not burst) else None
+
+        state, (read_state, digest) = _state_of(image), self._last_read
+        key = key_of(digest if state is not None and state == read_state else "")
+        raw = kept(key)
+        if raw is None:
+            data = images.read(image)
+            key = key_of(images.digest(data))
+            self._last_read = (state, key[0])
+            raw = kept(key)
+            if raw is None:
+                photo = images.decode(data, image.name, settings.longest_side)
+                clock.lap("decode")
+                raw = self._raw_matte(photo, settings, burst, step, clock)
+                self._remember(key, raw)
+                return key, raw
+        self._raw_mattes.move_to_end(key)
+        clock.lap("decode")
+        return key, raw
+
+    def _people(self, key: _Key, raw: RawMatte, settings: MatteSettings) -> np.ndarray:
+        """Alpha of whom the layer shows, before the controls of the edge."""
+        if settings.subject == "main":
+            return self._steps("main", key, lambda: refine.main_person(raw.alpha))
+        return raw.alpha
+
+    def _background(
+        self, key: _Key, raw: RawMatte, people: np.ndarray, settings: MatteSettings, box: tuple[slice, slice]
+    ) -> np.ndarray | None:
+        """What stands behind the people within the box: uint8 RGB, its size; None where the layer is transparent."""
+        height, width = people[box].shape
+        if settings.background == "colour":
+            return compose.plain(settings.background_colour, (width, height))
+        if settings.background == "image":
+            return self._backdrop(settings.background_image, (width, height))
+        if settings.background == "blur":
+            # Of the whole photo: what lies beyond the box shines in, and the box may move with any slider.
+            blur = settings.background_blur
+            request = (key, settings.subject, blur)
+            return self._steps("blurred", request, lambda: compose.blurred_background(raw.photo, people, blur))[box]
+        return None
+
+    def _backdrop(self, chosen: str, size: tuple[int, int]) -> np.ndarray:
+        """The background image that covers a layer of (width, height): uint8 RGB. Raises ImageError."""
+        if not chosen:
+            raise ImageError("background_missing")
+        path = Path(chosen)
+        state = _state_of(path) or chosen
+
+        def picture() -> np.ndarray:
+            decoded = images.decode(images.read(path), path.name)
+            if decoded.alpha is None:
+                return decoded.rgb
+            white = compose.plain("#ffffff", (decoded.rgb.shape[1], decoded.rgb.shape[0]))
+            return compose.over(decoded.rgb, decoded.alpha, white)
+
+        def fitted() -> np.ndarray:
+            return compose.covering(self._backdrops("picture", state, picture), size)
+
+        return self._backdrops("fitted", (state, size), fitted)
 
     def _raw_matte(
-        self, photo: images.Photo, settings: MatteSettings, step: Callable[..., None], clock: _Clock
+        self,
+        photo: images.Photo,
+        settings: MatteSettings,
+        burst: Sequence[np.ndarray],
+        step: Callable[..., None],
+        clock: _Clock,
     ) -> RawMatte:
         step("load")
         network = self.prepare(settings.model)
@@ -142,19 +234,48 @@ class Matter:
         if photo.alpha is not None:
             grey = np.full_like(seen, _BEHIND_TRANSPARENT)
             seen = cv2.blendLinear(seen, grey, photo.alpha, 1 - photo.alpha)
-        alpha = refine.clean_alpha(network(seen, settings.quality, lambda done, total: step("network", done, total)))
+        frames = [_reduced(frame, settings.longest_side) for frame in burst]
+        before = [frame for frame in frames if frame.shape == seen.shape]
+        estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
+        alpha = refine.clean_alpha(estimate)
         clock.lap("network")
         foreground = refine.estimate_foreground(photo.rgb, alpha)
         if photo.alpha is not None:
             alpha = np.minimum(alpha, photo.alpha)
         clock.lap("colours")
-        return RawMatte(photo.rgb, alpha, foreground)
+        return RawMatte(photo.rgb, alpha, foreground, bool(burst))
 
-    def _remember(self, key: tuple[str, str, str, int], raw: RawMatte) -> None:
+    def _remember(self, key: _Key, raw: RawMatte) -> None:
+        self._steps.forget()  # it may take the place of one that steps were made from
         self._raw_mattes[key] = raw
         self._raw_mattes.move_to_end(key)
         while len(self._raw_mattes) > 1 and sum(kept.bytes for kept in self._raw_mattes.values()) > self._cache_bytes:
             self._raw_mattes.popitem(last=False)
+
+    def _forget(self) -> None:
+        self._raw_mattes.clear()
+        self._steps.forget()
+        self._backdrops.forget()
+
+
+class _LastResults:
+    """The last result of each costly step, so that a slider's move repeats only what depends on it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Hashable, np.ndarray]] = {}
+
+    def __call__(self, step: str, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The step's last result where that was made for the same key, else a new one."""
+        if step in self._kept and self._kept[step][0] == key:
+            return self._kept[step][1]
+        self._kept.pop(step, None)  # gone before its successor needs memory
+        result = make()
+        if result.nbytes <= _STEP_BYTES:
+            self._kept[step] = (key, result)
+        return result
+
+    def forget(self) -> None:
+        self._kept.clear()
 
 
 class _Clock:
@@ -174,3 +295,22 @@ def _default_threads() -> int:
     """All cores but one for OBS, at most 8: more hardly help a network of this size."""
     cores = os.cpu_count() or 1
     return max(1, min(8, cores if cores <= 2 else cores - 1))
+
+
+def _state_of(path: Path) -> Hashable:
+    """What changes when a file's content does, as far as can be told without reading it."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # what is wrong with it, reading it will say
+        return None
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+def _reduced(rgb: np.ndarray, longest_side: int) -> np.ndarray:
+    """A frame as small as decoding would have made it; 0: as it is."""
+    height, width = rgb.shape[:2]
+    scale = longest_side / max(height, width)
+    if not longest_side or scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)

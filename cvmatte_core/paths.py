@@ -40,8 +40,13 @@ def data_folder() -> Path:
 
 
 def outputs_folder() -> Path:
-    """Finished PNG layers and masks: the person's, never deleted by CVMatte."""
+    """Finished layers and masks: the person's. Only outputs.tidy, on the person's word, removes some."""
     return data_folder() / "outputs"
+
+
+def stills_folder() -> Path:
+    """Stills taken from sources: the person's photos like any other, never deleted by CVMatte."""
+    return data_folder() / "stills"
 
 
 def layers_folder() -> Path:

@@ -14,6 +14,7 @@ from typing import Any, Mapping
 from .errors import SettingsError
 
 CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
+IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -44,6 +45,8 @@ class Control:
             return value
         if self.kind == COLOUR and isinstance(value, str) and _COLOUR_PATTERN.fullmatch(value):
             return value.lower()
+        if self.kind in (IMAGE, FOLDER) and isinstance(value, str):
+            return value
         allowed = {SWITCH: "true, false", COLOUR: "#rrggbb", CHOICE: ", ".join(self.choices)}
         raise SettingsError("setting_value", control=self.name, allowed=allowed.get(self.kind, self.kind))
 
@@ -58,13 +61,24 @@ class MatteSettings:
 
     model: str = _control(CHOICE, "rvm-mobilenetv3", "model", choices=("rvm-mobilenetv3",))
     quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
+    subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main"))
+    crop: bool = _control(SWITCH, False, "subject")
+    crop_margin: int = _control(INTEGER, 5, "subject", maximum=50, unit="%", shown_when=("crop", True))
+    mirror: bool = _control(SWITCH, False, "subject")
     threshold: int = _control(INTEGER, 0, "edge", maximum=255)
     erosion: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
     feather: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
     decontaminate: bool = _control(SWITCH, True, "edge")
-    background: str = _control(CHOICE, "transparent", "layer", choices=("transparent", "colour"))
-    background_colour: str = _control(COLOUR, "#00b140", "layer", shown_when=("background", "colour"))
-    longest_side: int = _control(INTEGER, 0, "layer", maximum=16384, step=10, unit="px")
+    background: str = _control(CHOICE, "transparent", "background", choices=("transparent", "colour", "image", "blur"))
+    background_colour: str = _control(COLOUR, "#00b140", "background", shown_when=("background", "colour"))
+    background_image: str = _control(IMAGE, "", "background", shown_when=("background", "image"))
+    background_blur: int = _control(
+        INTEGER, 20, "background", minimum=1, maximum=100, unit="px", shown_when=("background", "blur")
+    )
+    longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
+    format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
+    save_mask: bool = _control(SWITCH, False, "output")
+    output_folder: str = _control(FOLDER, "", "output")
 
     def __post_init__(self) -> None:
         for control in CONTROLS:

@@ -27,9 +27,20 @@ class _Script:
 
     def __init__(self, data):
         texts = _texts()
-        self.hotkeys = Hotkeys(data, texts("hotkey.rematte_all"), lambda: self.session.rematte_all())
+        actions = {
+            ("cvmatte.rematte_all", texts("hotkey.rematte_all")): self._rematte_scene,
+            ("cvmatte.take_still", texts("hotkey.take_still_in_scene")): self._take_still,
+        }
+        self.hotkeys = Hotkeys(data, actions)
         self.session = Session(texts)
         self.panel = Panel(self.session, data)
+        self.panel.update()
+
+    def _rematte_scene(self):
+        self.session.rematte_all(in_scene=True)
+
+    def _take_still(self):
+        self.panel.take_still()
 
 
 _script = None
@@ -43,6 +54,10 @@ def script_description():
     return _texts()("panel.description")
 
 
+def script_defaults(settings):
+    Panel.set_defaults(settings)
+
+
 def script_load(settings):
     global _script
     script_unload()
@@ -54,6 +69,11 @@ def script_unload():
     script, _script = _script, None
     if script is not None:
         script.session.close()
+
+
+def script_update(settings):
+    if _script is not None:
+        _script.panel.update()
 
 
 def script_save(settings):

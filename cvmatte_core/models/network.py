@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Protocol
+from typing import Callable, Protocol, Sequence
 
 import numpy as np
 
@@ -13,11 +13,19 @@ from .catalogue import CATALOGUE, verify
 class Network(Protocol):
     """A loaded network."""
 
-    def __call__(self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None]) -> np.ndarray:
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
         """Estimate alpha.
 
         rgb: uint8, shape (H, W, 3), sRGB. quality: "fast", "balanced" or "best".
         on_pass(done, total) is called before each pass and after the last; what it raises ends the estimate.
+        before: what the camera saw just before, oldest first, each as rgb; a network that looks at one picture only
+        ignores them.
         Returns alpha: float32 in 0..1, shape (H, W). Raises ModelError where the network fails.
         """
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -44,25 +44,34 @@ class RecurrentVideoMatting:
             logger.exception("loading %s", path)
             raise ModelError("model_failed", model="rvm-mobilenetv3") from error
 
-    def __call__(self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None]) -> np.ndarray:
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
         side, passes = _QUALITY[quality]
         height, width = rgb.shape[:2]
-        picture = _shrunk(rgb, _LONGEST_INPUT)
-        ratio = min(1.0, side / max(picture.shape[:2]))
-        inner_height, inner_width = picture.shape[:2]
-        picture = _padded(picture, int(np.ceil(_SHORTEST_SIDE / ratio)))
-        source = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
-        source /= 255
+        inner_height, inner_width = _shrunk(rgb, _LONGEST_INPUT).shape[:2]
+        ratio = min(1.0, side / max(inner_height, inner_width))
+        # The newest frames first, a pass each; the rest of the passes is the still's, among them the last.
+        frames = list(before)[-(passes - 1) :]
+        frames += [rgb] * (passes - len(frames))
+        seen: np.ndarray | None = None
+        source: np.ndarray = np.empty(0, np.float32)
         state = [np.zeros((1, 1, 1, 1), np.float32)] * 4
         alpha: np.ndarray = np.empty(0)
         try:
-            for done in range(passes):
+            for done, frame in enumerate(frames):
                 on_pass(done, passes)
+                if frame is not seen:
+                    seen, source = frame, _source(frame, ratio)
                 feed = {f"r{index + 1}i": value for index, value in enumerate(state)}
                 feed |= {"src": source, "downsample_ratio": np.array([ratio], np.float32)}
                 alpha, *state = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
             on_pass(passes, passes)
-        except CvmatteError:
+        except (CvmatteError, MemoryError, cv2.error):
             raise
         except Exception as error:
             logger.exception("running the network on %d x %d", width, height)
@@ -72,6 +81,14 @@ class RecurrentVideoMatting:
             enlarged = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
             return np.clip(enlarged, 0, 1)
         return np.clip(alpha, 0, 1)
+
+
+def _source(rgb: np.ndarray, ratio: float) -> np.ndarray:
+    """The network's input: float32 in 0..1, shape (1, 3, H, W), at least as large as its encoder needs."""
+    picture = _padded(_shrunk(rgb, _LONGEST_INPUT), int(np.ceil(_SHORTEST_SIDE / ratio)))
+    source = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
+    source /= 255
+    return source
 
 
 def _shrunk(rgb: np.ndarray, longest_side: int) -> np.ndarray:

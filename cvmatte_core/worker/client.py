@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
@@ -31,6 +32,7 @@ _SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long ha
 _FAILED_STARTS = 3
 _DEATHS_OF_A_JOB = 2
 _LOG_LIMIT = 1 << 20  # bytes
+_ERRORS_KEPT = 20
 _NOT_FOR_THE_WORKER = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
 
 Listener = Callable[[str, Any], None]
@@ -55,6 +57,8 @@ class WorkerClient:
 
     A job whose worker dies is tried once more; when that worker dies too the job fails with a WorkerError. Jobs
     that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
+
+    errors: the last sentences, in English, that jobs failed or were retried with, oldest first; for a diagnosis.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class WorkerClient:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-worker-client", daemon=True)
         self.state = STOPPED
+        self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         self._thread.start()
 
     # Called from any thread
@@ -99,6 +104,10 @@ class WorkerClient:
     def cancel(self, number: int) -> None:
         """Give a job up: its listener hears "failed" with Cancelled, or "done" where that was already under way."""
         self._inbox.put(("cancel", number))
+
+    def restart(self) -> None:
+        """End the worker and start another at once. It gets every job not answered yet, none the worse for it."""
+        self._inbox.put(("restart",))
 
     @property
     def process_id(self) -> int | None:
@@ -144,6 +153,16 @@ class WorkerClient:
     def _on_start(self) -> None:
         self._wanted = True
 
+    def _on_restart(self) -> None:
+        self._end_process()
+        self._deaths = self._failed_starts = 0
+        self._start_at = 0.0
+        self._wanted = True
+        for job in list(self._jobs.values()):
+            job.sent = job.begun = False
+            if job.cancelled:
+                self._finish(job, "failed", Cancelled())
+
     def _on_submit(self, job: _Job) -> None:
         self._jobs[job.number] = job
         if self.state == READY:
@@ -173,11 +192,19 @@ class WorkerClient:
             job = self._jobs.get(params.get("id", 0))
             if job is not None and message["method"] in ("progress", "layer"):
                 job.begun = True
+                self._note_resumption(job, params)
                 self._tell(job, message["method"], params)
         elif message.get("id") == self._handshake and self._handshake is not None:
             self._on_handshake(message)
         else:
             self._on_answer(message)
+
+    def _note_resumption(self, job: _Job, params: dict[str, Any]) -> None:
+        """A job that says how it could go on from here has got further: whoever dies now, that is a first time."""
+        resumption = params.pop("resume", None)
+        if isinstance(resumption, dict):
+            job.params = {**job.params, **resumption}
+            job.deaths = 0
 
     def _on_handshake(self, message: dict[str, Any]) -> None:
         self._handshake = None
@@ -326,8 +353,13 @@ class WorkerClient:
         self._jobs.pop(job.number, None)
         self._tell(job, event, detail)
 
+    def _note_error(self, detail: Any) -> None:
+        if isinstance(detail, CvmatteError) and not isinstance(detail, Cancelled):
+            self.errors.append(str(detail))
+
     def _tell(self, job: _Job, event: str, detail: Any) -> None:
         if not self._closing.is_set():
+            self._note_error(detail)
             job.listener(event, detail)
 
     def _set_state(self, state: str) -> None:

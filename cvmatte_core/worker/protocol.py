@@ -4,13 +4,23 @@ Standard library only: OBS runs one side of it.
 
 Requests
     initialize {protocol}            → {protocol, version, pid}
-    matte {image, settings, force, rest_seconds}
+    matte {image, settings, rest_seconds, burst?}
                                      → a layer_store.Record as a dict; first a `layer` notification
+        burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
+    batch {folder, settings, output_folder, resume?}
+                                     → {folder, archive, done, failed: [{name, error}], seconds}
+        output_folder: empty for a new one, which the answer's `folder` then names. archive: empty where no photo
+        would do. An `error` is what error_from_wire reads. Waiting mattes go before the next photo of a batch.
+    models {}                        → {models: [{name, installed, size_bytes, licence}]}
+    install_model {name}             → {name, installed, size_bytes, licence}
+    diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}
     shutdown {}                      → {}, then the process ends
 Notifications from the worker
-    progress {id, stage, done, total}
-    layer {id, key, width, height}   the frame file is there to show; the PNG follows
+    progress {id, stage, done, total, name?, resume?}
+        stage: "start", "decode", "load", "network", "refine" of a matte; "batch", with the `name` of what is under
+        way; "fetch" of a model. resume: what to add to the parameters should the request have to be sent again.
+    layer {id, key, width, height}   the frame file is there to show; the saved file follows
 """
 
 from __future__ import annotations
@@ -20,8 +30,8 @@ from typing import Any
 
 from .. import errors
 
-PROTOCOL_VERSION = 1
-LONGEST_LINE = 1 << 20  # bytes; far above any real message
+PROTOCOL_VERSION = 2
+LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000

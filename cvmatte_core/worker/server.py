@@ -1,12 +1,14 @@
 """The worker: reads requests from stdin, mattes, answers on stdout. See protocol.py.
 
-Three threads: this one reads; one computes, a job after the other; one finishes, which is writing the PNG and the
-preview of a layer that OBS already shows, while the next job computes.
+Three threads: this one reads; one computes, a job after the other, mattes before the next photo of a batch; one
+finishes, which is saving the layer that OBS already shows, and its preview, while the next job computes. What has
+nothing to do with matting runs in a thread of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import os
 import queue
@@ -14,47 +16,97 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 
-from .. import __version__, files, paths
+from .. import __version__, diagnose, files, outputs, paths
 from ..errors import Cancelled, CvmatteError, SettingsError
 from ..layer_store import LayerStore, Record
+from ..models.catalogue import CATALOGUE
+from ..models.fetch import fetch
 from ..settings import MatteSettings
 from . import protocol
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
+    from ..batch import Batch, Outcome
     from ..matting import Matte, Matter
+    from ..models.network import Network
 
 logger = logging.getLogger("cvmatte.worker")
 
 _NICENESS = 10
 _FRAMES_LIMIT = 2_000_000_000  # bytes of frame files kept
 _PROGRESS_SECONDS = 0.05  # at most one progress message in so long
+_ENDING_SECONDS = 0.8  # for a download to clean up; the client waits a second
+_RESTORABLE = (".png", ".webp")  # a JPEG has lost the layer's transparency
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(kw_only=True)
 class _Job:
+    """A request that takes its time."""
+
     number: int
+    cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
+    begun: float = 0.0  # 0 as long as it only waits
+    told: tuple[str, str] = ("", "")  # what the last progress message was about,
+    told_at: float = 0.0  # and when it was sent
+
+
+@dataclasses.dataclass(kw_only=True)
+class _MatteJob(_Job):
     image: Path
     settings: MatteSettings
-    force: bool
     rest_seconds: float
-    cancelled: threading.Event
-    begun: float = 0.0
+    burst: list[Path]
+
+    @classmethod
+    def parse(cls, number: int, params: dict[str, Any]) -> _MatteJob:
+        return cls(
+            number=number,
+            image=Path(params["image"]),
+            settings=MatteSettings.from_mapping(params.get("settings") or {}),
+            rest_seconds=float(params.get("rest_seconds", 0.0)),
+            burst=[Path(path) for path in params.get("burst") or ()],
+        )
+
+
+@dataclasses.dataclass(kw_only=True)
+class _BatchJob(_Job):
+    folder: Path
+    settings: MatteSettings
+    output_folder: Path | None
+    resume: bool
+    batch: Batch | None = None
+    steps: Iterator[Outcome] = dataclasses.field(default_factory=lambda: iter(()))
+
+    @classmethod
+    def parse(cls, number: int, params: dict[str, Any]) -> _BatchJob:
+        return cls(
+            number=number,
+            folder=Path(params["folder"]),
+            settings=MatteSettings.from_mapping(params.get("settings") or {}),
+            output_folder=Path(params["output_folder"]) if params.get("output_folder") else None,
+            resume=bool(params.get("resume", False)),
+        )
 
 
 class Server:
-    """One worker's state; `output` is where messages go."""
+    """One worker's state; `output` is where messages go, `warnings` what a diagnosis shows of the log."""
 
-    def __init__(self, output: BinaryIO, store: LayerStore, outputs_folder: Path) -> None:
+    def __init__(
+        self, output: BinaryIO, store: LayerStore, outputs_folder: Path, warnings: diagnose.RecentWarnings
+    ) -> None:
         self._output = output
         self._output_lock = threading.Lock()
         self._store = store
         self._outputs_folder = outputs_folder
+        self._warnings = warnings
         self._jobs: dict[int, _Job] = {}
-        self._to_compute: queue.Queue[_Job] = queue.Queue()
-        self._to_finish: queue.Queue[tuple[_Job, Record, Matte, float]] = queue.Queue(maxsize=2)
+        self._order = itertools.count()
+        self._to_compute: queue.PriorityQueue[tuple[bool, int, _MatteJob | _BatchJob]] = queue.PriorityQueue()
+        self._to_finish: queue.Queue[tuple[_MatteJob, Record, Matte, float]] = queue.Queue(maxsize=2)
+        self._asides: list[tuple[threading.Thread, _Job]] = []
         self._only_matter: Matter | None = None
+        self._network: Network | None = None  # the one in use
 
     def serve(self, requests: BinaryIO) -> None:
         """Answer requests until the input ends or one asks to shut down."""
@@ -64,9 +116,11 @@ class Server:
             threading.Thread(target=work, name=name, daemon=True).start()
         for line in iter(lambda: requests.readline(protocol.LONGEST_LINE), b""):
             if not self._receive(line):
-                return
+                break
+        self._end_asides()
 
     def _receive(self, line: bytes) -> bool:
+        """Handle a message, and say whether to go on."""
         try:
             message = protocol.decode(line)
         except ValueError:
@@ -78,56 +132,69 @@ class Server:
         elif method == "initialize":
             answer = {"protocol": protocol.PROTOCOL_VERSION, "version": __version__, "pid": os.getpid()}
             self._send({"id": number, "result": answer})
-        elif method == "matte":
-            self._on_matte(number, params)
         elif method == "cancel":
-            wanted = params.get("id")
-            job = self._jobs.get(wanted) if isinstance(wanted, int) else None
-            if job is not None:
-                job.cancelled.set()
+            self._cancel(params.get("id"))
             if number is not None:
                 self._send({"id": number, "result": {}})
         elif method == "shutdown":
             self._send({"id": number, "result": {}})
             return False
+        elif method in ("matte", "batch", "models", "install_model", "diagnose"):
+            self._accept(number, method, params)
         else:
             self._fail(number, protocol.METHOD_NOT_FOUND, f"no method {method}")
         return True
 
-    def _on_matte(self, number: Any, params: dict[str, Any]) -> None:
+    def _accept(self, number: Any, method: str, params: dict[str, Any]) -> None:
         if not isinstance(number, int):
-            self._fail(None, protocol.INVALID_REQUEST, "matte needs a whole number as its id")
+            self._fail(None, protocol.INVALID_REQUEST, f"{method} needs a whole number as its id")
             return
         try:
-            job = _Job(
-                number,
-                Path(params["image"]),
-                MatteSettings.from_mapping(params.get("settings") or {}),
-                bool(params.get("force", False)),
-                float(params.get("rest_seconds", 0.0)),
-                threading.Event(),
-            )
-        except SettingsError as error:
+            if method == "matte":
+                self._queue(_MatteJob.parse(number, params), next(self._order))
+            elif method == "batch":
+                self._queue(_BatchJob.parse(number, params), next(self._order))
+            elif method == "install_model":
+                name = str(params["name"])
+                if name not in CATALOGUE:
+                    raise SettingsError("setting_value", control="model", allowed=", ".join(CATALOGUE))
+                self._start_aside(number, lambda job: self._install(job, name))
+            else:
+                self._start_aside(number, self._models if method == "models" else self._diagnose)
+        except CvmatteError as error:
             self._send({"id": number, "error": protocol.error_to_wire(error)})
         except (KeyError, TypeError, ValueError) as error:
             self._fail(number, protocol.INVALID_PARAMS, f"{type(error).__name__}: {error}")
-        else:
-            self._jobs[number] = job
-            self._to_compute.put(job)
+
+    def _cancel(self, number: Any) -> None:
+        job = self._jobs.get(number) if isinstance(number, int) else None
+        if job is not None:
+            job.cancelled.set()
+            if not job.begun:  # its turn may be far off
+                self._answer_error(job, Cancelled())
 
     # Computing
 
+    def _queue(self, job: _MatteJob | _BatchJob, order: int) -> None:
+        self._jobs[job.number] = job
+        self._to_compute.put((isinstance(job, _BatchJob), order, job))
+
     def _compute_all(self) -> None:
         try:
-            self._matter().prepare(MatteSettings().model)
+            self._network = self._matter().prepare(MatteSettings().model)
         except BaseException as error:  # the first job will say it to the person
             logger.warning("warming up: %s", error)
         while True:
-            job = self._to_compute.get()
+            _, order, job = self._to_compute.get()
+            job.begun = job.begun or time.perf_counter()
             try:
-                self._compute(job)
+                if isinstance(job, _MatteJob):
+                    self._compute(job)
+                elif self._advance(job):
+                    self._to_compute.put((True, order, job))
             except BaseException as error:  # whatever a picture makes of us, the next job is served
                 self._answer_error(job, error)
+            del job
 
     def _matter(self) -> Matter:
         if self._only_matter is None:
@@ -136,25 +203,27 @@ class Server:
             self._only_matter = Matter()
         return self._only_matter
 
-    def _compute(self, job: _Job) -> None:
-        job.begun = time.perf_counter()
-        last_told = 0.0
+    def _compute(self, job: _MatteJob) -> None:
+        self._tell(job, "start", 0, 1)
+        burst = []
+        if job.burst:  # also of a job that was cancelled: the next one for this still has no burst
+            from .. import stills
 
-        def tell(stage: str, done: int, total: int) -> None:
-            nonlocal last_told
-            now = time.perf_counter()
-            if done == 0 or now - last_told >= _PROGRESS_SECONDS:
-                last_told = now
-                self._notify("progress", id=job.number, stage=stage, done=done, total=total)
-
+            burst = stills.take(job.image, job.burst)
         if job.cancelled.is_set():
             raise Cancelled
-        tell("start", 0, 1)
         key = self._store.key(str(job.image), job.settings)
         status = _status(job.image)
         if status is None and self._restore(job, key):
             return
-        matte = self._matter()(job.image, job.settings, force=job.force, on_progress=tell, cancelled=job.cancelled)
+        matte = self._matter()(
+            job.image,
+            job.settings,
+            burst=burst,
+            on_progress=lambda stage, done, total: self._tell(job, stage, done, total),
+            cancelled=job.cancelled,
+        )
+        self._network = self._matter().prepare(job.settings.model)
         height, width = matte.layer.shape[:2]
         self._store.write_frame(key, width, height, matte.layer.data)
         self._notify("layer", id=job.number, key=key, width=width, height=height)
@@ -164,29 +233,69 @@ class Server:
             image=str(job.image),
             image_bytes=status.st_size if status else 0,
             image_modified_ns=status.st_mtime_ns if status else 0,
-            png=str(self._png_path(job, matte.digest)),
+            saved=str(self._layer_path(job, matte.digest)),
             size=(width, height),
             seconds=round(time.perf_counter() - job.begun, 3),
         )
         self._to_finish.put((job, record, matte, time.monotonic() + job.rest_seconds))
 
-    def _restore(self, job: _Job, key: str) -> bool:
-        """Make the frame again from the layer's PNG, where the photo is gone. Says whether that could be done."""
+    def _restore(self, job: _MatteJob, key: str) -> bool:
+        """Make the frame again from the saved layer, where the photo is gone. Says whether that could be done."""
         record = self._store.find(key)
-        if record is None or not Path(record.png).is_file():
+        if record is None or Path(record.saved).suffix not in _RESTORABLE or not Path(record.saved).is_file():
             return False
         from .. import images
 
-        pixels = images.read_layer(Path(record.png))
+        pixels = images.read_layer(Path(record.saved))
         height, width = pixels.shape[:2]
         self._store.write_frame(key, width, height, pixels.data)
         self._notify("layer", id=job.number, key=key, width=width, height=height)
-        self._answer(job, record)
+        self._answer(job, dataclasses.asdict(record))
         return True
 
-    def _png_path(self, job: _Job, digest: str) -> Path:
+    def _layer_path(self, job: _MatteJob, digest: str) -> Path:
         """Named after the photo, its content and the settings: a new result never takes an older one's name."""
-        return self._outputs_folder / f"{job.image.stem[:80]}-{self._store.key(digest, job.settings)[:10]}.png"
+        from .. import images
+
+        chosen = job.settings.output_folder
+        folder = Path(chosen).expanduser() if chosen else self._outputs_folder
+        name = f"{outputs.shortened(job.image.stem)}-{self._store.key(digest, job.settings)[:10]}"
+        return folder / (name + images.suffix(job.settings.format))
+
+    def _advance(self, job: _BatchJob) -> bool:
+        """Do the next photo of a batch, and say whether there are more; answer when there are none."""
+        if job.batch is None:
+            if job.cancelled.is_set():
+                raise Cancelled
+            from ..batch import Batch
+            from ..matting import Matter
+
+            # Whoever dies from here on died of this batch; once it has a folder, of the photo that it says.
+            self._tell(job, "batch", 0, 0)
+            batch = job.batch = Batch(job.folder, job.settings, job.output_folder, resume=job.resume)
+            resume = {"output_folder": str(batch.output_folder), "resume": True}
+            job.steps = batch.run(
+                # One of its own, which keeps no photo: the live portraits' raw mattes stay cached.
+                Matter(cache_bytes=0),
+                lambda done, total, name: self._tell(job, "batch", done, total, name=name, resume=resume),
+                job.cancelled,
+            )
+        if next(job.steps, None) is not None:
+            return True
+        failed = [
+            {"name": outcome.photo, "error": protocol.error_to_wire(outcome.error)}
+            for outcome in job.batch.outcomes.values()
+            if outcome.error is not None
+        ]
+        result = {
+            "folder": str(job.batch.output_folder),
+            "archive": str(job.batch.archive or ""),
+            "done": len(job.batch.outcomes) - len(failed),
+            "failed": failed,
+            "seconds": round(time.perf_counter() - job.begun, 3),
+        }
+        self._answer(job, result)
+        return False
 
     # Finishing
 
@@ -199,32 +308,66 @@ class Server:
                 self._answer_error(job, error)
             del job, record, matte
 
-    def _finish(self, job: _Job, record: Record, matte: Matte, due: float) -> None:
+    def _finish(self, job: _MatteJob, record: Record, matte: Matte, due: float) -> None:
         from .. import images
+        from ..batch import layer_file, mask_file
 
-        # A slider on the move replaces its layers many times a second: only the one it rests on gets a PNG.
+        # A slider on the move replaces its layers many times a second: only the one it rests on is saved.
         if job.cancelled.wait(max(0.0, due - time.monotonic())):
             if self._store.find(record.key) is None:
                 self._store.forget(record.key)
             raise Cancelled
         with files.atomic_write(self._store.preview_path(record.key)) as file:
             images.write_png(file, matte.preview())
-        png = Path(record.png)
-        if not png.exists():
-            with files.atomic_write(png) as file:
-                images.write_png(file, matte.layer)
+        mask = mask_file(matte) if job.settings.save_mask else None
+        saved, saved_mask = outputs.place(Path(record.saved), layer_file(matte, job.settings), mask)
+        record = dataclasses.replace(record, saved=str(saved), mask=str(saved_mask or ""))
         self._store.save(record)
         self._store.trim(_FRAMES_LIMIT)
-        self._answer(job, record)
+        self._answer(job, dataclasses.asdict(record))
+
+    # Aside
+
+    def _start_aside(self, number: int, work: Callable[[_Job], dict[str, Any]]) -> None:
+        job = _Job(number=number, begun=time.perf_counter())
+        self._jobs[number] = job
+        thread = threading.Thread(target=self._do_aside, args=(job, work), name="aside", daemon=True)
+        self._asides = [(other, its_job) for other, its_job in self._asides if other.is_alive()] + [(thread, job)]
+        thread.start()
+
+    def _do_aside(self, job: _Job, work: Callable[[_Job], dict[str, Any]]) -> None:
+        try:
+            self._answer(job, work(job))
+        except BaseException as error:
+            self._answer_error(job, error)
+
+    def _end_asides(self) -> None:
+        for _, job in self._asides:
+            job.cancelled.set()
+        end = time.monotonic() + _ENDING_SECONDS
+        for thread, _ in self._asides:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _models(self, job: _Job) -> dict[str, Any]:
+        return {"models": [diagnose.state_of(entry) for entry in CATALOGUE.values()]}
+
+    def _install(self, job: _Job, name: str) -> dict[str, Any]:
+        fetch(CATALOGUE[name], lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
+        return diagnose.state_of(CATALOGUE[name])
+
+    def _diagnose(self, job: _Job) -> dict[str, Any]:
+        session = getattr(self._network, "_session", None)
+        return diagnose.diagnosis(list(self._warnings.lines), session.get_providers()[0] if session else "")
 
     # Answers
 
-    def _answer(self, job: _Job, record: Record) -> None:
-        self._jobs.pop(job.number, None)
-        self._send({"id": job.number, "result": dataclasses.asdict(record)})
+    def _answer(self, job: _Job, result: dict[str, Any]) -> None:
+        if self._jobs.pop(job.number, None) is not None:
+            self._send({"id": job.number, "result": result})
 
     def _answer_error(self, job: _Job, error: BaseException) -> None:
-        self._jobs.pop(job.number, None)
+        if self._jobs.pop(job.number, None) is None:  # cancelled, and answered, while it waited
+            return
         if not isinstance(error, CvmatteError):
             logger.error("job %d", job.number, exc_info=error)
         elif not isinstance(error, Cancelled):
@@ -233,6 +376,16 @@ class Server:
 
     def _fail(self, number: Any, code: int, message: str) -> None:
         self._send({"id": number, "error": {"code": code, "message": message}})
+
+    def _tell(self, job: _Job, stage: str, done: int, total: int, *, name: str = "", **more: Any) -> None:
+        """Tell how far a job is: each thing that begins, and in between only now and then."""
+        now = time.perf_counter()
+        if job.told == (stage, name) and now - job.told_at < _PROGRESS_SECONDS:
+            return
+        job.told, job.told_at = (stage, name), now
+        if name:
+            more["name"] = name
+        self._notify("progress", id=job.number, stage=stage, done=done, total=total, **more)
 
     def _notify(self, method: str, **params: Any) -> None:
         self._send({"method": method, "params": params})
@@ -264,7 +417,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    Server(output, LayerStore(), paths.outputs_folder()).serve(sys.stdin.buffer)
+    warnings = diagnose.RecentWarnings()
+    logging.getLogger().addHandler(warnings)
+    Server(output, LayerStore(), paths.outputs_folder(), warnings).serve(sys.stdin.buffer)
     # At once, also out of the middle of a network's pass: nothing is left to wait for.
     os._exit(0)
 

@@ -1,11 +1,14 @@
-"""MatteSettings as OBS sees them: a portrait's properties, defaults, and values in its settings.
+"""MatteSettings as OBS sees them: a portrait's properties, and the values in its settings.
 
-A control is kept in a source's settings under its own name; the photo's path under "image".
+A control is kept in a source's settings under its own name, beside the keys of the portrait's input below. A portrait
+without the key "cvmatte" is new: the session gives it every default as a value of its own, so that a later version's,
+or the person's changed ones, leave it as it is.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
@@ -13,51 +16,103 @@ from cvmatte_core.texts import Texts
 
 from . import libobs
 
-IMAGE = b"image"
+INPUT, IMAGE, CAMERA, DELAY, STILL = b"input", b"image", b"source", b"delay", b"still"
+FROM_FILE, FROM_SOURCE = "file", "source"
+DELAYS = (0, 3, 5, 10)  # seconds
+MADE_BY = b"cvmatte"
+JPEG_NOTE = b"jpeg_note"
 
 # Layers are drawn on a canvas of 1080 or 2160 lines: more would cost memory in every frame and not be seen.
-_DEFAULTS_IN_OBS = {"longest_side": 2160}
+DEFAULTS: dict[str, Any] = {**{control.name: control.default for control in CONTROLS}, "longest_side": 2160}
 _SLIDER_MAXIMUM = 255
 
 
-def set_defaults(data: int) -> None:
-    """Give each control its default in an obs_data_t."""
+@dataclass(frozen=True)
+class Values:
+    """What a portrait's settings say: its input, and the controls' values in the order of CONTROLS."""
+
+    input: str
+    file: str  # the chosen photo
+    camera: str  # the name of the source that stills are taken from
+    delay: int  # seconds from the button to the still
+    still: str  # the last still's file
+    controls: tuple[Any, ...]
+
+    @property
+    def image(self) -> str:
+        """The file to cut out; empty where there is none yet."""
+        return self.still if self.input == FROM_SOURCE else self.file
+
+    @property
+    def image_key(self) -> bytes:
+        return STILL if self.input == FROM_SOURCE else IMAGE
+
+    def settings(self) -> MatteSettings:
+        """Raises SettingsError."""
+        return MatteSettings(**{control.name: value for control, value in zip(CONTROLS, self.controls)})
+
+
+def read(data: int) -> Values:
+    """What an obs_data_t says."""
+    delay = libobs.obs_data_get_int(data, DELAY)
+    return Values(
+        input=FROM_SOURCE if get_string(data, INPUT) == FROM_SOURCE else FROM_FILE,
+        file=get_string(data, IMAGE),
+        camera=get_string(data, CAMERA),
+        delay=delay if delay in DELAYS else 0,
+        still=get_string(data, STILL),
+        controls=tuple(_read_control(data, control) for control in CONTROLS),
+    )
+
+
+def get_string(data: int, name: bytes) -> str:
+    # A path is any bytes on Linux; surrogates carry those that aren't UTF-8.
+    return (libobs.obs_data_get_string(data, name) or b"").decode("utf-8", "surrogateescape")
+
+
+def set_string(data: int, name: bytes, value: str) -> None:
+    libobs.obs_data_set_string(data, name, value.encode("utf-8", "surrogateescape"))
+
+
+def is_new(data: int) -> bool:
+    """Whether these are the settings of a portrait that never got its defaults."""
+    return not libobs.obs_data_has_user_value(data, MADE_BY)
+
+
+def complete(data: int, present: int, defaults: Mapping[str, Any]) -> None:
+    """Write into `data` what `present` lacks: a value for every control, DEFAULTS where `defaults` has none."""
+    libobs.obs_data_set_int(data, MADE_BY, 1)
+    if not libobs.obs_data_has_user_value(present, INPUT):
+        set_string(data, INPUT, FROM_FILE)
     for control in CONTROLS:
-        default = _DEFAULTS_IN_OBS.get(control.name, control.default)
-        name = control.name.encode()
-        if control.kind == declaration.SWITCH:
-            libobs.obs_data_set_default_bool(data, name, default)
-        elif control.kind == declaration.INTEGER:
-            libobs.obs_data_set_default_int(data, name, default)
-        elif control.kind == declaration.COLOUR:
-            libobs.obs_data_set_default_int(data, name, _colour_to_obs(default))
-        else:
-            libobs.obs_data_set_default_string(data, name, default.encode())
+        if not libobs.obs_data_has_user_value(present, control.name.encode()):
+            write(data, control, defaults.get(control.name, DEFAULTS[control.name]))
 
 
-def read(data: int) -> tuple[Any, ...]:
-    """The photo's path and the controls' values, in the order of CONTROLS, out of an obs_data_t."""
-    return (read_image(data), *(_read_control(data, control) for control in CONTROLS))
-
-
-def read_image(data: int) -> str:
-    return (libobs.obs_data_get_string(data, IMAGE) or b"").decode("utf-8", "surrogateescape")
-
-
-def matte_settings(values: tuple[Any, ...]) -> MatteSettings:
-    """The MatteSettings in what `read` returned. Raises SettingsError."""
-    return MatteSettings(**{control.name: value for control, value in zip(CONTROLS, values[1:])})
+def write(data: int, control: Control, value: Any) -> None:
+    """Set a control's value."""
+    name = control.name.encode()
+    if control.kind == declaration.SWITCH:
+        libobs.obs_data_set_bool(data, name, value)
+    elif control.kind == declaration.INTEGER:
+        libobs.obs_data_set_int(data, name, value)
+    elif control.kind == declaration.COLOUR:
+        libobs.obs_data_set_int(data, name, _colour_to_obs(value))
+    else:
+        set_string(data, name, value)
 
 
 def _read_control(data: int, control: Control) -> Any:
     name = control.name.encode()
+    if not libobs.obs_data_has_user_value(data, name):
+        return DEFAULTS[control.name]
     if control.kind == declaration.SWITCH:
         return libobs.obs_data_get_bool(data, name)
     if control.kind == declaration.INTEGER:
         return libobs.obs_data_get_int(data, name)
     if control.kind == declaration.COLOUR:
         return _colour_from_obs(libobs.obs_data_get_int(data, name))
-    return (libobs.obs_data_get_string(data, name) or b"").decode("utf-8", "replace")
+    return get_string(data, name)
 
 
 def _colour_to_obs(colour: str) -> int:
@@ -69,30 +124,34 @@ def _colour_from_obs(value: int) -> str:
     return f"#{value & 0xFF:02x}{value >> 8 & 0xFF:02x}{value >> 16 & 0xFF:02x}"
 
 
-def add_controls(properties: int, data: int, texts: Texts) -> None:
-    """Add every control to an obs_properties_t, grouped; `data` are the present settings."""
+def add_controls(properties: int, texts: Texts, image_filter: str) -> None:
+    """Add every control to an obs_properties_t, in its groups."""
     groups: dict[str, int] = {}
     for control in CONTROLS:
         if control.group not in groups:
             groups[control.group] = libobs.obs_properties_create()
-        added = _add_control(groups[control.group], control, texts)
+        added = _add_control(groups[control.group], control, texts, image_filter)
         libobs.obs_property_set_long_description(added, texts(f"control.{control.name}.tip").encode())
+        if control.name == "format":
+            text = texts("source.jpeg_note").encode()
+            note = libobs.obs_properties_add_text(groups[control.group], JPEG_NOTE, text, libobs.OBS_TEXT_INFO)
+            libobs.obs_property_text_set_info_type(note, libobs.OBS_TEXT_INFO_WARNING)
     for group, members in groups.items():
         label = texts(f"group.{group}").encode()
         libobs.obs_properties_add_group(properties, f"group_{group}".encode(), label, libobs.OBS_GROUP_NORMAL, members)
-    for control in CONTROLS:
-        if control.shown_when:
-            deciding = libobs.obs_properties_get(properties, control.shown_when[0].encode())
-            libobs.obs_property_set_modified_callback2(deciding, _update_visibility, None)
-    show_what_applies(properties, data)
 
 
-def _add_control(properties: int, control: Control, texts: Texts) -> int:
+def _add_control(properties: int, control: Control, texts: Texts, image_filter: str) -> int:
     name, label = control.name.encode(), texts(f"control.{control.name}").encode()
     if control.kind == declaration.SWITCH:
         return libobs.obs_properties_add_bool(properties, name, label)
     if control.kind == declaration.COLOUR:
         return libobs.obs_properties_add_color(properties, name, label)
+    if control.kind == declaration.IMAGE:
+        kind = libobs.OBS_PATH_FILE
+        return libobs.obs_properties_add_path(properties, name, label, kind, image_filter.encode(), None)
+    if control.kind == declaration.FOLDER:
+        return libobs.obs_properties_add_path(properties, name, label, libobs.OBS_PATH_DIRECTORY, None, None)
     if control.kind == declaration.INTEGER:
         slider = control.maximum <= _SLIDER_MAXIMUM
         add = libobs.obs_properties_add_int_slider if slider else libobs.obs_properties_add_int
@@ -100,26 +159,27 @@ def _add_control(properties: int, control: Control, texts: Texts) -> int:
         if control.unit:
             libobs.obs_property_int_set_suffix(added, f" {control.unit}".encode())
         return added
-    added = libobs.obs_properties_add_list(
-        properties, name, label, libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_STRING
-    )
-    for choice in control.choices:
-        shown = texts(f"choice.{control.name}.{choice}").encode()
-        libobs.obs_property_list_add_string(added, shown, choice.encode())
+    choices = ((choice, texts(f"choice.{control.name}.{choice}")) for choice in control.choices)
+    return add_choice(properties, name, label, choices)
+
+
+def add_choice(properties: int, name: bytes, label: bytes, choices: Any) -> int:
+    """Add a drop-down of (value, shown text) to an obs_properties_t."""
+    kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_STRING
+    added = libobs.obs_properties_add_list(properties, name, label, kind, values)
+    for value, shown in choices:
+        libobs.obs_property_list_add_string(added, shown.encode("utf-8", "replace"), value.encode("utf-8", "replace"))
     return added
 
 
-def show_what_applies(properties: int, data: int) -> None:
+def show_what_applies(properties: int, values: Values) -> None:
     """Hide the controls that have no effect with the present settings."""
-    values = {control.name: _read_control(data, control) for control in CONTROLS}
-    for control in CONTROLS:
-        if control.shown_when:
-            deciding, needed = control.shown_when
-            shown = libobs.obs_properties_get(properties, control.name.encode())
-            libobs.obs_property_set_visible(shown, values[deciding] == needed)
-
-
-@libobs.PropertyModified
-def _update_visibility(_private: int, properties: int, _property: int, data: int) -> bool:
-    libobs.guarded(show_what_applies, properties, data)
-    return True
+    present = dict(zip((control.name for control in CONTROLS), values.controls))
+    shown = {
+        control.name.encode(): present[control.shown_when[0]] == control.shown_when[1]
+        for control in CONTROLS
+        if control.shown_when
+    }
+    shown[JPEG_NOTE] = present["format"] == "jpeg" and present["background"] == "transparent"
+    for name, applies in shown.items():
+        libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), applies)

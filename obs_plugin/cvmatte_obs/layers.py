@@ -1,16 +1,23 @@
-"""Layers in OBS: handing a frame's pixels to a source, and placing a new portrait in a scene."""
+"""Layers in OBS: handing a frame's pixels to a source, changing its settings, placing a new portrait in a scene."""
 
 from __future__ import annotations
 
 import ctypes
 import time
-from pathlib import Path
+from typing import Iterable, Mapping
+
+import obspython
 
 from cvmatte_core.layer_store import Frame
 
 from . import controls, libobs
 
 SOURCE_ID = b"cvmatte_portrait"
+HELPER_FILE = b"file"  # image_source's own key
+_HELPER_ID, _HELPER_SETTINGS = b"image_source", b"settings"
+
+FIT_HEIGHT = "fit_height"
+PLACEMENTS = (FIT_HEIGHT, "bottom_centre", "left_third", "right_third", "full_frame")
 
 
 def show(source: int, frame: Frame) -> None:
@@ -38,29 +45,113 @@ def hide(source: int) -> None:
     libobs.obs_source_output_video(source, None)
 
 
-def add_portrait(scene_source: int, image: Path) -> bool:
-    """Add a portrait named after its photo to a scene, standing on the canvas's bottom, as large as fits.
-
-    Call it on OBS's UI thread. Says whether OBS made the source.
-    """
-    data = libobs.obs_data_create()
-    libobs.obs_data_set_string(data, controls.IMAGE, str(image).encode("utf-8", "surrogateescape"))
-    name = _unused_name(image.stem or image.name)
-    source = libobs.obs_source_create(SOURCE_ID, name.encode("utf-8", "replace"), data, None)
+def change(source: int, settings: Mapping[bytes, str | int]) -> None:
+    """Change some of a source's settings, as obs-websocket does: the others stay."""
+    data = _data(settings)
+    libobs.obs_source_update(source, data)
     libobs.obs_data_release(data)
-    if not source:
-        return False
-    item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene_source), source)
-    video = libobs.VideoInfo()
-    if item and libobs.obs_get_video_info(ctypes.byref(video)):
-        # A box instead of a scale: the layer's size in pixels may change with its settings, its place must not.
-        libobs.obs_sceneitem_set_alignment(item, libobs.OBS_ALIGN_LEFT | libobs.OBS_ALIGN_TOP)
-        libobs.obs_sceneitem_set_pos(item, ctypes.byref(libobs.Vec2(0, 0)))
-        libobs.obs_sceneitem_set_bounds(item, ctypes.byref(libobs.Vec2(video.base_width, video.base_height)))
-        libobs.obs_sceneitem_set_bounds_alignment(item, libobs.OBS_ALIGN_BOTTOM)
-        libobs.obs_sceneitem_set_bounds_type(item, libobs.OBS_BOUNDS_SCALE_INNER)
+
+
+def _data(settings: Mapping[bytes, str | int]) -> int:
+    data = libobs.obs_data_create()
+    for name, value in settings.items():
+        if isinstance(value, int):
+            libobs.obs_data_set_int(data, name, value)
+        else:
+            controls.set_string(data, name, value)
+    return data
+
+
+def helper_image(data: int) -> str:
+    """The file that the helper of a portrait with these settings was made with; see source_type.py."""
+    settings = libobs.obs_data_get_obj(data, _HELPER_SETTINGS)
+    image = controls.get_string(settings, HELPER_FILE) if settings else ""
+    libobs.obs_data_release(settings)
+    return image
+
+
+def set_helper_image(source: int, helper: int, name: str, image: str) -> None:
+    """Let a portrait's helper stand for another file, now and when OBS makes it again. name: for OBS's dialog."""
+    change(helper, {HELPER_FILE: image})
+    data = _data({b"id": _HELPER_ID.decode(), b"name": name})
+    _add_helper_settings(data, image)
+    libobs.obs_source_update(source, data)
+    libobs.obs_data_release(data)
+
+
+def _add_helper_settings(data: int, image: str) -> None:
+    settings = _data({HELPER_FILE: image})
+    libobs.obs_data_set_bool(settings, b"unload", True)  # it is never shown, so its picture is never loaded
+    libobs.obs_data_set_obj(data, _HELPER_SETTINGS, settings)
+    libobs.obs_data_release(settings)
+
+
+# Scenes
+
+
+def current_scene() -> int | None:
+    """The scene that the person works on, with a reference to be released: in studio mode the one in the preview."""
+    if obspython.obs_frontend_preview_program_mode_active():
+        scene = obspython.obs_frontend_get_current_preview_scene()
+    else:
+        scene = obspython.obs_frontend_get_current_scene()
+    return int(scene) if scene is not None else None
+
+
+def names_in_current_scene(names: Iterable[str]) -> set[str]:
+    """Those of these sources' names that are in the current scene or its groups."""
+    scene = current_scene()
+    if not scene:
+        return set()
+    items = libobs.obs_scene_from_source(scene)
+    found = {name for name in names if libobs.obs_scene_find_source_recursive(items, name.encode("utf-8", "replace"))}
+    libobs.obs_source_release(scene)
+    return found
+
+
+def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str) -> int | None:
+    """Add a portrait to the current scene; its helper, None where there is no scene or OBS made no source."""
+    scene = current_scene()
+    if not scene:
+        return None
+    data = _data({**settings, b"id": _HELPER_ID.decode(), b"name": name})
+    _add_helper_settings(data, str(settings.get(controls.IMAGE, "")))
+    unused = _unused_name(name).encode("utf-8", "replace")
+    source = libobs.obs_source_create(SOURCE_ID, unused, data, None)
+    libobs.obs_data_release(data)
+    helper = None
+    if source:
+        item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source)
+        if item:
+            place(item, placement)
+            helper = libobs.obs_obj_get_data(source)
     libobs.obs_source_release(source)
-    return bool(item)
+    libobs.obs_source_release(scene)
+    return helper
+
+
+def place(item: int, placement: str) -> None:
+    """Give a scene item its place on the canvas.
+
+    A box instead of a scale: the layer's size in pixels may change with its settings, its place must not.
+    """
+    video = libobs.VideoInfo()
+    if not libobs.obs_get_video_info(ctypes.byref(video)):
+        return
+    width, height = video.base_width, video.base_height
+    left, top, right = {
+        "bottom_centre": (width // 6, height // 3, width - width // 6),
+        "left_third": (0, 0, width // 3),
+        "right_third": (width - width // 3, 0, width),
+    }.get(placement, (0, 0, width))
+    full_frame = placement == "full_frame"
+    kind = libobs.OBS_BOUNDS_SCALE_OUTER if full_frame else libobs.OBS_BOUNDS_SCALE_INNER
+    standing = libobs.OBS_ALIGN_CENTER if full_frame else libobs.OBS_ALIGN_BOTTOM
+    libobs.obs_sceneitem_set_alignment(item, libobs.OBS_ALIGN_LEFT | libobs.OBS_ALIGN_TOP)
+    libobs.obs_sceneitem_set_pos(item, ctypes.byref(libobs.Vec2(left, top)))
+    libobs.obs_sceneitem_set_bounds(item, ctypes.byref(libobs.Vec2(right - left, height - top)))
+    libobs.obs_sceneitem_set_bounds_alignment(item, standing)
+    libobs.obs_sceneitem_set_bounds_type(item, kind)
 
 
 def _unused_name(wanted: str) -> str:

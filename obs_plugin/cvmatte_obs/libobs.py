@@ -33,40 +33,45 @@ OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
 OBS_ICON_TYPE_IMAGE = 1
 VIDEO_FORMAT_RGBA = 6
 
-OBS_TEXT_INFO = 3
+OBS_TEXT_DEFAULT, OBS_TEXT_INFO = 0, 3
 OBS_TEXT_INFO_NORMAL, OBS_TEXT_INFO_WARNING = 0, 1
-OBS_PATH_FILE = 0
+OBS_PATH_FILE, OBS_PATH_DIRECTORY = 0, 2
 OBS_COMBO_TYPE_LIST = 2
-OBS_COMBO_FORMAT_STRING = 3
+OBS_COMBO_FORMAT_INT, OBS_COMBO_FORMAT_STRING = 1, 3
 OBS_GROUP_NORMAL = 1
 
 OBS_ALIGN_LEFT, OBS_ALIGN_TOP, OBS_ALIGN_BOTTOM = 1 << 0, 1 << 2, 1 << 3
-OBS_BOUNDS_SCALE_INNER = 2
+OBS_BOUNDS_SCALE_INNER, OBS_BOUNDS_SCALE_OUTER = 2, 3
+OBS_ALIGN_CENTER = 0
+OS_EVENT_TYPE_AUTO = 0
+GS_RGBA, GS_ZS_NONE, GS_CLEAR_COLOR = 3, 0, 1
+GS_BLEND_ZERO, GS_BLEND_ONE = 0, 1
 
 LOG_ERROR, LOG_WARNING, LOG_INFO = 100, 200, 300
 
 GetName = ctypes.CFUNCTYPE(c_void_p, c_void_p)
-Create = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p)
-GetDefaults = ctypes.CFUNCTYPE(None, c_void_p)
 GetProperties = ctypes.CFUNCTYPE(c_void_p, c_void_p)
 ButtonClicked = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p)
-SourceFound = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p)
 PropertyModified = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
 
 
 class SourceInfo(ctypes.Structure):
-    """The leading fields of struct obs_source_info; libobs takes a shorter structure with its size."""
+    """The leading fields of struct obs_source_info; libobs takes a shorter structure with its size.
+
+    create, destroy, update and missing_files are addresses of libobs's own functions: OBS calls them with its sources
+    lock held, and Python there would wait for the GIL while another script, holding that, waits for the lock.
+    """
 
     _fields_ = [
         ("id", c_char_p),
         ("type", c_int),
         ("output_flags", c_uint32),
         ("get_name", GetName),
-        ("create", Create),
+        ("create", c_void_p),
         ("destroy", c_void_p),
         ("get_width", c_void_p),
         ("get_height", c_void_p),
-        ("get_defaults", GetDefaults),
+        ("get_defaults", c_void_p),
         ("get_properties", GetProperties),
         *((name, c_void_p) for name in ("update", "activate", "deactivate", "show", "hide", "video_tick")),
         *((name, c_void_p) for name in ("video_render", "filter_video", "filter_audio", "enum_active_sources")),
@@ -75,6 +80,12 @@ class SourceInfo(ctypes.Structure):
         *((name, c_void_p) for name in ("audio_render", "enum_all_sources", "transition_start")),
         *((name, c_void_p) for name in ("transition_stop", "get_defaults2", "get_properties2", "audio_mix")),
         ("icon_type", c_int),
+        *((name, c_void_p) for name in ("media_play_pause", "media_restart", "media_stop", "media_next")),
+        *((name, c_void_p) for name in ("media_previous", "media_get_duration", "media_get_time", "media_set_time")),
+        ("media_get_state", c_void_p),
+        ("version", c_uint32),
+        ("unversioned_id", c_char_p),
+        ("missing_files", c_void_p),
     ]
 
 
@@ -125,14 +136,17 @@ def function(name: str, result: Any, *arguments: Any) -> Any:
     return found
 
 
+def address(name: str) -> int:
+    """Where a function of libobs is, to be called by libobs itself: C alone, without waiting for Python."""
+    return ctypes.cast(getattr(_library, name), c_void_p).value or 0
+
+
 def has(name: str) -> bool:
     return hasattr(_library, name)
 
 
 _pointer = c_void_p
 
-bmalloc = function("bmalloc", _pointer, c_size_t)
-bfree_address = ctypes.cast(_library.bfree, c_void_p)
 obs_get_video_info = function("obs_get_video_info", c_bool, POINTER(VideoInfo))
 _blog = function("blog", None, c_int, c_char_p, c_char_p)
 
@@ -142,21 +156,73 @@ obs_source_release = function("obs_source_release", None, _pointer)
 obs_source_get_weak_source = function("obs_source_get_weak_source", _pointer, _pointer)
 obs_weak_source_get_source = function("obs_weak_source_get_source", _pointer, _pointer)
 obs_weak_source_release = function("obs_weak_source_release", None, _pointer)
+obs_weak_source_references_source = function("obs_weak_source_references_source", c_bool, _pointer, _pointer)
 obs_source_get_name = function("obs_source_get_name", c_char_p, _pointer)
 obs_source_get_settings = function("obs_source_get_settings", _pointer, _pointer)
+obs_source_update = function("obs_source_update", None, _pointer, _pointer)
 obs_source_output_video = function("obs_source_output_video", None, _pointer, POINTER(SourceFrame))
 obs_source_preload_video = function("obs_source_preload_video", None, _pointer, POINTER(SourceFrame))
 obs_source_show_preloaded_video = function("obs_source_show_preloaded_video", None, _pointer)
 obs_source_update_properties = function("obs_source_update_properties", None, _pointer)
 obs_source_get_id = function("obs_source_get_id", c_char_p, _pointer)
-obs_enum_all_sources = function("obs_enum_all_sources", None, SourceFound, _pointer)
+obs_source_get_output_flags = function("obs_source_get_output_flags", c_uint32, _pointer)
+obs_source_get_width = function("obs_source_get_width", c_uint32, _pointer)
+obs_source_get_height = function("obs_source_get_height", c_uint32, _pointer)
+obs_source_inc_showing = function("obs_source_inc_showing", None, _pointer)
+obs_source_dec_showing = function("obs_source_dec_showing", None, _pointer)
+obs_source_video_render = function("obs_source_video_render", None, _pointer)
 obs_get_source_by_name = function("obs_get_source_by_name", _pointer, c_char_p)
+obs_obj_get_data = function("obs_obj_get_data", _pointer, _pointer)
+obs_get_version_string = function("obs_get_version_string", c_char_p)
+
+# Signals and hotkeys are received by an event of libobs's own that is signalled, and that our thread looks at.
+os_event_init = function("os_event_init", c_int, POINTER(c_void_p), c_int)
+os_event_try = function("os_event_try", c_int, _pointer)
+os_event_destroy = function("os_event_destroy", None, _pointer)
+obs_get_signal_handler = function("obs_get_signal_handler", _pointer)
+obs_source_get_signal_handler = function("obs_source_get_signal_handler", _pointer, _pointer)
+signal_handler_connect = function("signal_handler_connect", None, _pointer, c_char_p, _pointer, _pointer)
+signal_handler_disconnect = function("signal_handler_disconnect", None, _pointer, c_char_p, _pointer, _pointer)
+obs_hotkey_register_source = function(
+    "obs_hotkey_register_source", c_size_t, _pointer, c_char_p, c_char_p, _pointer, _pointer
+)
+obs_hotkey_unregister = function("obs_hotkey_unregister", None, c_size_t)
+obs_hotkey_save = function("obs_hotkey_save", _pointer, c_size_t)
+obs_hotkey_load = function("obs_hotkey_load", None, c_size_t, _pointer)
+
+obs_enter_graphics = function("obs_enter_graphics", None)
+obs_leave_graphics = function("obs_leave_graphics", None)
+gs_texrender_create = function("gs_texrender_create", _pointer, c_int, c_int)
+gs_texrender_begin = function("gs_texrender_begin", c_bool, _pointer, c_uint32, c_uint32)
+gs_texrender_end = function("gs_texrender_end", None, _pointer)
+gs_texrender_get_texture = function("gs_texrender_get_texture", _pointer, _pointer)
+gs_texrender_destroy = function("gs_texrender_destroy", None, _pointer)
+gs_stagesurface_create = function("gs_stagesurface_create", _pointer, c_uint32, c_uint32, c_int)
+gs_stagesurface_map = function("gs_stagesurface_map", c_bool, _pointer, POINTER(c_void_p), POINTER(c_uint32))
+gs_stagesurface_unmap = function("gs_stagesurface_unmap", None, _pointer)
+gs_stagesurface_destroy = function("gs_stagesurface_destroy", None, _pointer)
+gs_stage_texture = function("gs_stage_texture", None, _pointer, _pointer)
+gs_clear = function("gs_clear", None, c_uint32, _pointer, c_float, c_uint8)
+gs_ortho = function("gs_ortho", None, *[c_float] * 6)
+gs_blend_state_push = function("gs_blend_state_push", None)
+gs_blend_state_pop = function("gs_blend_state_pop", None)
+gs_blend_function = function("gs_blend_function", None, c_int, c_int)
 
 obs_data_create = function("obs_data_create", _pointer)
 obs_data_release = function("obs_data_release", None, _pointer)
 obs_data_get_string = function("obs_data_get_string", c_char_p, _pointer, c_char_p)
 obs_data_get_int = function("obs_data_get_int", c_longlong, _pointer, c_char_p)
 obs_data_get_bool = function("obs_data_get_bool", c_bool, _pointer, c_char_p)
+obs_data_get_array = function("obs_data_get_array", _pointer, _pointer, c_char_p)
+obs_data_set_array = function("obs_data_set_array", None, _pointer, c_char_p, _pointer)
+obs_data_array_release = function("obs_data_array_release", None, _pointer)
+obs_data_has_user_value = function("obs_data_has_user_value", c_bool, _pointer, c_char_p)
+obs_data_set_int = function("obs_data_set_int", None, _pointer, c_char_p, c_longlong)
+obs_data_set_bool = function("obs_data_set_bool", None, _pointer, c_char_p, c_bool)
+obs_data_set_obj = function("obs_data_set_obj", None, _pointer, c_char_p, _pointer)
+obs_data_get_obj = function("obs_data_get_obj", _pointer, _pointer, c_char_p)
+obs_data_get_json = function("obs_data_get_json", c_char_p, _pointer)
+obs_data_create_from_json = function("obs_data_create_from_json", _pointer, c_char_p)
 obs_data_set_string = function("obs_data_set_string", None, _pointer, c_char_p, c_char_p)
 obs_data_set_default_string = function("obs_data_set_default_string", None, _pointer, c_char_p, c_char_p)
 obs_data_set_default_int = function("obs_data_set_default_int", None, _pointer, c_char_p, c_longlong)
@@ -174,6 +240,7 @@ obs_properties_add_color = function("obs_properties_add_color", _pointer, *_prop
 obs_properties_add_button2 = function("obs_properties_add_button2", _pointer, *_property_of, ButtonClicked, _pointer)
 obs_properties_add_group = function("obs_properties_add_group", _pointer, *_property_of, c_int, _pointer)
 obs_properties_get = function("obs_properties_get", _pointer, _pointer, c_char_p)
+obs_property_list_add_int = function("obs_property_list_add_int", c_size_t, _pointer, c_char_p, c_longlong)
 obs_property_list_add_string = function("obs_property_list_add_string", c_size_t, _pointer, c_char_p, c_char_p)
 obs_property_int_set_suffix = function("obs_property_int_set_suffix", None, _pointer, c_char_p)
 obs_property_set_long_description = function("obs_property_set_long_description", None, _pointer, c_char_p)
@@ -184,6 +251,7 @@ obs_property_set_modified_callback2 = function(
 )
 
 obs_scene_add = function("obs_scene_add", _pointer, _pointer, _pointer)
+obs_scene_find_source_recursive = function("obs_scene_find_source_recursive", _pointer, _pointer, c_char_p)
 obs_scene_from_source = function("obs_scene_from_source", _pointer, _pointer)
 obs_sceneitem_set_bounds_type = function("obs_sceneitem_set_bounds_type", None, _pointer, c_int)
 obs_sceneitem_set_bounds_alignment = function("obs_sceneitem_set_bounds_alignment", None, _pointer, c_uint32)

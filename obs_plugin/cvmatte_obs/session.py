@@ -1,7 +1,8 @@
 """One run of the plugin, from script_load to script_unload: the thread that serves all portraits.
 
-The thread polls each portrait's settings, sends what changed to the worker, and hands finished frames to OBS. It
-alone changes portraits; everybody else, OBS's UI and the worker client among them, puts a message into its inbox.
+The thread looks at what each portrait's source has signalled, sends what changed to the worker, and hands finished
+frames to OBS. It alone changes portraits; everybody else, OBS's UI and the worker client among them, puts a message
+into its inbox.
 """
 
 from __future__ import annotations
@@ -18,26 +19,30 @@ from typing import Any
 
 from cvmatte_core.errors import Cancelled, CvmatteError
 from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
+from cvmatte_core.presets import PresetStore
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import Texts
 from cvmatte_core.worker.client import READY, WorkerClient
 
-from . import controls, layers, libobs
+from . import controls, layers, libobs, stills
+from .events import Event
+from .file_watch import FileWatch
 from .source_type import SOURCE_TYPE, Portrait, State
 
-_POLL_SECONDS = 0.03
+_POLL_SECONDS = 0.015
 _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits there are
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
+_SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A layer that a portrait is to show."""
+    """A layer that a portrait is to show. burst: the frame files of a still that was just taken."""
 
     image: str
     settings: MatteSettings
-    force: bool = False
+    burst: tuple[Path, ...] = ()
 
     @property
     def key(self) -> str:
@@ -60,11 +65,18 @@ class Session:
 
     def __init__(self, texts: Texts) -> None:
         self.texts = texts
-        self._store = LayerStore()
+        self.presets = PresetStore()
+        self.preset_of_new = ""  # the preset that new portraits begin with
+        self.store = LayerStore()
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
         self._poll_times: deque[float] = deque(maxlen=100_000)
+        self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
+        self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
+        self._sources_changed = Event()
+        for signal in _SOURCE_SIGNALS:
+            self._sources_changed.connect(libobs.obs_get_signal_handler(), signal)
         self._thread = threading.Thread(target=self._run, name="cvmatte-session", daemon=True)
         SOURCE_TYPE.serve(self)
         self._thread.start()
@@ -79,31 +91,63 @@ class Session:
     def rematte(self, portrait: Portrait) -> None:
         self._inbox.put(("rematte", portrait))
 
-    def rematte_all(self) -> None:
-        self._inbox.put(("rematte_all",))
+    def rematte_all(self, in_scene: bool = False) -> None:
+        """Re-matte every portrait; in_scene: of the current scene."""
+        self._inbox.put(("rematte_all", in_scene))
 
-    def start_worker(self) -> None:
-        """Somebody is about to need the worker: their first layer need not wait for its start."""
-        self.client.start()
+    def take_still(self, portrait: Portrait) -> None:
+        self._inbox.put(("take_still", portrait))
+
+    def take_still_in_scene(self, camera: str, delay: int, placement: str) -> None:
+        """Take a still of a source into the current scene: into its portrait there, else into a new one."""
+        self._inbox.put(("take_still_in_scene", camera, delay, placement))
 
     def portraits(self) -> list[tuple[str, State]]:
-        """Each portrait's name and state, in the order of their creation."""
+        """Each portrait's name and state, in the order of their discovery."""
         found = []
         for portrait in SOURCE_TYPE.portraits():
-            source = SOURCE_TYPE.source(portrait)
-            if source:
-                name = (libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace")
-                found.append((name, portrait.state))
-                libobs.obs_source_release(source)
+            with SOURCE_TYPE.source(portrait) as source:
+                if source:
+                    found.append((_name_of(source), portrait.state))
         return found
+
+    def layers_in_use(self) -> set[str]:
+        """The keys of the layers that portraits show or wait for."""
+        return {
+            key
+            for portrait in SOURCE_TYPE.portraits()
+            for key in (portrait.shown, *(job.request.key for job in [portrait.job] if job is not None))
+            if key is not None
+        }
+
+    def complete(self, source: int, settings: int) -> None:
+        """Give a new portrait the defaults that hold now as its own values. On any thread."""
+        if not controls.is_new(settings):
+            return
+        defaults = {}
+        if self.preset_of_new:
+            try:
+                defaults = self.presets.values(self.preset_of_new)
+            except CvmatteError as error:  # deleted meanwhile
+                libobs.log(libobs.LOG_WARNING, str(error))
+        data = libobs.obs_data_create()
+        controls.complete(data, settings, defaults)
+        libobs.obs_source_update(source, data)
+        libobs.obs_data_release(data)
 
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
         self._closing = True
         self._inbox.put(("close",))
+        self._watch.close()
         self.client.close()
         self._thread.join(10)
+        for portrait in SOURCE_TYPE.portraits():
+            self._give_up_still(portrait)
         SOURCE_TYPE.release()
+        for signal in _SOURCE_SIGNALS:
+            self._sources_changed.disconnect(libobs.obs_get_signal_handler(), signal)
+        self._sources_changed.close()
         if self._poll_times:
             times = [seconds * 1000 for seconds in self._poll_times]
             summary = f"{len(times)} polls, median {statistics.median(times):.3f} ms, longest {max(times):.2f} ms"
@@ -112,6 +156,7 @@ class Session:
     # On the session's own thread
 
     def _run(self) -> None:
+        libobs.guarded(SOURCE_TYPE.discover)
         next_poll = time.monotonic()
         while not self._closing:
             try:
@@ -131,69 +176,131 @@ class Session:
                 libobs.log(libobs.LOG_ERROR, traceback.format_exc())
 
     def _poll(self) -> None:
-        now = time.monotonic()
+        if self._sources_changed.happened():
+            SOURCE_TYPE.discover()
+            for portrait in SOURCE_TYPE.portraits():
+                self._follow_camera(portrait)
         for portrait in SOURCE_TYPE.portraits():
-            source = SOURCE_TYPE.source(portrait)
+            with SOURCE_TYPE.source(portrait) as source:
+                if source:
+                    self._look_at(portrait, source)
             if not source:
                 self._drop(portrait)
-                continue
-            try:
-                data = libobs.obs_source_get_settings(source)
-                values = controls.read(data)
-                libobs.obs_data_release(data)
-                if values != portrait.values:
-                    portrait.values, portrait.changed_at = values, now
-                    self._want(portrait, source)
-                elif portrait.refresh_wanted and now - portrait.changed_at > _QUIET_SECONDS:
-                    portrait.refresh_wanted = False
-                    libobs.obs_source_update_properties(source)
-            finally:
-                libobs.obs_source_release(source)
+
+    def _look_at(self, portrait: Portrait, source: int) -> None:
+        if portrait.links is None:
+            SOURCE_TYPE.link(portrait, source, self.texts)
+            self._read(portrait, source)
+        links = portrait.links
+        assert links is not None
+        if links.updated.happened():
+            self._read(portrait, source)
+        if links.relinked.happened():
+            self._relink(portrait, source)
+        if links.rematte.pressed():
+            self._want(portrait, source, again=True)
+        if links.take_still.pressed():
+            self._on_take_still(portrait)
+        if portrait.still is not None:
+            self._advance_still(portrait)
+        if portrait.refresh_wanted and time.monotonic() - portrait.changed_at > _QUIET_SECONDS:
+            portrait.refresh_wanted = False
+            libobs.obs_source_update_properties(source)
 
     def _drop(self, portrait: Portrait) -> None:
-        if portrait.job is not None:
-            self.client.cancel(portrait.job.number)
+        self._give_up_job(portrait)
+        self._give_up_still(portrait)
         SOURCE_TYPE.drop(portrait)
+
+    def _read(self, portrait: Portrait, source: int) -> None:
+        """Look at a portrait's settings, and act on what changed."""
+        data = libobs.obs_source_get_settings(source)
+        self.complete(source, data)
+        values = controls.read(data)
+        if portrait.helper_image is None:
+            portrait.helper_image = layers.helper_image(data)
+        libobs.obs_data_release(data)
+        before = portrait.values
+        if values == before:
+            return
+        portrait.values, portrait.changed_at = values, time.monotonic()
+        if before is None or before.camera != values.camera:
+            camera_weak, portrait.camera_weak = portrait.camera_weak, 0
+            libobs.obs_weak_source_release(camera_weak)
+            self._follow_camera(portrait)
+        self._watch.paths = frozenset(
+            found.values.image for found in SOURCE_TYPE.portraits() if found.values is not None and found.values.image
+        )
+        self._want(portrait, source)
 
     def _on_close(self) -> None: ...
 
-    def _on_rematte(self, portrait: Portrait) -> None:
-        source = SOURCE_TYPE.source(portrait)
-        if source:
-            self._want(portrait, source, force=True)
-            libobs.obs_source_release(source)
-
-    def _on_rematte_all(self) -> None:
+    def _on_photo_on_disk(self, path: str, status: tuple[int, int]) -> None:
+        self._on_disk[path] = status
         for portrait in SOURCE_TYPE.portraits():
-            self._on_rematte(portrait)
+            self._renew_if_changed(portrait, path)
 
-    def _want(self, portrait: Portrait, source: int, force: bool = False) -> None:
-        """Bring the portrait to what its settings ask for: from the store at once, or through the worker."""
-        if portrait.values is None:
+    def _renew_if_changed(self, portrait: Portrait, path: str) -> None:
+        """Matte a photo again that isn't any more what the portrait's layer was made from."""
+        if portrait.values is None or portrait.values.image != path or portrait.job is not None:
             return
-        image = portrait.values[0]
+        if self._on_disk.get(path, portrait.made_from) != portrait.made_from:
+            portrait.made_from = self._on_disk[path]  # if that one turns out broken: not again before it changes
+            with SOURCE_TYPE.source(portrait) as source:
+                if source:
+                    self._want(portrait, source, again=True)
+
+    def _on_rematte(self, portrait: Portrait) -> None:
+        with SOURCE_TYPE.source(portrait) as source:
+            if source:
+                self._want(portrait, source, again=True)
+
+    def _on_rematte_all(self, in_scene: bool) -> None:
+        names = layers.names_in_current_scene([name for name, _ in self.portraits()]) if in_scene else None
+        for portrait in SOURCE_TYPE.portraits():
+            with SOURCE_TYPE.source(portrait) as source:
+                if source and (names is None or _name_of(source) in names):
+                    self._want(portrait, source, again=True)
+
+    # From a portrait's settings to its layer
+
+    def _want(self, portrait: Portrait, source: int, again: bool = False) -> None:
+        """Bring the portrait to what its settings ask for: from the store at once, or through the worker.
+
+        again: not from the store.
+        """
+        values = portrait.values
+        if values is None:
+            return
+        image = self._still_under_way(portrait) or values.image
+        self._keep_helper(portrait, source, values.image)
         if not image:
             self._give_up_job(portrait)
             layers.hide(source)
             portrait.shown, portrait.preview = None, ""
-            self._set_state(portrait, "state.no_image")
+            self._set_state(portrait, "state.no_still" if values.input == controls.FROM_SOURCE else "state.no_image")
+            portrait.refresh_wanted = True
             return
         try:
-            request = Request(image, controls.matte_settings(portrait.values), force)
+            request = Request(image, values.settings())
         except CvmatteError as error:
             self._set_error(portrait, error)
             return
-        if not force and self._show_kept(portrait, source, request):
+        job = portrait.job
+        if job is not None and job.request.key == request.key and not again:
+            portrait.waiting = None
+            return
+        if not again and self._show_kept(portrait, source, request):
             self._give_up_job(portrait)
             return
-        if portrait.job is None:
+        if job is None:
             self._submit(portrait, request)
             return
         portrait.waiting = request
-        # One that is on screen only has its PNG to come; one of another photo is of no use. But a slider on the
+        # One that is on screen only has its file to come; one of another photo is of no use. But a slider on the
         # move waits for the frame under way: else nothing would be seen before it rests.
-        if portrait.job.frame_shown or portrait.job.request.image != image:
-            self.client.cancel(portrait.job.number)
+        if not job.request.burst and (job.frame_shown or job.request.image != image):
+            self.client.cancel(job.number)
 
     def _give_up_job(self, portrait: Portrait) -> None:
         portrait.waiting = None
@@ -203,7 +310,7 @@ class Session:
 
     def _show_kept(self, portrait: Portrait, source: int, request: Request) -> bool:
         """Show the layer that the store keeps for a request. Says whether nothing more is to be done."""
-        record = self._store.find(request.key)
+        record = self.store.find(request.key)
         if record is None:
             return False
         try:
@@ -222,7 +329,7 @@ class Session:
 
     def _show(self, portrait: Portrait, source: int, key: str) -> bool:
         try:
-            frame = Frame(self._store.frame_path(key))
+            frame = Frame(self.store.frame_path(key))
         except FrameUnusable:
             return False
         try:
@@ -230,19 +337,20 @@ class Session:
         finally:
             frame.close()
         portrait.shown = key
-        self._store.mark_used(key)
+        self.store.mark_used(key)
         return True
 
     def _submit(self, portrait: Portrait, request: Request) -> None:
         job = Job(request)
         portrait.job, portrait.waiting = job, None
         self._set_state(portrait, "state.waiting" if self.client.state == READY else "state.starting")
-        params = {
+        params: dict[str, Any] = {
             "image": request.image,
             "settings": request.settings.as_dict(),
-            "force": request.force,
             "rest_seconds": _REST_SECONDS,
         }
+        if request.burst:
+            params["burst"] = [str(path) for path in request.burst]
 
         def listener(event: str, detail: Any) -> None:
             self._inbox.put(("job", portrait, job, event, detail))
@@ -263,27 +371,153 @@ class Session:
             self._set_error(portrait, detail)
         else:
             portrait.job = None
+            self._keep_still(portrait, job)
             if event == "done":
                 self._set_done(portrait, Record(**{**detail, "size": tuple(detail["size"])}))
             elif not isinstance(detail, Cancelled):
                 self._set_error(portrait, detail)
             if portrait.waiting is not None:
                 self._submit(portrait, portrait.waiting)
+            elif event == "done":
+                self._renew_if_changed(portrait, job.request.image)
 
     def _on_layer(self, portrait: Portrait, job: Job, detail: dict[str, Any]) -> None:
-        source = SOURCE_TYPE.source(portrait)
-        if not source:
-            return
-        try:
-            job.frame_shown = self._show(portrait, source, detail["key"])
-        finally:
-            libobs.obs_source_release(source)
-        self._set_state(portrait, "state.finishing")
+        with SOURCE_TYPE.source(portrait) as source:
+            if source:
+                job.frame_shown = self._show(portrait, source, detail["key"])
+                self._set_state(portrait, "state.finishing")
+        self._keep_still(portrait, job)
         if portrait.waiting is not None:
             self.client.cancel(job.number)
 
+    # Stills
+
+    def _on_take_still(self, portrait: Portrait) -> None:
+        """Begin to take a still; pressed again, the countdown begins anew."""
+        self._give_up_still(portrait)
+        with SOURCE_TYPE.source(portrait) as source:
+            if source:
+                self._read(portrait, source)  # what was chosen just before the button
+        values = portrait.values
+        if values is None or values.input != controls.FROM_SOURCE:
+            return
+        try:
+            portrait.still = stills.Still(values.camera, values.delay)
+        except CvmatteError as error:
+            self._set_error(portrait, error)
+
+    def _on_take_still_in_scene(self, camera: str, delay: int, placement: str) -> None:
+        names = layers.names_in_current_scene([name for name, _ in self.portraits()])
+        for portrait in SOURCE_TYPE.portraits():
+            with SOURCE_TYPE.source(portrait) as source:
+                values = portrait.values
+                if not source or values is None or _name_of(source) not in names:
+                    continue
+                if values.input == controls.FROM_SOURCE and values.camera == camera:
+                    layers.change(source, {controls.DELAY: delay})
+                    self._inbox.put(("take_still", portrait))
+                    return
+        settings: dict[bytes, str | int] = {
+            controls.INPUT: controls.FROM_SOURCE,
+            controls.CAMERA: camera,
+            controls.DELAY: delay,
+        }
+        helper = layers.add_portrait(camera, settings, placement)
+        SOURCE_TYPE.discover()
+        for portrait in SOURCE_TYPE.portraits():
+            if helper and portrait.helper == helper:
+                with SOURCE_TYPE.source(portrait) as source:
+                    if source:
+                        self._look_at(portrait, source)
+                self._on_take_still(portrait)
+
+    def _advance_still(self, portrait: Portrait) -> None:
+        still, values = portrait.still, portrait.values
+        assert values is not None
+        seconds = still.seconds_left()
+        if seconds > 0:
+            if seconds != still.told:
+                still.told = seconds
+                self._set_state(portrait, "state.countdown", seconds=seconds)
+                portrait.refresh_wanted, portrait.changed_at = True, 0.0
+            return
+        self._set_state(portrait, "state.capture")
+        try:
+            if not still.capture(self.store):
+                return
+            request = Request(str(still.new_file()), values.settings(), tuple(still.frames))
+        except CvmatteError as error:
+            self._give_up_still(portrait)
+            self._set_error(portrait, error)
+            return
+        still.frames = []  # they are the worker's now
+        self._give_up_still(portrait)
+        self._give_up_job(portrait)
+        self._submit(portrait, request)
+
+    def _give_up_still(self, portrait: Portrait) -> None:
+        still, portrait.still = portrait.still, None
+        if still is not None:
+            still.close()
+
+    @staticmethod
+    def _still_under_way(portrait: Portrait) -> str:
+        """The file of a still that is being cut out and isn't in the portrait's settings yet."""
+        from_source = portrait.values is not None and portrait.values.input == controls.FROM_SOURCE
+        job = portrait.job
+        return job.request.image if from_source and job is not None and job.request.burst else ""
+
+    def _keep_still(self, portrait: Portrait, job: Job) -> None:
+        """Put a still that was taken into the portrait's settings, so that it is saved with the scene."""
+        image = job.request.image
+        if not job.request.burst or portrait.values is None or portrait.values.still == image:
+            return
+        if Path(image).exists():
+            with SOURCE_TYPE.source(portrait) as source:
+                if source:
+                    layers.change(source, {controls.STILL: image})
+
+    def _follow_camera(self, portrait: Portrait) -> None:
+        """Keep a portrait to the source it takes stills from, also when that is renamed."""
+        values = portrait.values
+        if values is None or values.input != controls.FROM_SOURCE:
+            return
+        portrait.refresh_wanted = True  # the drop-down of sources
+        if not portrait.camera_weak:
+            camera = libobs.obs_get_source_by_name(values.camera.encode("utf-8", "replace")) if values.camera else None
+            portrait.camera_weak = libobs.obs_source_get_weak_source(camera) or 0
+            libobs.obs_source_release(camera)
+            return
+        camera = libobs.obs_weak_source_get_source(portrait.camera_weak)
+        name = _name_of(camera) if camera else ""
+        libobs.obs_source_release(camera)
+        if name and name != values.camera:
+            with SOURCE_TYPE.source(portrait) as source:
+                if source:
+                    layers.change(source, {controls.CAMERA: name})
+
+    # The photo's file
+
+    def _keep_helper(self, portrait: Portrait, source: int, image: str) -> None:
+        """Let OBS know which file the portrait needs; see source_type.py."""
+        if portrait.helper_image != image:
+            portrait.helper_image = image
+            layers.set_helper_image(source, portrait.helper, _name_of(source), image)
+
+    def _relink(self, portrait: Portrait, source: int) -> None:
+        """Take over the file that the person chose in OBS's dialog of missing files."""
+        data = libobs.obs_source_get_settings(portrait.helper)
+        image = controls.get_string(data, layers.HELPER_FILE)
+        libobs.obs_data_release(data)
+        if portrait.values is not None and image and image != portrait.helper_image:
+            portrait.helper_image = image
+            layers.change(source, {portrait.values.image_key: image})
+
+    # What a portrait says
+
     def _set_state(self, portrait: Portrait, key: str, **values: Any) -> None:
         portrait.state = State(self.texts(key, **values))
+        portrait.note = ""
 
     def _set_done(self, portrait: Portrait, record: Record, gone: bool = False) -> None:
         width, height = record.size
@@ -291,7 +525,8 @@ class Session:
             self._set_state(portrait, "state.photo_gone", name=Path(record.image).name)
         else:
             self._set_state(portrait, "state.ready", width=width, height=height, seconds=f"{record.seconds:.1f}")
-        portrait.preview = str(self._store.preview_path(record.key))
+        portrait.made_from = (record.image_bytes, record.image_modified_ns)
+        portrait.preview = str(self.store.preview_path(record.key))
         portrait.refresh_wanted = True
 
     def _set_error(self, portrait: Portrait, error: CvmatteError) -> None:
@@ -304,3 +539,7 @@ class Session:
 
     def _log_worker_state(self, state: str) -> None:
         libobs.log(libobs.LOG_INFO, f"worker: {state}, process {self.client.process_id}")
+
+
+def _name_of(source: int) -> str:
+    return (libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace")

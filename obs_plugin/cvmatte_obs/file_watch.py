@@ -1,0 +1,44 @@
+"""Notices photos that change on disk."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Callable
+
+_LOOK_SECONDS = 0.7
+
+
+class FileWatch:
+    """Looks at the files in `paths` now and then, and calls `on_change(path, (bytes, modified_ns))` when one is new.
+
+    A thread of its own: a network folder that hangs must hold up nothing else. A file is told, at first and after
+    each change, when it has looked the same twice: a program that is still writing it has then come to its end.
+    """
+
+    def __init__(self, on_change: Callable[[str, tuple[int, int]], None]) -> None:
+        self.paths: frozenset[str] = frozenset()
+        self._on_change = on_change
+        self._told: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+        self._closing = threading.Event()
+        threading.Thread(target=self._run, name="cvmatte-file-watch", daemon=True).start()
+
+    def close(self) -> None:
+        self._closing.set()
+
+    def _run(self) -> None:
+        while not self._closing.wait(_LOOK_SECONDS):
+            for path in self.paths:
+                self._look(path)
+
+    def _look(self, path: str) -> None:
+        try:
+            status = Path(path).stat()
+        except (OSError, ValueError):  # gone: its last layer stays; or not a path
+            return
+        now = (status.st_size, status.st_mtime_ns)
+        before, self._seen[path] = self._seen.get(path), now
+        if now == before and now != self._told.get(path) and not self._closing.is_set():
+            self._told[path] = now
+            self._on_change(path, now)

@@ -1,0 +1,243 @@
+"""A portrait's properties dialog. Made on OBS's UI thread, through ctypes: obspython has no script at hand there."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any, Callable
+
+from cvmatte_core.errors import CvmatteError
+from cvmatte_core.presets import BUILT_IN
+from cvmatte_core.settings import CONTROLS
+from cvmatte_core.texts import Texts
+
+from . import controls, libobs, source_type
+
+if TYPE_CHECKING:
+    from .session import Session
+    from .source_type import Portrait
+
+_VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of it
+_PRESET, _PRESET_APPLIED, _PRESET_NAME = b"preset", b"preset_applied", b"preset_name"
+_OF_FILE = (controls.IMAGE,)
+_OF_SOURCE = (controls.CAMERA, controls.DELAY, b"take_still")
+_OF_OWN_PRESET = (b"preset_rename", b"preset_delete")
+
+
+def fill(session: Session, portrait: Portrait, properties: int, source: int) -> None:
+    """Add everything to an empty obs_properties_t."""
+    texts = session.texts
+    settings = libobs.obs_source_get_settings(source)
+    try:
+        session.complete(source, settings)
+        session.client.start()  # somebody is about to need the worker: their first layer need not wait for its start
+        own_name = (libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace")
+        _add_input(properties, portrait, texts, session.image_filter, own_name, settings)
+        _add_state(properties, portrait)
+        if portrait.values is not None and portrait.values.image:
+            _add_button(properties, "rematte", texts, _ON_REMATTE, portrait)
+        _add_views(properties, portrait, texts)
+        _add_presets(properties, session, settings)
+        controls.add_controls(properties, texts, session.image_filter)
+        _add_own_presets(properties, portrait, texts)
+        deciding = {control.shown_when[0].encode() for control in CONTROLS if control.shown_when}
+        for name in sorted(deciding | {controls.INPUT, b"format"}):
+            changed = libobs.obs_properties_get(properties, name)
+            libobs.obs_property_set_modified_callback2(changed, _ON_DECIDING, None)
+        _show_what_applies(properties, settings)
+    finally:
+        libobs.obs_data_release(settings)
+
+
+def _add_input(
+    properties: int, portrait: Portrait, texts: Texts, image_filter: str, own_name: str, settings: int
+) -> None:
+    inputs = ((value, texts(f"source.input.{value}")) for value in (controls.FROM_FILE, controls.FROM_SOURCE))
+    controls.add_choice(properties, controls.INPUT, texts("source.input").encode(), inputs)
+    image = libobs.obs_properties_add_path(
+        properties,
+        controls.IMAGE,
+        texts("source.image").encode(),
+        libobs.OBS_PATH_FILE,
+        image_filter.encode(),
+        None,
+    )
+    libobs.obs_property_set_long_description(image, texts("source.image.tip").encode())
+    names = [name for name in source_type.video_source_names() if name != own_name]
+    chosen = controls.get_string(settings, controls.CAMERA)
+    if chosen not in names:  # none yet, or one that is gone: say so rather than show another
+        names.insert(0, chosen)
+    shown = ((name, name or texts("source.camera.none")) for name in names)
+    camera = controls.add_choice(properties, controls.CAMERA, texts("source.camera").encode(), shown)
+    libobs.obs_property_set_long_description(camera, texts("source.camera.tip").encode())
+    delay = libobs.obs_properties_add_list(
+        properties,
+        controls.DELAY,
+        texts("source.delay").encode(),
+        libobs.OBS_COMBO_TYPE_LIST,
+        libobs.OBS_COMBO_FORMAT_INT,
+    )
+    for seconds in controls.DELAYS:
+        libobs.obs_property_list_add_int(delay, texts("source.delay.seconds", seconds=seconds).encode(), seconds)
+    libobs.obs_property_set_long_description(delay, texts("source.delay.tip").encode())
+    _add_button(properties, "take_still", texts, _ON_TAKE_STILL, portrait)
+
+
+def _add_state(properties: int, portrait: Portrait) -> None:
+    state = portrait.state
+    # Always as rich text: a file's name may look like a tag.
+    lines = "<br>".join(html.escape(line) for line in (state.text, portrait.note) if line)
+    text = f"<span>{lines}</span>"
+    line = libobs.obs_properties_add_text(properties, b"state", text.encode("utf-8", "replace"), libobs.OBS_TEXT_INFO)
+    kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
+    libobs.obs_property_text_set_info_type(line, kind)
+
+
+def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
+    if portrait.preview:
+        picture = f'<img src="{html.escape(portrait.preview)}" width="{_VIEWS_WIDTH}">'
+        text = f"{html.escape(texts('source.views'))}<br>{picture}"
+        libobs.obs_properties_add_text(properties, b"views", text.encode(), libobs.OBS_TEXT_INFO)
+
+
+def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:
+    label = texts(f"source.{name}").encode()
+    button = libobs.obs_properties_add_button2(properties, name.encode(), label, clicked, portrait.helper)
+    libobs.obs_property_set_long_description(button, texts(f"source.{name}.tip").encode())
+
+
+def _add_presets(properties: int, session: Session, settings: int) -> None:
+    texts, presets = session.texts, session.presets
+    chosen = controls.get_string(settings, _PRESET)
+    if chosen and not _matches(session, chosen, settings):
+        # A control was moved since: no preset any more. Choosing the same again then applies it again.
+        for name in (_PRESET, _PRESET_APPLIED):
+            libobs.obs_data_set_string(settings, name, b"")
+    names = [("", texts("source.preset.none")), *((name, presets.title(name, texts)) for name in presets.names())]
+    listed = controls.add_choice(properties, _PRESET, texts("source.preset").encode(), names)
+    libobs.obs_property_set_long_description(listed, texts("source.preset.tip").encode())
+    libobs.obs_property_set_modified_callback2(listed, _ON_PRESET, None)
+
+
+def _add_own_presets(properties: int, portrait: Portrait, texts: Texts) -> None:
+    group = libobs.obs_properties_create()
+    name_line = libobs.obs_properties_add_text(
+        group, _PRESET_NAME, texts("source.preset_name").encode(), libobs.OBS_TEXT_DEFAULT
+    )
+    libobs.obs_property_set_long_description(name_line, texts("source.preset_name.tip").encode())
+    for button, clicked in (
+        ("preset_save", _ON_PRESET_SAVE),
+        ("preset_rename", _ON_PRESET_RENAME),
+        ("preset_delete", _ON_PRESET_DELETE),
+    ):
+        _add_button(group, button, texts, clicked, portrait)
+    label = texts("group.preset").encode()
+    libobs.obs_properties_add_group(properties, b"group_preset", label, libobs.OBS_GROUP_NORMAL, group)
+
+
+def _matches(session: Session, preset: str, settings: int) -> bool:
+    try:
+        wanted = session.presets.values(preset)
+    except CvmatteError:
+        return False
+    present = controls.read(settings).settings().as_dict()
+    return all(present[name] == value for name, value in wanted.items())
+
+
+def _show_what_applies(properties: int, data: int) -> None:
+    values = controls.read(data)
+    controls.show_what_applies(properties, values)
+    from_source = values.input == controls.FROM_SOURCE
+    own = controls.get_string(data, _PRESET) not in ("", *BUILT_IN)
+    for names, shown in ((_OF_FILE, not from_source), (_OF_SOURCE, from_source), (_OF_OWN_PRESET, own)):
+        for name in names:
+            libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), shown)
+
+
+# Called by OBS's UI
+
+
+def _modified(call: Callable[[int, int], bool]) -> Any:
+    @libobs.PropertyModified
+    def callback(_private: int, properties: int, _property: int, data: int) -> bool:
+        return bool(libobs.guarded(call, properties, data))
+
+    return callback
+
+
+def _clicked(call: Callable[[Session, Portrait], None]) -> Any:
+    @libobs.ButtonClicked
+    def callback(_properties: int, _button: int, helper: int) -> bool:
+        session = source_type.SOURCE_TYPE.session
+        portrait = source_type.SOURCE_TYPE.portrait_of(helper)
+        if session is not None and portrait is not None:
+            libobs.guarded(call, session, portrait)
+        return False
+
+    return callback
+
+
+def _deciding_changed(properties: int, data: int) -> bool:
+    _show_what_applies(properties, data)
+    return True
+
+
+def _preset_chosen(properties: int, data: int) -> bool:
+    """Put a preset's values into the controls, once: OBS also calls this whenever the dialog opens."""
+    session = source_type.SOURCE_TYPE.session
+    chosen = controls.get_string(data, _PRESET)
+    if session is None or chosen == controls.get_string(data, _PRESET_APPLIED):
+        return False
+    controls.set_string(data, _PRESET_APPLIED, chosen)
+    if chosen:
+        wanted = session.presets.values(chosen)
+        for control in CONTROLS:
+            if control.name in wanted:
+                controls.write(data, control, wanted[control.name])
+    _show_what_applies(properties, data)
+    return True
+
+
+def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> Any:
+    """A button about presets: change(presets, chosen, name, settings) → (preset to choose, what to say)."""
+
+    def call(session: Session, portrait: Portrait) -> None:
+        with source_type.SOURCE_TYPE.source(portrait) as source:
+            if not source:
+                return
+            data = libobs.obs_source_get_settings(source)
+            chosen, name = controls.get_string(data, _PRESET), controls.get_string(data, _PRESET_NAME)
+            try:
+                chosen, said = change(session.presets, chosen, name, controls.read(data).settings())
+                portrait.note = session.texts(said, name=name.strip() or chosen)
+                controls.set_string(data, _PRESET, chosen)
+                controls.set_string(data, _PRESET_APPLIED, chosen)
+                controls.set_string(data, _PRESET_NAME, "")
+            except CvmatteError as error:
+                portrait.note = error.sentence(session.texts)
+            libobs.obs_data_release(data)
+            libobs.obs_source_update_properties(source)
+
+    return _clicked(call)
+
+
+def _save(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, str]:
+    wanted = name if name.strip() or chosen in BUILT_IN else chosen
+    return presets.save(wanted, settings), "source.preset.saved"
+
+
+def _rename(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, str]:
+    return presets.rename(chosen, name), "source.preset.renamed"
+
+
+def _delete(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, str]:
+    presets.delete(chosen)
+    return "", "source.preset.deleted"
+
+
+_ON_DECIDING = _modified(_deciding_changed)
+_ON_PRESET = _modified(_preset_chosen)
+_ON_REMATTE = _clicked(lambda session, portrait: session.rematte(portrait))
+_ON_TAKE_STILL = _clicked(lambda session, portrait: session.take_still(portrait))
+_ON_PRESET_SAVE = _change_presets(_save)
+_ON_PRESET_RENAME = _change_presets(_rename)
+_ON_PRESET_DELETE = _change_presets(_delete)

@@ -1,0 +1,73 @@
+"""A still that is being taken: the countdown, then a burst of frames, the last of which is cut out."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import secrets
+import time
+from pathlib import Path
+
+from cvmatte_core import paths
+from cvmatte_core.errors import ImageError
+from cvmatte_core.layer_store import LayerStore
+
+from . import capture, libobs
+
+_BURST = 4  # frames: what the recurrent network needs to settle
+_FRAME_SECONDS = 0.05
+_PATIENCE_SECONDS = 5.0  # for a camera that is still starting
+
+
+class Still:
+    """One still of a source, from the button to its frames on disk. Raises ImageError where there is no such source.
+
+    The source counts as showing from the start, so that a camera that sleeps while nobody shows it wakes up.
+    """
+
+    def __init__(self, camera: str, delay: int) -> None:
+        if not camera:
+            raise ImageError("still_no_source")
+        self._source: int = libobs.obs_get_source_by_name(camera.encode("utf-8", "replace"))
+        if not self._source:
+            raise ImageError("still_source_missing", name=camera)
+        libobs.obs_source_inc_showing(self._source)
+        self._camera = camera
+        self._due = self._next = time.monotonic() + delay
+        self._token = secrets.token_hex(8)
+        self.told = 0  # the number of the countdown that the person last read
+        self.frames: list[Path] = []
+
+    def seconds_left(self) -> int:
+        """Whole seconds until the still; 0 when it is time."""
+        return max(0, math.ceil(self._due - time.monotonic()))
+
+    def capture(self, store: LayerStore) -> bool:
+        """Take a frame where one is due; whether the burst is complete. Raises ImageError, OutputError."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        picture = capture.draw(self._source)
+        if picture is None:
+            if now - self._due > _PATIENCE_SECONDS:
+                raise ImageError("still_no_picture", name=self._camera)
+            return False
+        self._next = now + _FRAME_SECONDS
+        key = f"still-{self._token}-{len(self.frames)}"
+        self.frames.append(store.write_frame(key, picture.width, picture.height, picture.rows))
+        return len(self.frames) >= _BURST
+
+    def new_file(self) -> Path:
+        """Where the still is to be kept: a name that tells its source and time, and that no file has."""
+        name = re.sub(r"[^\w\- ]", "_", self._camera)[:60].strip() or "still"
+        path = paths.stills_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.png"
+        return path.with_name(f"{path.stem}-{self._token}.png") if path.exists() else path
+
+    def close(self) -> None:
+        """Let go of the source, and of frames that nobody took over."""
+        libobs.obs_source_dec_showing(self._source)
+        libobs.obs_source_release(self._source)
+        for path in self.frames:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,0 +1,170 @@
+"""Stills from other sources of OBS, looked at through their pixels."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from throwaway_obs import SCENE, wait_until
+
+from .conftest import Studio, open_studio
+
+BURST = 4  # frames
+
+
+@pytest.fixture
+def camera(studio: Studio, photo: Path) -> Iterator[str]:
+    """A source that shows the sample photo, as a webcam would."""
+    studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
+    wait_until(lambda: studio.size("camera")[0] == 512)
+    yield "camera"
+    studio.remove("camera")
+
+
+@pytest.fixture
+def portrait(studio: Studio, camera: str) -> Iterator[str]:
+    studio.add("portrait", "", input="source", source=camera)
+    studio.wait_for_state("portrait", "Choose a source and press “Take still”.")
+    yield "portrait"
+    studio.remove("portrait")
+
+
+def stills(studio: Studio) -> set[Path]:
+    return set((studio.data / "stills").glob("*.png"))
+
+
+def take(studio: Studio, portrait: str, known: set[Path]) -> Path:
+    """Press the button, and wait for the still."""
+    studio.press(portrait, "take_still")
+    (still,) = wait_until(lambda: stills(studio) - known, 60)
+    return still
+
+
+def burst_of(still: Path) -> list[np.ndarray]:
+    """The frames before a still of something that doesn't move."""
+    return [np.asarray(Image.open(still).convert("RGB"))] * (BURST - 1)
+
+
+def test_a_still_is_what_the_source_shows_and_becomes_a_layer(
+    studio: Studio, portrait: str, photo: Path, expected_layer: Any
+) -> None:
+    still = take(studio, portrait, stills(studio))
+    assert still.name.startswith("camera-")
+    studio.wait_for_layer(portrait, expected_layer(still, burst=burst_of(still)))
+    assert np.array_equal(np.asarray(Image.open(still)), np.asarray(Image.open(photo).convert("RGB")))
+    assert not list(studio.data.rglob("still-*"))  # its frames are used up
+    assert not list((studio.obs.folder / "Videos").glob("*"))
+    # The still is kept with the portrait: other settings are made from it, and the next still gets its own file.
+    studio.set(portrait, erosion=4)
+    studio.wait_for_layer(portrait, expected_layer(still, burst=burst_of(still), erosion=4))
+    again = take(studio, portrait, stills(studio))
+    studio.wait_for_layer(portrait, expected_layer(again, burst=burst_of(again), erosion=4))
+    assert still.exists()
+
+
+def test_a_still_has_the_source_s_filters(studio: Studio, portrait: str, photo: Path) -> None:
+    studio.requests.create_source_filter("camera", "cropped", "crop_filter", {"relative": True, "left": 100})
+    wait_until(lambda: studio.size("camera")[0] == 412)
+    still = take(studio, portrait, stills(studio))
+    assert np.array_equal(np.asarray(Image.open(still)), np.asarray(Image.open(photo).convert("RGB"))[:, 100:])
+
+
+def test_a_whole_scene_can_be_the_source(studio: Studio, portrait: str) -> None:
+    studio.requests.create_scene("another scene")
+    colour = {"color": 0xFF2040C0, "width": 1280, "height": 720}
+    studio.requests.create_input("another scene", "plain", "color_source_v3", colour, True)
+    assert "another scene" in studio.properties(portrait)["source"]["items"]
+    studio.set(portrait, source="another scene")
+    pixels = np.asarray(Image.open(take(studio, portrait, stills(studio))))
+    assert pixels.shape == (720, 1280, 3)
+    assert (pixels == (0xC0, 0x40, 0x20)).all()
+    studio.wait_for_state(portrait, "Ready")
+    studio.requests.remove_scene("another scene")
+
+
+def test_the_countdown_is_in_the_state_line(studio: Studio, portrait: str) -> None:
+    studio.set(portrait, delay=3)
+    known = stills(studio)
+    studio.press(portrait, "take_still")
+    for seconds in (3, 2, 1):
+        studio.wait_for_state(portrait, f"Still in {seconds} …", timeout=3)
+        assert stills(studio) == known
+    wait_until(lambda: stills(studio) - known)
+    studio.wait_for_state(portrait, "Ready: 512 × 512")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("", "Choose a source to take the still from."),
+        ("long gone", "There is no source called long gone any more"),
+        ("dark", "dark shows no picture"),
+    ],
+)
+def test_a_source_that_shows_nothing_is_said(studio: Studio, portrait: str, source: str, sentence: str) -> None:
+    studio.requests.create_input(SCENE, "dark", "image_source", {}, True)
+    studio.set(portrait, source=source)
+    studio.press(portrait, "take_still")
+    studio.wait_for_state(portrait, sentence)
+    studio.remove("dark")
+
+
+def test_the_list_of_sources_stays_current_and_a_renamed_source_is_followed(studio: Studio, portrait: str) -> None:
+    listed = studio.properties(portrait)["source"]["items"]
+    assert {"background", "camera", SCENE} <= set(listed)
+    assert portrait not in listed
+    studio.requests.create_input(SCENE, "new one", "color_source_v3", {}, True)
+    assert "new one" in studio.properties(portrait)["source"]["items"]
+    studio.remove("new one")
+    assert "new one" not in studio.properties(portrait)["source"]["items"]
+    studio.requests.set_input_name("camera", "the other camera")
+    wait_until(lambda: studio.requests.get_input_settings(portrait).input_settings["source"] == "the other camera", 10)
+    take(studio, portrait, stills(studio))
+    studio.wait_for_state(portrait, "Ready")
+    studio.requests.set_input_name("the other camera", "camera")
+
+
+def test_a_still_survives_the_worker_s_death(studio: Studio, portrait: str, expected_layer: Any) -> None:
+    studio.set(portrait, quality="best")
+    studio.requests.set_input_settings("camera", {"file": str(large_photo(studio))}, True)
+    wait_until(lambda: studio.size("camera")[0] == 1600)
+    studio.press(portrait, "take_still")
+    studio.wait_for_state(portrait, "Cutting out")
+    for worker in studio.worker_ids():
+        os.kill(worker, signal.SIGKILL)
+    studio.wait_for_state(portrait, "Ready: 1600 × 1600")
+    still = Path(studio.requests.get_input_settings(portrait).input_settings["still"])
+    layer = studio.layer(portrait)
+    assert layer is not None
+    # The burst was used up before the death: what comes is made from the still alone.
+    assert np.abs(layer.astype(int) - expected_layer(still, quality="best"))[..., 3].mean() < 2
+
+
+def large_photo(studio: Studio) -> Path:
+    path = studio.data / "large.png"
+    Image.open(Path(__file__).parent.parent / "data" / "astronaut.png").resize((1600, 1600)).save(path)
+    return path
+
+
+def test_a_still_is_there_at_once_after_a_restart_and_has_the_portrait_s_hotkey(
+    tmp_path: Path, photo: Path, expected_layer: Any
+) -> None:
+    with open_studio(tmp_path) as studio:
+        studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
+        studio.add("portrait", "", input="source", source="camera")
+        studio.wait_for_state("portrait", "Take still")
+        studio.requests.trigger_hot_key_by_name("cvmatte.portrait.take_still")
+        (still,) = wait_until(lambda: stills(studio))
+        expected = expected_layer(still, burst=burst_of(still))
+        studio.wait_for_layer("portrait", expected)
+        studio.wait_for_state("portrait", "Ready")
+        studio.quit()
+        studio.obs.environment["CVMATTE_PYTHON"] = "/nonexistent/python"
+        studio.start()
+        studio.wait_for_layer("portrait", expected, timeout=20)
