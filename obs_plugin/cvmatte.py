@@ -15,8 +15,7 @@ for _folder in (_FOLDER.parent, _FOLDER):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from cvmatte_obs.hotkeys import Hotkeys  # noqa: E402
-from cvmatte_obs.panel import Panel  # noqa: E402
+from cvmatte_obs.panel import Panel, set_defaults  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
 
 from cvmatte_core.texts import Texts, language_of  # noqa: E402
@@ -26,21 +25,8 @@ class _Script:
     """What lives between script_load and script_unload."""
 
     def __init__(self, data):
-        texts = _texts()
-        actions = {
-            ("cvmatte.rematte_all", texts("hotkey.rematte_all")): self._rematte_scene,
-            ("cvmatte.take_still", texts("hotkey.take_still_in_scene")): self._take_still,
-        }
-        self.hotkeys = Hotkeys(data, actions)
-        self.session = Session(texts)
+        self.session = Session(_texts(), data)
         self.panel = Panel(self.session, data)
-        self.panel.update()
-
-    def _rematte_scene(self):
-        self.session.rematte_all(in_scene=True)
-
-    def _take_still(self):
-        self.panel.take_still()
 
 
 _script = None
@@ -55,19 +41,20 @@ def script_description():
 
 
 def script_defaults(settings):
-    Panel.set_defaults(settings)
+    set_defaults(int(settings))
 
 
 def script_load(settings):
     global _script
     script_unload()
-    _script = _Script(settings)
+    _script = _Script(int(settings))
 
 
 def script_unload():
     global _script
     script, _script = _script, None
     if script is not None:
+        script.panel.close()
         script.session.close()
 
 
@@ -78,8 +65,11 @@ def script_update(settings):
 
 def script_save(settings):
     if _script is not None:
-        _script.hotkeys.save(settings)
+        _script.session.save_hotkeys(int(settings))
 
 
 def script_properties():
-    return _script.panel.properties() if _script is not None else None
+    properties = obspython.obs_properties_create()
+    if _script is not None:
+        _script.panel.fill(int(properties))
+    return properties

@@ -28,6 +28,7 @@ from throwaway_obs import SCENE, ThrowawayObs
 
 SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
+_DRAG_SECONDS = 10.0
 
 
 def main() -> int:
@@ -90,12 +91,13 @@ def in_obs(folder: Path, photos: list[Path]) -> None:
         seconds, network = zip(*(change(obs, photo, log) for photo in photos[2:]), strict=True)
         report("OBS: change of the 1080p photo to its layer on screen", *seconds)
         report("worker: the network's own time for it", *network)
-        ratios = [whole / alone for whole, alone in zip(seconds, network, strict=True)]
-        print(
-            f"{'OBS: ratio of the two':60} {statistics.median(ratios):8.2f}   ({min(ratios):.2f} to {max(ratios):.2f})"
-        )
+        show("OBS: ratio of the two", *(whole / alone for whole, alone in zip(seconds, network, strict=True)))
         feathers = range(1, len(photos) - 1)
-        report("OBS: change of a slider to its layer on screen", *(slide(obs, feather) for feather in feathers))
+        slides = [slide(obs, feather) for feather in feathers]
+        report("OBS: change of a slider to its layer on screen", *slides)
+        show("OBS: ratio of that to a change of the photo", statistics.median(slides) / statistics.median(seconds))
+        drag(obs)
+        still(obs, photos, log)
         peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
         print(f"{'worker: peak memory':60} {int(peak.group(1)) / 1024 if peak else 0:8.0f} MB")
         time.sleep(2)
@@ -126,6 +128,70 @@ def slide(obs: ThrowawayObs, feather: int) -> float:
     seconds = seconds_until_drawn_anew(obs, lambda: set_portrait(obs, feather=5 * feather))
     time.sleep(0.8)
     return seconds
+
+
+def drag(obs: ThrowawayObs) -> None:
+    """A slider on the move for some seconds: what becomes of OBS's frames."""
+    idle = frames_rendered(obs, lambda: time.sleep(_DRAG_SECONDS))
+
+    def move() -> None:
+        until = time.monotonic() + _DRAG_SECONDS
+        while time.monotonic() < until:
+            for feather in (*range(50), *range(50, 0, -1)):
+                set_portrait(obs, feather=feather)
+                time.sleep(1 / 30)
+
+    jobs = len(network_times_or_refines(obs))
+    dragged = frames_rendered(obs, move)
+    shown = len(network_times_or_refines(obs)) - jobs
+    show("OBS: frames a second, idle", idle)
+    show("OBS: frames a second while a slider is dragged", dragged)
+    show("OBS: layers a second that are made meanwhile", shown / _DRAG_SECONDS)
+
+
+def network_times_or_refines(obs: ThrowawayObs) -> list[str]:
+    log = obs.folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
+    return re.findall(r"INFO job ", log.read_text())
+
+
+def frames_rendered(obs: ThrowawayObs, act: Callable[[], None]) -> float:
+    """Frames that OBS rendered in each second of an act."""
+    before, begun = obs.requests.get_stats(), time.monotonic()
+    act()
+    after, seconds = obs.requests.get_stats(), time.monotonic() - begun
+    total = after.render_total_frames - before.render_total_frames
+    return (total - (after.render_skipped_frames - before.render_skipped_frames)) / seconds
+
+
+def still(obs: ThrowawayObs, photos: list[Path], log: Path) -> None:
+    """From the button to the layer of a still of a 1080p source."""
+    obs.requests.create_input(SCENE, "Camera", "image_source", {"file": str(photos[0])}, False)
+    set_portrait(obs, input="source", source="Camera", feather=0)
+    time.sleep(1)
+
+    def press() -> None:
+        obs.requests.press_input_properties_button("Portrait", "take_still")
+
+    seconds, network = [], []
+    for number, photo in enumerate(photos):
+        obs.requests.set_input_settings("Camera", {"file": str(photo)}, True)
+        time.sleep(0.5)
+        jobs = len(network_times(log))
+        begun = time.perf_counter()
+        before = drawn(obs)
+        press()
+        throwaway_obs.wait_until(lambda jobs=jobs: len(network_times(log)) > jobs, timeout=120, interval=0.01)  # type: ignore[misc]
+        throwaway_obs.wait_until(lambda before=before: differs(drawn(obs), before), interval=0.01)  # type: ignore[misc]
+        if number:  # the first warms up
+            seconds.append(time.perf_counter() - begun)
+            network.append(network_times(log)[-1])
+        time.sleep(1)
+    report("OBS: button to the layer of a still of a 1080p source", *seconds)
+    show("OBS: ratio of that to the network's own time", *(a / b for a, b in zip(seconds, network, strict=True)))
+
+
+def differs(now: np.ndarray | None, before: np.ndarray | None) -> bool:
+    return now is not None and (before is None or not np.array_equal(now, before))
 
 
 def set_portrait(obs: ThrowawayObs, **settings: object) -> None:
@@ -164,6 +230,11 @@ def drawn(obs: ThrowawayObs) -> np.ndarray | None:
 
 def network_times(log: Path) -> list[float]:
     return [int(found) / 1000 for found in re.findall(r"network (\d+) ms", log.read_text())]
+
+
+def show(name: str, *values: float) -> None:
+    spread = f"   ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""
+    print(f"{name:60} {statistics.median(values):8.2f}{spread}", flush=True)
 
 
 def report(name: str, *seconds: float) -> None:

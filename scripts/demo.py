@@ -20,7 +20,7 @@ SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 RESULTS = paths.ROOT / "demo"
 _COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
-_SCREEN, _DIALOG = (1280, 960), (800, 960)
+_SCREEN, _DIALOG, _PANEL = (1280, 1000), (800, 1000), (1000, 1000)
 _STANDING = {  # as large as fits, on the canvas's bottom
     "boundsType": "OBS_BOUNDS_SCALE_INNER", "boundsWidth": 1280, "boundsHeight": 720, "boundsAlignment": 8,
 }  # fmt: skip
@@ -32,7 +32,10 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
     print(texts("demo.starting"), flush=True)
     try:
-        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
+        language = "zh-CN" if texts.language == "zh-CN" else "en-US"
+        with throwaway_obs.running(
+            home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN, language=language
+        ) as obs:
             colour = {"color": _COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
             photo = home / "Pictures" / SAMPLE.name
@@ -50,12 +53,18 @@ def main() -> int:
             obs.place(obs.window("Astronaut"), *_DIALOG)
             time.sleep(2.0)
             obs.photograph().crop((0, 0, *_DIALOG)).save(RESULTS / "properties.png")
+            obs.xdotool("key", "Escape")
+            time.sleep(1.0)
+            obs.place(obs.open_scripts(), *_PANEL)
+            time.sleep(1.5)
+            obs.photograph().crop((0, 0, *_PANEL)).save(RESULTS / "panel.png")
     except TimeoutError as error:
         print(error, texts("demo.failed", folder=home), sep="\n", file=sys.stderr)
         return 1
     shutil.rmtree(home, ignore_errors=True)
     print(texts("demo.screenshot", path=RESULTS / "obs.png"))
     print(texts("demo.properties", path=RESULTS / "properties.png"))
+    print(texts("demo.panel", path=RESULTS / "panel.png"))
     print(texts("demo.layer", path=RESULTS / "astronaut.png"))
     return 0
 

@@ -172,6 +172,16 @@ def add_choice(properties: int, name: bytes, label: bytes, choices: Any) -> int:
     return added
 
 
+def add_delay(properties: int, name: bytes, texts: Texts) -> int:
+    """Add a drop-down of DELAYS to an obs_properties_t."""
+    kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_INT
+    added = libobs.obs_properties_add_list(properties, name, texts("source.delay").encode(), kind, values)
+    for seconds in DELAYS:
+        libobs.obs_property_list_add_int(added, texts("source.delay.seconds", seconds=seconds).encode(), seconds)
+    libobs.obs_property_set_long_description(added, texts("source.delay.tip").encode())
+    return added
+
+
 def show_what_applies(properties: int, values: Values) -> None:
     """Hide the controls that have no effect with the present settings."""
     present = dict(zip((control.name for control in CONTROLS), values.controls))

@@ -38,23 +38,30 @@ class Event:
         libobs.os_event_destroy(self.address)
 
 
-class SourceHotkey:
-    """A hotkey of one source, listed under the source in OBS's settings and saved with it.
+class Hotkey:
+    """A hotkey in OBS's settings: of one source, listed and saved with it, or of the script, where there is none."""
 
-    bindings: the keys from before the script was reloaded, as `bindings` gave them.
-    """
-
-    def __init__(self, source: int, name: str, label: str, bindings: bytes | None) -> None:
+    def __init__(self, name: str, label: str, source: int | None = None) -> None:
         self._name = name.encode()
         self._event = Event()
         self._acted_at = float("-inf")
-        self._id = libobs.obs_hotkey_register_source(source, self._name, label.encode(), _SIGNAL, self._event.address)
-        if bindings is not None:
-            data = libobs.obs_data_create_from_json(bindings)
-            keys = libobs.obs_data_get_array(data, self._name)
+        wanted = (self._name, label.encode(), _SIGNAL, self._event.address)
+        if source:
+            self._id = libobs.obs_hotkey_register_source(source, *wanted)
+        else:
+            self._id = libobs.obs_hotkey_register_frontend(*wanted)
+
+    def load(self, data: int) -> None:
+        """Take over the keys that `save` put into an obs_data_t."""
+        keys = libobs.obs_data_get_array(data, self._name)
+        if keys:
             libobs.obs_hotkey_load(self._id, keys)
-            libobs.obs_data_array_release(keys)
-            libobs.obs_data_release(data)
+        libobs.obs_data_array_release(keys)
+
+    def save(self, data: int) -> None:
+        keys = libobs.obs_hotkey_save(self._id)
+        libobs.obs_data_set_array(data, self._name, keys)
+        libobs.obs_data_array_release(keys)
 
     def pressed(self) -> bool:
         """Whether the key went down since the last look.
@@ -70,15 +77,6 @@ class SourceHotkey:
             return False
         self._acted_at = now
         return True
-
-    def bindings(self) -> bytes:
-        """The keys that the person has given it."""
-        data, keys = libobs.obs_data_create(), libobs.obs_hotkey_save(self._id)
-        libobs.obs_data_set_array(data, self._name, keys)
-        json = libobs.obs_data_get_json(data) or b"{}"
-        libobs.obs_data_array_release(keys)
-        libobs.obs_data_release(data)
-        return json
 
     def close(self) -> None:
         libobs.obs_hotkey_unregister(self._id)  # before the event goes: a source on its way out still has its keys

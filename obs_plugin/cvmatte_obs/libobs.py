@@ -1,7 +1,8 @@
 """libobs through ctypes: the structures and functions that obspython lacks, or that must not hold the GIL.
 
-Every function here releases the GIL while it runs, so none of them can deadlock with a thread of OBS that holds a
-libobs lock and waits for Python. Names, order and types are those of libobs's own headers.
+What may wait for a lock of libobs is a `function`: it lets go of the GIL while it runs, so that it can't deadlock with
+a thread of OBS that holds the lock and waits for Python. What takes no lock is `lockless` and keeps the GIL: to get it
+back costs milliseconds where other scripts are busy. Names, order and types are those of libobs's own headers.
 """
 
 from __future__ import annotations
@@ -26,18 +27,20 @@ from ctypes import (
 )
 from typing import Any, Callable
 
-_library = ctypes.CDLL("obs" if sys.platform == "win32" else None)
+_NAME = "obs" if sys.platform == "win32" else None  # there OBS's own process has it loaded under its name
+_library, _library_with_gil = ctypes.CDLL(_NAME), ctypes.PyDLL(_NAME)
 
 OBS_SOURCE_TYPE_INPUT = 0
 OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
 OBS_ICON_TYPE_IMAGE = 1
 VIDEO_FORMAT_RGBA = 6
 
-OBS_TEXT_DEFAULT, OBS_TEXT_INFO = 0, 3
+OBS_TEXT_DEFAULT, OBS_TEXT_MULTILINE, OBS_TEXT_INFO = 0, 2, 3
 OBS_TEXT_INFO_NORMAL, OBS_TEXT_INFO_WARNING = 0, 1
 OBS_PATH_FILE, OBS_PATH_DIRECTORY = 0, 2
 OBS_COMBO_TYPE_LIST = 2
 OBS_COMBO_FORMAT_INT, OBS_COMBO_FORMAT_STRING = 1, 3
+OBS_EDITABLE_LIST_TYPE_FILES = 1
 OBS_GROUP_NORMAL = 1
 
 OBS_ALIGN_LEFT, OBS_ALIGN_TOP, OBS_ALIGN_BOTTOM = 1 << 0, 1 << 2, 1 << 3
@@ -136,6 +139,13 @@ def function(name: str, result: Any, *arguments: Any) -> Any:
     return found
 
 
+def lockless(name: str, result: Any, *arguments: Any) -> Any:
+    """A function of libobs that waits for nothing."""
+    found = getattr(_library_with_gil, name)
+    found.restype, found.argtypes = result, list(arguments)
+    return found
+
+
 def address(name: str) -> int:
     """Where a function of libobs is, to be called by libobs itself: C alone, without waiting for Python."""
     return ctypes.cast(getattr(_library, name), c_void_p).value or 0
@@ -153,38 +163,41 @@ _blog = function("blog", None, c_int, c_char_p, c_char_p)
 obs_register_source_s = function("obs_register_source_s", None, POINTER(SourceInfo), c_size_t)
 obs_source_create = function("obs_source_create", _pointer, c_char_p, c_char_p, _pointer, _pointer)
 obs_source_release = function("obs_source_release", None, _pointer)
-obs_source_get_weak_source = function("obs_source_get_weak_source", _pointer, _pointer)
-obs_weak_source_get_source = function("obs_weak_source_get_source", _pointer, _pointer)
+obs_source_get_weak_source = lockless("obs_source_get_weak_source", _pointer, _pointer)
+obs_weak_source_get_source = lockless("obs_weak_source_get_source", _pointer, _pointer)
 obs_weak_source_release = function("obs_weak_source_release", None, _pointer)
-obs_weak_source_references_source = function("obs_weak_source_references_source", c_bool, _pointer, _pointer)
-obs_source_get_name = function("obs_source_get_name", c_char_p, _pointer)
-obs_source_get_settings = function("obs_source_get_settings", _pointer, _pointer)
+obs_weak_source_references_source = lockless("obs_weak_source_references_source", c_bool, _pointer, _pointer)
+obs_source_get_name = lockless("obs_source_get_name", c_char_p, _pointer)
+obs_source_get_settings = lockless("obs_source_get_settings", _pointer, _pointer)
 obs_source_update = function("obs_source_update", None, _pointer, _pointer)
 obs_source_output_video = function("obs_source_output_video", None, _pointer, POINTER(SourceFrame))
 obs_source_preload_video = function("obs_source_preload_video", None, _pointer, POINTER(SourceFrame))
 obs_source_show_preloaded_video = function("obs_source_show_preloaded_video", None, _pointer)
 obs_source_update_properties = function("obs_source_update_properties", None, _pointer)
-obs_source_get_id = function("obs_source_get_id", c_char_p, _pointer)
-obs_source_get_output_flags = function("obs_source_get_output_flags", c_uint32, _pointer)
+obs_source_get_id = lockless("obs_source_get_id", c_char_p, _pointer)
+obs_source_get_output_flags = lockless("obs_source_get_output_flags", c_uint32, _pointer)
 obs_source_get_width = function("obs_source_get_width", c_uint32, _pointer)
 obs_source_get_height = function("obs_source_get_height", c_uint32, _pointer)
 obs_source_inc_showing = function("obs_source_inc_showing", None, _pointer)
 obs_source_dec_showing = function("obs_source_dec_showing", None, _pointer)
 obs_source_video_render = function("obs_source_video_render", None, _pointer)
 obs_get_source_by_name = function("obs_get_source_by_name", _pointer, c_char_p)
-obs_obj_get_data = function("obs_obj_get_data", _pointer, _pointer)
-obs_get_version_string = function("obs_get_version_string", c_char_p)
+obs_obj_get_data = lockless("obs_obj_get_data", _pointer, _pointer)
+obs_get_version_string = lockless("obs_get_version_string", c_char_p)
 
 # Signals and hotkeys are received by an event of libobs's own that is signalled, and that our thread looks at.
 os_event_init = function("os_event_init", c_int, POINTER(c_void_p), c_int)
-os_event_try = function("os_event_try", c_int, _pointer)
+os_event_try = lockless("os_event_try", c_int, _pointer)
 os_event_destroy = function("os_event_destroy", None, _pointer)
-obs_get_signal_handler = function("obs_get_signal_handler", _pointer)
-obs_source_get_signal_handler = function("obs_source_get_signal_handler", _pointer, _pointer)
+obs_get_signal_handler = lockless("obs_get_signal_handler", _pointer)
+obs_source_get_signal_handler = lockless("obs_source_get_signal_handler", _pointer, _pointer)
 signal_handler_connect = function("signal_handler_connect", None, _pointer, c_char_p, _pointer, _pointer)
 signal_handler_disconnect = function("signal_handler_disconnect", None, _pointer, c_char_p, _pointer, _pointer)
 obs_hotkey_register_source = function(
     "obs_hotkey_register_source", c_size_t, _pointer, c_char_p, c_char_p, _pointer, _pointer
+)
+obs_hotkey_register_frontend = function(
+    "obs_hotkey_register_frontend", c_size_t, c_char_p, c_char_p, _pointer, _pointer
 )
 obs_hotkey_unregister = function("obs_hotkey_unregister", None, c_size_t)
 obs_hotkey_save = function("obs_hotkey_save", _pointer, c_size_t)
@@ -208,45 +221,54 @@ gs_blend_state_push = function("gs_blend_state_push", None)
 gs_blend_state_pop = function("gs_blend_state_pop", None)
 gs_blend_function = function("gs_blend_function", None, c_int, c_int)
 
-obs_data_create = function("obs_data_create", _pointer)
-obs_data_release = function("obs_data_release", None, _pointer)
-obs_data_get_string = function("obs_data_get_string", c_char_p, _pointer, c_char_p)
-obs_data_get_int = function("obs_data_get_int", c_longlong, _pointer, c_char_p)
-obs_data_get_bool = function("obs_data_get_bool", c_bool, _pointer, c_char_p)
-obs_data_get_array = function("obs_data_get_array", _pointer, _pointer, c_char_p)
-obs_data_set_array = function("obs_data_set_array", None, _pointer, c_char_p, _pointer)
-obs_data_array_release = function("obs_data_array_release", None, _pointer)
-obs_data_has_user_value = function("obs_data_has_user_value", c_bool, _pointer, c_char_p)
-obs_data_set_int = function("obs_data_set_int", None, _pointer, c_char_p, c_longlong)
-obs_data_set_bool = function("obs_data_set_bool", None, _pointer, c_char_p, c_bool)
-obs_data_set_obj = function("obs_data_set_obj", None, _pointer, c_char_p, _pointer)
-obs_data_get_obj = function("obs_data_get_obj", _pointer, _pointer, c_char_p)
-obs_data_get_json = function("obs_data_get_json", c_char_p, _pointer)
-obs_data_create_from_json = function("obs_data_create_from_json", _pointer, c_char_p)
-obs_data_set_string = function("obs_data_set_string", None, _pointer, c_char_p, c_char_p)
-obs_data_set_default_string = function("obs_data_set_default_string", None, _pointer, c_char_p, c_char_p)
-obs_data_set_default_int = function("obs_data_set_default_int", None, _pointer, c_char_p, c_longlong)
-obs_data_set_default_bool = function("obs_data_set_default_bool", None, _pointer, c_char_p, c_bool)
+obs_data_create = lockless("obs_data_create", _pointer)
+obs_data_get_json = lockless("obs_data_get_json", c_char_p, _pointer)
+obs_data_create_from_json = lockless("obs_data_create_from_json", _pointer, c_char_p)
+obs_data_addref = lockless("obs_data_addref", None, _pointer)
+obs_data_erase = lockless("obs_data_erase", None, _pointer, c_char_p)
+obs_data_array_count = lockless("obs_data_array_count", c_size_t, _pointer)
+obs_data_array_item = lockless("obs_data_array_item", _pointer, _pointer, c_size_t)
+obs_data_release = lockless("obs_data_release", None, _pointer)
+obs_data_get_string = lockless("obs_data_get_string", c_char_p, _pointer, c_char_p)
+obs_data_get_int = lockless("obs_data_get_int", c_longlong, _pointer, c_char_p)
+obs_data_get_bool = lockless("obs_data_get_bool", c_bool, _pointer, c_char_p)
+obs_data_get_array = lockless("obs_data_get_array", _pointer, _pointer, c_char_p)
+obs_data_set_array = lockless("obs_data_set_array", None, _pointer, c_char_p, _pointer)
+obs_data_array_release = lockless("obs_data_array_release", None, _pointer)
+obs_data_has_user_value = lockless("obs_data_has_user_value", c_bool, _pointer, c_char_p)
+obs_data_set_int = lockless("obs_data_set_int", None, _pointer, c_char_p, c_longlong)
+obs_data_set_bool = lockless("obs_data_set_bool", None, _pointer, c_char_p, c_bool)
+obs_data_set_obj = lockless("obs_data_set_obj", None, _pointer, c_char_p, _pointer)
+obs_data_get_obj = lockless("obs_data_get_obj", _pointer, _pointer, c_char_p)
+obs_data_set_string = lockless("obs_data_set_string", None, _pointer, c_char_p, c_char_p)
+obs_data_set_default_string = lockless("obs_data_set_default_string", None, _pointer, c_char_p, c_char_p)
+obs_data_set_default_int = lockless("obs_data_set_default_int", None, _pointer, c_char_p, c_longlong)
+obs_data_set_default_bool = lockless("obs_data_set_default_bool", None, _pointer, c_char_p, c_bool)
 
 _property_of = (_pointer, c_char_p, c_char_p)
-obs_properties_create = function("obs_properties_create", _pointer)
-obs_properties_add_text = function("obs_properties_add_text", _pointer, *_property_of, c_int)
-obs_properties_add_path = function("obs_properties_add_path", _pointer, *_property_of, c_int, c_char_p, c_char_p)
-obs_properties_add_list = function("obs_properties_add_list", _pointer, *_property_of, c_int, c_int)
-obs_properties_add_int = function("obs_properties_add_int", _pointer, *_property_of, c_int, c_int, c_int)
-obs_properties_add_int_slider = function("obs_properties_add_int_slider", _pointer, *_property_of, c_int, c_int, c_int)
-obs_properties_add_bool = function("obs_properties_add_bool", _pointer, *_property_of)
-obs_properties_add_color = function("obs_properties_add_color", _pointer, *_property_of)
-obs_properties_add_button2 = function("obs_properties_add_button2", _pointer, *_property_of, ButtonClicked, _pointer)
-obs_properties_add_group = function("obs_properties_add_group", _pointer, *_property_of, c_int, _pointer)
-obs_properties_get = function("obs_properties_get", _pointer, _pointer, c_char_p)
-obs_property_list_add_int = function("obs_property_list_add_int", c_size_t, _pointer, c_char_p, c_longlong)
-obs_property_list_add_string = function("obs_property_list_add_string", c_size_t, _pointer, c_char_p, c_char_p)
-obs_property_int_set_suffix = function("obs_property_int_set_suffix", None, _pointer, c_char_p)
-obs_property_set_long_description = function("obs_property_set_long_description", None, _pointer, c_char_p)
-obs_property_set_visible = function("obs_property_set_visible", None, _pointer, c_bool)
-obs_property_text_set_info_type = function("obs_property_text_set_info_type", None, _pointer, c_int)
-obs_property_set_modified_callback2 = function(
+obs_properties_create = lockless("obs_properties_create", _pointer)
+obs_properties_add_text = lockless("obs_properties_add_text", _pointer, *_property_of, c_int)
+obs_properties_add_path = lockless("obs_properties_add_path", _pointer, *_property_of, c_int, c_char_p, c_char_p)
+obs_properties_add_list = lockless("obs_properties_add_list", _pointer, *_property_of, c_int, c_int)
+obs_properties_add_int = lockless("obs_properties_add_int", _pointer, *_property_of, c_int, c_int, c_int)
+obs_properties_add_int_slider = lockless("obs_properties_add_int_slider", _pointer, *_property_of, c_int, c_int, c_int)
+obs_properties_add_bool = lockless("obs_properties_add_bool", _pointer, *_property_of)
+obs_properties_add_color = lockless("obs_properties_add_color", _pointer, *_property_of)
+obs_properties_add_button2 = lockless("obs_properties_add_button2", _pointer, *_property_of, ButtonClicked, _pointer)
+obs_properties_add_group = lockless("obs_properties_add_group", _pointer, *_property_of, c_int, _pointer)
+obs_properties_add_editable_list = lockless(
+    "obs_properties_add_editable_list", _pointer, *_property_of, c_int, c_char_p, c_char_p
+)
+obs_properties_get = lockless("obs_properties_get", _pointer, _pointer, c_char_p)
+obs_property_list_add_int = lockless("obs_property_list_add_int", c_size_t, _pointer, c_char_p, c_longlong)
+obs_property_list_add_string = lockless("obs_property_list_add_string", c_size_t, _pointer, c_char_p, c_char_p)
+obs_property_int_set_suffix = lockless("obs_property_int_set_suffix", None, _pointer, c_char_p)
+obs_property_set_long_description = lockless("obs_property_set_long_description", None, _pointer, c_char_p)
+obs_property_name = lockless("obs_property_name", c_char_p, _pointer)
+obs_property_set_description = lockless("obs_property_set_description", None, _pointer, c_char_p)
+obs_property_set_visible = lockless("obs_property_set_visible", None, _pointer, c_bool)
+obs_property_text_set_info_type = lockless("obs_property_text_set_info_type", None, _pointer, c_int)
+obs_property_set_modified_callback2 = lockless(
     "obs_property_set_modified_callback2", None, _pointer, PropertyModified, _pointer
 )
 

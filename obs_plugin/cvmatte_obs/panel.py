@@ -1,4 +1,8 @@
-"""The script's panel in Tools → Scripts. Called on OBS's UI thread, with obspython's own wrappers at hand."""
+"""The script's panel in Tools → Scripts. Called on OBS's UI thread.
+
+Made through ctypes. obspython's own wrappers for properties take the current script from a global variable, which
+another script's timer changes as soon as it gets hold of the GIL in between: OBS would crash.
+"""
 
 from __future__ import annotations
 
@@ -10,47 +14,69 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
-import obspython as obs
-
 from cvmatte_core import __version__, outputs, paths
+from cvmatte_core.errors import CvmatteError, ImageError
 from cvmatte_core.models.catalogue import CATALOGUE
 from cvmatte_core.settings import MatteSettings
 
 from . import controls, errands, layers, libobs
-from .session import Session
+from .session import Choices, Session
 from .source_type import video_source_names
 
-_PHOTOS, _PLACEMENT, _CAMERA, _DELAY = "images", "placement", "still_source", "still_delay"
-_PRESET, _FOLDER, _KEEP, _DIAGNOSIS = "new_preset", "folder", "keep", "diagnosis"
+_PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
+_PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 
 
+def set_defaults(data: int) -> None:
+    """The panel's defaults, in an obs_data_t."""
+    libobs.obs_data_set_default_string(data, _PLACEMENT, layers.FIT_HEIGHT.encode())
+    libobs.obs_data_set_default_int(data, _KEEP, _KEEP_DEFAULT)
+
+
 class Panel:
-    """What the panel shows and does for one session. `data` are the script's settings, alive as long as the script.
+    """What the panel shows and does for one session. `data`: the script's settings, an obs_data_t."""
 
-    obspython silently ignores callbacks that are bound methods: they must be plain functions, so lambdas.
-    """
-
-    def __init__(self, session: Session, data: Any) -> None:
+    def __init__(self, session: Session, data: int) -> None:
         self._session = session
         self._texts = session.texts
         self._data = data
+        libobs.obs_data_addref(data)
         self._said = ""
         self._batch = errands.Errand(session.client, "batch")
         self._install = errands.Errand(session.client, "install_model")
         self._diagnose = errands.Errand(session.client, "diagnose")
+        self._acts: dict[str, Callable[[], None]] = {
+            "add": self._add,
+            "take_still": self._take_still,
+            "refresh": lambda: None,
+            "rematte_all": session.rematte_all,
+            "folder_start": self._start_folder,
+            "folder_cancel": self._batch.cancel,
+            "open_outputs": self._open_outputs,
+            "tidy": self._tidy,
+            "install_model": self._install_model,
+            "restart": session.client.restart,
+            "diagnose": self._write_diagnosis,
+        }
+        _current[:] = [self]
+        self.update()
 
-    @staticmethod
-    def set_defaults(data: Any) -> None:
-        obs.obs_data_set_default_string(data, _PLACEMENT, layers.FIT_HEIGHT)
-        obs.obs_data_set_default_int(data, _KEEP, _KEEP_DEFAULT)
+    def close(self) -> None:
+        _current.clear()
+        libobs.obs_data_release(self._data)
 
     def update(self) -> None:
         """The person changed something in the panel."""
-        self._session.preset_of_new = obs.obs_data_get_string(self._data, _PRESET) or ""
+        self._session.choices = Choices(
+            preset=self._value(_PRESET),
+            camera=self._value(_CAMERA),
+            delay=libobs.obs_data_get_int(self._data, _DELAY),
+            placement=self._value(_PLACEMENT),
+        )
 
-    def properties(self) -> Any:
-        properties = obs.obs_properties_create()
+    def fill(self, properties: int) -> None:
+        """Add everything to an empty obs_properties_t."""
         self._text(properties, "said")
         self._add_photos(properties)
         self._add_still(properties)
@@ -58,93 +84,90 @@ class Panel:
         self._add_folder(properties)
         self._add_files(properties)
         self._add_process(properties)
-        # Last: it lets go of the GIL, after which obspython may have lost track of the current script.
         self._show_state(properties)
-        return properties
+
+    def press(self, properties: int, name: str) -> None:
+        """Do what a button is for, and show what came of it."""
+        self._said = ""
+        try:
+            self._acts[name]()
+        except CvmatteError as error:
+            self._said = error.sentence(self._texts)
+        self._show_state(properties)
 
     # Its parts
 
-    def _add_photos(self, properties: Any) -> None:
+    def _add_photos(self, properties: int) -> None:
         group = self._group(properties, "photos")
-        pattern, folder = self._session.image_filter, str(Path.home())
-        files = obs.OBS_EDITABLE_LIST_TYPE_FILES
-        obs.obs_properties_add_editable_list(group, _PHOTOS, self._texts("panel.images"), files, pattern, folder)
-        self._choice(group, _PLACEMENT, ((name, self._texts(f"panel.placement.{name}")) for name in layers.PLACEMENTS))
+        label, pattern, folder = self._label("images"), self._session.image_filter.encode(), os.fsencode(Path.home())
+        files = libobs.OBS_EDITABLE_LIST_TYPE_FILES
+        libobs.obs_properties_add_editable_list(group, _PHOTOS, label, files, pattern, folder)
+        placements = ((name, self._texts(f"panel.placement.{name}")) for name in layers.PLACEMENTS)
+        controls.add_choice(group, _PLACEMENT, self._label("placement"), placements)
         presets = self._session.presets
         names = ((name, presets.title(name, self._texts)) for name in presets.names())
-        listed = self._choice(group, _PRESET, [("", self._texts("panel.preset.none")), *names])
-        obs.obs_property_set_long_description(listed, self._texts("panel.new_preset.tip"))
-        self._button(group, "add", self._add)
+        listed = [("", self._texts("panel.preset.none")), *names]
+        preset = controls.add_choice(group, _PRESET, self._label("new_preset"), listed)
+        libobs.obs_property_set_long_description(preset, self._label("new_preset.tip"))
+        self._button(group, "add")
 
-    def _add_still(self, properties: Any) -> None:
+    def _add_still(self, properties: int) -> None:
         group = self._group(properties, "still")
         names = [("", self._texts("source.camera.none")), *((name, name) for name in video_source_names())]
-        self._choice(group, _CAMERA, names)
-        kind, values = obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_INT
-        delay = obs.obs_properties_add_list(group, _DELAY, self._texts("source.delay"), kind, values)
-        for seconds in controls.DELAYS:
-            obs.obs_property_list_add_int(delay, self._texts("source.delay.seconds", seconds=seconds), seconds)
-        self._button(group, "take_still", self.take_still)
+        controls.add_choice(group, _CAMERA, self._label("still_source"), names)
+        controls.add_delay(group, _DELAY, self._texts)
+        self._button(group, "take_still")
 
-    def _add_portraits(self, properties: Any) -> None:
+    def _add_portraits(self, properties: int) -> None:
         group = self._group(properties, "portraits")
         self._text(group, "portraits")
-        self._button(group, "refresh", lambda: None)
-        self._button(group, "rematte_all", self._session.rematte_all)
+        self._button(group, "refresh")
+        self._button(group, "rematte_all")
 
-    def _add_folder(self, properties: Any) -> None:
+    def _add_folder(self, properties: int) -> None:
         group = self._group(properties, "folder")
-        kind = obs.OBS_PATH_DIRECTORY
-        obs.obs_properties_add_path(group, _FOLDER, self._texts("panel.folder"), kind, None, str(Path.home()))
-        self._button(group, "folder_start", self._start_folder)
-        self._button(group, "folder_cancel", self._batch.cancel)
+        kind, home = libobs.OBS_PATH_DIRECTORY, os.fsencode(Path.home())
+        libobs.obs_properties_add_path(group, _FOLDER, self._label("folder"), kind, None, home)
+        self._button(group, "folder_start")
+        self._button(group, "folder_cancel")
         self._text(group, "folder_state")
 
-    def _add_files(self, properties: Any) -> None:
+    def _add_files(self, properties: int) -> None:
         group = self._group(properties, "files")
-        self._button(group, "open_outputs", self._open_outputs)
-        obs.obs_properties_add_int(group, _KEEP, self._texts("panel.keep"), 1, _KEEP_MOST, 1)
-        self._button(group, "tidy", self._tidy)
+        self._button(group, "open_outputs")
+        libobs.obs_properties_add_int(group, _KEEP, self._label("keep"), 1, _KEEP_MOST, 1)
+        self._button(group, "tidy")
 
-    def _add_process(self, properties: Any) -> None:
+    def _add_process(self, properties: int) -> None:
         group = self._group(properties, "process")
         self._text(group, "model_state")
-        self._button(group, "install_model", self._install_model)
+        self._button(group, "install_model")
         self._text(group, "worker_state")
-        self._button(group, "restart", self._session.client.restart)
-        self._button(group, "diagnose", self._write_diagnosis)
-        text = obs.OBS_TEXT_MULTILINE
-        obs.obs_properties_add_text(group, _DIAGNOSIS, self._texts("panel.diagnosis"), text)
+        self._button(group, "restart")
+        self._button(group, "diagnose")
+        libobs.obs_properties_add_text(group, _DIAGNOSIS, self._label("diagnosis"), libobs.OBS_TEXT_MULTILINE)
 
-    def _group(self, properties: Any, name: str) -> Any:
-        group = obs.obs_properties_create()
-        label = self._texts(f"panel.group.{name}")
-        obs.obs_properties_add_group(properties, f"group_{name}", label, obs.OBS_GROUP_NORMAL, group)
+    def _label(self, name: str) -> bytes:
+        return self._texts(f"panel.{name}").encode()
+
+    def _group(self, properties: int, name: str) -> int:
+        group = libobs.obs_properties_create()
+        label = self._label(f"group.{name}")
+        kind = libobs.OBS_GROUP_NORMAL
+        libobs.obs_properties_add_group(properties, f"group_{name}".encode(), label, kind, group)
         return group
 
-    def _choice(self, properties: Any, name: str, choices: Any) -> Any:
-        kind, values = obs.OBS_COMBO_TYPE_LIST, obs.OBS_COMBO_FORMAT_STRING
-        added = obs.obs_properties_add_list(properties, name, self._texts(f"panel.{name}"), kind, values)
-        for value, shown in choices:
-            obs.obs_property_list_add_string(added, shown, value)
-        return added
+    @staticmethod
+    def _text(properties: int, name: str) -> None:
+        libobs.obs_properties_add_text(properties, name.encode(), b"", libobs.OBS_TEXT_INFO)
 
-    def _text(self, properties: Any, name: str) -> None:
-        obs.obs_properties_add_text(properties, name, "", obs.OBS_TEXT_INFO)
-
-    def _button(self, properties: Any, name: str, act: Callable[[], None]) -> None:
-        def clicked(shown: Any, _button: Any) -> bool:
-            self._said = ""
-            act()
-            self._show_state(shown)
-            return True
-
-        added = obs.obs_properties_add_button(properties, name, self._texts(f"panel.{name}"), clicked)
-        obs.obs_property_set_long_description(added, self._texts(f"panel.{name}.tip"))
+    def _button(self, properties: int, name: str) -> None:
+        button = libobs.obs_properties_add_button2(properties, name.encode(), self._label(name), _clicked, None)
+        libobs.obs_property_set_long_description(button, self._label(f"{name}.tip"))
 
     # What it says
 
-    def _show_state(self, properties: Any) -> None:
+    def _show_state(self, properties: int) -> None:
         texts, client = self._texts, self._session.client
         model_there = (paths.models_folder() / CATALOGUE[MatteSettings().model].file).is_file()
         portraits = [texts("panel.portrait", name=name, state=state.text) for name, state in self._session.portraits()]
@@ -162,15 +185,16 @@ class Panel:
         for name, visible in (
             ("folder_cancel", self._batch.state == errands.RUNNING),
             ("install_model", not model_there and not installing),
-            (_DIAGNOSIS, bool(obs.obs_data_get_string(self._data, _DIAGNOSIS))),
+            (_DIAGNOSIS.decode(), bool(self._value(_DIAGNOSIS))),
         ):
-            obs.obs_property_set_visible(obs.obs_properties_get(properties, name), visible)
+            shown_or_not = libobs.obs_properties_get(properties, name.encode())
+            libobs.obs_property_set_visible(shown_or_not, visible)
 
     @staticmethod
-    def _show_text(properties: Any, name: str, rich_text: str) -> None:
-        line = obs.obs_properties_get(properties, name)
-        obs.obs_property_set_description(line, f"<span>{rich_text}</span>")
-        obs.obs_property_set_visible(line, bool(rich_text))
+    def _show_text(properties: int, name: str, rich_text: str) -> None:
+        line = libobs.obs_properties_get(properties, name.encode())
+        libobs.obs_property_set_description(line, f"<span>{rich_text}</span>".encode("utf-8", "replace"))
+        libobs.obs_property_set_visible(line, bool(rich_text))
 
     def _error_of(self, errand: errands.Errand) -> str:
         return errand.error.sentence(self._texts) if errand.error is not None else ""
@@ -209,27 +233,24 @@ class Panel:
                 for photo in photos
             ]
             self._said = self._texts("panel.added", scene=name, count=sum(map(bool, added)))
-            obs.obs_data_erase(self._data, _PHOTOS)
+            libobs.obs_data_erase(self._data, _PHOTOS)
         libobs.obs_source_release(scene)
 
     def _photos(self) -> list[Path]:
         photos = []
-        array = obs.obs_data_get_array(self._data, _PHOTOS)
-        for index in range(obs.obs_data_array_count(array)):
-            item = obs.obs_data_array_item(array, index)
-            photos.append(Path(obs.obs_data_get_string(item, "value")))
-            obs.obs_data_release(item)
-        obs.obs_data_array_release(array)
+        array = libobs.obs_data_get_array(self._data, _PHOTOS)
+        for index in range(libobs.obs_data_array_count(array) if array else 0):
+            item = libobs.obs_data_array_item(array, index)
+            photos.append(Path(controls.get_string(item, b"value")))
+            libobs.obs_data_release(item)
+        libobs.obs_data_array_release(array)
         return photos
 
-    def take_still(self) -> None:
-        """Take a still of the panel's source; the script's hotkey does the same."""
+    def _take_still(self) -> None:
         camera = self._value(_CAMERA)
         if not camera:
-            self._said = self._texts("error.still_no_source")
-            return
-        delay = obs.obs_data_get_int(self._data, _DELAY)
-        self._session.take_still_in_scene(camera, delay, self._value(_PLACEMENT))
+            raise ImageError("still_no_source")
+        self._session.take_still_in_scene()
         self._said = self._texts("panel.still_begun", name=camera)
 
     def _start_folder(self) -> None:
@@ -237,9 +258,7 @@ class Panel:
         if not folder:
             self._said = self._texts("panel.folder_none")
             return
-        wanted: dict[str, Any] = {}
-        if self._session.preset_of_new:
-            wanted = self._session.presets.values(self._session.preset_of_new)
+        wanted = self._session.defaults_of_new()
         self._batch.start({"folder": folder, "settings": wanted, "output_folder": ""})
 
     def _open_outputs(self) -> None:
@@ -255,7 +274,7 @@ class Panel:
             self._said = str(folder)
 
     def _tidy(self) -> None:
-        keep = obs.obs_data_get_int(self._data, _KEEP)
+        keep = libobs.obs_data_get_int(self._data, _KEEP)
         tidied = outputs.tidy(keep, self._session.layers_in_use(), self._session.store)
         self._said = self._texts("panel.tidied", count=tidied.count, megabytes=f"{tidied.bytes / 1e6:.1f}")
 
@@ -278,11 +297,23 @@ class Panel:
         ]
         if not worker:
             self._said = self._texts("panel.diagnose_again")
-        obs.obs_data_set_string(self._data, _DIAGNOSIS, "\n".join(lines))
+        controls.set_string(self._data, _DIAGNOSIS, "\n".join(lines))
 
-    def _value(self, name: str) -> str:
-        return obs.obs_data_get_string(self._data, name) or ""
+    def _value(self, name: bytes) -> str:
+        return controls.get_string(self._data, name)
 
 
 def _line(name: str, value: Any) -> str:
     return f"{name}: " + ("\n  ".join(["", *map(str, value)]) if isinstance(value, list) else str(value))
+
+
+_current: list[Panel] = []  # the panel of the script that is loaded
+
+
+@libobs.ButtonClicked
+def _clicked(properties: int, button: int, _data: int) -> bool:
+    """Of every button: the callback outlives the script, since a dialog that is open may still call it."""
+    name = (libobs.obs_property_name(button) or b"").decode()
+    for panel in _current:
+        libobs.guarded(panel.press, properties, name)
+    return True

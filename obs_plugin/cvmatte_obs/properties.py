@@ -69,16 +69,7 @@ def _add_input(
     shown = ((name, name or texts("source.camera.none")) for name in names)
     camera = controls.add_choice(properties, controls.CAMERA, texts("source.camera").encode(), shown)
     libobs.obs_property_set_long_description(camera, texts("source.camera.tip").encode())
-    delay = libobs.obs_properties_add_list(
-        properties,
-        controls.DELAY,
-        texts("source.delay").encode(),
-        libobs.OBS_COMBO_TYPE_LIST,
-        libobs.OBS_COMBO_FORMAT_INT,
-    )
-    for seconds in controls.DELAYS:
-        libobs.obs_property_list_add_int(delay, texts("source.delay.seconds", seconds=seconds).encode(), seconds)
-    libobs.obs_property_set_long_description(delay, texts("source.delay.tip").encode())
+    controls.add_delay(properties, controls.DELAY, texts)
     _add_button(properties, "take_still", texts, _ON_TAKE_STILL, portrait)
 
 

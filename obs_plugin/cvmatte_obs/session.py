@@ -25,7 +25,7 @@ from cvmatte_core.texts import Texts
 from cvmatte_core.worker.client import READY, WorkerClient
 
 from . import controls, layers, libobs, stills
-from .events import Event
+from .events import Event, Hotkey
 from .file_watch import FileWatch
 from .source_type import SOURCE_TYPE, Portrait, State
 
@@ -58,15 +58,26 @@ class Job:
     frame_shown: bool = False
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What is chosen in the panel: the preset of new portraits, and how a still gets into the scene."""
+
+    preset: str = ""
+    camera: str = ""
+    delay: int = 0
+    placement: str = layers.FIT_HEIGHT
+
+
 class Session:
     """Serves the portraits of SOURCE_TYPE until it is closed."""
 
     _image_patterns = "*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff *.JPG *.JPEG *.PNG *.WEBP *.BMP *.TIF *.TIFF"
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, data: int) -> None:
+        """data: the script's settings, an obs_data_t, for the script's hotkeys."""
         self.texts = texts
         self.presets = PresetStore()
-        self.preset_of_new = ""  # the preset that new portraits begin with
+        self.choices = Choices()
         self.store = LayerStore()
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
@@ -74,6 +85,11 @@ class Session:
         self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
+        self._completing = threading.Lock()
+        self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
+        self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
+        for hotkey in (self._rematte_scene, self._still_in_scene):
+            hotkey.load(data)
         self._sources_changed = Event()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.connect(libobs.obs_get_signal_handler(), signal)
@@ -98,9 +114,14 @@ class Session:
     def take_still(self, portrait: Portrait) -> None:
         self._inbox.put(("take_still", portrait))
 
-    def take_still_in_scene(self, camera: str, delay: int, placement: str) -> None:
-        """Take a still of a source into the current scene: into its portrait there, else into a new one."""
-        self._inbox.put(("take_still_in_scene", camera, delay, placement))
+    def take_still_in_scene(self) -> None:
+        """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
+        self._inbox.put(("take_still_in_scene",))
+
+    def save_hotkeys(self, data: int) -> None:
+        """Put the script's hotkeys into its settings, an obs_data_t."""
+        for hotkey in (self._rematte_scene, self._still_in_scene):
+            hotkey.save(data)
 
     def portraits(self) -> list[tuple[str, State]]:
         """Each portrait's name and state, in the order of their discovery."""
@@ -121,19 +142,28 @@ class Session:
         }
 
     def complete(self, source: int, settings: int) -> None:
-        """Give a new portrait the defaults that hold now as its own values. On any thread."""
-        if not controls.is_new(settings):
-            return
-        defaults = {}
-        if self.preset_of_new:
-            try:
-                defaults = self.presets.values(self.preset_of_new)
-            except CvmatteError as error:  # deleted meanwhile
-                libobs.log(libobs.LOG_WARNING, str(error))
-        data = libobs.obs_data_create()
-        controls.complete(data, settings, defaults)
-        libobs.obs_source_update(source, data)
-        libobs.obs_data_release(data)
+        """Give a new portrait the defaults that hold now as its own values.
+
+        The dialog that opens on a new portrait does so, and the session when it finds one: only the first of them
+        writes, since settings are no place for two threads.
+        """
+        with self._completing:
+            if not controls.is_new(settings):
+                return
+            data = libobs.obs_data_create()
+            controls.complete(data, settings, self.defaults_of_new())
+            libobs.obs_source_update(source, data)
+            libobs.obs_data_release(data)
+
+    def defaults_of_new(self) -> dict[str, Any]:
+        """The values of the preset that new portraits begin with; empty without one."""
+        if not self.choices.preset:
+            return {}
+        try:
+            return self.presets.values(self.choices.preset)
+        except CvmatteError as error:  # deleted meanwhile
+            libobs.log(libobs.LOG_WARNING, str(error))
+            return {}
 
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
@@ -148,6 +178,8 @@ class Session:
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.disconnect(libobs.obs_get_signal_handler(), signal)
         self._sources_changed.close()
+        for hotkey in (self._rematte_scene, self._still_in_scene):
+            hotkey.close()
         if self._poll_times:
             times = [seconds * 1000 for seconds in self._poll_times]
             summary = f"{len(times)} polls, median {statistics.median(times):.3f} ms, longest {max(times):.2f} ms"
@@ -167,11 +199,11 @@ class Session:
                 if message[0] != "poll":
                     getattr(self, f"_on_{message[0]}")(*message[1:])
                 if time.monotonic() >= next_poll:
-                    begun = time.monotonic()
+                    begun, worked = time.monotonic(), time.thread_time()
                     self._poll()
-                    seconds = time.monotonic() - begun
-                    self._poll_times.append(seconds)
-                    next_poll = begun + max(_POLL_SECONDS, seconds / _POLL_SHARE)
+                    self._poll_times.append(time.monotonic() - begun)
+                    # Of its own work: not of what it waited for others, who may hold the GIL for long.
+                    next_poll = begun + max(_POLL_SECONDS, (time.thread_time() - worked) / _POLL_SHARE)
             except Exception:
                 libobs.log(libobs.LOG_ERROR, traceback.format_exc())
 
@@ -180,6 +212,10 @@ class Session:
             SOURCE_TYPE.discover()
             for portrait in SOURCE_TYPE.portraits():
                 self._follow_camera(portrait)
+        if self._rematte_scene.pressed():
+            self._on_rematte_all(in_scene=True)
+        if self._still_in_scene.pressed():
+            self._on_take_still_in_scene()
         for portrait in SOURCE_TYPE.portraits():
             with SOURCE_TYPE.source(portrait) as source:
                 if source:
@@ -406,7 +442,10 @@ class Session:
         except CvmatteError as error:
             self._set_error(portrait, error)
 
-    def _on_take_still_in_scene(self, camera: str, delay: int, placement: str) -> None:
+    def _on_take_still_in_scene(self) -> None:
+        camera, delay = self.choices.camera, self.choices.delay
+        if not camera:
+            return
         names = layers.names_in_current_scene([name for name, _ in self.portraits()])
         for portrait in SOURCE_TYPE.portraits():
             with SOURCE_TYPE.source(portrait) as source:
@@ -422,7 +461,7 @@ class Session:
             controls.CAMERA: camera,
             controls.DELAY: delay,
         }
-        helper = layers.add_portrait(camera, settings, placement)
+        helper = layers.add_portrait(camera, settings, self.choices.placement)
         SOURCE_TYPE.discover()
         for portrait in SOURCE_TYPE.portraits():
             if helper and portrait.helper == helper:

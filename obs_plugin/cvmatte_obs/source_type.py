@@ -24,12 +24,10 @@ from typing import TYPE_CHECKING, Any, Iterator
 import obspython
 
 from . import controls, layers, libobs, properties
-from .events import Event, SourceHotkey
+from .events import Event, Hotkey
 
 if TYPE_CHECKING:
     from .session import Session
-
-_REMATTE, _TAKE_STILL = "cvmatte.portrait.rematte", "cvmatte.portrait.take_still"
 
 
 @dataclass
@@ -41,20 +39,32 @@ class State:
 
 
 class Links:
-    """What a portrait hears of OBS: the events and hotkeys of its source."""
+    """What a portrait hears of OBS: the events and hotkeys of its source.
 
-    def __init__(self, source: int, helper: int, texts: Any, bindings: dict[str, bytes]) -> None:
+    bindings: the hotkeys' keys from before the script was reloaded, as `bindings` gave them.
+    """
+
+    def __init__(self, source: int, helper: int, texts: Any, bindings: bytes | None) -> None:
         self._helper_weak = libobs.obs_source_get_weak_source(helper)
         self.updated, self.relinked = Event(), Event()
         self.updated.connect(libobs.obs_source_get_signal_handler(source), b"update")
         self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
-        self.rematte, self.take_still = (
-            SourceHotkey(source, name, texts(label), bindings.get(name))
-            for name, label in ((_REMATTE, "hotkey.rematte"), (_TAKE_STILL, "hotkey.take_still"))
-        )
+        self.rematte = Hotkey("cvmatte.portrait.rematte", texts("hotkey.rematte"), source)
+        self.take_still = Hotkey("cvmatte.portrait.take_still", texts("hotkey.take_still"), source)
+        if bindings:
+            data = libobs.obs_data_create_from_json(bindings)
+            self.rematte.load(data)
+            self.take_still.load(data)
+            libobs.obs_data_release(data)
 
-    def bindings(self) -> dict[str, bytes]:
-        return {_REMATTE: self.rematte.bindings(), _TAKE_STILL: self.take_still.bindings()}
+    def bindings(self) -> bytes:
+        """The hotkeys' keys. Not as an object of libobs's: at OBS's end nobody would release it."""
+        data = libobs.obs_data_create()
+        self.rematte.save(data)
+        self.take_still.save(data)
+        json = libobs.obs_data_get_json(data) or b"{}"
+        libobs.obs_data_release(data)
+        return json
 
     def close(self, source: int | None) -> None:
         """Let go. source: None where it is gone, and its signals with it."""
@@ -98,7 +108,7 @@ class SourceType:
     def __init__(self) -> None:
         self.session: Session | None = None
         self._portraits: dict[int, Portrait] = {}  # by their helper's address, which is what OBS calls back with
-        self._bindings: dict[int, dict[str, bytes]] = {}  # of portraits that no session serves, likewise
+        self._bindings: dict[int, bytes] = {}  # hotkeys of portraits that no session serves, likewise
         self._lock = threading.Lock()  # never held while libobs takes a lock of its own
         self._discovering = threading.Lock()
         self._registered = False
@@ -169,7 +179,7 @@ class SourceType:
 
     def link(self, portrait: Portrait, source: int, texts: Any) -> None:
         """Begin to hear of a portrait."""
-        portrait.links = Links(source, portrait.helper, texts, self._bindings.pop(portrait.helper, {}))
+        portrait.links = Links(source, portrait.helper, texts, self._bindings.pop(portrait.helper, None))
 
     @contextlib.contextmanager
     def source(self, portrait: Portrait) -> Iterator[int | None]:

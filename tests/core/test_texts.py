@@ -33,7 +33,9 @@ def keys_in_the_code() -> set[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
                 text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
                 words.add(text)
-                if text.rpartition(".")[0] in families and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+(?<!\.py)", text):
+                if text.rpartition(".")[0] in families and re.fullmatch(
+                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)(?<!\.png)", text
+                ):
                     found.add(text)
             elif isinstance(node, ast.JoinedStr):
                 parts = (
@@ -44,13 +46,9 @@ def keys_in_the_code() -> set[str]:
                 for argument in ast.walk(node.args[0]):
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(f"error.{argument.value}")
-    # What is put together counts where each part is a word of the code: f"panel.{name}" with "take_still".
-    for pattern in patterns:
-        if not pattern.startswith("(") and "\\." in pattern:
-            for key in known:
-                match = re.fullmatch(pattern, key)
-                if match and words.issuperset(match.groups()):
-                    found.add(key)
+    # What is put together counts where each part is a word of the code, or put together in turn: f"panel.{name}"
+    # with "take_still", or with f"{name}.tip" of that.
+    found |= {key for key in known if key not in words and made_of(key, words, patterns, depth=3)}
     for control in CONTROLS:
         found |= {f"control.{control.name}", f"control.{control.name}.tip", f"group.{control.group}"}
         if control.kind == CHOICE:
@@ -60,6 +58,13 @@ def keys_in_the_code() -> set[str]:
     return (
         found | {f"preset.{name}" for name in BUILT_IN} | {"error.cancelled", "error.disk_full", "error.cannot_write"}
     )
+
+
+def made_of(text: str, words: set[str], patterns: set[str], depth: int) -> bool:
+    if text in words:
+        return True
+    matches = (re.fullmatch(pattern, text) for pattern in patterns if depth and ("." in text) and "\\." in pattern)
+    return any(match and all(made_of(part, words, patterns, depth - 1) for part in match.groups()) for match in matches)
 
 
 def is_error(function: ast.expr) -> bool:

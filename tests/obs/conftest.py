@@ -37,7 +37,8 @@ class Studio:
         }
         folder.mkdir(parents=True, exist_ok=True)
         scripts = [*options.pop("scripts", []), (SCRIPT, settings or {}), (PROBE, {})]
-        self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, frames_per_second=10, **options)
+        options.setdefault("frames_per_second", 10)
+        self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, **options)
 
     def start(self) -> None:
         self.obs.start()

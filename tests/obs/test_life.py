@@ -19,7 +19,7 @@ NO_WORKER = {"CVMATTE_PYTHON": "/nonexistent/python"}
 
 # Places in the Scripts dialog at the size that open_scripts gives it
 RELOAD_BUTTON = (122, 707)
-ADD_BUTTON = (710, 546)
+ADD_BUTTON = (808, 485)
 
 
 @pytest.fixture
@@ -196,14 +196,15 @@ def test_a_copied_portrait_shows_at_once_and_lives_on_its_own(tmp_path: Path, ph
 def test_another_script_that_looks_sources_up_on_every_frame_never_freezes_obs(tmp_path: Path, photo: Path) -> None:
     """OBS loads a collection with its sources lock held; that script holds the GIL and waits for the lock."""
     scripts: list[Any] = [(Path(__file__).with_name("busy_script.py"), {})]
-    with open_studio(tmp_path, scripts=scripts) as studio:
-        for number in range(40):
-            studio.add(f"portrait {number}", photo)
-        studio.wait_for_state("portrait 39", "Ready")
-        for _ in range(3):
+    with open_studio(tmp_path, scripts=scripts, frames_per_second=30) as studio:
+        for number in range(60):
+            studio.add(f"portrait {number}", "")
+        studio.add("portrait", photo)
+        studio.wait_for_state("portrait", "Ready")
+        for _ in range(4):
             studio.quit()
             studio.start()
-            studio.wait_for_state("portrait 39", "Ready", timeout=30)
+            studio.wait_for_state("portrait", "Ready", timeout=30)
 
 
 def test_a_photo_that_changes_on_disk_is_matted_again_by_itself(
