@@ -160,6 +160,19 @@ class ThrowawayObs:
     def click(self, x: int, y: int) -> None:
         self.xdotool("mousemove", str(x), str(y), "click", "1")
 
+    def dismiss(self, window: str) -> None:
+        """Close a dialog with the Escape key. Raises TimeoutError."""
+        self.xdotool("windowfocus", "--sync", window)
+        self.xdotool("key", "Escape")
+
+        def gone() -> bool:
+            try:
+                return window not in self.xdotool("search", "--onlyvisible", "--name", ".").split()
+            except subprocess.CalledProcessError:
+                return True
+
+        wait_until(gone, timeout=10)
+
     def open_scripts(self) -> str:
         """Open Tools → Scripts from the keyboard, at the screen's corner and 1100 x 790; its window."""
         self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
@@ -176,7 +189,8 @@ class ThrowawayObs:
         self.place(self.window(_MAIN_WINDOW), *self.screen)
 
     def xdotool(self, *arguments: str) -> str:
-        environment = {**os.environ, "DISPLAY": self.display}
+        # A locale that exists everywhere: xdotool matches names in Chinese only in one of UTF-8.
+        environment = {**os.environ, "DISPLAY": self.display, "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             ["xdotool", *arguments], env=environment, check=True, capture_output=True, text=True, timeout=30
         )
