@@ -203,7 +203,9 @@ class Session:
                     self._poll()
                     self._poll_times.append(time.monotonic() - begun)
                     # Of its own work: not of what it waited for others, who may hold the GIL for long.
-                    next_poll = begun + max(_POLL_SECONDS, (time.thread_time() - worked) / _POLL_SHARE)
+                    rest = (time.thread_time() - worked) / _POLL_SHARE
+                    taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
+                    next_poll = begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
             except Exception:
                 libobs.log(libobs.LOG_ERROR, traceback.format_exc())
 

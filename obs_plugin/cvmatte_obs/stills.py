@@ -16,7 +16,7 @@ from cvmatte_core.layer_store import LayerStore
 from . import capture, libobs
 
 _BURST = 4  # frames: what the recurrent network needs to settle
-_FRAME_SECONDS = 0.05
+_FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
 _PATIENCE_SECONDS = 5.0  # for a camera that is still starting
 
 
