@@ -40,6 +40,7 @@ def main() -> int:
         photos = make_photos(chosen.photo, Path(folder) / "photos", chosen.rounds + 2)
         cold_start(Path(folder) / "cold", photos[0])
         in_obs(Path(folder) / "obs", photos)
+        first_use(Path(folder) / "first", photos[0])
     return 0
 
 
@@ -115,6 +116,42 @@ def in_obs(folder: Path, photos: list[Path]) -> None:
         obs.close()
 
 
+def first_use(folder: Path, photo: Path) -> None:
+    """As a new user: from an OBS with nothing in it to the first cutout on screen, with the mouse."""
+    folder.mkdir()
+    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})])
+    clicks = 0
+
+    def click(x: int, y: int) -> None:
+        nonlocal clicks
+        clicks += 1
+        obs.click(x, y)
+
+    try:
+        obs.start()
+        time.sleep(2)
+        begun = time.perf_counter()
+        click(277, 756)  # + in the dock of sources
+        time.sleep(0.3)
+        click(360, 442)  # CVMatte Portrait
+        dialog = obs.window("^Create/Select Source$")
+        obs.place(dialog, 352, 302)
+        click(202, 272)  # OK
+        dialog = obs.window("^Properties for")
+        obs.place(dialog, 720, 570)
+        time.sleep(0.3)
+        click(645, 319)  # Browse
+        obs.window("^Photo$")
+        obs.xdotool("type", str(photo))  # a person would pick it with the mouse
+        obs.xdotool("key", "Return")
+        clicks += 1
+        (name,) = [found["inputName"] for found in obs.requests.get_input_list().inputs]
+        throwaway_obs.wait_until(lambda: drawn(obs, name) is not None, timeout=120, interval=0.02)
+        report(f"OBS: first use to the first cutout, {clicks} clicks, without thinking", time.perf_counter() - begun)
+    finally:
+        obs.close()
+
+
 def change(obs: ThrowawayObs, photo: Path, log: Path) -> tuple[float, float]:
     """Choose another photo: seconds until OBS draws it, and those that the network alone took for it."""
     jobs = len(network_times(log))
@@ -141,17 +178,17 @@ def drag(obs: ThrowawayObs) -> None:
                 set_portrait(obs, feather=feather)
                 time.sleep(1 / 30)
 
-    jobs = len(network_times_or_refines(obs))
+    jobs = jobs_done(obs)
     dragged = frames_rendered(obs, move)
-    shown = len(network_times_or_refines(obs)) - jobs
+    shown = jobs_done(obs) - jobs
     show("OBS: frames a second, idle", idle)
     show("OBS: frames a second while a slider is dragged", dragged)
     show("OBS: layers a second that are made meanwhile", shown / _DRAG_SECONDS)
 
 
-def network_times_or_refines(obs: ThrowawayObs) -> list[str]:
+def jobs_done(obs: ThrowawayObs) -> int:
     log = obs.folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
-    return re.findall(r"INFO job ", log.read_text())
+    return log.read_text().count("INFO job ")
 
 
 def frames_rendered(obs: ThrowawayObs, act: Callable[[], None]) -> float:
@@ -216,14 +253,12 @@ def seconds_until_drawn_anew(obs: ThrowawayObs, act: Callable[[], None]) -> floa
     return time.perf_counter() - begun
 
 
-def drawn(obs: ThrowawayObs) -> np.ndarray | None:
+def drawn(obs: ThrowawayObs, name: str = "Portrait") -> np.ndarray | None:
     """A small picture of what OBS draws for the portrait; None while that is nothing."""
-    (item,) = [
-        found for found in obs.requests.get_scene_item_list(SCENE).scene_items if found["sourceName"] == "Portrait"
-    ]
+    (item,) = [found for found in obs.requests.get_scene_item_list(SCENE).scene_items if found["sourceName"] == name]
     if not item["sceneItemTransform"]["sourceWidth"]:
         return None
-    taken = obs.requests.get_source_screenshot("Portrait", "png", 96, 54, 100)
+    taken = obs.requests.get_source_screenshot(name, "png", 96, 54, 100)
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(taken.image_data.partition(",")[2]))))
     return pixels if pixels[..., 3].any() else None
 
