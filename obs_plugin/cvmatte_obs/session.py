@@ -524,18 +524,18 @@ class Session:
         if values is None or values.input != controls.FROM_SOURCE:
             return
         portrait.refresh_wanted = True  # the drop-down of sources
-        if not portrait.camera_weak:
-            camera = libobs.obs_get_source_by_name(values.camera.encode("utf-8", "replace")) if values.camera else None
+        camera = libobs.obs_weak_source_get_source(portrait.camera_weak) if portrait.camera_weak else None
+        if camera:
+            name = _name_of(camera)
+            if name != values.camera:
+                with SOURCE_TYPE.source(portrait) as source:
+                    if source:
+                        layers.change(source, {controls.CAMERA: name})
+        elif values.camera:
+            libobs.obs_weak_source_release(portrait.camera_weak or None)
+            camera = libobs.obs_get_source_by_name(values.camera.encode("utf-8", "replace"))
             portrait.camera_weak = libobs.obs_source_get_weak_source(camera) or 0
-            libobs.obs_source_release(camera)
-            return
-        camera = libobs.obs_weak_source_get_source(portrait.camera_weak)
-        name = _name_of(camera) if camera else ""
         libobs.obs_source_release(camera)
-        if name and name != values.camera:
-            with SOURCE_TYPE.source(portrait) as source:
-                if source:
-                    layers.change(source, {controls.CAMERA: name})
 
     # The photo's file
 

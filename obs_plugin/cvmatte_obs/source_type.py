@@ -160,16 +160,18 @@ class SourceType:
         """Find the portraits that were created since the last time."""
         with self._discovering:
             for source in _all_sources():
-                if libobs.obs_source_get_id(source) == layers.SOURCE_ID:
-                    self._add(source, libobs.obs_obj_get_data(source))
+                helper = libobs.obs_obj_get_data(source)
+                if helper and libobs.obs_source_get_id(source) == layers.SOURCE_ID:
+                    self._add(source, helper)
 
     def _add(self, source: int, helper: int) -> None:
         with self._lock:
             known = self._portraits.get(helper)
-        if known is not None and libobs.obs_weak_source_references_source(known.weak, source):
-            return
-        if known is not None:  # its source is gone, and a new one got its helper's address
-            self.drop(known)
+        if known is not None:
+            with self.source(known) as alive:
+                if alive:
+                    return
+            self.drop(known)  # its source is gone, and a new one got its addresses
         portrait = Portrait(helper, libobs.obs_source_get_weak_source(source))
         with self._lock:
             if self.session is not None:

@@ -103,9 +103,9 @@ class Studio:
         """The portrait's properties as OBS gets them."""
         return self._probe()["portraits"][name]
 
-    def panel(self, press: str = "") -> dict[str, dict[str, Any]]:
-        """The script's panel as OBS gets it, after a press of one of its buttons."""
-        return self._probe({"press": press} if press else {})["panel"]
+    def panel(self, press: str = "", **settings: Any) -> dict[str, dict[str, Any]]:
+        """The script's panel as OBS gets it, after some of it was set, and a press of one of its buttons."""
+        return self._probe({"set": settings, "press": press})["panel"]
 
     def choose(self, name: str, key: str, value: str) -> dict[str, dict[str, Any]]:
         """Choose in a drop-down of a portrait's properties, as their dialog does; the properties after that."""

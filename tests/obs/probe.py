@@ -1,7 +1,8 @@
 """A script for a real OBS under test: on a hotkey it does what a command file asks, and writes down what OBS sees.
 
-{"press": NAME} presses a button of CVMatte's panel; {"choose": [SOURCE, NAME, VALUE]} chooses in a drop-down of a
-source's properties, as their dialog does. Then every portrait's properties and the panel are written down.
+{"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
+chooses in a drop-down of a source's properties, as their dialog does. Then every portrait's properties and the panel
+are written down.
 """
 
 import ctypes
@@ -9,6 +10,7 @@ import json
 import os
 import sys
 import traceback
+from typing import Any
 
 import obspython as obs
 
@@ -33,7 +35,7 @@ def dump():
             os.remove(file + ".command")
         if "choose" in command:
             choose(*command["choose"])
-        found["panel"] = panel(command.get("press"))
+        found["panel"] = panel(command.get("set"), command.get("press"))
         sources = obs.obs_enum_sources()
         for source in sources:
             if obs.obs_source_get_unversioned_id(source) == "cvmatte_portrait":
@@ -48,9 +50,14 @@ def dump():
     os.replace(file + ".part", file)
 
 
-def panel(press):
-    """The panel's properties, after a press of one of its buttons."""
-    script = sys.modules.get("cvmatte")
+def panel(settings, press):
+    """The panel's properties, after some were set and one of its buttons was pressed."""
+    script: Any = sys.modules.get("cvmatte")
+    if settings:
+        data = call("obs_data_create_from_json", ctypes.c_void_p, json.dumps(settings).encode())
+        call("obs_data_apply", None, script._script.panel._data, data)
+        call("obs_data_release", None, data)
+        script.script_update(None)
     properties = script.script_properties() if script else None
     if properties is None:
         return {}

@@ -27,8 +27,9 @@ PLACEMENTS = {
 }
 
 
-def chosen(*photos: Path, **more: Any) -> dict[str, Any]:
-    return {"images": [{"value": str(photo)} for photo in photos], **more}
+def listed(*photos: Path) -> list[dict[str, str]]:
+    """Photos in the panel's list."""
+    return [{"value": str(photo)} for photo in photos]
 
 
 def shapes(studio: Studio) -> dict[str, Any]:
@@ -38,50 +39,53 @@ def shapes(studio: Studio) -> dict[str, Any]:
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_chosen_photos_are_added_where_the_person_wants_them(
-    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any, placement: str
+    studio: Studio, photo: Path, other_photo: Path, expected_layer: Any, placement: str
 ) -> None:
-    with open_studio(tmp_path, settings=chosen(photo, other_photo, placement=placement)) as studio:
-        assert "Added to Scene: 2." in studio.panel("add")["said"]["description"]
-        studio.wait_for_layer("astronaut", expected_layer(photo, longest_side=2160))
-        studio.wait_for_layer("mirrored", expected_layer(other_photo, longest_side=2160))
-        found = shapes(studio)
-        assert list(found) == ["background", "astronaut", "mirrored"]
-        shape = found["astronaut"]
-        box = tuple(int(shape[name]) for name in ("positionX", "positionY", "boundsWidth", "boundsHeight"))
-        assert box == PLACEMENTS[placement]
-        fills = placement == "full_frame"
-        assert shape["boundsType"] == ("OBS_BOUNDS_SCALE_OUTER" if fills else "OBS_BOUNDS_SCALE_INNER")
-        assert "Put photos into the list above first." in studio.panel("add")["said"]["description"]
-        states = studio.panel("refresh")["portraits"]["description"]
-        assert "astronaut – Ready: 512 × 512" in states
-        assert "mirrored – " in states
+    panel = studio.panel("add", images=listed(photo, other_photo), placement=placement)
+    assert "Added to Scene: 2." in panel["said"]["description"]
+    studio.wait_for_layer("astronaut", expected_layer(photo, longest_side=2160))
+    studio.wait_for_layer("mirrored", expected_layer(other_photo, longest_side=2160))
+    found = shapes(studio)
+    assert list(found) == ["background", "astronaut", "mirrored"]
+    shape = found["astronaut"]
+    box = tuple(int(shape[name]) for name in ("positionX", "positionY", "boundsWidth", "boundsHeight"))
+    assert box == PLACEMENTS[placement]
+    fills = placement == "full_frame"
+    assert shape["boundsType"] == ("OBS_BOUNDS_SCALE_OUTER" if fills else "OBS_BOUNDS_SCALE_INNER")
+    assert "Put photos into the list above first." in studio.panel("add")["said"]["description"]
+    studio.wait_for_state("mirrored", "Ready")
+    states = studio.panel("refresh")["portraits"]["description"]
+    assert "astronaut – Ready: 512 × 512" in states
+    assert "mirrored – Ready: 512 × 512" in states
+    studio.remove("astronaut")
+    studio.remove("mirrored")
 
 
-def test_in_studio_mode_photos_go_into_the_scene_that_is_edited(
-    tmp_path: Path, photo: Path, expected_layer: Any
-) -> None:
-    with open_studio(tmp_path, settings=chosen(photo)) as studio:
-        studio.requests.create_scene("next")
-        studio.requests.set_studio_mode_enabled(True)
-        studio.requests.set_current_preview_scene("next")
-        wait_until(lambda: studio.requests.get_current_preview_scene().current_preview_scene_name == "next")
-        studio.panel("add")
-        (item,) = studio.requests.get_scene_item_list("next").scene_items
-        assert item["sourceName"] == "astronaut"
-        studio.wait_for_state("astronaut", "Ready")
-        studio.requests.trigger_studio_mode_transition()
-        time.sleep(1)
-        face = studio.pixels("next", 1280, 720)[150:210, 570:625, :3].astype(int)
-        expected = np.asarray(Image.open(photo).convert("RGB").resize((720, 720)))[150:210, 290:345]
-        assert np.abs(face - expected).mean() < 6
+def test_in_studio_mode_photos_go_into_the_scene_that_is_edited(studio: Studio, photo: Path) -> None:
+    studio.requests.create_scene("next")
+    studio.requests.set_studio_mode_enabled(True)
+    studio.requests.set_current_preview_scene("next")
+    wait_until(lambda: studio.requests.get_current_preview_scene().current_preview_scene_name == "next")
+    studio.panel("add", images=listed(photo), placement="fit_height")
+    (item,) = studio.requests.get_scene_item_list("next").scene_items
+    assert item["sourceName"] == "astronaut"
+    studio.wait_for_state("astronaut", "Ready")
+    studio.requests.trigger_studio_mode_transition()
+    time.sleep(1)
+    face = studio.pixels("next", 1280, 720)[150:210, 570:625, :3].astype(int)
+    expected = np.asarray(Image.open(photo).convert("RGB").resize((720, 720)))[150:210, 290:345]
+    assert np.abs(face - expected).mean() < 6
+    studio.requests.set_studio_mode_enabled(False)
+    studio.requests.set_current_program_scene(SCENE)
+    studio.requests.remove_scene("next")
+    wait_until(lambda: "astronaut" not in [found["inputName"] for found in studio.requests.get_input_list().inputs])
 
 
 def test_new_portraits_begin_with_the_chosen_preset_and_keep_it(
     tmp_path: Path, photo: Path, expected_layer: Any
 ) -> None:
-    settings = chosen(photo, new_preset="livestream_overlay")
-    with open_studio(tmp_path, settings=settings) as studio:
-        studio.panel("add")
+    with open_studio(tmp_path) as studio:
+        studio.panel("add", images=listed(photo), new_preset="livestream_overlay")
         overlay = {"crop": True, "erosion": 1, "feather": 1, "longest_side": 2160}
         studio.wait_for_layer("astronaut", expected_layer(photo, **overlay))
         studio.add("given", photo, feather=9)  # what is asked for goes before the preset
@@ -93,66 +97,68 @@ def test_new_portraits_begin_with_the_chosen_preset_and_keep_it(
         studio.wait_for_layer("astronaut", expected_layer(photo, **overlay), timeout=20)
 
 
-def test_a_still_from_the_panel_makes_a_portrait_and_renews_it(tmp_path: Path, photo: Path) -> None:
-    settings = {"still_source": "camera", "placement": "left_third"}
-    with open_studio(tmp_path, settings=settings) as studio:
-        studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
-        assert "camera" in studio.panel()["still_source"]["items"]
-        studio.panel("take_still")
-        wait_until(lambda: "camera 2" in shapes(studio))
-        studio.wait_for_state("camera 2", "Ready: 512 × 512")
-        assert int(shapes(studio)["camera 2"]["boundsWidth"]) == PLACEMENTS["left_third"][2]
-        first = studio.requests.get_input_settings("camera 2").input_settings["still"]
-        studio.requests.trigger_hot_key_by_name("cvmatte.take_still")
-        wait_until(lambda: studio.requests.get_input_settings("camera 2").input_settings["still"] != first)
-        studio.wait_for_state("camera 2", "Ready: 512 × 512")
-        assert list(shapes(studio)) == ["background", "camera", "camera 2"]
+def test_a_still_from_the_panel_makes_a_portrait_and_renews_it(studio: Studio, photo: Path) -> None:
+    assert "Choose a source to take the still from." in studio.panel("take_still")["said"]["description"]
+    studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
+    assert "camera" in studio.panel()["still_source"]["items"]
+    studio.panel("take_still", still_source="camera", placement="left_third")
+    wait_until(lambda: "camera 2" in shapes(studio))
+    studio.wait_for_state("camera 2", "Ready: 512 × 512")
+    assert int(shapes(studio)["camera 2"]["boundsWidth"]) == PLACEMENTS["left_third"][2]
+    first = studio.requests.get_input_settings("camera 2").input_settings["still"]
+    studio.requests.trigger_hot_key_by_name("cvmatte.take_still")
+    wait_until(lambda: studio.requests.get_input_settings("camera 2").input_settings["still"] != first)
+    studio.wait_for_state("camera 2", "Ready: 512 × 512")
+    assert list(shapes(studio)) == ["background", "camera", "camera 2"]
+    studio.remove("camera")
+    studio.remove("camera 2")
 
 
 def test_a_folder_is_cut_out_with_progress_and_an_archive(
-    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
+    studio: Studio, tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
 ) -> None:
     folder = tmp_path / "team"
     folder.mkdir()
     for name in ("anna", "berta", "carla"):
         Image.open(photo).save(folder / f"{name}.png")
     (folder / "broken.jpg").write_bytes(other_photo.read_bytes()[:5000])
-    with open_studio(tmp_path / "obs", settings={"folder": str(folder)}) as studio:
-        panel = studio.panel("folder_start")
-        assert panel["folder_cancel"]["visible"]
-        wait_until(lambda: " of 4: " in studio.panel("refresh")["folder_state"]["description"], 60)
-        done = wait_until(
-            lambda: (text := studio.panel("refresh")["folder_state"]["description"]).startswith("<span>Done") and text,
-            120,
-        )
-        assert "Done: 3 cut out, 1 failed." in done
-        assert "broken.jpg" in done
-        (archive,) = (studio.data / "outputs").rglob("*.zip")
-        assert archive.as_uri() in done
-        with zipfile.ZipFile(archive) as opened:
-            assert sorted(opened.namelist()) == ["anna.png", "berta.png", "carla.png"]
-            pixels = np.asarray(Image.open(opened.open("anna.png")))
-        assert np.array_equal(pixels, expected_layer(photo))
+    assert studio.panel("folder_start", folder=str(folder))["folder_cancel"]["visible"]
+    wait_until(lambda: " of 4: " in studio.panel("refresh")["folder_state"]["description"], 60)
+
+    def finished() -> str:
+        text = studio.panel("refresh")["folder_state"]["description"]
+        return text if text.startswith("<span>Done") else ""
+
+    done = wait_until(finished, 120)
+    assert "Done: 3 cut out, 1 failed." in done
+    assert "broken.jpg" in done
+    (archive,) = (studio.data / "outputs").rglob("*.zip")
+    assert archive.as_uri() in done
+    with zipfile.ZipFile(archive) as opened:
+        assert sorted(opened.namelist()) == ["anna.png", "berta.png", "carla.png"]
+        pixels = np.asarray(Image.open(opened.open("anna.png")))
+    assert np.array_equal(pixels, expected_layer(photo))
+    archive.unlink()
 
 
-def test_a_folder_can_be_cancelled(tmp_path: Path, photo: Path) -> None:
+def test_a_folder_can_be_cancelled(studio: Studio, tmp_path: Path, photo: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(30):
         Image.open(photo).save(folder / f"{number}.png")
-    with open_studio(tmp_path / "obs", settings={"folder": str(folder)}) as studio:
-        studio.panel("folder_start")
-        wait_until(lambda: " of 30: " in studio.panel("refresh")["folder_state"]["description"], 60)
-        studio.panel("folder_cancel")
-        wait_until(lambda: not studio.panel("refresh")["folder_cancel"]["visible"], 30)
-        assert "cancelled" in studio.panel()["folder_state"]["description"]
-        assert not list((studio.data / "outputs").rglob("*.zip"))
-        studio.add("after", photo)
-        studio.wait_for_state("after", "Ready")
+    studio.panel("folder_start", folder=str(folder))
+    wait_until(lambda: " of 30: " in studio.panel("refresh")["folder_state"]["description"], 60)
+    studio.panel("folder_cancel")
+    wait_until(lambda: not studio.panel("refresh")["folder_cancel"]["visible"], 30)
+    assert "cancelled" in studio.panel()["folder_state"]["description"]
+    assert not list((studio.data / "outputs").rglob("*.zip"))
+    studio.add("after", photo)
+    studio.wait_for_state("after", "Ready")
+    studio.remove("after")
 
 
 def test_tidying_keeps_what_is_in_use_and_the_newest(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
-    with open_studio(tmp_path, settings={"keep": 1}) as studio:
+    with open_studio(tmp_path) as studio:
         studio.add("portrait", photo)
         for erosion in range(4):
             studio.set("portrait", erosion=erosion)
@@ -162,7 +168,7 @@ def test_tidying_keeps_what_is_in_use_and_the_newest(tmp_path: Path, photo: Path
         studio.wait_for_layer("portrait", expected_layer(photo))
         outputs = studio.data / "outputs"
         assert len(list(outputs.glob("*.png"))) == 4
-        assert "Removed 2 layers" in studio.panel("tidy")["said"]["description"]
+        assert "Removed 2 layers" in studio.panel("tidy", keep=1)["said"]["description"]
         kept = {np.asarray(Image.open(path)).tobytes() for path in outputs.glob("*.png")}
         assert kept == {expected_layer(photo, erosion=erosion).tobytes() for erosion in (0, 3)}
 

@@ -278,6 +278,17 @@ def test_a_portrait_removed_in_mid_job_is_forgotten(studio: Studio, photo: Path,
     studio.remove("after")
 
 
+def test_a_portrait_that_takes_the_place_of_a_removed_one_is_found(studio: Studio) -> None:
+    """libobs gives it the same memory, as soon as it can."""
+    for _ in range(40):
+        studio.add("short-lived", "")
+        studio.wait_for_state("short-lived", "Choose a photo.", timeout=10)
+        studio.requests.remove_input("short-lived")
+        wait_until(
+            lambda: "short-lived" not in [found["inputName"] for found in studio.requests.get_input_list().inputs]
+        )
+
+
 def test_what_changes_while_nothing_draws_a_portrait_is_there_when_it_is_shown(
     studio: Studio, portrait: str, photo: Path, expected_layer: Any
 ) -> None:
