@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from .. import guided
 from ..errors import CvmatteError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -85,11 +86,8 @@ class RecurrentVideoMatting:
         except Exception as error:
             logger.exception("running the network on %d x %d", width, height)
             raise ModelError("model_failed", model="rvm-mobilenetv3") from error
-        rows, columns = region
         result = np.zeros((height, width), np.float32)
-        inside = (columns.stop - columns.start, rows.stop - rows.start)
-        enlarged = cv2.resize(alpha, inside, interpolation=cv2.INTER_CUBIC)
-        result[region] = np.clip(enlarged, 0, 1)
+        result[region] = guided.enlarge_alpha(np.clip(alpha, 0, 1), picture[: size[1], : size[0]], rgb[region])
         return result
 
 
