@@ -27,7 +27,7 @@ from .settings import MatteSettings
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
-_RESULT_VERSION = 2  # to be raised when the same request comes to give another layer: kept ones are then made anew
+_RESULT_VERSION = 3  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
 class FrameUnusable(Exception):

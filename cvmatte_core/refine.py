@@ -80,9 +80,11 @@ def erode(alpha: np.ndarray, pixels: int) -> np.ndarray:
     return result
 
 
-def feather(alpha: np.ndarray, pixels: int) -> np.ndarray:
+def feather(alpha: np.ndarray, pixels: int, direction: str = "centre") -> np.ndarray:
     """The edge softened by a Gaussian blur over about so many pixels (twice its sigma).
 
+    direction: "centre" softens to both sides of the edge; "inward" adds nothing outside of it, and "outward" takes
+    nothing from inside: there the blur's other half is cut off and the rest stretched to the whole of 0..1.
     alpha: float32 in 0..1, shape (H, W); the same returned. A wide blur runs on a reduced picture, which changes no
     pixel by more than 1/255.
     """
@@ -108,6 +110,10 @@ def feather(alpha: np.ndarray, pixels: int) -> np.ndarray:
         small = cv2.GaussianBlur(small, (0, 0), rest**0.5 / reduction)
         wide = cv2.resize(small, (wide.shape[1], wide.shape[0]), interpolation=cv2.INTER_LINEAR)
         blurred = wide[margin : margin + height, margin : margin + width]
+    if direction == "inward":
+        blurred = np.minimum(region, 2 * blurred - 1)
+    elif direction == "outward":
+        blurred = np.maximum(region, 2 * blurred)
     result = np.zeros_like(alpha)
     result[inside] = np.clip(blurred, 0, 1)
     return result

@@ -68,6 +68,7 @@ class MatteSettings:
     threshold: int = _control(INTEGER, 0, "edge", maximum=255)
     erosion: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
     feather: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
+    feather_direction: str = _control(CHOICE, "centre", "edge", choices=("centre", "inward", "outward"))
     decontaminate: bool = _control(SWITCH, True, "edge")
     background: str = _control(CHOICE, "transparent", "background", choices=("transparent", "colour", "image", "blur"))
     background_colour: str = _control(COLOUR, "#00b140", "background", shown_when=("background", "colour"))

@@ -87,6 +87,21 @@ def test_a_photo_larger_than_the_network_sees_keeps_its_size(matter: Matter, pho
     assert matte.alpha[150, 300] == 0
 
 
+def test_a_person_small_in_a_large_photo_keeps_the_detail_of_a_close_one(
+    matter: Matter, photo: Path, tmp_path: Path
+) -> None:
+    close = matter(photo, MatteSettings())
+    wall = np.full((1500, 2000, 3), (90, 140, 120), np.float32)
+    share, spot = close.alpha[..., None], np.s_[988:, 800:1312]
+    wall[spot] = share * close.foreground + (1 - share) * wall[spot]
+    far = tmp_path / "far.png"
+    Image.fromarray(np.rint(wall).astype(np.uint8)).save(far, compress_level=1)
+    alpha = matter(far, MatteSettings()).alpha
+    assert np.abs(alpha[spot] - close.alpha).mean() < 0.02
+    alpha[spot] = 0
+    assert alpha.mean() < 0.001
+
+
 def test_progress_is_told_and_a_cancel_ends_the_job(photo: Path) -> None:
     told: list[tuple[str, int, int]] = []
     cancelled = threading.Event()
@@ -98,7 +113,7 @@ def test_progress_is_told_and_a_cancel_ends_the_job(photo: Path) -> None:
 
     with pytest.raises(Cancelled):
         Matter()(photo, MatteSettings(), on_progress=on_progress, cancelled=cancelled)
-    assert [step for step in told if step[0] == "network"] == [("network", 0, 4), ("network", 1, 4), ("network", 2, 4)]
+    assert [step for step in told if step[0] == "network"] == [("network", 0, 5), ("network", 1, 5), ("network", 2, 5)]
 
 
 def test_an_unchanged_file_is_not_read_again(
@@ -289,7 +304,7 @@ def test_a_burst_takes_no_more_passes_than_the_still_alone(photo: Path) -> None:
     for count in (1, 3, 9):
         told: list[tuple[str, int, int]] = []
         Matter()(photo, MatteSettings(), burst=[rgb] * count, on_progress=lambda *step, told=told: told.append(step))
-        assert [step for step in told if step[0] == "network"] == [("network", done, 4) for done in range(5)]
+        assert [step for step in told if step[0] == "network"] == [("network", done, 5) for done in range(6)]
 
 
 def test_bad_input_leaves_the_matter_working(matter: Matter, photo: Path, tmp_path: Path) -> None:

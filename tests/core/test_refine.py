@@ -90,6 +90,18 @@ def test_feather_is_a_gaussian_blur_however_it_is_computed(pixels: int) -> None:
     assert 0 <= result.min() <= result.max() <= 1
 
 
+def test_feather_inward_adds_nothing_and_outward_takes_nothing() -> None:
+    alpha = disc(softness=1)
+    inward, outward = refine.feather(alpha, 10, "inward"), refine.feather(alpha, 10, "outward")
+    assert (inward <= alpha).all()
+    assert (outward >= alpha).all()
+    assert np.sqrt(inward.sum() / np.pi) == pytest.approx(60 - 4, abs=1)  # 0.8 sigma: the half Gaussian's mean
+    assert np.sqrt(outward.sum() / np.pi) == pytest.approx(60 + 4, abs=1)
+    for feathered in (inward, outward):
+        assert ((feathered > 0.05) & (feathered < 0.95)).sum() > 5 * ((alpha > 0.05) & (alpha < 0.95)).sum()
+        assert np.abs(np.diff(feathered[100])).max() < 0.2  # no cliff
+
+
 def test_the_main_person_stays_whole_and_the_other_leaves_no_trace() -> None:
     main, other = [(100, 120, 60)], [(120, 330, 40)]
     alpha = people((200, 400), main + other, softness=24)

@@ -1,0 +1,74 @@
+"""The measures on tiny cases with known answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvmatte_core import measures
+
+
+def square(size: int = 40, low: int = 10, high: int = 30, inside: float = 1) -> np.ndarray:
+    alpha = np.zeros((size, size), np.float32)
+    alpha[low:high, low:high] = inside
+    return alpha
+
+
+def test_a_perfect_matte_has_no_error() -> None:
+    soft = square()
+    soft[10:12] *= 0.5
+    assert set(measures.differences(soft, soft).values()) == {0.0}
+    colours = np.random.default_rng(1).random((40, 40, 3))
+    assert measures.recomposite_error(soft, colours, soft, colours) == 0
+
+
+def test_differences_by_hand() -> None:
+    truth = np.array([[0, 0, 1, 1]], np.float32)
+    found = measures.differences(np.array([[0, 0.5, 1, 0.75]], np.float32), truth)
+    assert found["sad"] == pytest.approx(0.75)
+    assert found["mad"] == pytest.approx(0.75 / 4)
+    assert found["mse"] == pytest.approx((0.25 + 0.0625) / 4)
+    assert found["mad_edge"] == 0  # nothing is soft in the truth
+
+
+def test_the_edge_band_is_what_is_soft_and_four_pixels_around() -> None:
+    truth = np.zeros((30, 30), np.float32)
+    truth[15, 15] = 0.5
+    band = measures.edge_band(truth)
+    assert band.sum() == 81
+    assert band[11:20, 11:20].all()
+
+
+def test_a_step_s_gradient_is_the_derivative_of_gaussian_s_response() -> None:
+    truth, nothing = np.zeros((40, 40), np.float32), np.zeros((40, 40), np.float32)
+    truth[:, 20:] = 1
+    places = np.arange(-5, 6)
+    gauss = np.exp(-(places**2) / (2 * 1.4**2))
+    slope = places * gauss / np.linalg.norm(places * gauss)
+    expected = (slope[places > 0].sum() * (gauss / np.linalg.norm(gauss)).sum()) ** 2
+    errors = measures.gradient_error(nothing, truth)
+    # A pixel beside the step sees one weight more on its side, and that one is 0.
+    assert errors[20, 20] == pytest.approx(expected, rel=1e-6)
+    assert errors[20, 5] == pytest.approx(0, abs=1e-9)
+
+
+def test_an_island_counts_as_unconnected_and_a_faint_one_does_not() -> None:
+    truth = square()
+    island, faint = truth.copy(), truth.copy()
+    island[2:4, 2:4], faint[2:4, 2:4] = 1, 0.1
+    assert measures.connectivity_error(island, truth).sum() == pytest.approx(4)
+    assert measures.connectivity_error(faint, truth).sum() == 0
+
+
+def test_measures_do_not_depend_on_the_picture_s_orientation() -> None:
+    random = np.random.default_rng(3)
+    # With a body: which of equally large parts is taken for it, noise alone would leave to chance.
+    alpha, truth = (np.maximum(random.random((40, 40)).astype(np.float32) * 0.9, square()) for _ in range(2))
+    straight, turned = measures.differences(alpha, truth), measures.differences(alpha[::-1, ::-1], truth[::-1, ::-1])
+    assert turned == pytest.approx(straight)
+
+
+def test_a_halo_of_a_tenth_shows_as_alpha_times_it() -> None:
+    truth = np.full((20, 20), 0.5, np.float32)
+    colours = np.full((20, 20, 3), 0.4)
+    assert measures.recomposite_error(truth, colours + 0.1, truth, colours) == pytest.approx(0.05)
