@@ -41,7 +41,8 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray) -> np.n
                 for values in (slope, offset, trust)
             )
             led = cv2.transform(cv2.multiply(slopes, rgb[tile], scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
-            result[tile] += shares * (np.clip(led + offsets, 0, 1) - result[tile])
+            flat += shares * (np.clip(led + offsets, 0, 1) - flat)
+            np.clip(flat, 0, 1, out=flat)  # rounding leaves it by a hair
     return result
 
 
