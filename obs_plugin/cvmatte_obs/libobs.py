@@ -281,6 +281,32 @@ obs_sceneitem_set_alignment = function("obs_sceneitem_set_alignment", None, _poi
 obs_sceneitem_set_pos = function("obs_sceneitem_set_pos", None, _pointer, POINTER(Vec2))
 
 
+def _find_active_modal_widget() -> Any:
+    """Qt's QApplication::activeModalWidget, out of the libraries that OBS runs on; None where it isn't found."""
+    windows = sys.platform == "win32"
+    name = "?activeModalWidget@QApplication@@SAPEAVQWidget@@XZ" if windows else "_ZN12QApplication17activeModalWidgetEv"
+    for library in ("Qt6Widgets", "Qt5Widgets") if windows else (None,):
+        try:
+            found = getattr(ctypes.CDLL(library), name)
+        except (OSError, AttributeError):
+            continue
+        found.restype, found.argtypes = c_void_p, []
+        return found
+    return None
+
+
+_active_modal_widget = _find_active_modal_widget()
+
+
+def may_redraw_properties() -> bool:
+    """Whether a properties dialog may be redrawn now.
+
+    OBS crashes when that happens under a file dialog that was opened from it: the field that the chosen path is to go
+    into has been deleted. Where it can't be told, never.
+    """
+    return _active_modal_widget is not None and not _active_modal_widget()
+
+
 def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
     """The call's result; where it raises, the error goes to OBS's log instead of into C, and the result is None."""
     try:

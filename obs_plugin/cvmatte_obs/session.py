@@ -241,7 +241,8 @@ class Session:
             self._on_take_still(portrait)
         if portrait.still is not None:
             self._advance_still(portrait)
-        if portrait.refresh_wanted and time.monotonic() - portrait.changed_at > _QUIET_SECONDS:
+        quiet = time.monotonic() - portrait.changed_at > _QUIET_SECONDS
+        if portrait.refresh_wanted and quiet and libobs.may_redraw_properties():
             portrait.refresh_wanted = False
             libobs.obs_source_update_properties(source)
 

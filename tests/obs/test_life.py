@@ -349,3 +349,26 @@ def test_undo_and_redo_of_a_removal_bring_the_layer_back(tmp_path: Path, photo: 
         studio.wait_for_layer("portrait", expected_layer(photo, erosion=2), timeout=20)
         studio.set("portrait", erosion=5)
         studio.wait_for_layer("portrait", expected_layer(photo, erosion=5))
+
+
+def test_a_file_dialog_that_is_open_while_a_portrait_becomes_ready_does_no_harm(
+    tmp_path: Path, photo: Path, chosen: Path, expected_layer: Any
+) -> None:
+    """OBS crashes when a properties dialog is redrawn under the file dialog that was opened from it."""
+    with open_studio(tmp_path / "obs") as studio:
+        studio.add("portrait", "")
+        studio.requests.open_input_properties_dialog("portrait")
+        dialog = studio.obs.window("^Properties for")
+        studio.obs.place(dialog, 720, 570)
+        time.sleep(0.5)
+        for path in (photo, chosen):  # the second time while the first is being cut out
+            studio.obs.click(645, 319)  # Browse
+            studio.obs.window("^Photo$")
+            time.sleep(4)
+            studio.obs.xdotool("type", str(path))
+            studio.obs.xdotool("key", "Return")
+            time.sleep(0.3)
+        studio.wait_for_layer("portrait", expected_layer(photo))
+        studio.wait_for_state("portrait", "Ready")
+        studio.obs.click(570, 540)  # OK
+        time.sleep(1)
