@@ -6,7 +6,6 @@ Whoever runs it decides what happens between two photos: see Batch.run.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from . import compose, files, images, outputs, paths
-from .errors import Cancelled, CvmatteError, ImageError, OutputError, WorkerError
+from .errors import Cancelled, CvmatteError, ImageError, WorkerError
 from .matting import Matte, Matter
 from .settings import MatteSettings
 from .worker.protocol import error_from_wire, error_to_wire
@@ -193,7 +192,7 @@ def _new_folder(name: str) -> Path:
     try:
         folder.mkdir(parents=True)
     except OSError as error:
-        raise _output_error(error, folder.parent) from error
+        raise files.output_error(error, folder.parent) from error
     return folder
 
 
@@ -209,10 +208,6 @@ def _explained(error: Exception, name: str) -> CvmatteError:
 def _write(path: Path, content: bytes) -> None:
     with files.atomic_write(path) as file:
         file.write(content)
-
-
-def _output_error(error: OSError, folder: Path) -> OutputError:
-    return OutputError("disk_full" if error.errno == errno.ENOSPC else "cannot_write", folder=str(folder))
 
 
 class _Journal:
@@ -281,4 +276,4 @@ class _Journal:
                 # The break comes first: the line before it may have been cut off.
                 file.write(b"\n" + json.dumps(step).encode("ascii"))
         except OSError as error:
-            raise _output_error(error, self._output_folder) from error
+            raise files.output_error(error, self._output_folder) from error

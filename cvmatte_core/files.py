@@ -28,11 +28,16 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             yield file
         temporary.replace(path)
     except OSError as error:
-        key = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write"
-        raise OutputError(key, folder=str(path.parent)) from error
+        raise output_error(error, path.parent) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def output_error(error: OSError, folder: Path) -> OutputError:
+    """What to tell the person of a write into a folder that failed."""
+    key = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write"
+    return OutputError(key, folder=str(folder))
 
 
 def remove_stale(folder: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 from PIL import (
     BmpImagePlugin,
@@ -168,6 +169,16 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             if converted is not None:
                 return converted
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def reduced(rgb: np.ndarray, longest_side: int) -> np.ndarray:
+    """A picture no side of which is longer than `longest_side` pixels (0: as it is): uint8 RGB, shape (H, W, 3)."""
+    height, width = rgb.shape[:2]
+    scale = longest_side / max(height, width)
+    if not longest_side or scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray) -> None:

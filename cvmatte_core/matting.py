@@ -235,7 +235,7 @@ class Matter:
         if photo.alpha is not None:
             grey = np.full_like(seen, _BEHIND_TRANSPARENT)
             seen = cv2.blendLinear(seen, grey, photo.alpha, 1 - photo.alpha)
-        frames = [_reduced(frame, settings.longest_side) for frame in burst]
+        frames = [images.reduced(frame, settings.longest_side) for frame in burst]
         before = [frame for frame in frames if frame.shape == seen.shape]
         estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
         alpha = refine.clean_alpha(estimate)
@@ -305,13 +305,3 @@ def _state_of(path: Path) -> Hashable:
     except (OSError, ValueError):  # what is wrong with it, reading it will say
         return None
     return str(path), status.st_size, status.st_mtime_ns
-
-
-def _reduced(rgb: np.ndarray, longest_side: int) -> np.ndarray:
-    """A frame as small as decoding would have made it; 0: as it is."""
-    height, width = rgb.shape[:2]
-    scale = longest_side / max(height, width)
-    if not longest_side or scale >= 1:
-        return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)

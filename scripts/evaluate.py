@@ -30,13 +30,13 @@ import numpy as np
 
 import matte as matte_script
 from cvmatte_core import compose, images, measures
+from cvmatte_core.batch import SUFFIXES
 from cvmatte_core.errors import CvmatteError
 from cvmatte_core.matting import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.texts import system_texts
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite")
 _COLUMNS = (
     *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "sad", "sad_edge"),
@@ -74,7 +74,7 @@ def composites(folder: Path) -> Iterator[Case]:
     for cutout in sorted((folder / "cutouts").glob("*.png")):
         rgba = images.read_layer(cutout).astype(np.float32) / 255
         colours, alpha = rgba[..., :3], rgba[..., 3]
-        for background in sorted(path for path in (folder / "backgrounds").iterdir() if path.suffix in _PICTURES):
+        for background in sorted(path for path in (folder / "backgrounds").iterdir() if path.suffix in SUFFIXES):
             behind = images.decode(images.read(background), background.name).rgb
             behind = cv2.resize(behind, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
             behind = cv2.GaussianBlur(behind, (0, 0), 2).astype(np.float32) / 255
@@ -87,12 +87,12 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
     """(picture, alpha) of every photo that has one, in the order of their names."""
     found = []
     for sub in _IMAGE_FOLDERS:
-        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in _PICTURES):
+        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in SUFFIXES):
             alphas = [path for name in _ALPHA_FOLDERS for path in folder.glob(f"{name}/*") if path.stem == picture.stem]
             found += [(picture, alpha) for alpha in alphas[:1]]
     for alpha in sorted(folder.glob("*.alpha.png")):
         name = alpha.name.removesuffix(".alpha.png")
-        found += [(folder / (name + end), alpha) for end in _PICTURES if (folder / (name + end)).exists()][:1]
+        found += [(folder / (name + end), alpha) for end in SUFFIXES if (folder / (name + end)).exists()][:1]
     return found
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from .. import guided
+from .. import guided, images
 from ..errors import CvmatteError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _people(alpha: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
 def _look(rgb: np.ndarray, side: int) -> tuple[np.ndarray, tuple[int, int]]:
     """What the network looks at, uint8 RGB, at least as large as its encoder needs; and (width, height) of its part
     that isn't padding."""
-    small = _shrunk(rgb, side)
+    small = images.reduced(rgb, side)
     return _padded(small, _SHORTEST_SIDE), (small.shape[1], small.shape[0])
 
 
@@ -150,15 +150,6 @@ def _source(picture: np.ndarray) -> np.ndarray:
     source = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
     source /= 255
     return source
-
-
-def _shrunk(rgb: np.ndarray, longest_side: int) -> np.ndarray:
-    height, width = rgb.shape[:2]
-    scale = longest_side / max(height, width)
-    if scale >= 1:
-        return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _padded(rgb: np.ndarray, shortest_side: int) -> np.ndarray:

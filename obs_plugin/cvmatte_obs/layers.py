@@ -14,7 +14,7 @@ from . import controls, libobs
 
 SOURCE_ID = b"cvmatte_portrait"
 HELPER_FILE = b"file"  # image_source's own key
-_HELPER_ID, _HELPER_SETTINGS = b"image_source", b"settings"
+_HELPER_ID, _HELPER_SETTINGS = "image_source", b"settings"
 
 FIT_HEIGHT = "fit_height"
 PLACEMENTS = (FIT_HEIGHT, "bottom_centre", "left_third", "right_third", "full_frame")
@@ -73,13 +73,16 @@ def helper_image(data: int) -> str:
 def set_helper_image(source: int, helper: int, name: str, image: str) -> None:
     """Let a portrait's helper stand for another file, now and when OBS makes it again. name: for OBS's dialog."""
     change(helper, {HELPER_FILE: image})
-    data = _data({b"id": _HELPER_ID.decode(), b"name": name})
-    _add_helper_settings(data, image)
+    data = libobs.obs_data_create()
+    _add_helper(data, name, image)
     libobs.obs_source_update(source, data)
     libobs.obs_data_release(data)
 
 
-def _add_helper_settings(data: int, image: str) -> None:
+def _add_helper(data: int, name: str, image: str) -> None:
+    """Put what OBS makes the helper from into a portrait's settings."""
+    controls.set_string(data, b"id", _HELPER_ID)
+    controls.set_string(data, b"name", name)
     settings = _data({HELPER_FILE: image})
     libobs.obs_data_set_bool(settings, b"unload", True)  # it is never shown, so its picture is never loaded
     libobs.obs_data_set_obj(data, _HELPER_SETTINGS, settings)
@@ -114,8 +117,8 @@ def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str)
     scene = current_scene()
     if not scene:
         return None
-    data = _data({**settings, b"id": _HELPER_ID.decode(), b"name": name})
-    _add_helper_settings(data, str(settings.get(controls.IMAGE, "")))
+    data = _data(settings)
+    _add_helper(data, name, str(settings.get(controls.IMAGE, "")))
     unused = _unused_name(name).encode("utf-8", "replace")
     source = libobs.obs_source_create(SOURCE_ID, unused, data, None)
     libobs.obs_data_release(data)
@@ -157,7 +160,7 @@ def place(item: int, placement: str) -> None:
 def _unused_name(wanted: str) -> str:
     name, number = wanted, 1
     while True:
-        taken = libobs.obs_get_source_by_name(name.encode("utf-8", "replace"))
+        taken = libobs.source_named(name)
         if not taken:
             return name
         libobs.obs_source_release(taken)

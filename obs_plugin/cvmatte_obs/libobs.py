@@ -242,7 +242,6 @@ obs_data_get_obj = lockless("obs_data_get_obj", _pointer, _pointer, c_char_p)
 obs_data_set_string = lockless("obs_data_set_string", None, _pointer, c_char_p, c_char_p)
 obs_data_set_default_string = lockless("obs_data_set_default_string", None, _pointer, c_char_p, c_char_p)
 obs_data_set_default_int = lockless("obs_data_set_default_int", None, _pointer, c_char_p, c_longlong)
-obs_data_set_default_bool = lockless("obs_data_set_default_bool", None, _pointer, c_char_p, c_bool)
 
 _property_of = (_pointer, c_char_p, c_char_p)
 obs_properties_create = lockless("obs_properties_create", _pointer)
@@ -305,6 +304,15 @@ def may_redraw_properties() -> bool:
     into has been deleted. Where it can't be told, never.
     """
     return _active_modal_widget is not None and not _active_modal_widget()
+
+
+def source_name(source: int) -> str:
+    return (obs_source_get_name(source) or b"").decode("utf-8", "replace")
+
+
+def source_named(name: str) -> int | None:
+    """The source of that name, with a reference to be released; None where there is none."""
+    return obs_get_source_by_name(name.encode("utf-8", "replace"))
 
 
 def guarded(call: Callable[..., Any], *arguments: Any) -> Any:

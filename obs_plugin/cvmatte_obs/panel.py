@@ -226,7 +226,7 @@ class Panel:
         elif not scene:
             self._said = self._texts("panel.no_scene")
         else:
-            name = (libobs.obs_source_get_name(scene) or b"").decode("utf-8", "replace")
+            name = libobs.source_name(scene)
             placement = self._value(_PLACEMENT)
             added = [
                 layers.add_portrait(photo.stem or photo.name, {controls.IMAGE: str(photo)}, placement)

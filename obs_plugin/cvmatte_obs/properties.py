@@ -30,7 +30,7 @@ def fill(session: Session, portrait: Portrait, properties: int, source: int) -> 
     try:
         session.complete(source, settings)
         session.client.start()  # somebody is about to need the worker: their first layer need not wait for its start
-        own_name = (libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace")
+        own_name = libobs.source_name(source)
         _add_input(properties, portrait, texts, session.image_filter, own_name, settings)
         _add_state(properties, portrait)
         if portrait.values is not None and portrait.values.image:

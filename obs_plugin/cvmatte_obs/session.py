@@ -129,17 +129,16 @@ class Session:
         for portrait in SOURCE_TYPE.portraits():
             with SOURCE_TYPE.source(portrait) as source:
                 if source:
-                    found.append((_name_of(source), portrait.state))
+                    found.append((libobs.source_name(source), portrait.state))
         return found
 
     def layers_in_use(self) -> set[str]:
-        """The keys of the layers that portraits show or wait for."""
-        return {
-            key
-            for portrait in SOURCE_TYPE.portraits()
-            for key in (portrait.shown, *(job.request.key for job in [portrait.job] if job is not None))
-            if key is not None
-        }
+        """The keys of the layers that portraits show, and of those under way."""
+        keys: set[Any] = set()
+        for portrait in SOURCE_TYPE.portraits():
+            job = portrait.job  # read once: the session's thread may change it meanwhile
+            keys |= {portrait.shown, job.request.key if job is not None else None}
+        return keys - {None}
 
     def complete(self, source: int, settings: int) -> None:
         """Give a new portrait the defaults that hold now as its own values.
@@ -298,7 +297,7 @@ class Session:
         names = layers.names_in_current_scene([name for name, _ in self.portraits()]) if in_scene else None
         for portrait in SOURCE_TYPE.portraits():
             with SOURCE_TYPE.source(portrait) as source:
-                if source and (names is None or _name_of(source) in names):
+                if source and (names is None or libobs.source_name(source) in names):
                     self._want(portrait, source, again=True)
 
     # From a portrait's settings to its layer
@@ -453,7 +452,7 @@ class Session:
         for portrait in SOURCE_TYPE.portraits():
             with SOURCE_TYPE.source(portrait) as source:
                 values = portrait.values
-                if not source or values is None or _name_of(source) not in names:
+                if not source or values is None or libobs.source_name(source) not in names:
                     continue
                 if values.input == controls.FROM_SOURCE and values.camera == camera:
                     layers.change(source, {controls.DELAY: delay})
@@ -527,14 +526,14 @@ class Session:
         portrait.refresh_wanted = True  # the drop-down of sources
         camera = libobs.obs_weak_source_get_source(portrait.camera_weak) if portrait.camera_weak else None
         if camera:
-            name = _name_of(camera)
+            name = libobs.source_name(camera)
             if name != values.camera:
                 with SOURCE_TYPE.source(portrait) as source:
                     if source:
                         layers.change(source, {controls.CAMERA: name})
         elif values.camera:
             libobs.obs_weak_source_release(portrait.camera_weak or None)
-            camera = libobs.obs_get_source_by_name(values.camera.encode("utf-8", "replace"))
+            camera = libobs.source_named(values.camera)
             portrait.camera_weak = libobs.obs_source_get_weak_source(camera) or 0
         libobs.obs_source_release(camera)
 
@@ -544,7 +543,7 @@ class Session:
         """Let OBS know which file the portrait needs; see source_type.py."""
         if portrait.helper_image != image:
             portrait.helper_image = image
-            layers.set_helper_image(source, portrait.helper, _name_of(source), image)
+            layers.set_helper_image(source, portrait.helper, libobs.source_name(source), image)
 
     def _relink(self, portrait: Portrait, source: int) -> None:
         """Take over the file that the person chose in OBS's dialog of missing files."""
@@ -581,7 +580,3 @@ class Session:
 
     def _log_worker_state(self, state: str) -> None:
         libobs.log(libobs.LOG_INFO, f"worker: {state}, process {self.client.process_id}")
-
-
-def _name_of(source: int) -> str:
-    return (libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace")

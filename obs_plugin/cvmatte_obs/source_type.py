@@ -107,8 +107,8 @@ class SourceType:
 
     def __init__(self) -> None:
         self.session: Session | None = None
-        self._portraits: dict[int, Portrait] = {}  # by their helper's address, which is what OBS calls back with
-        self._bindings: dict[int, bytes] = {}  # hotkeys of portraits that no session serves, likewise
+        self._portraits: list[Portrait] = []  # those that are gone too, until the session drops them
+        self._bindings: dict[int, bytes] = {}  # hotkeys of portraits that no session serves, by the helper's address
         self._lock = threading.Lock()  # never held while libobs takes a lock of its own
         self._discovering = threading.Lock()
         self._registered = False
@@ -154,7 +154,7 @@ class SourceType:
 
     def portraits(self) -> list[Portrait]:
         with self._lock:
-            return list(self._portraits.values())
+            return list(self._portraits)
 
     def discover(self) -> None:
         """Find the portraits that were created since the last time."""
@@ -165,19 +165,23 @@ class SourceType:
                     self._add(source, helper)
 
     def _add(self, source: int, helper: int) -> None:
-        with self._lock:
-            known = self._portraits.get(helper)
-        if known is not None:
-            with self.source(known) as alive:
-                if alive:
-                    return
-            self.drop(known)  # its source is gone, and a new one got its addresses
+        if self._living(helper) is not None:
+            return
         portrait = Portrait(helper, libobs.obs_source_get_weak_source(source))
         with self._lock:
             if self.session is not None:
-                self._portraits[helper] = portrait
+                self._portraits.append(portrait)
                 return
         libobs.obs_weak_source_release(portrait.weak)
+
+    def _living(self, helper: int) -> Portrait | None:
+        """The portrait with this helper. Others may have had one at the same address, and be gone."""
+        for portrait in self.portraits():
+            if portrait.helper == helper:
+                with self.source(portrait) as source:
+                    if source:
+                        return portrait
+        return None
 
     def link(self, portrait: Portrait, source: int, texts: Any) -> None:
         """Begin to hear of a portrait."""
@@ -197,8 +201,8 @@ class SourceType:
         """Let go of a portrait."""
         with self.source(portrait) as source:
             with self._lock:
-                if self._portraits.get(portrait.helper) is portrait:
-                    del self._portraits[portrait.helper]
+                if portrait in self._portraits:
+                    self._portraits.remove(portrait)
                 weak, portrait.weak = portrait.weak, 0
                 camera_weak, portrait.camera_weak = portrait.camera_weak, 0
                 links, portrait.links = portrait.links, None
@@ -214,12 +218,10 @@ class SourceType:
 
     def portrait_of(self, helper: int) -> Portrait | None:
         """The portrait that OBS means by the data it calls back with."""
-        with self._lock:
-            portrait = self._portraits.get(helper)
+        portrait = self._living(helper)
         if portrait is None and self.session is not None:  # its properties open as soon as it is created
             self.discover()
-            with self._lock:
-                portrait = self._portraits.get(helper)
+            portrait = self._living(helper)
         return portrait
 
     def _get_properties(self, helper: int) -> int:
@@ -251,7 +253,7 @@ def video_source_names() -> list[str]:
     inputs = []
     for source in _all_sources():
         if libobs.obs_source_get_output_flags(source) & libobs.OBS_SOURCE_VIDEO:
-            inputs.append((libobs.obs_source_get_name(source) or b"").decode("utf-8", "replace"))
+            inputs.append(libobs.source_name(source))
     scenes = obspython.obs_frontend_get_scene_names() or []
     return [*sorted(inputs, key=str.casefold), *sorted(scenes, key=str.casefold)]
 

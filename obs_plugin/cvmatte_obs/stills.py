@@ -29,9 +29,10 @@ class Still:
     def __init__(self, camera: str, delay: int) -> None:
         if not camera:
             raise ImageError("still_no_source")
-        self._source: int = libobs.obs_get_source_by_name(camera.encode("utf-8", "replace"))
-        if not self._source:
+        source = libobs.source_named(camera)
+        if not source:
             raise ImageError("still_source_missing", name=camera)
+        self._source = source
         libobs.obs_source_inc_showing(self._source)
         self._camera = camera
         self._due = self._next = time.monotonic() + delay
