@@ -81,11 +81,12 @@ class Studio:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
 
     def size(self, name: str) -> tuple[int, int]:
+        """Of what a source in the scene draws; (0, 0) while it draws nothing, or isn't there yet."""
         for item in self.requests.get_scene_item_list(SCENE).scene_items:
             if item["sourceName"] == name:
                 shape = item["sceneItemTransform"]
                 return int(shape["sourceWidth"]), int(shape["sourceHeight"])
-        raise KeyError(name)
+        return 0, 0
 
     def wait_for_layer(self, name: str, expected: np.ndarray, timeout: float = 120.0) -> None:
         """Until OBS draws exactly these RGBA pixels (colours of transparent ones aside). Raises AssertionError."""
