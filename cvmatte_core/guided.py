@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 
@@ -12,7 +14,7 @@ _TILE = 512  # pixels of the photo: memory for coefficients doesn't grow with th
 _FLAT = 0.005  # a tile whose alpha is this near to 0 or 1 throughout has no edge to lead
 
 
-def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads: int = 1) -> np.ndarray:
     """Alpha enlarged to the size of a photo, its detail the photo's own.
 
     alpha: float32 in 0..1, shape (h, w). small: uint8 RGB, shape (h, w, 3), the picture alpha was estimated of.
@@ -23,27 +25,44 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray) -> np.n
     """
     height, width = rgb.shape[:2]
     result = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
-    slope, offset, trust = _coefficients(alpha, small)
-    scale_y, scale_x = alpha.shape[0] / height, alpha.shape[1] / width
-    for top in range(0, height, _TILE):
-        for left in range(0, width, _TILE):
-            tile = np.s_[top : min(height, top + _TILE), left : min(width, left + _TILE)]
-            flat = result[tile]
-            if flat.max() < _FLAT or flat.min() > 1 - _FLAT:
-                continue
-            # Where each pixel of the tile lies in the reduced picture.
-            transform = np.array(
-                [[scale_x, 0, (left + 0.5) * scale_x - 0.5], [0, scale_y, (top + 0.5) * scale_y - 0.5]]
-            )
-            size, flags = (flat.shape[1], flat.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            slopes, offsets, shares = (
-                cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-                for values in (slope, offset, trust)
-            )
-            led = cv2.transform(cv2.multiply(slopes, rgb[tile], scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
-            flat += shares * (np.clip(led + offsets, 0, 1) - flat)
-            np.clip(flat, 0, 1, out=flat)  # rounding leaves it by a hair
+    tiles = [
+        np.s_[top : min(height, top + _TILE), left : min(width, left + _TILE)]
+        for top in range(0, height, _TILE)
+        for left in range(0, width, _TILE)
+    ]
+    with_edge = [tile for tile in tiles if result[tile].max() >= _FLAT and result[tile].min() <= 1 - _FLAT]
+    # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda tile: _lead(result[tile], tile, alpha, small, rgb), with_edge))
     return result
+
+
+def _lead(
+    enlarged: np.ndarray, tile: tuple[slice, slice], alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray
+) -> None:
+    """Let the photo lead a tile of the enlarged alpha, which is changed in place. The rest as in enlarge_alpha."""
+    rows, columns = tile
+    scale_y, scale_x = alpha.shape[0] / rgb.shape[0], alpha.shape[1] / rgb.shape[1]
+    # What its coefficients depend on: two means deep, and a pixel for the interpolation.
+    top, bottom = _reach(rows, scale_y, alpha.shape[0])
+    left, right = _reach(columns, scale_x, alpha.shape[1])
+    near = np.s_[top:bottom, left:right]
+    coefficients = _coefficients(alpha[near], small[near])
+    # Where each pixel of the tile lies in that part of the reduced picture.
+    offset_y, offset_x = (rows.start + 0.5) * scale_y - 0.5 - top, (columns.start + 0.5) * scale_x - 0.5 - left
+    transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
+    size, flags = (enlarged.shape[1], enlarged.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    slopes, offsets, shares = (
+        cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) for values in coefficients
+    )
+    led = cv2.transform(cv2.multiply(slopes, rgb[tile], scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
+    enlarged += shares * (np.clip(led + offsets, 0, 1) - enlarged)
+    np.clip(enlarged, 0, 1, out=enlarged)  # rounding leaves it by a hair
+
+
+def _reach(tile: slice, scale: float, length: int) -> tuple[int, int]:
+    margin = 2 * _RADIUS + 2
+    return max(0, int(tile.start * scale) - margin), min(length, int(tile.stop * scale) + margin + 1)
 
 
 def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

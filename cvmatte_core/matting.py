@@ -238,7 +238,7 @@ class Matter:
         frames = [images.reduced(frame, settings.longest_side) for frame in burst]
         before = [frame for frame in frames if frame.shape == seen.shape]
         estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
-        alpha = refine.clean_alpha(estimate)
+        alpha = refine.mend(refine.clean_alpha(estimate))
         clock.lap("network")
         foreground = refine.estimate_foreground(photo.rgb, alpha)
         if photo.alpha is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import cv2
 import numpy as np
 
@@ -11,6 +13,10 @@ _CLEAN_END = 0.02
 
 _SUBJECT_SIDE = 1024  # pixels: the longer side of the picture that people are told apart in
 _SPECK = 500  # a part with less than this fraction of the main person's area is no person
+# Where a network errs in the midst of a person or of the background: a hole is where alpha is below the first, an
+# island where it is above the second, and both are errors when they are so many times their own size away from the
+# outline. The gap of an arm akimbo, a mug's handle and the gaps in hair are nearer to it than that.
+_HOLE, _ISLAND, _AWAY = 0.95, 0.05, 3
 _VISIBLE = 1 / 32  # alpha that counts for a crop: a faint speck far off doesn't
 
 # Edge colours, in pixels: how far beyond the edge band they are estimated, the reach of the second round, and the
@@ -23,6 +29,69 @@ def clean_alpha(alpha: np.ndarray) -> np.ndarray:
     return np.clip((alpha - _CLEAN_END) * np.float32(1 / (1 - 2 * _CLEAN_END)), 0, 1)
 
 
+def mend(alpha: np.ndarray) -> np.ndarray:
+    """Alpha without small holes deep inside of people, and without specks far off.
+
+    alpha: float32 in 0..1, shape (H, W); the same returned. A hole stays that isn't enclosed, or isn't three times its
+    own size away from the outline, the picture's border being one. An island stays where it may be a person (see
+    main_person), and near one, where it may be hair.
+    """
+    small = _reduced(alpha)
+    # With a rim of outside all around: so close-ups that fill the picture have an outline too.
+    open_rim = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    holes = _far_parts(open_rim < _HOLE, _outermost, rim=1)
+    islands = _far_parts(small > _ISLAND, _large_enough)
+    for parts, value in ((holes, 1), (islands, 0)):
+        if parts is not None:
+            alpha = alpha.copy()
+            alpha[cv2.resize(parts, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0] = value
+    return alpha
+
+
+def _reduced(alpha: np.ndarray) -> np.ndarray:
+    """Alpha as large as people are told apart in."""
+    height, width = alpha.shape
+    scale = min(1.0, _SUBJECT_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+
+
+def _far_parts(mask: np.ndarray, belongs: Callable[[np.ndarray], np.ndarray], rim: int = 0) -> np.ndarray | None:
+    """The connected parts of a mask that are far from all that `belongs`, and their rims; None where there are none.
+
+    belongs(parts) says which of OpenCV's statistics of parts are what the others are measured from. rim: how many
+    pixels of the mask to cut off each side of the result. bool, shape (H, W), in; uint8, not 0 where it applies, out.
+    """
+    count, labels, parts, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    if count < 2:
+        return None
+    kept = np.concatenate([[False], belongs(parts[1:])])
+    others = np.flatnonzero(~kept)[1:]
+    if not others.size:
+        return None
+    to_kept = cv2.distanceTransform((~kept[labels]).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    far = np.zeros(mask.shape, np.uint8)
+    for part in others:
+        left, top, across, down, _ = parts[part]
+        box = np.s_[top : top + down, left : left + across]
+        inside, distance = labels[box] == part, _AWAY * max(across, down)
+        if to_kept[box][inside].min() >= distance:
+            far[box][inside] = 1
+    if not far.any():
+        return None
+    # What is left of them beyond the level that they were found at is near enough: within this rim.
+    return cv2.dilate(far, np.ones((5, 5), np.uint8))[rim : mask.shape[0] - rim, rim : mask.shape[1] - rim]
+
+
+def _outermost(parts: np.ndarray) -> np.ndarray:
+    return (parts[:, cv2.CC_STAT_LEFT] == 0) & (parts[:, cv2.CC_STAT_TOP] == 0)
+
+
+def _large_enough(parts: np.ndarray) -> np.ndarray:
+    areas = parts[:, cv2.CC_STAT_AREA]
+    return areas * _SPECK >= areas.max()
+
+
 def main_person(alpha: np.ndarray) -> np.ndarray:
     """Alpha of the main person alone. float32 in 0..1, shape (H, W), in and out.
 
@@ -31,14 +100,12 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
     the main person's hair stays whole, and the others go with theirs. A part too small for a
     person counts as soft. Where there is one person only, alpha itself is returned.
     """
-    height, width = alpha.shape
-    scale = min(1.0, _SUBJECT_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    firm = (cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 0.5).astype(np.uint8)
+    small = _reduced(alpha)
+    firm = (small > 0.5).view(np.uint8)
     count, labels = cv2.connectedComponents(firm)
     if count <= 2:  # the background is one of them
         return alpha
-    rows, columns = np.ogrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+    rows, columns = np.ogrid[-1 : 1 : small.shape[0] * 1j, -1 : 1 : small.shape[1] * 1j]
     importance = np.exp(-2 * (rows**2 + columns**2))  # of a pixel: 1 in the centre, 0.14 in the middle of a side
     weights = np.bincount(labels.ravel(), importance.ravel(), count)
     main = 1 + int(np.argmax(weights[1:]))
@@ -49,7 +116,7 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
         return alpha
     to_main = cv2.distanceTransform((labels != main).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     to_others = cv2.distanceTransform((~others[labels]).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    nearer = cv2.resize(to_others - to_main, (width, height), interpolation=cv2.INTER_LINEAR)
+    nearer = cv2.resize(to_others - to_main, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return cv2.copyTo(alpha, (nearer > 0).view(np.uint8))
 
 

@@ -8,6 +8,7 @@ recurrent state, is enlarged and goes along, so that the large one doesn't lose 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Sequence, Tuple
 
@@ -20,26 +21,47 @@ from ..errors import CvmatteError, ModelError
 
 logger = logging.getLogger(__name__)
 
-# Quality: the longest side in pixels of what the network looks at, one number a pass. The first ones are equal and see
-# the whole picture: they steady the recurrent state, and a burst's frames go there. The later ones see the people only.
-# Thousandths of alpha's MAD and of its edge band on the evaluation composites: fast 3.5 and 62, balanced 2.9 and 56.7,
-# best 2.9 and 55.9. A last side of 1152 px gave worse edges on real photos than 768 px.
+# Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
+# many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region with
+# people reduced to as many pixels as a square of that side has: so a pass takes as long whatever the region's shape.
+# Finer last passes (a side of 680 and more) gave worse edges on real photos.
 _PASSES = {
-    "fast": (384, 384, 576),
-    "balanced": (384, 384, 384, 512, 768),
-    "best": (384, 384, 384, 384, 512, 640, 768),
+    "fast": ((384, 384), (500,)),
+    "balanced": ((384, 384, 384), (430, 600)),
+    "best": ((384, 384, 384, 384), (430, 520, 620)),
 }
+# In a photo of more pixels than this on its longer side people may be too small for the passes above to find: one more
+# look at the whole, this large.
+_LARGE_PHOTO, _SEARCH_SIDE = 2560, 768
 _SHORTEST_SIDE = 64  # of what the network looks at; the encoder halves it four times
-_PERSON = 0.1  # alpha of the small picture that the people's box goes around
+_PERSON = 0.1  # alpha of the small picture that a person's box goes around
+_SPECK = 500  # a part with less than this fraction of the largest one's area is nobody
+_MOST_BOXES = 8  # people in more places than this are looked at in one box
 _MARGIN = 0.1  # of the box's longer side: hair that the small picture is too small for
 
+_Region = Tuple[slice, slice]  # rows and columns of the photo
+_Corners = Tuple[int, int, int, int]  # top, left, bottom, right in pixels of the small picture
 _Box = Tuple[float, float, float, float]  # top, left, height, width in pixels of the photo
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a pass saw and made: uint8 RGB, shape (h, w, 3), and its alpha, float32 in 0..1, shape (h, w).
+
+    state: what the network remembers. box: where in the photo all of that lies, with the network's padding.
+    """
+
+    picture: np.ndarray
+    alpha: np.ndarray
+    state: list[np.ndarray]
+    box: _Box
 
 
 class RecurrentVideoMatting:
     """A loaded Robust Video Matting network; see models.network.Network."""
 
     def __init__(self, path: Path, threads: int) -> None:
+        self._threads = threads
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -59,68 +81,117 @@ class RecurrentVideoMatting:
         on_pass: Callable[[int, int], None],
         before: Sequence[np.ndarray] = (),
     ) -> np.ndarray:
-        sides = _PASSES[quality]
+        whole, closer = _PASSES[quality]
         height, width = rgb.shape[:2]
-        looks = sides.count(sides[0])  # at the whole picture
+        everywhere = (slice(0, height), slice(0, width))
         # The newest frames first, a pass each; the other passes are the still's.
-        frames = list(before)[-(looks - 1) :]
-        frames += [rgb] * (len(sides) - len(frames))
-        region = (slice(0, height), slice(0, width))
-        state, seen = [np.zeros((1, 1, 1, 1), np.float32)] * 4, (0.0, 0.0, 0.0, 0.0)
-        alpha: np.ndarray = np.empty(0)
+        frames = list(before)[-(len(whole) - 1) :]
+        frames += [rgb] * (len(whole) - len(frames))
+        views = list(zip(frames, whole))
+        if max(height, width) > _LARGE_PHOTO:
+            views.append((rgb, _SEARCH_SIDE))
+        done, total = 0, len(views) + len(closer)
+        seen: _Look | None = None
+        result = np.zeros((height, width), np.float32)
         try:
-            for done, (frame, side) in enumerate(zip(frames, sides)):
-                on_pass(done, len(sides))
-                if done == looks:
-                    region = _people(alpha, rgb.shape)
-                picture, size = _look(frame[region], side)
-                now = _box_of(region, picture, size)
-                if done and (now != seen or side != sides[done - 1]):
-                    state = _carried(state, seen, now, picture.shape)
-                seen = now
-                feed: dict[str, np.ndarray] = {f"r{index + 1}i": value for index, value in enumerate(state)}
-                feed |= {"src": _source(picture), "downsample_ratio": np.ones(1, np.float32)}
-                alpha, *state = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
-                alpha = alpha[0, 0, : size[1], : size[0]]
-            on_pass(len(sides), len(sides))
+            for frame, side in views:
+                on_pass(done, total)
+                seen = self._look(frame, everywhere, side, seen)
+                done += 1
+            assert seen is not None
+            regions = _regions_of_people(seen.alpha, rgb.shape)
+            total = len(views) + len(closer) * len(regions)
+            for region in regions:
+                near = seen
+                for square in closer:
+                    on_pass(done, total)
+                    near = self._look(rgb, region, _longer_side(region, square), near)
+                    done += 1
+                result[region] = guided.enlarge_alpha(near.alpha, near.picture, rgb[region], self._threads)
+            on_pass(total, total)
         except (CvmatteError, MemoryError, cv2.error):
             raise
         except Exception as error:
             logger.exception("running the network on %d x %d", width, height)
             raise ModelError("model_failed", model="rvm-mobilenetv3") from error
-        result = np.zeros((height, width), np.float32)
-        result[region] = guided.enlarge_alpha(np.clip(alpha, 0, 1), picture[: size[1], : size[0]], rgb[region])
         return result
 
+    def _look(self, rgb: np.ndarray, region: _Region, side: int, before: _Look | None) -> _Look:
+        """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
+        picture = images.reduced(rgb[region], side)
+        height, width = picture.shape[:2]
+        padded = _padded(picture, _SHORTEST_SIDE)
+        box = _box_of(region, padded, picture)
+        if before is None:
+            state = [np.zeros((1, 1, 1, 1), np.float32)] * 4
+        else:
+            state = _carried(before.state, before.box, box, padded.shape)
+        feed: dict[str, np.ndarray] = {f"r{index + 1}i": value for index, value in enumerate(state)}
+        feed |= {"src": _source(padded), "downsample_ratio": np.ones(1, np.float32)}
+        alpha, *state = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
+        return _Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
 
-def _people(alpha: np.ndarray, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns, in a photo of this shape, of everyone in the small picture's alpha, and a margin.
 
-    The whole photo where nobody is.
+def _regions_of_people(alpha: np.ndarray, shape: tuple[int, ...]) -> list[_Region]:
+    """Where people are in a photo of this shape, by alpha of its small picture: regions that don't overlap, each with
+    people who stand together, and a margin.
+
+    The whole photo where nobody is. Specks far from everybody are nobody.
     """
     height, width = shape[:2]
-    left, top, across, down = cv2.boundingRect((alpha > _PERSON).view(np.uint8))
-    if not across:
-        return slice(0, height), slice(0, width)
-    margin = round(_MARGIN * max(across, down))
+    _, _, parts, _ = cv2.connectedComponentsWithStats((alpha > _PERSON).view(np.uint8))
+    areas = parts[1:, cv2.CC_STAT_AREA]
+    boxes = []
+    for left, top, across, down, _ in parts[1:][areas * _SPECK > areas.max(initial=0)].tolist():
+        margin = round(_MARGIN * max(across, down))
+        boxes.append((top - margin, left - margin, top + down + margin, left + across + margin))
+    boxes = _united(boxes)
+    if not boxes:
+        return [(slice(0, height), slice(0, width))]
+    if len(boxes) > _MOST_BOXES:
+        boxes = [_union(boxes)]
     tall, wide = height / alpha.shape[0], width / alpha.shape[1]
-    rows = slice(max(0, round((top - margin) * tall)), min(height, round((top + down + margin) * tall)))
-    columns = slice(max(0, round((left - margin) * wide)), min(width, round((left + across + margin) * wide)))
-    return rows, columns
+    return [
+        (
+            slice(max(0, round(top * tall)), min(height, round(bottom * tall))),
+            slice(max(0, round(left * wide)), min(width, round(right * wide))),
+        )
+        for top, left, bottom, right in boxes
+    ]
 
 
-def _look(rgb: np.ndarray, side: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """What the network looks at, uint8 RGB, at least as large as its encoder needs; and (width, height) of its part
-    that isn't padding."""
-    small = images.reduced(rgb, side)
-    return _padded(small, _SHORTEST_SIDE), (small.shape[1], small.shape[0])
+def _united(boxes: list[_Corners]) -> list[_Corners]:
+    """The boxes with those that overlap or touch made one, until none do."""
+    apart: list[_Corners] = []
+    for box in boxes:
+        while touching := [other for other in apart if _touch(box, other)]:
+            apart = [other for other in apart if other not in touching]
+            box = _union([box, *touching])
+        apart.append(box)
+    return apart
 
 
-def _box_of(region: tuple[slice, slice], picture: np.ndarray, size: tuple[int, int]) -> _Box:
-    """Where in the photo the picture lies, its padding counted in."""
+def _touch(one: _Corners, other: _Corners) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
+
+
+def _union(boxes: list[_Corners]) -> _Corners:
+    tops, lefts, bottoms, rights = zip(*boxes)
+    return min(tops), min(lefts), max(bottoms), max(rights)
+
+
+def _longer_side(region: _Region, square: int) -> int:
+    """Of a region that is reduced to as many pixels as a square has."""
     rows, columns = region
-    tall, wide = (rows.stop - rows.start) / size[1], (columns.stop - columns.start) / size[0]
-    return rows.start, columns.start, picture.shape[0] * tall, picture.shape[1] * wide
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    return round(square * (max(height, width) / min(height, width)) ** 0.5)
+
+
+def _box_of(region: _Region, padded: np.ndarray, picture: np.ndarray) -> _Box:
+    """Where in the photo the padded picture of a region lies."""
+    rows, columns = region
+    tall, wide = (rows.stop - rows.start) / picture.shape[0], (columns.stop - columns.start) / picture.shape[1]
+    return rows.start, columns.start, padded.shape[0] * tall, padded.shape[1] * wide
 
 
 def _carried(state: list[np.ndarray], seen: _Box, now: _Box, shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -129,6 +200,8 @@ def _carried(state: list[np.ndarray], seen: _Box, now: _Box, shape: tuple[int, .
     Each float32, shape (1, channels, H, W), at a half, a quarter, an eighth and a sixteenth of the picture's sides.
     """
     height, width = shape[:2]
+    if now == seen and state[0].shape[2:] == ((height + 1) // 2, (width + 1) // 2):
+        return state
     result = []
     for values in state:
         height, width = (height + 1) // 2, (width + 1) // 2

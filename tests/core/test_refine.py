@@ -110,6 +110,60 @@ def test_the_main_person_stays_whole_and_the_other_leaves_no_trace() -> None:
     assert refine.main_person(alone) is alone
 
 
+def figure(height: int = 400, width: int = 300) -> np.ndarray:
+    """A body in the middle of nothing."""
+    alpha = np.zeros((height, width), np.float32)
+    alpha[40:, 60:240] = 1
+    return alpha
+
+
+@pytest.mark.parametrize("scale", [1, 9], ids=["small", "12 megapixels"])
+def test_a_small_hole_deep_inside_a_person_is_filled(scale: int) -> None:
+    whole = cv2.resize(figure(), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    alpha = whole.copy()
+    cv2.circle(alpha, (150 * scale, 200 * scale), 10 * scale, 0.2, -1)  # a badge, 80 pixels from the outline
+    mended = refine.mend(alpha)
+    assert (mended == whole).all()
+    assert mended.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [
+        (slice(200, 260), slice(80, 110)),  # of an arm akimbo
+        (slice(60, 66), slice(70, 76)),  # of a mug's handle, or in hair
+        (slice(340, 400), slice(146, 152)),  # between the legs
+        (slice(370, 390), slice(146, 152)),  # the same, closed by the shoes
+    ],
+)
+def test_a_real_gap_stays(gap: tuple[slice, slice]) -> None:
+    alpha = figure()
+    alpha[gap] = 0
+    assert (refine.mend(alpha) == alpha).all()
+
+
+def test_a_gap_near_the_border_of_a_close_up_stays() -> None:
+    alpha = np.ones((400, 300), np.float32)
+    alpha[300:360, 100:160] = 0
+    assert (refine.mend(alpha) == alpha).all()
+
+
+def test_a_speck_far_off_is_removed_but_neither_a_strand_of_hair_nor_a_second_person_is() -> None:
+    person = figure(400, 600)
+    person[30:38, 100:104] = 0.7  # a strand that blew loose
+    person[300:340, 500:520] = 1  # somebody far away
+    alpha = person.copy()
+    alpha[100:106, 400:406] = 0.9
+    alpha[0:5, 590:600] = 1
+    assert (refine.mend(alpha) == person).all()
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_mending_leaves_an_even_matte_alone(value: float) -> None:
+    alpha = np.full((5, 7), value, np.float32)
+    assert (refine.mend(alpha) == alpha).all()
+
+
 def test_hair_between_two_people_goes_with_whom_it_is_nearer_to() -> None:
     alpha = people((200, 400), [(100, 150, 50), (100, 310, 40)])
     alpha[100, 200:225] = 0.3  # a strand of the main person's, and one of the other's
