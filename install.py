@@ -33,12 +33,12 @@ import registration
 
 from cvmatte_core import files, paths
 from cvmatte_core.errors import CvmatteError
-from cvmatte_core.models.catalogue import CATALOGUE, ModelEntry, verify
+from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, verify
 from cvmatte_core.models.fetch import fetch
 from cvmatte_core.paths import ENVIRONMENT, installed_python
 from cvmatte_core.texts import system_texts
 
-DEFAULT_MODEL = CATALOGUE["rvm-mobilenetv3"]
+DEFAULT_MODEL = entry_of(DEFAULT)
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
 OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
@@ -138,9 +138,9 @@ def pip(*arguments: str) -> None:
 def fetch_model(entry: ModelEntry) -> None:
     """The model's file, unless it is there already. Raises CvmatteError."""
     try:
-        verify(entry, paths.models_folder() / entry.file)
+        verify(entry)
     except CvmatteError:
-        print(say("install.model", model=entry.name), flush=True)
+        print(say("install.model", model=entry.title), flush=True)
         fetch(entry, python=installed_python())
 
 

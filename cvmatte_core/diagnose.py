@@ -13,7 +13,7 @@ from typing import Any, Sequence
 
 from . import __version__, paths
 from .errors import ModelError
-from .models.catalogue import CATALOGUE, ModelEntry, verify
+from .models.catalogue import ModelEntry, entry_of, verify
 from .settings import MatteSettings
 
 _PACKAGES = {
@@ -44,7 +44,7 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
     A package that is missing has the version "", an unknown memory is 0 bytes. provider: what the network runs on,
     as ONNX Runtime calls it; "" where none is loaded.
     """
-    entry = CATALOGUE[MatteSettings().model]
+    entry = entry_of(MatteSettings().model)
     return {
         "cvmatte": __version__,
         "python": platform.python_version(),
@@ -52,7 +52,7 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count() or 0,
         "memory_bytes": _memory_bytes(),
-        "model_file": str(paths.models_folder() / entry.file),
+        "model_file": str(entry.path),
         "model_verified": state_of(entry)["installed"],
         "provider": provider,
         "interpreter": sys.executable,
@@ -65,12 +65,11 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
 
 def state_of(entry: ModelEntry) -> dict[str, Any]:
     """{name, installed, size_bytes, licence} of a model: installed means there and undamaged, the size is on disk."""
-    path = paths.models_folder() / entry.file
     installed, size = False, 0
     with contextlib.suppress(OSError):
-        size = path.stat().st_size
+        size = entry.path.stat().st_size
     with contextlib.suppress(ModelError):
-        verify(entry, path)
+        verify(entry)
         installed = True
     return {"name": entry.name, "installed": installed, "size_bytes": size, "licence": entry.licence}
 

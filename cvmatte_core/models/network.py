@@ -6,12 +6,16 @@ from typing import Callable, Protocol, Sequence
 
 import numpy as np
 
-from .. import paths
-from .catalogue import CATALOGUE, verify
+from .catalogue import entry_of, verify
 
 
 class Network(Protocol):
     """A loaded network."""
+
+    @property
+    def device(self) -> str:
+        """What it runs on now, as its runtime calls it: "CPUExecutionProvider" for one."""
+        ...
 
     def __call__(
         self,
@@ -33,9 +37,8 @@ class Network(Protocol):
 
 def load(name: str, threads: int) -> Network:
     """Load a model of the catalogue for `threads` CPU threads. Raises ModelError where it is missing or damaged."""
-    entry = CATALOGUE[name]
-    path = paths.models_folder() / entry.file
-    verify(entry, path)
+    entry = entry_of(name)
+    verify(entry)
     from .recurrent import RecurrentVideoMatting  # imports the runtime: only once a model is truly needed
 
-    return RecurrentVideoMatting(path, threads)
+    return RecurrentVideoMatting(entry.path, threads)

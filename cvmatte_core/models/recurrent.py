@@ -22,8 +22,8 @@ from ..errors import CvmatteError, ModelError
 logger = logging.getLogger(__name__)
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
-# many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region with
-# people reduced to as many pixels as a square of that side has: so a pass takes as long whatever the region's shape.
+# many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region
+# with people reduced to as many pixels as a square of that side has: so a pass takes as long whatever its shape.
 # Finer last passes (a side of 680 and more) gave worse edges on real photos.
 _PASSES = {
     "fast": ((384, 384), (500,)),
@@ -73,6 +73,10 @@ class RecurrentVideoMatting:
         except Exception as error:  # the runtime's errors have no common base
             logger.exception("loading %s", path)
             raise ModelError("model_failed", model="rvm-mobilenetv3") from error
+
+    @property
+    def device(self) -> str:
+        return self._session.get_providers()[0]
 
     def __call__(
         self,

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 
 from .. import __version__, diagnose, files, outputs, paths
-from ..errors import Cancelled, CvmatteError, SettingsError
+from ..errors import Cancelled, CvmatteError
 from ..layer_store import LayerStore, Record
-from ..models.catalogue import CATALOGUE
+from ..models.catalogue import catalogue, entry_of
 from ..models.fetch import fetch
 from ..settings import MatteSettings
 from . import protocol
@@ -156,8 +156,7 @@ class Server:
                 self._queue(_BatchJob.parse(number, params), next(self._order))
             elif method == "install_model":
                 name = str(params["name"])
-                if name not in CATALOGUE:
-                    raise SettingsError("setting_value", control="model", allowed=", ".join(CATALOGUE))
+                entry_of(name)
                 self._start_aside(number, lambda job: self._install(job, name))
             else:
                 self._start_aside(number, self._models if method == "models" else self._diagnose)
@@ -349,15 +348,14 @@ class Server:
             thread.join(max(0.0, end - time.monotonic()))
 
     def _models(self, job: _Job) -> dict[str, Any]:
-        return {"models": [diagnose.state_of(entry) for entry in CATALOGUE.values()]}
+        return {"models": [diagnose.state_of(entry) for entry in catalogue().values()]}
 
     def _install(self, job: _Job, name: str) -> dict[str, Any]:
-        fetch(CATALOGUE[name], lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
-        return diagnose.state_of(CATALOGUE[name])
+        fetch(entry_of(name), lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
+        return diagnose.state_of(entry_of(name))
 
     def _diagnose(self, job: _Job) -> dict[str, Any]:
-        session = getattr(self._network, "_session", None)
-        return diagnose.diagnosis(list(self._warnings.lines), session.get_providers()[0] if session else "")
+        return diagnose.diagnosis(list(self._warnings.lines), self._network.device if self._network else "")
 
     # Answers
 

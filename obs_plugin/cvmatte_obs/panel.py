@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 from cvmatte_core import __version__, outputs, paths
 from cvmatte_core.errors import CvmatteError, ImageError
-from cvmatte_core.models.catalogue import CATALOGUE
+from cvmatte_core.models.catalogue import entry_of, is_there
 from cvmatte_core.settings import MatteSettings
 
 from . import controls, errands, layers, libobs
@@ -169,7 +169,7 @@ class Panel:
 
     def _show_state(self, properties: int) -> None:
         texts, client = self._texts, self._session.client
-        model_there = (paths.models_folder() / CATALOGUE[MatteSettings().model].file).is_file()
+        model_there = is_there(entry_of(MatteSettings().model))
         portraits = [texts("panel.portrait", name=name, state=state.text) for name, state in self._session.portraits()]
         installing = self._install.state == errands.RUNNING
         model = "installing" if installing else "installed" if model_there else "missing"

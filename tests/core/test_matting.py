@@ -15,7 +15,7 @@ from PIL import Image
 from cvmatte_core import images, paths, refine
 from cvmatte_core.errors import Cancelled, ImageError, ModelError
 from cvmatte_core.matting import Matter
-from cvmatte_core.models.catalogue import CATALOGUE, verify
+from cvmatte_core.models.catalogue import DEFAULT, entry_of, verify
 from cvmatte_core.settings import MatteSettings
 
 
@@ -315,11 +315,12 @@ def test_bad_input_leaves_the_matter_working(matter: Matter, photo: Path, tmp_pa
     assert matter(photo, MatteSettings()).layer.any()
 
 
-def test_a_missing_or_damaged_model_says_what_to_run(tmp_path: Path) -> None:
-    entry = CATALOGUE["rvm-mobilenetv3"]
+def test_a_missing_or_damaged_model_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = entry_of(DEFAULT)
+    whole = entry.path.read_bytes()
+    monkeypatch.setattr(paths, "models_folder", lambda: tmp_path)
     with pytest.raises(ModelError, match="run “python3 install"):
-        verify(entry, tmp_path / "absent.onnx")
-    damaged = tmp_path / entry.file
-    damaged.write_bytes((paths.models_folder() / entry.file).read_bytes()[:-1])
+        verify(entry)
+    entry.path.write_bytes(whole[:-1])
     with pytest.raises(ModelError, match="damaged"):
-        verify(entry, damaged)
+        verify(entry)

@@ -25,7 +25,7 @@ from cvmatte_core import compose, paths
 from cvmatte_core.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.layer_store import Frame, LayerStore
 from cvmatte_core.matting import Matter
-from cvmatte_core.models.catalogue import CATALOGUE
+from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.client import READY, WorkerClient, default_command
@@ -508,18 +508,18 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where pip looks for wheels, instead of on the network; the default model's wheel is there."""
     folder = tmp_path / "shelf"
     folder.mkdir()
-    write_wheel(folder, (paths.models_folder() / CATALOGUE["rvm-mobilenetv3"].file).read_bytes())
+    write_wheel(folder, entry_of(DEFAULT).path.read_bytes())
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     return folder
 
 
 def write_wheel(folder: Path, model: bytes) -> Path:
-    name, _, version = CATALOGUE["rvm-mobilenetv3"].wheel.replace("-", "_").partition("==")
+    name, _, version = entry_of(DEFAULT).source["wheel"].replace("-", "_").partition("==")
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(CATALOGUE["rvm-mobilenetv3"].wheel_member, model)
+        archive.writestr(entry_of(DEFAULT).source["member"], model)
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
@@ -536,7 +536,7 @@ def test_a_model_is_installed_and_used_by_the_same_worker(data: Path, photo: Pat
         assert "progress" in attempt.names()
     submit(client, photo)[1].wait_for("done")
     assert client.process_id == process
-    assert names_in(tmp_path / "models") == {CATALOGUE["rvm-mobilenetv3"].file}
+    assert names_in(tmp_path / "models") == {entry_of(DEFAULT).file}
     client.close()
 
 
@@ -554,7 +554,7 @@ def test_a_model_that_can_not_be_fetched_is_a_sentence_and_leaves_nothing(
         assert isinstance(error, ModelError)
         assert error.key == "model_fetch_failed"
     assert not list((tmp_path / "models").glob("*"))
-    assert isinstance(ask(client, "install_model", name="nonsense").wait_for("failed"), SettingsError)
+    assert ask(client, "install_model", name="nonsense").wait_for("failed").key == "model_unknown"
     client.close()
 
 
