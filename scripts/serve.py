@@ -7,6 +7,7 @@ import _environment
 _environment.enter()
 
 import argparse
+import contextlib
 import ipaddress
 import logging
 import secrets
@@ -107,7 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(texts("serve.ready", address=f"http://{shown}:{port}/{query}"), flush=True)
     if token:
         print(texts("serve.with_token", token=token), flush=True)
-    uvicorn.Server(config).run(sockets=[bound])
+    with contextlib.suppress(KeyboardInterrupt):  # raised anew once the server has ended
+        uvicorn.Server(config).run(sockets=[bound])
     return 0
 
 

@@ -10,6 +10,7 @@ import importlib.util
 import io
 import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -62,6 +63,15 @@ def serving(*, token: str = "", **options: Any) -> Iterator[Address]:
         server.should_exit = True
         thread.join(30)
         bound.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for temporary files that no other server writes to, so that a test sees what is left in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ function drawn(control) {
   const label = made("label", { htmlFor: id, textContent: control.label });
   const tip = made("small", { id: `${id}-tip`, textContent: control.tip });
   const line = made("div", { className: "line" });
-  const box = made("div", { className: "control" }, label, line, tip);
+  const box = made("div", { className: `control ${control.kind}` }, label, line, tip);
   box.dataset.control = control.name;
   let input;
   if (control.kind === "choice") {
