@@ -30,6 +30,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from .. import __version__, batch, files, images
@@ -107,8 +108,22 @@ _OUTPUT = {"type": "string", "enum": list(parameters.OUTPUTS), "default": parame
 _ONE_PHOTO = _request_body(parameters.OF_PHOTOS, {"image": _FILE, "output": _OUTPUT}, ["image"])
 _ONE_PHOTO["parameters"].append({"name": "output", "in": "query", "required": False, "schema": _OUTPUT})
 _MANY_PHOTOS = _request_body(
-    parameters.OF_JOBS, {"images": {"type": "array", "items": _FILE}, "folder": {"type": "string"}}, []
+    parameters.OF_JOBS,
+    {"images": {"type": "array", "items": _FILE, "minItems": 1}, "folder": {"type": "string"}},
+    [],
 )
+_MANY_PHOTOS["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = [
+    {"required": ["images"]},
+    {"required": ["folder"]},
+]
+_FOLLOWING = {
+    202: {
+        "links": {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
+            for name in ("look", "follow", "archive", "remove")
+        }
+    }
+}
 
 
 class Server:
@@ -143,6 +158,7 @@ def create_app(options: Options) -> ASGIApp:
         version=__version__,
         summary="Cuts people out of photos, with hair-level edges.",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,  # they would load scripts from elsewhere
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
@@ -185,6 +201,10 @@ def _add_errors(app: FastAPI) -> None:
         keys = {404: "nothing_here", 405: "method_unknown"}
         response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
         response.headers.update(error.headers or {})
+        if error.status_code == 405:  # of every route to the address, not of one alone
+            routes = [route for route in app.routes if isinstance(route, Route)]
+            found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+            response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
         return response
 
     @app.exception_handler(Exception)
@@ -219,7 +239,7 @@ def _add_information(app: FastAPI) -> None:
         """Every model that the server knows, and whether it is there."""
         return [{**state_of(entry), "title": entry.title} for entry in catalogue().values()]
 
-    @app.post("/models/{name}/install", status_code=202, responses=_refusals(404, 503))
+    @app.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **_refusals(404, 503)})
     def install(request: Request, name: str) -> dict[str, Any]:
         """Fetch a model: a job, to be followed as any other."""
         return _server(request).jobs.install(entry_of(name)).as_json(texts_for(request))
@@ -342,7 +362,9 @@ def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
 
 
 def _add_jobs(app: FastAPI) -> None:
-    @app.post("/jobs", status_code=202, responses=_refusals(404, 413, 503), openapi_extra=_MANY_PHOTOS)
+    @app.post(
+        "/jobs", status_code=202, responses={**_FOLLOWING, **_refusals(404, 413, 503)}, openapi_extra=_MANY_PHOTOS
+    )
     async def start(request: Request) -> dict[str, Any]:
         """Cut out many photos: uploaded ones (`images`, once for each), or those in a `folder` under the server's root.
 
@@ -386,7 +408,8 @@ def _add_jobs(app: FastAPI) -> None:
         await run_in_threadpool(jobs.remove, jobs.find(id))
         return Response(status_code=204)
 
-    stream = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    event = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
+    stream = {"content": {"text/event-stream": {"schema": event}}}
 
     @app.get("/jobs/{id}/events", response_class=StreamingResponse, responses={200: stream, **_refusals(404)})
     async def follow(request: Request, id: str, language: str = "") -> StreamingResponse:
@@ -442,6 +465,9 @@ def _texts_of(request: Request, form: FormData) -> dict[str, str]:
     in_form = {name: value for name, value in form.items() if isinstance(value, str)}
     values = {**request.query_params, **in_form}
     values.pop("language", None)
+    for name in ("image", "images"):
+        if name in values:  # it isn't a file
+            raise RequestError("upload_missing", field=name)
     return values
 
 

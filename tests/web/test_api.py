@@ -540,14 +540,14 @@ def test_the_script_serves_ends_with_ctrl_c_and_holds_its_memory(photo: Path) ->
 
         def one(number: int) -> int:
             file = io.BytesIO()
-            Image.open(photo).convert("RGB").resize((300 + number, 300)).save(file, format="JPEG")
+            Image.open(photo).convert("RGB").resize((200 + number, 200)).save(file, format="JPEG")
             with httpx.Client(base_url=url, timeout=100) as client:
                 return post(client, file.getvalue()).status_code
 
         with ThreadPoolExecutor(16) as clients:
             assert set(clients.map(one, range(16))) == {200}
             early = resident(server)
-            assert set(clients.map(one, range(16, 40))) == {200}
+            assert set(clients.map(one, range(16, 32))) == {200}
         late = resident(server)
         assert late < early + 100, (early, late)
     finally:

@@ -59,6 +59,7 @@ async function speak() {
   declaration = await json("/controls");
   drawControls();
   restore(chosen);
+  drawFolders();
   single.tell();
   batch.draw();
   if (!at("about").hidden) await about();
@@ -268,6 +269,7 @@ const single = {
   },
 
   async run() {
+    clearTimeout(this.timer);
     if (!this.photo) return;
     this.request?.abort();
     const request = (this.request = new AbortController());
@@ -511,6 +513,17 @@ at("server").addEventListener("submit", (event) => {
   batch.start(at("server-folder").value);
 });
 
+let open = false; // whether the server offers folders
+let folders = [];
+
+function drawFolders() {
+  at("server").hidden = !open;
+  const chosen = at("server-folder").value;
+  const titleOf = (name) => (name === "." ? text("web.root") : name);
+  at("server-folder").replaceChildren(...folders.map((name) => made("option", { value: name, textContent: titleOf(name) })));
+  if (chosen) at("server-folder").value = chosen;
+}
+
 // Dropping
 
 /** Every file of what was dropped, folders walked through. */
@@ -599,9 +612,8 @@ async function install(model, button) {
 try {
   await speak();
   at("options").open = matchMedia("(min-width: 52rem)").matches;
-  const { open, folders } = await json("/folders");
-  at("server").hidden = !open;
-  at("server-folder").replaceChildren(...folders.map((name) => made("option", { value: name, textContent: name })));
+  ({ open, folders } = await json("/folders"));
+  drawFolders();
   document.body.dataset.ready = "true";
 } catch (error) {
   say("status", error.message, "bad");
