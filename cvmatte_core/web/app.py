@@ -116,7 +116,7 @@ _MANY_PHOTOS["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"]
     {"required": ["images"]},
     {"required": ["folder"]},
 ]
-_FOLLOWING = {
+_FOLLOWING: dict[int | str, dict[str, Any]] = {
     202: {
         "links": {
             name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}

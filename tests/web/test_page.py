@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from cvmatte_core.texts import LANGUAGES, Texts
 from cvmatte_core.web.parameters import OF_PHOTOS
@@ -36,17 +45,26 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def opened(chromium: Browser, address: Address) -> Iterator[Opened]:
     """Opens the page. A test fails at the end where the page has logged an error or asked another server."""
-    contexts, complaints = [], []
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def complain_of_policy(message: ConsoleMessage) -> None:
+        if "Content Security" in message.text:
+            complaints.append(message.text)
+
+    def complain_of_others(request: Request) -> None:
+        if "localhost" not in request.url:
+            complaints.append(request.url)
 
     def open_page(language: str = "en", size: tuple[int, int] = WIDE, url: str = address.url) -> Page:
-        viewport = {"width": size[0], "height": size[1]}
+        viewport = ViewportSize(width=size[0], height=size[1])
         context = chromium.new_context(locale=language, viewport=viewport, accept_downloads=True)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if "Content Security" in message.text else 0)
-        page.on("request", lambda request: complaints.append(request.url) if "localhost" not in request.url else 0)
+        page.on("console", complain_of_policy)
+        page.on("request", complain_of_others)
         page.goto(url)
         page.wait_for_selector("body[data-ready]")
         return page
