@@ -125,11 +125,13 @@ class FolderBatch:
                 yield path
 
         try:
-            for made in pipeline.cut_out(beginning(), matter, self._settings, cancelled, at_once):
-                name, state, names = begun[made.photo]
-                entry = self._written(name, state, names, made)
-                del begun[made.photo]
-                yield entry
+            line = pipeline.cut_out(beginning(), matter, self._settings, cancelled, at_once)
+            with contextlib.closing(line):  # its threads end before this does
+                for made in line:
+                    name, state, names = begun[made.photo]
+                    entry = self._written(name, state, names, made)
+                    del begun[made.photo]
+                    yield entry
         finally:
             for name, _, _ in begun.values():
                 with contextlib.suppress(OutputError):
