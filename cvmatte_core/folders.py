@@ -68,6 +68,8 @@ class FolderBatch:
             raise CvmatteError("batch_folder", folder=str(folder))
         self._record = Record(self.folder.resolve(), self.output_folder)
         self._taken = {name.casefold() for name in self._record.taken()}
+        for written in {self.output_folder, *((self.output_folder / name).parent for name in self._record.taken())}:
+            files.remove_stale(written)
 
     def __enter__(self) -> FolderBatch:
         return self

@@ -50,6 +50,7 @@ def cut_out(
     A photo that won't do is a Made with an error. Once `cancelled` is set no further photo is begun: those whose
     network had finished come, then Cancelled is raised.
     """
+    ended = _EndedOr(cancelled)
     under_way: deque[Future[Made]] = deque()
     remaining = iter(photos)
     with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as network, ThreadPoolExecutor(1) as encoding:
@@ -60,7 +61,7 @@ def cut_out(
                     if photo is None:
                         break
                     decoded = decoding.submit(_decoded, photo, settings)
-                    seen = network.submit(_seen, decoded, matter, settings, cancelled)
+                    seen = network.submit(_seen, decoded, matter, settings, ended)
                     under_way.append(encoding.submit(_made, photo, seen, matter, settings))
                     del decoded, seen  # what they hold is gone as soon as the next stage has done with it
                 if not under_way:
@@ -68,10 +69,21 @@ def cut_out(
                 with contextlib.suppress(Cancelled):
                     yield _awaited(under_way.popleft())
         except BaseException:
-            cancelled.set()  # else leaving would wait for every photo under way
+            ended.set()  # else leaving would wait for every photo under way
             raise
     if cancelled.is_set():
         raise Cancelled
+
+
+class _EndedOr(threading.Event):
+    """Set where it is itself, or the other is: leaving early must not pass for the caller's own wish."""
+
+    def __init__(self, other: threading.Event) -> None:
+        super().__init__()
+        self._other = other
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._other.is_set()
 
 
 def _decoded(photo: Path, settings: MatteSettings) -> Decoded:

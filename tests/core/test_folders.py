@@ -308,9 +308,11 @@ def test_a_full_disk_ends_it_and_it_can_be_gone_on_with(
 
     with monkeypatch.context() as patch:
         patch.setattr(folders, "_write", refuse)
+        cancelled = threading.Event()
         with pytest.raises(OutputError) as refused:
-            run(folder, out)
+            run(folder, out, cancelled=cancelled)
         assert refused.value.key == "disk_full"
+        assert not cancelled.is_set()  # it would pass for Ctrl+C
     assert {"a.png", "b.png"} <= visible(out)
     matter = pretend()
     assert UNCHANGED in statuses(run(folder, out, matter)).values()
