@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Generator, Iterable
 
 from . import images
 from .batch import explained, layer_file, mask_file
@@ -43,7 +43,7 @@ def cut_out(
     settings: MatteSettings,
     cancelled: threading.Event,
     at_once: int = STAGES,
-) -> Iterator[Made]:
+) -> Generator[Made, None, None]:
     """Matte photos in their order, at most `at_once` of them under way; each is drawn from `photos` when its turn
     comes.
 
