@@ -130,7 +130,7 @@ class Matter:
         alpha = self._steps(
             "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(people, settings.erosion)
         )
-        alpha = refine.threshold(alpha, settings.threshold)
+        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
         alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
         foreground = raw.foreground if settings.decontaminate else raw.photo
         box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
