@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import DATA
 from PIL import Image
 
 from cvmatte_core import images, paths
@@ -20,6 +19,7 @@ from cvmatte_core.models import catalogue, single
 from cvmatte_core.models.catalogue import ModelEntry
 from cvmatte_core.models.descriptions import PRESETS, Description, described
 from cvmatte_core.models.network import Network, load
+from tests.conftest import DATA
 
 WEIGHTS = np.array([0.5, 0.25, 0.125])
 QUALITY = "balanced"

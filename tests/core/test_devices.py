@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import DATA
 
 from cvmatte_core.models import devices
 from cvmatte_core.models.devices import CPU, DEVICES, Session
 from cvmatte_core.texts import Texts
+from tests.conftest import DATA
 
 CUDA, TENSORRT, DML = "CUDAExecutionProvider", "TensorrtExecutionProvider", "DmlExecutionProvider"
 FREE = DATA / "onnx" / "free.onnx"
