@@ -118,6 +118,7 @@ def failures_explained(model: str, key: str) -> Iterator[None]:
 
 def packages_missing(model: str) -> ModelError:
     """For who has not installed TensorFlow, PyTorch and ModelScope. model: the title of one that needs them."""
+    logger.warning("importing what %s needs", model, exc_info=True)  # one that is there may be broken
     return ModelError("packages_missing", model=model, install=f"{install_command()} --modelscope")
 
 

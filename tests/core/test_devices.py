@@ -77,7 +77,8 @@ def test_auto_takes_the_gpu_that_is_there(providers: Callable[..., list[str]]) -
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_every_device_works_though_it_is_not_there(device: str) -> None:
+def test_every_device_works_though_it_is_not_there(providers: Callable[..., list[str]], device: str) -> None:
+    providers()
     session = Session(FREE, device, 1)
     assert session.device == CPU
     assert np.array_equal(session.run(["alpha"], FEED)[0], EXPECTED)
