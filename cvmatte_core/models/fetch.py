@@ -185,6 +185,8 @@ def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
     if entry.file:  # a conversion that was damaged: the original comes in its place
         _remove_conversion(entry)
         entry.path.unlink(missing_ok=True)
+        if hub.is_complete(hub.folder_of(model)):
+            return hub.folder_of(model)
 
     def on_line(line: str) -> None:
         nonlocal last
