@@ -56,6 +56,8 @@ class ProgressLine:
         self._told: int | float = -1
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        if total <= 1:  # not known yet
+            return
         now = time.monotonic() // _TELL_SECONDS if self._terminal else done * 10 // total
         if now == self._told and done < total:
             return
