@@ -12,19 +12,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Mapping
 
 from .. import paths
 from ..errors import ModelError
 from . import hub
+from .lock import locked
 
 AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"
 _PREFERRED = "cv-unet"
 _SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
+_CHUNK = 1 << 20  # bytes
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,16 @@ def entry_of(name: str) -> ModelEntry:
 
 def add_own(entry: ModelEntry) -> None:
     """Enter a person's own model, in place of an own one of that name. Raises ModelError, OutputError."""
-    _write_own([*(other for other in _own() if other.name != entry.name), entry])
+    with locked(_own_lock()):
+        _write_own([*(other for other in _own() if other.name != entry.name), entry])
 
 
 def remove_own(name: str) -> None:
-    _write_own([entry for entry in _own() if entry.name != name])
+    """Forget a person's own model, if there is one of that name. Raises ModelError, OutputError."""
+    with locked(_own_lock()):
+        entries = _own()
+        if any(entry.name == name for entry in entries):
+            _write_own([entry for entry in entries if entry.name != name])
 
 
 def is_there(entry: ModelEntry) -> bool:
@@ -94,7 +103,7 @@ def verify(entry: ModelEntry) -> None:
             raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
         return
     try:
-        digest = hashlib.sha256(entry.path.read_bytes()).hexdigest()
+        digest = _digest(entry.path)
     except OSError as error:
         raise ModelError("model_missing", model=entry.title, install=install_command(entry.name)) from error
     if entry.sha256 and digest != entry.sha256:
@@ -122,6 +131,18 @@ def _preferring_converted(entry: ModelEntry) -> ModelEntry:
     return converted if converted.path.is_file() else entry
 
 
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in iter(lambda: file.read(_CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _own_lock() -> Path:
+    return paths.models_folder() / f".{_OWN}.lock"
+
+
 def _own() -> list[ModelEntry]:
     path = paths.models_folder() / _OWN
     return _read(path) if path.exists() else []
@@ -129,9 +150,28 @@ def _own() -> list[ModelEntry]:
 
 def _read(path: Path) -> list[ModelEntry]:
     try:
-        return [ModelEntry(**values) for values in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        return [_checked(ModelEntry(**values)) for values in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError("catalogue_damaged", path=str(path)) from error
+
+
+def _checked(entry: ModelEntry) -> ModelEntry:
+    """The entry. Raises one of the errors above where it isn't one, or names a file outside of its folder."""
+    words = (entry.name, entry.title, entry.licence, entry.backend, entry.file, entry.sha256, entry.source["kind"])
+    mappings = (entry.source, entry.options, entry.converted)
+    if not all(isinstance(word, str) for word in words) or not all(isinstance(values, dict) for values in mappings):
+        raise TypeError("a field is of another type")
+    if not isinstance(entry.size_bytes, int):
+        raise TypeError("size_bytes is no number")
+    if (
+        not entry.name
+        or PureWindowsPath(entry.file).name != entry.file
+        or PureWindowsPath(entry.name).name != entry.name
+    ):
+        raise ValueError("names a file in another folder")
+    if not entry.file and not _HUB_NAME.fullmatch(entry.source["id"]):
+        raise ValueError("neither a file nor a model of the hub")
+    return entry
 
 
 def _write_own(entries: list[ModelEntry]) -> None:
