@@ -35,7 +35,7 @@ class Network(Protocol):
         ...
 
 
-def load(name: str, threads: int) -> Network:
+def load(name: str, threads: int, device: str = "auto") -> Network:
     """Load a model of the catalogue for `threads` CPU threads. Raises ModelError where it is missing or damaged."""
     entry = entry_of(name)
     verify(entry)
