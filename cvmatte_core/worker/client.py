@@ -40,7 +40,10 @@ Listener = Callable[[str, Any], None]
 
 @dataclass
 class _Job:
-    """A request under way. Its listener hears ("progress" | "layer" | "retrying" | "done" | "failed", detail)."""
+    """A request under way. Its listener hears (event, detail).
+
+    The events: "waiting", "progress", "layer", "retrying", "done", "failed".
+    """
 
     number: int
     method: str
@@ -192,8 +195,8 @@ class WorkerClient:
         if "method" in message:
             params = message.get("params") or {}
             job = self._jobs.get(params.get("id", 0))
-            if job is not None and message["method"] in ("progress", "layer"):
-                job.begun |= not params.pop("waiting", False)
+            if job is not None and message["method"] in ("waiting", "progress", "layer"):
+                job.begun |= message["method"] != "waiting"
                 self._note_resumption(job, params)
                 self._tell(job, message["method"], params)
         elif message.get("id") == self._handshake and self._handshake is not None:

@@ -178,7 +178,7 @@ class Server:
     def _queue(self, job: _MatteJob | _BatchJob, order: int) -> None:
         self._jobs[job.number] = job
         if self._warming_up and self._to_compute.empty():
-            self._tell(job, "load", 0, 1, waiting=True)
+            self._notify("waiting", id=job.number, stage="load", done=0, total=1)
         self._to_compute.put((isinstance(job, _BatchJob), order, job))
 
     def _compute_all(self) -> None:

@@ -409,7 +409,7 @@ class Session:
     def _on_job(self, portrait: Portrait, job: Job, event: str, detail: Any) -> None:
         if portrait.job is not job:
             return
-        if event == "progress":
+        if event in ("waiting", "progress"):
             if detail["stage"] in ("load", "network") and detail["done"] == 0:
                 # Once, since the two come together unless loading takes long: every redraw takes the focus from what
                 # a person touches.
