@@ -13,14 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cvmatte_core import compose, files, images, outputs, settings
-from cvmatte_core.errors import CvmatteError
+from cvmatte_core import compose, devices, files, images, outputs, settings
+from cvmatte_core.errors import CvmatteError, SettingsError
 from cvmatte_core.matting import Matter
+from cvmatte_core.models.catalogue import AUTO, catalogue
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.texts import Texts, system_texts
 
 
 _METAVARS = {settings.INTEGER: "N", settings.COLOUR: "#RRGGBB", settings.IMAGE: "FILE", settings.FOLDER: "FOLDER"}
+_METAVARS[settings.MODEL] = "NAME"
+_MOST_THREADS = 256
 _UNITS = {"px": "PX", "%": "PERCENT"}
 
 
@@ -36,6 +39,8 @@ def add_controls(parser: argparse.ArgumentParser, texts: Texts) -> None:
             options["action"] = argparse.BooleanOptionalAction
         else:
             options["help"] += f" [{control.default}]" if control.default != "" else ""
+        if control.kind == settings.MODEL:
+            options["help"] += " " + texts("matte.models", models=", ".join(model_names())).replace("%", "%%")
         if control.kind == settings.CHOICE:
             options["choices"] = control.choices
         elif control.kind in _METAVARS:
@@ -43,6 +48,14 @@ def add_controls(parser: argparse.ArgumentParser, texts: Texts) -> None:
         if control.kind == settings.INTEGER:
             options["type"] = int
         groups[control.group].add_argument("--" + control.name.replace("_", "-"), **options)
+
+
+def model_names() -> list[str]:
+    """Every name that --model takes now."""
+    try:
+        return [AUTO, *catalogue()]
+    except CvmatteError:  # said when a model is needed
+        return [AUTO]
 
 
 class Misnamed(Exception):
@@ -85,6 +98,8 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.Argument
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=texts("matte.output"))
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
+    parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
+    parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
     add_controls(parser, texts)
     return parser, parser.parse_args(arguments)
 
@@ -102,11 +117,15 @@ def main(arguments: list[str] | None = None) -> int:
         return target
 
     try:
+        if chosen.threads is not None and not 1 <= chosen.threads <= _MOST_THREADS:
+            raise SettingsError("setting_range", control="threads", low=1, high=_MOST_THREADS)
         wanted, output = settings_and_output(chosen, texts)
         if chosen.mask and chosen.mask.suffix.lower() != ".png":
             raise Misnamed(texts("matte.mask_ending", name=chosen.mask.name))
         refuse_to_replace_sources(chosen, wanted, output, texts)
-        matte = Matter()(chosen.photo, wanted)
+        matte = Matter(chosen.threads, device=chosen.device)(chosen.photo, wanted)
+        if matte.fallback:
+            print(texts("device.fallback", **matte.fallback), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)
         output = save(output, lambda file: images.write_layer(file, matte.layer, wanted.format))
         for path in (chosen.mask, outputs.mask_beside(output) if wanted.save_mask else None):

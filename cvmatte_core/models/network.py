@@ -22,7 +22,7 @@ class Network(Protocol):
 
     @property
     def fallback(self) -> dict[str, str] | None:
-        """Where that isn't what was wanted: the values of the text devices.FALLBACK."""
+        """Where that isn't what was wanted: the values of the text session.FALLBACK."""
         ...
 
     def __call__(

@@ -11,7 +11,7 @@ from ..errors import ModelError
 from . import single
 from .catalogue import ModelEntry
 from .descriptions import described
-from .devices import Session
+from .session import Session
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 

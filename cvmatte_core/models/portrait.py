@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import ModelError
-from . import devices, hub, single
+from . import hub, session, single
 from .catalogue import ModelEntry, install_command
 
 INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape (H, W, 3); uint8 RGBA, shape (H, W, 4)
@@ -20,7 +20,7 @@ class ModelscopeMatting:
     """ModelScope's pipeline on the folder of its cache, on CPU; see models.network.Network."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads, self._wanted = entry.title, threads, devices.title(device)
+        self._model, self._threads, self._wanted = entry.title, threads, session.title(device)
         self._pipeline = _pipeline(hub.folder_of(entry.source["id"]), entry, threads)
 
     @property
@@ -29,7 +29,7 @@ class ModelscopeMatting:
 
     @property
     def fallback(self) -> dict[str, str] | None:
-        return devices.fallback(self._wanted, "CPU")
+        return session.fallback(self._wanted, "CPU")
 
     def __call__(
         self,
@@ -56,7 +56,7 @@ class PortraitGraphMatting:
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._model, self._threads = entry.title, threads
         with single.failures_explained(self._model, "model_unreadable"):
-            self._session = devices.Session(entry.path, device, threads)
+            self._session = session.Session(entry.path, device, threads)
 
     @property
     def device(self) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from .. import guided, images
 from . import single
 from .catalogue import ModelEntry
-from .devices import Session
+from .session import Session
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
 # many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region

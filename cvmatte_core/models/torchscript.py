@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from ..errors import ModelError
-from . import devices, single
+from . import session, single
 from .catalogue import ModelEntry
 from .descriptions import described
 
@@ -32,7 +32,7 @@ class TorchscriptMatting:
         torch.set_num_threads(threads)
         on_gpu = device in ("auto", "cuda", "tensorrt") and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else "cpu"
-        self._wanted = "CUDA" if on_gpu else devices.title(device)
+        self._wanted = "CUDA" if on_gpu else session.title(device)
         with single.failures_explained(self._model, "model_unreadable"):
             self._network: Any = torch.jit.load(str(entry.path), map_location="cpu").eval()
 
@@ -42,7 +42,7 @@ class TorchscriptMatting:
 
     @property
     def fallback(self) -> dict[str, str] | None:
-        return devices.fallback(self._wanted, self._device.upper())
+        return session.fallback(self._wanted, self._device.upper())
 
     def __call__(
         self,

@@ -1,7 +1,4 @@
-"""What networks can run on, and ONNX Runtime sessions that go over to the next when one doesn't do.
-
-Importing it needs the standard library only: settings read DEVICES.
-"""
+"""ONNX Runtime sessions on a chosen device (see devices.py), which go over to the next one when that doesn't do."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino")
 FALLBACK = "device.fallback"  # the text of a network's `fallback`
 CPU = "CPUExecutionProvider"
 
@@ -49,7 +45,7 @@ def fallback(wanted: str, device: str) -> dict[str, str] | None:
 
 
 def title(device: str) -> str:
-    """What people call one of DEVICES; "CPU" for "auto"."""
+    """What people call one of devices.DEVICES; "CPU" for "auto"."""
     return _TITLES[_PROVIDERS[device][0]] if device != "auto" and _PROVIDERS[device] else _TITLES[CPU]
 
 
@@ -64,7 +60,7 @@ class _Step:
 class Session:
     """An ONNX Runtime session on the chosen device; where that fails, now or in mid-job, on the next, at last on CPU.
 
-    device: one of DEVICES. threads: CPU threads. Raises what the runtime raises where not even CPU does.
+    device: one of devices.DEVICES. threads: CPU threads. Raises what the runtime raises where not even CPU does.
     """
 
     def __init__(self, path: Path, device: str, threads: int) -> None:
@@ -123,7 +119,7 @@ class Session:
 
 
 def _steps(device: str, threads: int) -> list[_Step]:
-    """What to try for one of DEVICES, in order; CPU is last. One asked for by name is tried though it isn't there."""
+    """What to try for one of devices.DEVICES, in order; CPU is last. One asked for by name is tried though it isn't there."""
     import onnxruntime
 
     providers = list(_PROVIDERS[device])

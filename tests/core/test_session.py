@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from cvmatte_core.models import devices
-from cvmatte_core.models.devices import CPU, DEVICES, Session
+from cvmatte_core.devices import DEVICES
+from cvmatte_core.models.session import CPU, FALLBACK, Session, title
 from cvmatte_core.texts import Texts
 from tests.conftest import DATA
 
@@ -84,7 +84,7 @@ def test_every_device_works_though_it_is_not_there(providers: Callable[..., list
     assert np.array_equal(session.run(["alpha"], FEED)[0], EXPECTED)
     assert (session.fallback is None) == (device in ("auto", "cpu"))
     if session.fallback:
-        assert session.fallback == {"wanted": devices.title(device), "device": "CPU"}
+        assert session.fallback == {"wanted": title(device), "device": "CPU"}
 
 
 def test_one_that_fails_to_start_falls_to_the_next(providers: Callable[..., list[str]]) -> None:
@@ -99,7 +99,7 @@ def test_one_that_silently_runs_on_cpu_is_noticed(providers: Callable[..., list[
     providers(**{CUDA: FakeSession(CPU)})
     session = Session(FREE, "cuda", 1)
     assert session.fallback == {"wanted": "CUDA", "device": "CPU"}
-    sentence = Texts("en")(devices.FALLBACK, **session.fallback)
+    sentence = Texts("en")(FALLBACK, **session.fallback)
     assert sentence.startswith("CUDA can't be used, so the network runs on CPU")
 
 
