@@ -289,7 +289,7 @@ class Matter:
         before = [frame for frame in frames if frame.shape == seen.shape]
         estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
         # Only now: a device may turn out not to be able to run this network when it first has to.
-        device, fallback = network.device, getattr(network, "fallback", None)
+        device, fallback = network.device, network.fallback
         if fallback:
             logger.warning(Texts("en")("device.fallback", **fallback))
         alpha = refine.mend(refine.clean_alpha(estimate))

@@ -60,21 +60,33 @@ class ModelEntry:
 
 def catalogue() -> dict[str, ModelEntry]:
     """Every model by its name: the shipped ones, then the person's own. Raises ModelError where those can't be read."""
-    entries = {entry.name: _preferring_converted(entry) for entry in _read(_SHIPPED)}
-    own = paths.models_folder() / _OWN
-    if own.exists():
-        entries |= {entry.name: entry for entry in _read(own) if entry.name not in entries}
-    return entries
+    entries = _shipped()
+    return {**entries, **{entry.name: entry for entry in _own() if entry.name not in entries}}
 
 
 def entry_of(name: str) -> ModelEntry:
     """The entry of a model's name, which may be AUTO. Raises ModelError."""
-    entries = catalogue()
+    shipped = _shipped()
     if name == AUTO:
-        name = _PREFERRED if is_there(entries[_PREFERRED]) else DEFAULT
+        preferred = shipped[_PREFERRED]
+        return preferred if is_there(preferred) and _can_run(preferred) else shipped[DEFAULT]
+    entries = shipped if name in shipped else catalogue()  # the shipped ones do without what a person's own need
     if name not in entries:
         raise ModelError("model_unknown", model=name, models=", ".join([AUTO, *entries]))
     return entries[name]
+
+
+def _shipped() -> dict[str, ModelEntry]:
+    return {entry.name: _preferring_converted(entry) for entry in _read(_SHIPPED)}
+
+
+def _can_run(entry: ModelEntry) -> bool:
+    """Whether the packages are there that run it: ModelScope's client may have fetched it for somebody else."""
+    if entry.backend != "modelscope":
+        return True
+    home = paths.environment_python().parent.parent
+    folders = [home / "Lib" / "site-packages", *home.glob("lib/python*/site-packages")]
+    return any(all((folder / name).is_dir() for name in ("modelscope", "tensorflow", "torch")) for folder in folders)
 
 
 def add_own(entry: ModelEntry) -> None:

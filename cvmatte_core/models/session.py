@@ -119,7 +119,7 @@ class Session:
 
 
 def _steps(device: str, threads: int) -> list[_Step]:
-    """What to try for one of devices.DEVICES, in order; CPU is last. One asked for by name is tried though it isn't there."""
+    """What to try for one of devices.DEVICES, in order; CPU is last. One that is asked for is tried in any case."""
     import onnxruntime
 
     providers = list(_PROVIDERS[device])

@@ -356,7 +356,8 @@ def test_a_damaged_list_of_ones_own_is_a_sentence_and_stays_as_it_is(models: Pat
     models.mkdir()
     own = models / "own.json"
     own.write_text(text, encoding="utf-8")
-    for use in (catalogue.catalogue, lambda: entry_of(AUTO), lambda: add_own(OWN), lambda: remove_own("mine")):
+    assert entry_of(AUTO).name == entry_of(DEFAULT).name == DEFAULT
+    for use in (catalogue.catalogue, lambda: entry_of("mine"), lambda: add_own(OWN), lambda: remove_own("mine")):
         with pytest.raises(ModelError) as caught:
             use()
         assert caught.value.key == "catalogue_damaged"
@@ -387,6 +388,7 @@ def put_conversion(models: Path) -> None:
     (models / "cv_unet_image-matting.onnx.json").write_text(json.dumps(record))
 
 
+@pytest.mark.usefixtures("modelscope_packages")
 def test_cv_unet_is_there_once_all_of_it_is_wherever_an_older_client_put_it(tmp_path: Path) -> None:
     assert not is_there(cv_unet())
     assert entry_of(AUTO).name == DEFAULT
@@ -401,6 +403,13 @@ def test_cv_unet_is_there_once_all_of_it_is_wherever_an_older_client_put_it(tmp_
         assert not folder.exists()
     with pytest.raises(ModelError, match=r"models\.py install cv-unet"):
         verify(cv_unet())
+
+
+def test_automatic_is_cv_unet_only_where_something_can_run_it(models: Path) -> None:
+    put_cv_unet()  # by ModelScope's client, for another program
+    assert entry_of(AUTO).name == DEFAULT
+    put_conversion(models)
+    assert entry_of(AUTO).name == "cv-unet"
 
 
 def test_a_conversion_is_preferred_and_a_damaged_one_noticed(models: Path) -> None:

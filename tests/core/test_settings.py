@@ -65,6 +65,7 @@ def test_a_model_that_is_gone_is_a_value_all_the_same() -> None:
         catalogue.entry_of("mine of last year")
 
 
+@pytest.mark.usefixtures("modelscope_packages")
 def test_automatic_is_the_model_that_it_means_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
     settings = MatteSettings(feather=3)
