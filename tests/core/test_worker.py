@@ -363,7 +363,9 @@ def test_mattes_go_before_the_next_photo_of_a_batch(client: WorkerClient, folder
     while answers.names().count("layer") != 4:
         answers.wait_for("layer")
     last_layer = len(order) - order[::-1].index("matte layer")
-    assert len(set(order[:last_layer]) - {"matte layer", "batch waiting"}) <= 2  # the photo under way, and one more at the very most
+    assert (
+        len(set(order[:last_layer]) - {"matte layer", "batch waiting"}) <= 2
+    )  # the photo under way, and one more at the very most
 
 
 def test_a_batch_leaves_the_live_portraits_raw_mattes_alone(data: Path, folder: Path, photo: Path) -> None:
