@@ -395,6 +395,7 @@ def test_a_matte_says_when_its_network_ran_elsewhere(loads: list[tuple[Any, ...]
     assert len(loads) == 1
 
 
+@pytest.mark.usefixtures("modelscope_packages")
 def test_a_better_model_that_comes_is_used_where_the_choice_is_left_open(
     loads: list[tuple[Any, ...]], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

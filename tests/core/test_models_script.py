@@ -84,6 +84,7 @@ def test_it_runs_with_any_python_and_lists_the_models() -> None:
     assert not default.isascii()  # the state, in Chinese
 
 
+@pytest.mark.usefixtures("modelscope_packages")
 def test_the_list_says_what_is_installed_how_large_and_what_auto_is(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -289,7 +290,7 @@ def test_unknown_names_and_a_damaged_list_are_sentences(folder: Path, capsys: py
         assert "no model called nobody" in capsys.readouterr().err
     folder.mkdir()
     (folder / "own.json").write_text("{")
-    for arguments in (["list"], ["verify"], ["install", DEFAULT], ["remove", DEFAULT]):
+    for arguments in (["list"], ["verify"], ["install", "mine"], ["remove", "mine"]):
         assert script.main(arguments) == 1
         assert str(folder / "own.json") in capsys.readouterr().err
 
