@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
+import logging
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -14,16 +18,21 @@ from typing import Callable, Hashable, Iterator, Mapping, Sequence, Tuple
 import cv2
 import numpy as np
 
-from . import compose, images, refine
+from . import compose, devices, images, refine
 from .errors import Cancelled, ImageError
+from .models.catalogue import ModelEntry, entry_of
 from .models.network import Network, load
 from .settings import MatteSettings
+from .texts import Texts
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 _Key = Tuple[str, str, str, int]  # of a raw matte: the photo's digest, and every setting that the network sees
 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
+_IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
 
 
@@ -38,11 +47,20 @@ class Decoded:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """Alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback: see Matte."""
+
+    alpha: np.ndarray
+    device: str
+    fallback: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
 class Seen:
-    """A photo and what the network made of it: alpha, float32 in 0..1, shape (H, W). seconds: a number a stage."""
+    """A photo and what the network made of it. seconds: a number a stage."""
 
     decoded: Decoded
-    alpha: np.ndarray
+    estimate: Estimate
     seconds: dict[str, float]
 
 
@@ -51,13 +69,15 @@ class RawMatte:
     """What the network and the colour estimate made of a photo, before any control of the edge acts.
 
     photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
-    from_burst: whether frames before the photo were there to be used.
+    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte.
     """
 
     photo: np.ndarray
     alpha: np.ndarray
     foreground: np.ndarray
     from_burst: bool
+    device: str
+    fallback: Mapping[str, str] | None
 
     @property
     def bytes(self) -> int:
@@ -71,6 +91,8 @@ class Matte:
     layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
     foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
     the cache may share them. seconds: what each stage took; one that the cache spared is absent.
+    device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
+    that isn't what it was to run on.
     """
 
     layer: np.ndarray
@@ -79,10 +101,21 @@ class Matte:
     photo: np.ndarray
     digest: str
     seconds: dict[str, float]
+    device: str = ""
+    fallback: Mapping[str, str] | None = None
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
         return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
+
+
+@dataclass
+class _Loaded:
+    """A network in memory, the entry that it was loaded for, and when it was last needed."""
+
+    entry: ModelEntry
+    network: Network
+    used_at: float
 
 
 class Matter:
@@ -91,10 +124,14 @@ class Matter:
     Use one instance a process, from one thread at a time.
     """
 
-    def __init__(self, threads: int | None = None, cache_bytes: int = _CACHE_BYTES) -> None:
-        self._threads = threads or _default_threads()
+    def __init__(
+        self, threads: int | None = None, cache_bytes: int = _CACHE_BYTES, *, device: str | None = None
+    ) -> None:
+        """threads, device (of devices.DEVICES): without them, the environment's; see devices.py."""
+        self._threads = threads or _threads_of_environment() or _default_threads()
+        self._device = device or _device_of_environment()
         self._cache_bytes = cache_bytes
-        self._networks: dict[str, Network] = {}
+        self._networks: dict[str, _Loaded] = {}
         self._raw_mattes: OrderedDict[_Key, RawMatte] = OrderedDict()
         self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
         self._steps = _LastResults()
@@ -122,6 +159,7 @@ class Matter:
             on_progress(stage, done, total)
 
         with self._memory_for(image.name):
+            settings = settings.resolved()
             clock = _Clock()
             step("decode")
             key, raw = self._cached(image, settings, burst, step, clock)
@@ -140,8 +178,8 @@ class Matter:
 
         with self._memory_for(decoded.name):
             clock = _Clock()
-            alpha = self._alpha(decoded.photo, settings, (), step, clock)
-            return Seen(decoded, alpha, {"decode": decoded.seconds, **clock.seconds})
+            estimate = self._alpha(decoded.photo, settings, (), step, clock)
+            return Seen(decoded, estimate, {"decode": decoded.seconds, **clock.seconds})
 
     def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
         """The rest of a matte. It may run in one other thread while `see` runs: they share nothing that changes.
@@ -151,16 +189,37 @@ class Matter:
         decoded = seen.decoded
         with self._memory_for(decoded.name):
             clock = _Clock(seen.seconds)
-            raw = _with_colours(decoded.photo, seen.alpha, False, clock)
+            raw = _with_colours(decoded.photo, seen.estimate, False, clock)
             matte = self._finished(_key(decoded.digest, settings), raw, settings, clock)
             self._steps.forget()
             return matte
 
     def prepare(self, model: str) -> Network:
-        """Load a model ahead of its first use. Raises ModelError."""
-        if model not in self._networks:
-            self._networks[model] = load(model, self._threads)
-        return self._networks[model]
+        """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
+        entry = entry_of(model)
+        loaded = self._networks.get(entry.name)
+        if loaded is None or loaded.entry != entry:  # a person's own may have come to be another file
+            self._networks.pop(entry.name, None)  # gone before its successor needs memory
+            loaded = _Loaded(entry, load(entry.name, self._threads, self._device), 0.0)
+            self._networks[entry.name] = loaded
+        loaded.used_at = time.monotonic()
+        return loaded.network
+
+    def let_go_of_idle(self, idle_seconds: float = _IDLE_SECONDS) -> float | None:
+        """Drop the networks that nobody needed for so long, and their memory.
+
+        Returns the seconds until the next would be dropped; None where none is loaded.
+        """
+        now = time.monotonic()
+        idle = [name for name, loaded in self._networks.items() if now - loaded.used_at >= idle_seconds]
+        for name in idle:
+            del self._networks[name]
+            logger.info("%s was idle for %.0f s: its network is let go of", name, idle_seconds)
+        if idle:
+            _give_memory_back()
+        if not self._networks:
+            return None
+        return idle_seconds - (now - min(loaded.used_at for loaded in self._networks.values()))
 
     def _finished(self, key: _Key, raw: RawMatte, settings: MatteSettings, clock: _Clock) -> Matte:
         """All controls applied to a raw matte."""
@@ -169,7 +228,7 @@ class Matter:
         alpha = self._steps(
             "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(people, settings.erosion)
         )
-        alpha = refine.threshold(alpha, settings.threshold)
+        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
         alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
         foreground = raw.foreground if settings.decontaminate else raw.photo
         box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
@@ -181,7 +240,7 @@ class Matter:
                 background = cv2.flip(background, 1)
         layer = compose.layer_pixels(foreground, alpha, background)
         clock.lap("refine")
-        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds)
+        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds, raw.device, raw.fallback)
 
     def _cached(
         self,
@@ -263,7 +322,7 @@ class Matter:
         burst: Sequence[np.ndarray],
         step: Callable[..., None],
         clock: _Clock,
-    ) -> np.ndarray:
+    ) -> Estimate:
         """What the network makes of a photo, its own transparency apart: float32 in 0..1, shape (H, W)."""
         step("load")
         network = self.prepare(settings.model)
@@ -275,9 +334,13 @@ class Matter:
         frames = [images.reduced(frame, settings.longest_side) for frame in burst]
         before = [frame for frame in frames if frame.shape == seen.shape]
         estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
+        # Only now: a device may turn out not to be able to run this network when it first has to.
+        device, fallback = network.device, network.fallback
+        if fallback:
+            logger.warning(Texts("en")("device.fallback", **fallback))
         alpha = refine.mend(refine.clean_alpha(estimate))
         clock.lap("network")
-        return alpha
+        return Estimate(alpha, device, fallback)
 
     def _remember(self, key: _Key, raw: RawMatte) -> None:
         self._steps.forget()  # it may take the place of one that steps were made from
@@ -350,12 +413,34 @@ def _key(digest: str, settings: MatteSettings) -> _Key:
     return digest, settings.model, settings.quality, settings.longest_side
 
 
-def _with_colours(photo: images.Photo, alpha: np.ndarray, from_burst: bool, clock: _Clock) -> RawMatte:
+def _with_colours(photo: images.Photo, estimate: Estimate, from_burst: bool, clock: _Clock) -> RawMatte:
+    alpha = estimate.alpha
     foreground = refine.estimate_foreground(photo.rgb, alpha)
     if photo.alpha is not None:
         alpha = np.minimum(alpha, photo.alpha)
     clock.lap("colours")
-    return RawMatte(photo.rgb, alpha, foreground, from_burst)
+    return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
+
+
+def _give_memory_back() -> None:
+    gc.collect()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # glibc keeps what was freed for later; others don't
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _device_of_environment() -> str:
+    chosen = os.environ.get(devices.DEVICE_VARIABLE, devices.AUTO)
+    if chosen in devices.DEVICES:
+        return chosen
+    logger.warning("%s=%s is no device: %s", devices.DEVICE_VARIABLE, chosen, ", ".join(devices.DEVICES))
+    return devices.AUTO
+
+
+def _threads_of_environment() -> int:
+    """0 where it doesn't say."""
+    chosen = os.environ.get(devices.THREADS_VARIABLE, "")
+    return int(chosen) if chosen.isdecimal() else 0
 
 
 def _default_threads() -> int:

@@ -23,7 +23,14 @@ _WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the s
 
 
 def cut_out(
-    folder: Path, settings: MatteSettings, output_folder: Path, texts: Texts, *, recursive: bool, watch: bool
+    folder: Path,
+    settings: MatteSettings,
+    output_folder: Path,
+    texts: Texts,
+    matter: Matter,
+    *,
+    recursive: bool,
+    watch: bool,
 ) -> int:
     """Cut out a folder, and return the exit code; whatever prevents it is told as a sentence."""
     try:
@@ -38,7 +45,7 @@ def cut_out(
             # disable=None: shown only where a person looks on.
             tqdm(unit=texts("matte.unit"), disable=None, dynamic_ncols=True, smoothing=0.1) as bar,
         ):
-            return _Run(batch, texts, ended, bar, watch).code()
+            return _Run(batch, texts, matter, ended, bar, watch).code()
     except CvmatteError as error:
         print(error.sentence(texts), file=sys.stderr)
         return NOTHING_DONE
@@ -66,13 +73,15 @@ def ended_by_signals() -> Iterator[threading.Event]:
 class _Run:
     """One run over a folder: `bar` is the progress bar, `ended` is set when the person wants an end."""
 
-    def __init__(self, batch: FolderBatch, texts: Texts, ended: threading.Event, bar: Any, watch: bool) -> None:
+    def __init__(
+        self, batch: FolderBatch, texts: Texts, matter: Matter, ended: threading.Event, bar: Any, watch: bool
+    ) -> None:
         self._batch = batch
         self._texts = texts
         self._ended = ended
         self._bar = bar
         self._watch = watch
-        self._matter = Matter(cache_bytes=0)
+        self._matter = matter
         self._begun = time.perf_counter()
         self._told: set[str] = set()  # what failed, and was said to
 

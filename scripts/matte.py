@@ -17,15 +17,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import _folders
-from cvmatte_core import compose, files, images, matting, outputs, settings
-from cvmatte_core.errors import CvmatteError, ImageError
+from cvmatte_core import compose, devices, files, images, matting, outputs, settings
+from cvmatte_core.errors import CvmatteError, ImageError, SettingsError
 from cvmatte_core.matting import Matter
+from cvmatte_core.models.catalogue import AUTO, catalogue
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.texts import Texts, system_texts
 
 STANDARD = Path("-")  # standard input or output
 
 _METAVARS = {settings.INTEGER: "N", settings.COLOUR: "#RRGGBB", settings.IMAGE: "FILE", settings.FOLDER: "FOLDER"}
+_METAVARS[settings.MODEL] = "NAME"
+_MOST_THREADS = 256
 _UNITS = {"px": "PX", "%": "PERCENT"}
 
 
@@ -41,6 +44,8 @@ def add_controls(parser: argparse.ArgumentParser, texts: Texts) -> None:
             options["action"] = argparse.BooleanOptionalAction
         else:
             options["help"] += f" [{control.default}]" if control.default != "" else ""
+        if control.kind == settings.MODEL:
+            options["help"] += " " + texts("matte.models", models=", ".join(model_names())).replace("%", "%%")
         if control.kind == settings.CHOICE:
             options["choices"] = control.choices
         elif control.kind in _METAVARS:
@@ -48,6 +53,14 @@ def add_controls(parser: argparse.ArgumentParser, texts: Texts) -> None:
         if control.kind == settings.INTEGER:
             options["type"] = int
         groups[control.group].add_argument("--" + control.name.replace("_", "-"), **options)
+
+
+def model_names() -> list[str]:
+    """Every name that --model takes now."""
+    try:
+        return [AUTO, *catalogue()]
+    except CvmatteError:  # said when a model is needed
+        return [AUTO]
 
 
 class Misnamed(Exception):
@@ -114,7 +127,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
         raise Misnamed(texts("matte.mask_ending", name=chosen.mask.name))
 
 
-def from_standard_input(wanted: MatteSettings, texts: Texts) -> matting.Matte:
+def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> matting.Matte:
     """Raises ImageError."""
     name = texts("matte.stdin")
     data = sys.stdin.buffer.read(images.BYTE_LIMIT + 1)
@@ -122,7 +135,6 @@ def from_standard_input(wanted: MatteSettings, texts: Texts) -> matting.Matte:
         raise ImageError("image_empty", name=name)
     if len(data) > images.BYTE_LIMIT:
         raise ImageError("image_file_too_large", name=name, limit=images.BYTE_LIMIT // 1_000_000)
-    matter = Matter()
     decoded = matting.decode(data, name, wanted.longest_side)
     return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted)
 
@@ -137,6 +149,8 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.Argument
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
     parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
     parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))
+    parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
+    parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
     add_controls(parser, texts)
     return parser, parser.parse_args(arguments)
 
@@ -164,12 +178,20 @@ def main(arguments: list[str] | None = None) -> int:
         return target
 
     try:
+        if chosen.threads is not None and not 1 <= chosen.threads <= _MOST_THREADS:
+            raise SettingsError("setting_range", control="threads", low=1, high=_MOST_THREADS)
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
         if chosen.photo != STANDARD and chosen.photo.is_dir():
-            return _folders.cut_out(chosen.photo, wanted, output, texts, recursive=chosen.recursive, watch=chosen.watch)
+            matter = Matter(chosen.threads, 0, device=chosen.device)  # which keeps no photo
+            return _folders.cut_out(
+                chosen.photo, wanted.resolved(), output, texts, matter, recursive=chosen.recursive, watch=chosen.watch
+            )
         refuse_to_replace_sources(chosen, wanted, output, texts)
-        matte = from_standard_input(wanted, texts) if chosen.photo == STANDARD else Matter()(chosen.photo, wanted)
+        matter = Matter(chosen.threads, device=chosen.device)
+        matte = from_standard_input(matter, wanted, texts) if chosen.photo == STANDARD else matter(chosen.photo, wanted)
+        if matte.fallback:
+            print(texts("device.fallback", **matte.fallback), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)
         output = save(output, lambda file: images.write_layer(file, matte.layer, wanted.format))
         for path in (chosen.mask, outputs.mask_beside(output) if wanted.save_mask else None):

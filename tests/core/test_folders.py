@@ -21,7 +21,7 @@ from PIL import Image
 from cvmatte_core import batch, files, folders
 from cvmatte_core.errors import Cancelled, CvmatteError, OutputError
 from cvmatte_core.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch, Settled, walk
-from cvmatte_core.matting import Decoded, Matte, Matter, Seen
+from cvmatte_core.matting import Decoded, Estimate, Matte, Matter, Seen
 from cvmatte_core.pipeline import STAGES
 from cvmatte_core.record import made_in
 from cvmatte_core.settings import MatteSettings
@@ -47,11 +47,13 @@ class PretendMatter:
             raise Cancelled
         alive = sum(isinstance(thing, Decoded) for thing in gc.get_objects())
         self.most_alive = max(self.most_alive, alive)
-        return Seen(decoded, np.ones(decoded.photo.rgb.shape[:2], np.float32), {"network": 0.5})
+        estimate = Estimate(np.ones(decoded.photo.rgb.shape[:2], np.float32), "CPU", None)
+        return Seen(decoded, estimate, {"network": 0.5})
 
     def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
-        pixels = np.dstack([seen.decoded.photo.rgb, np.full(seen.alpha.shape, 255, np.uint8)])
-        return Matte(pixels, seen.alpha, pixels[..., :3], pixels[..., :3], seen.decoded.digest, seen.seconds)
+        alpha = seen.estimate.alpha
+        pixels = np.dstack([seen.decoded.photo.rgb, np.full(alpha.shape, 255, np.uint8)])
+        return Matte(pixels, alpha, pixels[..., :3], pixels[..., :3], seen.decoded.digest, seen.seconds)
 
 
 def pretend(**by_stem: Callable[[], None]) -> Any:
