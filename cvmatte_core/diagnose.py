@@ -9,11 +9,12 @@ import platform
 import sys
 from collections import deque
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Sequence
 
 from . import __version__, paths
 from .errors import ModelError
-from .models.catalogue import ModelEntry, entry_of, verify
+from .models.catalogue import ModelEntry, catalogue, entry_of, verify
 from .settings import MatteSettings
 
 _PACKAGES = {
@@ -21,6 +22,9 @@ _PACKAGES = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino"),
     "opencv": ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python"),
     "pillow": ("pillow",),
+    "modelscope": ("modelscope",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu"),
+    "torch": ("torch",),
 }
 _LINES_KEPT = 20
 
@@ -41,8 +45,8 @@ class RecentWarnings(logging.Handler):
 def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
     """Plain values for JSON, by their names; `log` is a list of messages.
 
-    A package that is missing has the version "", an unknown memory is 0 bytes. provider: what the network runs on,
-    as ONNX Runtime calls it; "" where none is loaded.
+    A package that is missing has the version "", an unknown memory is 0 bytes. provider: what a network ran on last,
+    as its runtime calls it; "" where none was loaded.
     """
     entry = entry_of(MatteSettings().model)
     return {
@@ -52,6 +56,7 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count() or 0,
         "memory_bytes": _memory_bytes(),
+        "models": [_in_words(state_of(known)) for known in catalogue().values()],
         "model_file": str(entry.path),
         "model_verified": state_of(entry)["installed"],
         "provider": provider,
@@ -64,14 +69,36 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
 
 
 def state_of(entry: ModelEntry) -> dict[str, Any]:
-    """{name, installed, size_bytes, licence} of a model: installed means there and undamaged, the size is on disk."""
-    installed, size = False, 0
-    with contextlib.suppress(OSError):
-        size = entry.path.stat().st_size
+    """{name, title, licence, backend, installed, size_bytes, download_bytes} of a model.
+
+    installed: whether it is there and undamaged. size_bytes: on disk. download_bytes: 0 where that isn't known.
+    """
+    installed = False
     with contextlib.suppress(ModelError):
         verify(entry)
         installed = True
-    return {"name": entry.name, "installed": installed, "size_bytes": size, "licence": entry.licence}
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "licence": entry.licence,
+        "backend": entry.backend,
+        "installed": installed,
+        "size_bytes": _size_of(entry.path),
+        "download_bytes": entry.size_bytes,
+    }
+
+
+def _size_of(path: Path) -> int:
+    """The bytes of a file, or of a folder's files; 0 where there is none."""
+    try:
+        parts = path.rglob("*") if path.is_dir() else [path]
+        return sum(part.stat().st_size for part in parts if part.is_file())
+    except OSError:
+        return 0
+
+
+def _in_words(state: dict[str, Any]) -> str:
+    return f"{state['name']}, {state['backend']}, {'installed' if state['installed'] else 'not installed'}"
 
 
 def _version(distributions: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from .settings import MatteSettings
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
-_RESULT_VERSION = 3  # to be raised when the same request comes to give another layer: kept ones are then made anew
+_RESULT_VERSION = 4  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
 class FrameUnusable(Exception):
@@ -87,7 +87,7 @@ class LayerStore:
 
     @staticmethod
     def key(image: str, settings: MatteSettings) -> str:
-        """The name of a request: a photo (its path, or its content's digest) with settings."""
+        """The name of a request: a photo (its path, or its content's digest) with settings, resolved."""
         request = json.dumps([_RESULT_VERSION, image, settings.as_dict()], sort_keys=True)
         return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

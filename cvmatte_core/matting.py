@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
+import logging
 import os
+import sys
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Hashable, Sequence, Tuple
+from typing import Callable, Hashable, Iterator, Mapping, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from . import compose, images, refine
+from . import compose, devices, images, refine
 from .errors import Cancelled, ImageError
+from .models.catalogue import ModelEntry, entry_of
 from .models.network import Network, load
 from .settings import MatteSettings
+from .texts import Texts
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 _Key = Tuple[str, str, str, int]  # of a raw matte: the photo's digest, and every setting that the network sees
 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
+_IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo ahead of its matting. name: for sentences. digest: of its content. seconds: what decoding it took."""
+
+    name: str
+    digest: str
+    photo: images.Photo
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback: see Matte."""
+
+    alpha: np.ndarray
+    device: str
+    fallback: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo and what the network made of it. seconds: a number a stage."""
+
+    decoded: Decoded
+    estimate: Estimate
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -31,13 +69,15 @@ class RawMatte:
     """What the network and the colour estimate made of a photo, before any control of the edge acts.
 
     photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
-    from_burst: whether frames before the photo were there to be used.
+    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte.
     """
 
     photo: np.ndarray
     alpha: np.ndarray
     foreground: np.ndarray
     from_burst: bool
+    device: str
+    fallback: Mapping[str, str] | None
 
     @property
     def bytes(self) -> int:
@@ -51,6 +91,8 @@ class Matte:
     layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
     foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
     the cache may share them. seconds: what each stage took; one that the cache spared is absent.
+    device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
+    that isn't what it was to run on.
     """
 
     layer: np.ndarray
@@ -59,10 +101,21 @@ class Matte:
     photo: np.ndarray
     digest: str
     seconds: dict[str, float]
+    device: str = ""
+    fallback: Mapping[str, str] | None = None
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
         return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
+
+
+@dataclass
+class _Loaded:
+    """A network in memory, the entry that it was loaded for, and when it was last needed."""
+
+    entry: ModelEntry
+    network: Network
+    used_at: float
 
 
 class Matter:
@@ -71,10 +124,14 @@ class Matter:
     Use one instance a process, from one thread at a time.
     """
 
-    def __init__(self, threads: int | None = None, cache_bytes: int = _CACHE_BYTES) -> None:
-        self._threads = threads or _default_threads()
+    def __init__(
+        self, threads: int | None = None, cache_bytes: int = _CACHE_BYTES, *, device: str | None = None
+    ) -> None:
+        """threads, device (of devices.DEVICES): without them, the environment's; see devices.py."""
+        self._threads = threads or _threads_of_environment() or _default_threads()
+        self._device = device or _device_of_environment()
         self._cache_bytes = cache_bytes
-        self._networks: dict[str, Network] = {}
+        self._networks: dict[str, _Loaded] = {}
         self._raw_mattes: OrderedDict[_Key, RawMatte] = OrderedDict()
         self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
         self._steps = _LastResults()
@@ -101,36 +158,77 @@ class Matter:
                 raise Cancelled
             on_progress(stage, done, total)
 
-        try:
-            return self._matte(image, settings, burst, step)
-        except MemoryError as error:
-            self._forget()
-            raise ImageError("image_memory", name=image.name) from error
-        except cv2.error as error:
-            if "insufficient memory" in str(error).lower():
-                self._forget()
-                raise ImageError("image_memory", name=image.name) from error
-            raise
+        with self._memory_for(image.name):
+            settings = settings.resolved()
+            clock = _Clock()
+            step("decode")
+            key, raw = self._cached(image, settings, burst, step, clock)
+            step("refine")
+            return self._finished(key, raw, settings, clock)
+
+    def see(self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event) -> Seen:
+        """The network's part of a matte alone, for who overlaps it with `finish` of the photo before.
+
+        Nothing of it is kept. Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
+        """
+
+        def step(stage: str, done: int = 0, total: int = 1) -> None:
+            if cancelled.is_set():
+                raise Cancelled
+
+        with self._memory_for(decoded.name):
+            clock = _Clock()
+            estimate = self._alpha(decoded.photo, settings, (), step, clock)
+            return Seen(decoded, estimate, {"decode": decoded.seconds, **clock.seconds})
+
+    def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
+        """The rest of a matte. It may run in one other thread while `see` runs: they share nothing that changes.
+
+        Raises ImageError.
+        """
+        decoded = seen.decoded
+        with self._memory_for(decoded.name):
+            clock = _Clock(seen.seconds)
+            raw = _with_colours(decoded.photo, seen.estimate, False, clock)
+            matte = self._finished(_key(decoded.digest, settings), raw, settings, clock)
+            self._steps.forget()
+            return matte
 
     def prepare(self, model: str) -> Network:
-        """Load a model ahead of its first use. Raises ModelError."""
-        if model not in self._networks:
-            self._networks[model] = load(model, self._threads)
-        return self._networks[model]
+        """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
+        entry = entry_of(model)
+        loaded = self._networks.get(entry.name)
+        if loaded is None or loaded.entry != entry:  # a person's own may have come to be another file
+            self._networks.pop(entry.name, None)  # gone before its successor needs memory
+            loaded = _Loaded(entry, load(entry.name, self._threads, self._device), 0.0)
+            self._networks[entry.name] = loaded
+        loaded.used_at = time.monotonic()
+        return loaded.network
 
-    def _matte(
-        self, image: Path, settings: MatteSettings, burst: Sequence[np.ndarray], step: Callable[..., None]
-    ) -> Matte:
-        clock = _Clock()
-        step("decode")
-        key, raw = self._cached(image, settings, burst, step, clock)
-        step("refine")
+    def let_go_of_idle(self, idle_seconds: float = _IDLE_SECONDS) -> float | None:
+        """Drop the networks that nobody needed for so long, and their memory.
+
+        Returns the seconds until the next would be dropped; None where none is loaded.
+        """
+        now = time.monotonic()
+        idle = [name for name, loaded in self._networks.items() if now - loaded.used_at >= idle_seconds]
+        for name in idle:
+            del self._networks[name]
+            logger.info("%s was idle for %.0f s: its network is let go of", name, idle_seconds)
+        if idle:
+            _give_memory_back()
+        if not self._networks:
+            return None
+        return idle_seconds - (now - min(loaded.used_at for loaded in self._networks.values()))
+
+    def _finished(self, key: _Key, raw: RawMatte, settings: MatteSettings, clock: _Clock) -> Matte:
+        """All controls applied to a raw matte."""
         people = self._people(key, raw, settings)
         # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
         alpha = self._steps(
             "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(people, settings.erosion)
         )
-        alpha = refine.threshold(alpha, settings.threshold)
+        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
         alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
         foreground = raw.foreground if settings.decontaminate else raw.photo
         box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
@@ -142,7 +240,7 @@ class Matter:
                 background = cv2.flip(background, 1)
         layer = compose.layer_pixels(foreground, alpha, background)
         clock.lap("refine")
-        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds)
+        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds, raw.device, raw.fallback)
 
     def _cached(
         self,
@@ -154,25 +252,22 @@ class Matter:
     ) -> tuple[_Key, RawMatte]:
         """The photo's raw matte and its key; made only where the cache doesn't have it."""
 
-        def key_of(digest: str) -> _Key:
-            return digest, settings.model, settings.quality, settings.longest_side
-
         def kept(key: _Key) -> RawMatte | None:
             raw = self._raw_mattes.get(key)
             return raw if raw is not None and (raw.from_burst or not burst) else None
 
         state, (read_state, digest) = _state_of(image), self._last_read
-        key = key_of(digest if state is not None and state == read_state else "")
+        key = _key(digest if state is not None and state == read_state else "", settings)
         raw = kept(key)
         if raw is None:
             data = images.read(image)
-            key = key_of(images.digest(data))
+            key = _key(images.digest(data), settings)
             self._last_read = (state, key[0])
             raw = kept(key)
             if raw is None:
                 photo = images.decode(data, image.name, settings.longest_side)
                 clock.lap("decode")
-                raw = self._raw_matte(photo, settings, burst, step, clock)
+                raw = _with_colours(photo, self._alpha(photo, settings, burst, step, clock), bool(burst), clock)
                 self._remember(key, raw)
                 return key, raw
         self._raw_mattes.move_to_end(key)
@@ -220,14 +315,15 @@ class Matter:
 
         return self._backdrops("fitted", (state, size), fitted)
 
-    def _raw_matte(
+    def _alpha(
         self,
         photo: images.Photo,
         settings: MatteSettings,
         burst: Sequence[np.ndarray],
         step: Callable[..., None],
         clock: _Clock,
-    ) -> RawMatte:
+    ) -> Estimate:
+        """What the network makes of a photo, its own transparency apart: float32 in 0..1, shape (H, W)."""
         step("load")
         network = self.prepare(settings.model)
         clock.lap("load")
@@ -238,13 +334,13 @@ class Matter:
         frames = [images.reduced(frame, settings.longest_side) for frame in burst]
         before = [frame for frame in frames if frame.shape == seen.shape]
         estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
+        # Only now: a device may turn out not to be able to run this network when it first has to.
+        device, fallback = network.device, network.fallback
+        if fallback:
+            logger.warning(Texts("en")("device.fallback", **fallback))
         alpha = refine.mend(refine.clean_alpha(estimate))
         clock.lap("network")
-        foreground = refine.estimate_foreground(photo.rgb, alpha)
-        if photo.alpha is not None:
-            alpha = np.minimum(alpha, photo.alpha)
-        clock.lap("colours")
-        return RawMatte(photo.rgb, alpha, foreground, bool(burst))
+        return Estimate(alpha, device, fallback)
 
     def _remember(self, key: _Key, raw: RawMatte) -> None:
         self._steps.forget()  # it may take the place of one that steps were made from
@@ -252,6 +348,20 @@ class Matter:
         self._raw_mattes.move_to_end(key)
         while len(self._raw_mattes) > 1 and sum(kept.bytes for kept in self._raw_mattes.values()) > self._cache_bytes:
             self._raw_mattes.popitem(last=False)
+
+    @contextlib.contextmanager
+    def _memory_for(self, name: str) -> Iterator[None]:
+        """What a photo that memory doesn't suffice for raises becomes an ImageError, and what is kept goes."""
+        try:
+            yield
+        except MemoryError as error:
+            self._forget()
+            raise ImageError("image_memory", name=name) from error
+        except cv2.error as error:
+            if "insufficient memory" in str(error).lower():
+                self._forget()
+                raise ImageError("image_memory", name=name) from error
+            raise
 
     def _forget(self) -> None:
         self._raw_mattes.clear()
@@ -282,14 +392,55 @@ class _LastResults:
 class _Clock:
     """Splits the time that passes into named stages."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
         self.seconds[stage] = now - self._last
         self._last = now
+
+
+def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
+    """A photo's bytes decoded for Matter.see. Raises ImageError."""
+    begun = time.perf_counter()
+    photo = images.decode(data, name, longest_side)
+    return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
+
+
+def _key(digest: str, settings: MatteSettings) -> _Key:
+    return digest, settings.model, settings.quality, settings.longest_side
+
+
+def _with_colours(photo: images.Photo, estimate: Estimate, from_burst: bool, clock: _Clock) -> RawMatte:
+    alpha = estimate.alpha
+    foreground = refine.estimate_foreground(photo.rgb, alpha)
+    if photo.alpha is not None:
+        alpha = np.minimum(alpha, photo.alpha)
+    clock.lap("colours")
+    return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
+
+
+def _give_memory_back() -> None:
+    gc.collect()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # glibc keeps what was freed for later; others don't
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _device_of_environment() -> str:
+    chosen = os.environ.get(devices.DEVICE_VARIABLE, devices.AUTO)
+    if chosen in devices.DEVICES:
+        return chosen
+    logger.warning("%s=%s is no device: %s", devices.DEVICE_VARIABLE, chosen, ", ".join(devices.DEVICES))
+    return devices.AUTO
+
+
+def _threads_of_environment() -> int:
+    """0 where it doesn't say."""
+    chosen = os.environ.get(devices.THREADS_VARIABLE, "")
+    return int(chosen) if chosen.isdecimal() else 0
 
 
 def _default_threads() -> int:

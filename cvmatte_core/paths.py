@@ -12,9 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = ROOT / ".venv"
 
 
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
 def installed_python() -> Path:
     """The interpreter of the environment that install.py makes."""
-    return ENVIRONMENT / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    return python_of(ENVIRONMENT)
 
 
 def environment_python() -> Path:

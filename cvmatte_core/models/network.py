@@ -6,7 +6,10 @@ from typing import Callable, Protocol, Sequence
 
 import numpy as np
 
+from ..errors import ModelError
 from .catalogue import entry_of, verify
+
+BACKENDS = ("recurrent", "onnx", "torchscript", "modelscope", "portrait-graph")
 
 
 class Network(Protocol):
@@ -15,6 +18,11 @@ class Network(Protocol):
     @property
     def device(self) -> str:
         """What it runs on now, as its runtime calls it: "CPUExecutionProvider" for one."""
+        ...
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        """Where that isn't what was wanted: the values of the text session.FALLBACK."""
         ...
 
     def __call__(
@@ -35,10 +43,32 @@ class Network(Protocol):
         ...
 
 
-def load(name: str, threads: int) -> Network:
-    """Load a model of the catalogue for `threads` CPU threads. Raises ModelError where it is missing or damaged."""
+def load(name: str, threads: int, device: str = "auto") -> Network:
+    """Load a model of the catalogue for `threads` CPU threads, on one of devices.DEVICES or what takes its place.
+
+    Raises ModelError where it is missing, damaged, or what it runs on isn't installed.
+    """
     entry = entry_of(name)
     verify(entry)
-    from .recurrent import RecurrentVideoMatting  # imports the runtime: only once a model is truly needed
+    # Each imports its runtime: only once a model is truly needed.
+    if entry.backend == "recurrent":
+        from .recurrent import RecurrentVideoMatting
 
-    return RecurrentVideoMatting(entry.path, threads)
+        return RecurrentVideoMatting(entry, threads, device)
+    if entry.backend == "onnx":
+        from .onnx_image import OnnxImageMatting
+
+        return OnnxImageMatting(entry, threads, device)
+    if entry.backend == "torchscript":
+        from .torchscript import TorchscriptMatting
+
+        return TorchscriptMatting(entry, threads, device)
+    if entry.backend == "modelscope":
+        from .portrait import ModelscopeMatting
+
+        return ModelscopeMatting(entry, threads, device)
+    if entry.backend == "portrait-graph":
+        from .portrait import PortraitGraphMatting
+
+        return PortraitGraphMatting(entry, threads, device)
+    raise ModelError("model_backend", model=entry.title, backend=entry.backend, backends=", ".join(BACKENDS))

@@ -7,19 +7,16 @@ recurrent state, is enlarged and goes along, so that the large one doesn't lose 
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable, Sequence, Tuple
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from .. import guided, images
-from ..errors import CvmatteError, ModelError
-
-logger = logging.getLogger(__name__)
+from . import single
+from .catalogue import ModelEntry
+from .session import Session
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
 # many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region
@@ -60,23 +57,18 @@ class _Look:
 class RecurrentVideoMatting:
     """A loaded Robust Video Matting network; see models.network.Network."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self._threads = threads
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Idle threads must not spin: the cores belong to OBS.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime's errors have no common base
-            logger.exception("loading %s", path)
-            raise ModelError("model_failed", model="rvm-mobilenetv3") from error
+    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
+        self._model, self._threads = entry.title, threads
+        with single.failures_explained(self._model, "model_unreadable"):
+            self._session = Session(entry.path, device, threads)
 
     @property
     def device(self) -> str:
-        return self._session.get_providers()[0]
+        return self._session.device
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        return self._session.fallback
 
     def __call__(
         self,
@@ -97,7 +89,7 @@ class RecurrentVideoMatting:
         done, total = 0, len(views) + len(closer)
         seen: _Look | None = None
         result = np.zeros((height, width), np.float32)
-        try:
+        with single.failures_explained(self._model, "model_failed"):
             for frame, side in views:
                 on_pass(done, total)
                 seen = self._look(frame, everywhere, side, seen)
@@ -113,11 +105,6 @@ class RecurrentVideoMatting:
                     done += 1
                 result[region] = guided.enlarge_alpha(near.alpha, near.picture, rgb[region], self._threads)
             on_pass(total, total)
-        except (CvmatteError, MemoryError, cv2.error):
-            raise
-        except Exception as error:
-            logger.exception("running the network on %d x %d", width, height)
-            raise ModelError("model_failed", model="rvm-mobilenetv3") from error
         return result
 
     def _look(self, rgb: np.ndarray, region: _Region, side: int, before: _Look | None) -> _Look:

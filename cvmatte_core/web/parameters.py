@@ -7,6 +7,7 @@ from typing import Any, Mapping
 
 from .. import presets, settings
 from ..errors import SettingsError
+from ..models import catalogue
 from ..settings import CONTROLS, Control, MatteSettings
 from ..texts import Texts
 
@@ -38,6 +39,8 @@ def _value(control: Control, text: str) -> Any:
         return control.checked(int(text))
     if control.kind == settings.INTEGER:
         raise SettingsError("setting_range", control=control.name, low=control.minimum, high=control.maximum)
+    if control.kind == settings.MODEL:
+        catalogue.entry_of(text)  # said at once, not when its turn has come
     return control.checked(text)
 
 
@@ -47,8 +50,8 @@ def schema(control: Control) -> dict[str, Any]:
     if control.kind == settings.IMAGE:
         return {**described, "type": "string", "format": "binary"}
     described["default"] = control.default
-    if control.kind == settings.CHOICE:
-        return {**described, "type": "string", "enum": list(control.choices)}
+    if control.kind in (settings.CHOICE, settings.MODEL):
+        return {**described, "type": "string", "enum": list(_choices(control, Texts("en")))}
     if control.kind == settings.SWITCH:
         return {**described, "type": "boolean"}
     if control.kind == settings.INTEGER:
@@ -79,6 +82,20 @@ def declaration(texts: Texts) -> dict[str, Any]:
     }
 
 
+def _choices(control: Control, texts: Texts) -> dict[str, str]:
+    """What a drop-down offers, and what people read for each. Raises ModelError."""
+    if control.kind != settings.MODEL:
+        return {value: texts(f"choice.{control.name}.{value}") for value in control.choices}
+    titles = {name: _title(entry, texts) for name, entry in catalogue.catalogue().items()}
+    auto = _title(catalogue.entry_of(catalogue.AUTO), texts)
+    return {catalogue.AUTO: texts("choice.model.auto", model=auto), **titles}
+
+
+def _title(entry: catalogue.ModelEntry, texts: Texts) -> str:
+    shown = texts(f"choice.model.{entry.name}")  # a shipped one's; a person's own has the title they gave it
+    return entry.title if shown == f"choice.model.{entry.name}" else shown
+
+
 def _declared(control: Control, texts: Texts) -> dict[str, Any]:
     return {
         "name": control.name,
@@ -86,7 +103,7 @@ def _declared(control: Control, texts: Texts) -> dict[str, Any]:
         "label": texts(f"control.{control.name}"),
         "tip": texts(f"control.{control.name}.tip"),
         "default": control.default,
-        "choices": [{"value": v, "label": texts(f"choice.{control.name}.{v}")} for v in control.choices],
+        "choices": [{"value": value, "label": label} for value, label in _choices(control, texts).items()],
         "minimum": control.minimum,
         "maximum": control.maximum,
         "step": control.step,

@@ -40,7 +40,10 @@ Listener = Callable[[str, Any], None]
 
 @dataclass
 class _Job:
-    """A request under way. Its listener hears ("progress" | "layer" | "retrying" | "done" | "failed", detail)."""
+    """A request under way. Its listener hears (event, detail).
+
+    The events: "waiting", "progress", "layer", "retrying", "done", "failed".
+    """
 
     number: int
     method: str
@@ -59,6 +62,7 @@ class WorkerClient:
     that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
 
     errors: the last sentences, in English, that jobs failed or were retried with, oldest first; for a diagnosis.
+    environment: what a worker's environment says beside this process's own, from its next start on.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class WorkerClient:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-worker-client", daemon=True)
         self.state = STOPPED
+        self.environment: dict[str, str] = {}
         self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         self._thread.start()
 
@@ -190,8 +195,8 @@ class WorkerClient:
         if "method" in message:
             params = message.get("params") or {}
             job = self._jobs.get(params.get("id", 0))
-            if job is not None and message["method"] in ("progress", "layer"):
-                job.begun = True
+            if job is not None and message["method"] in ("waiting", "progress", "layer"):
+                job.begun |= message["method"] != "waiting"
                 self._note_resumption(job, params)
                 self._tell(job, message["method"], params)
         elif message.get("id") == self._handshake and self._handshake is not None:
@@ -273,7 +278,7 @@ class WorkerClient:
     def _start_process(self) -> None:
         self._set_state(STARTING)
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
-        environment["PYTHONUTF8"] = "1"
+        environment.update(self.environment, PYTHONUTF8="1")
         options: dict[str, Any] = {}
         if sys.platform == "win32":
             options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS

@@ -5,21 +5,25 @@ Standard library only: OBS runs one side of it.
 Requests
     initialize {protocol}            → {protocol, version, pid}
     matte {image, settings, rest_seconds, burst?}
-                                     → a layer_store.Record as a dict; first a `layer` notification
+                                     → a layer_store.Record as a dict, with `fallback`; first a `layer` notification
         burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
+        fallback: see matting.Matte
     batch {folder, settings, output_folder, resume?}
                                      → {folder, archive, done, failed: [{name, error}], seconds}
         output_folder: empty for a new one, which the answer's `folder` then names. archive: empty where no photo
         would do. An `error` is what error_from_wire reads. Waiting mattes go before the next photo of a batch.
-    models {}                        → {models: [{name, installed, size_bytes, licence}]}
-    install_model {name}             → {name, installed, size_bytes, licence}
+    models {}                        → {models: [see diagnose.state_of], auto}
+        auto: the name of the one that "auto" means now
+    install_model {name}             → see diagnose.state_of
     diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}
     shutdown {}                      → {}, then the process ends
 Notifications from the worker
     progress {id, stage, done, total, name?, resume?}
         stage: "start", "decode", "load", "network", "refine" of a matte; "batch", with the `name` of what is under
-        way; "fetch" of a model. resume: what to add to the parameters should the request have to be sent again.
+        way; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are. resume: what to add to
+        the parameters should the request have to be sent again.
+    waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
     layer {id, key, width, height}   the frame file is there to show; the saved file follows
 """
 

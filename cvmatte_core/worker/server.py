@@ -7,6 +7,7 @@ nothing to do with matting runs in a thread of its own.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import logging
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 from .. import __version__, diagnose, files, outputs, paths
 from ..errors import Cancelled, CvmatteError
 from ..layer_store import LayerStore, Record
-from ..models.catalogue import catalogue, entry_of
+from ..models.catalogue import AUTO, catalogue, entry_of
 from ..models.fetch import fetch
 from ..settings import MatteSettings
 from . import protocol
@@ -29,7 +30,6 @@ from . import protocol
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
     from ..batch import Batch, Outcome
     from ..matting import Matte, Matter
-    from ..models.network import Network
 
 logger = logging.getLogger("cvmatte.worker")
 
@@ -63,7 +63,7 @@ class _MatteJob(_Job):
         return cls(
             number=number,
             image=Path(params["image"]),
-            settings=MatteSettings.from_mapping(params.get("settings") or {}),
+            settings=MatteSettings.from_mapping(params.get("settings") or {}).resolved(),
             rest_seconds=float(params.get("rest_seconds", 0.0)),
             burst=[Path(path) for path in params.get("burst") or ()],
         )
@@ -83,7 +83,7 @@ class _BatchJob(_Job):
         return cls(
             number=number,
             folder=Path(params["folder"]),
-            settings=MatteSettings.from_mapping(params.get("settings") or {}),
+            settings=MatteSettings.from_mapping(params.get("settings") or {}).resolved(),
             output_folder=Path(params["output_folder"]) if params.get("output_folder") else None,
             resume=bool(params.get("resume", False)),
         )
@@ -106,7 +106,8 @@ class Server:
         self._to_finish: queue.Queue[tuple[_MatteJob, Record, Matte, float]] = queue.Queue(maxsize=2)
         self._asides: list[tuple[threading.Thread, _Job]] = []
         self._only_matter: Matter | None = None
-        self._network: Network | None = None  # the one in use
+        self._warming_up = True
+        self._device = ""  # what a network ran on last
 
     def serve(self, requests: BinaryIO) -> None:
         """Answer requests until the input ends or one asks to shut down."""
@@ -176,15 +177,18 @@ class Server:
 
     def _queue(self, job: _MatteJob | _BatchJob, order: int) -> None:
         self._jobs[job.number] = job
+        if self._warming_up and self._to_compute.empty():
+            self._notify("waiting", id=job.number, stage="load", done=0, total=1)
         self._to_compute.put((isinstance(job, _BatchJob), order, job))
 
     def _compute_all(self) -> None:
         try:
-            self._network = self._matter().prepare(MatteSettings().model)
+            self._device = self._matter().prepare(MatteSettings().model).device
         except BaseException as error:  # the first job will say it to the person
             logger.warning("warming up: %s", error)
+        self._warming_up = False
         while True:
-            _, order, job = self._to_compute.get()
+            _, order, job = self._next_to_compute()
             job.begun = job.begun or time.perf_counter()
             try:
                 if isinstance(job, _MatteJob):
@@ -194,6 +198,12 @@ class Server:
             except BaseException as error:  # whatever a picture makes of us, the next job is served
                 self._answer_error(job, error)
             del job
+
+    def _next_to_compute(self) -> tuple[bool, int, _MatteJob | _BatchJob]:
+        while True:
+            matter = self._only_matter
+            with contextlib.suppress(queue.Empty):
+                return self._to_compute.get(timeout=matter.let_go_of_idle() if matter is not None else None)
 
     def _matter(self) -> Matter:
         if self._only_matter is None:
@@ -222,7 +232,7 @@ class Server:
             on_progress=lambda stage, done, total: self._tell(job, stage, done, total),
             cancelled=job.cancelled,
         )
-        self._network = self._matter().prepare(job.settings.model)
+        self._device = matte.device
         height, width = matte.layer.shape[:2]
         self._store.write_frame(key, width, height, matte.layer.data)
         self._notify("layer", id=job.number, key=key, width=width, height=height)
@@ -249,7 +259,7 @@ class Server:
         height, width = pixels.shape[:2]
         self._store.write_frame(key, width, height, pixels.data)
         self._notify("layer", id=job.number, key=key, width=width, height=height)
-        self._answer(job, dataclasses.asdict(record))
+        self._answer(job, {**dataclasses.asdict(record), "fallback": None})
         return True
 
     def _layer_path(self, job: _MatteJob, digest: str) -> Path:
@@ -323,7 +333,7 @@ class Server:
         record = dataclasses.replace(record, saved=str(saved), mask=str(saved_mask or ""))
         self._store.save(record)
         self._store.trim(_FRAMES_LIMIT)
-        self._answer(job, dataclasses.asdict(record))
+        self._answer(job, {**dataclasses.asdict(record), "fallback": matte.fallback})
 
     # Aside
 
@@ -348,14 +358,14 @@ class Server:
             thread.join(max(0.0, end - time.monotonic()))
 
     def _models(self, job: _Job) -> dict[str, Any]:
-        return {"models": [diagnose.state_of(entry) for entry in catalogue().values()]}
+        return {"models": [diagnose.state_of(entry) for entry in catalogue().values()], "auto": entry_of(AUTO).name}
 
     def _install(self, job: _Job, name: str) -> dict[str, Any]:
         fetch(entry_of(name), lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
         return diagnose.state_of(entry_of(name))
 
     def _diagnose(self, job: _Job) -> dict[str, Any]:
-        return diagnose.diagnosis(list(self._warnings.lines), self._network.device if self._network else "")
+        return diagnose.diagnosis(list(self._warnings.lines), self._device)
 
     # Answers
 

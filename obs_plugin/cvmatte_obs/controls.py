@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
+from cvmatte_core.errors import CvmatteError
+from cvmatte_core.models.catalogue import AUTO, ModelEntry, catalogue, entry_of
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
 from cvmatte_core.texts import Texts
 
@@ -124,13 +126,40 @@ def _colour_from_obs(value: int) -> str:
     return f"#{value & 0xFF:02x}{value >> 8 & 0xFF:02x}{value >> 16 & 0xFF:02x}"
 
 
-def add_controls(properties: int, texts: Texts, image_filter: str) -> None:
-    """Add every control to an obs_properties_t, in its groups."""
+def model_title(entry: ModelEntry, texts: Texts) -> str:
+    """What a person reads for a model: a shipped one's text, or the title that they gave their own."""
+    key = f"choice.model.{entry.name}"
+    shown = texts(key)
+    return entry.title if shown == key else shown
+
+
+def model_choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
+    """(name, shown text) of every model that there is now, and of a chosen one that is gone: so it isn't replaced."""
+    try:
+        entries = catalogue()
+        auto = model_title(entry_of(AUTO), texts)
+    except CvmatteError:  # whoever mattes next says it
+        entries, auto = {}, ""
+    choices = [(AUTO, texts("choice.model.auto", model=auto))]
+    choices += [(name, model_title(entry, texts)) for name, entry in entries.items()]
+    if chosen not in dict(choices):
+        choices.append((chosen, texts("choice.model.gone", model=chosen)))
+    return choices
+
+
+def add_controls(properties: int, texts: Texts, image_filter: str, values: Values) -> None:
+    """Add every control to an obs_properties_t, in its groups. values: the present ones."""
+    present = dict(zip((control.name for control in CONTROLS), values.controls))
     groups: dict[str, int] = {}
     for control in CONTROLS:
         if control.group not in groups:
             groups[control.group] = libobs.obs_properties_create()
-        added = _add_control(groups[control.group], control, texts, image_filter)
+        if control.kind == declaration.MODEL:
+            name, label = control.name.encode(), texts(f"control.{control.name}").encode()
+            choices = model_choices(texts, present[control.name])
+            added = add_choice(groups[control.group], name, label, choices)
+        else:
+            added = _add_control(groups[control.group], control, texts, image_filter)
         libobs.obs_property_set_long_description(added, texts(f"control.{control.name}.tip").encode())
         if control.name == "format":
             text = texts("source.jpeg_note").encode()

@@ -6,6 +6,7 @@ another script's timer changes as soon as it gets hold of the GIL in between: OB
 
 from __future__ import annotations
 
+import contextlib
 import html
 import os
 import platform
@@ -14,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
-from cvmatte_core import __version__, outputs, paths
+from cvmatte_core import __version__, devices, outputs, paths
 from cvmatte_core.errors import CvmatteError, ImageError
-from cvmatte_core.models.catalogue import entry_of, is_there
-from cvmatte_core.settings import MatteSettings
+from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there
+from cvmatte_core.worker.client import STOPPED
 
 from . import controls, errands, layers, libobs
 from .session import Choices, Session
@@ -25,6 +26,7 @@ from .source_type import video_source_names
 
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
+_MODEL, _DEVICE = b"model_to_install", b"device"
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 
 
@@ -32,6 +34,7 @@ def set_defaults(data: int) -> None:
     """The panel's defaults, in an obs_data_t."""
     libobs.obs_data_set_default_string(data, _PLACEMENT, layers.FIT_HEIGHT.encode())
     libobs.obs_data_set_default_int(data, _KEEP, _KEEP_DEFAULT)
+    libobs.obs_data_set_default_string(data, _DEVICE, devices.AUTO.encode())
 
 
 class Panel:
@@ -44,7 +47,8 @@ class Panel:
         libobs.obs_data_addref(data)
         self._said = ""
         self._batch = errands.Errand(session.client, "batch")
-        self._install = errands.Errand(session.client, "install_model")
+        self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
+        self._installing = ""  # the title of the model that is being installed
         self._diagnose = errands.Errand(session.client, "diagnose")
         self._acts: dict[str, Callable[[], None]] = {
             "add": self._add,
@@ -56,6 +60,7 @@ class Panel:
             "open_outputs": self._open_outputs,
             "tidy": self._tidy,
             "install_model": self._install_model,
+            "install_cancel": self._install.cancel,
             "restart": session.client.restart,
             "diagnose": self._write_diagnosis,
         }
@@ -74,6 +79,17 @@ class Panel:
             delay=libobs.obs_data_get_int(self._data, _DELAY),
             placement=self._value(_PLACEMENT),
         )
+        self._choose_device(self._value(_DEVICE))
+
+    def _choose_device(self, device: str) -> None:
+        client = self._session.client
+        # Where it is left open, the environment that OBS itself was started with may say it.
+        chosen = device != devices.AUTO and device in devices.devices_here()
+        wanted = {devices.DEVICE_VARIABLE: device} if chosen else {}
+        if client.environment != wanted:
+            client.environment = wanted
+            if client.state != STOPPED:  # what is under way is begun again on the other one
+                client.restart()
 
     def fill(self, properties: int) -> None:
         """Add everything to an empty obs_properties_t."""
@@ -83,6 +99,7 @@ class Panel:
         self._add_portraits(properties)
         self._add_folder(properties)
         self._add_files(properties)
+        self._add_models(properties)
         self._add_process(properties)
         self._show_state(properties)
 
@@ -138,11 +155,26 @@ class Panel:
         libobs.obs_properties_add_int(group, _KEEP, self._label("keep"), 1, _KEEP_MOST, 1)
         self._button(group, "tidy")
 
+    def _add_models(self, properties: int) -> None:
+        group = self._group(properties, "model")
+        self._text(group, "model_state")
+        entries: list[ModelEntry] = []
+        with contextlib.suppress(CvmatteError):  # the line above says it
+            entries = [entry for entry in catalogue().values() if entry.source["kind"] != "file"]
+        missing = next((entry.name for entry in entries if not is_there(entry)), DEFAULT)
+        libobs.obs_data_set_default_string(self._data, _MODEL, missing.encode())
+        titles = ((entry.name, controls.model_title(entry, self._texts)) for entry in entries)
+        controls.add_choice(group, _MODEL, self._label("model_to_install"), titles)
+        self._button(group, "install_model")
+        self._button(group, "install_cancel")
+
     def _add_process(self, properties: int) -> None:
         group = self._group(properties, "process")
-        self._text(group, "model_state")
-        self._button(group, "install_model")
         self._text(group, "worker_state")
+        offered = ((device, self._texts(f"device.{device}")) for device in devices.devices_here())
+        name = _DEVICE.decode()
+        listed = controls.add_choice(group, _DEVICE, self._label(name), offered)
+        libobs.obs_property_set_long_description(listed, self._label(f"{name}.tip"))
         self._button(group, "restart")
         self._button(group, "diagnose")
         libobs.obs_properties_add_text(group, _DIAGNOSIS, self._label("diagnosis"), libobs.OBS_TEXT_MULTILINE)
@@ -169,14 +201,12 @@ class Panel:
 
     def _show_state(self, properties: int) -> None:
         texts, client = self._texts, self._session.client
-        model_there = is_there(entry_of(MatteSettings().model))
         portraits = [texts("panel.portrait", name=name, state=state.text) for name, state in self._session.portraits()]
         installing = self._install.state == errands.RUNNING
-        model = "installing" if installing else "installed" if model_there else "missing"
         lines = {
             "said": [self._said],
             "portraits": portraits or [texts("panel.no_portraits")],
-            "model_state": [texts(f"panel.model.{model}"), self._error_of(self._install)],
+            "model_state": self._model_state(),
             "worker_state": [texts(f"panel.worker.{client.state}")],
         }
         for name, shown in lines.items():
@@ -184,7 +214,8 @@ class Panel:
         self._show_text(properties, "folder_state", self._folder_state())
         for name, visible in (
             ("folder_cancel", self._batch.state == errands.RUNNING),
-            ("install_model", not model_there and not installing),
+            ("install_model", not installing),
+            ("install_cancel", installing),
             (_DIAGNOSIS.decode(), bool(self._value(_DIAGNOSIS))),
         ):
             shown_or_not = libobs.obs_properties_get(properties, name.encode())
@@ -198,6 +229,25 @@ class Panel:
 
     def _error_of(self, errand: errands.Errand) -> str:
         return errand.error.sentence(self._texts) if errand.error is not None else ""
+
+    def _model_state(self) -> list[str]:
+        """A line for each model that there is, the one under way, and what went wrong with the last."""
+        texts, install = self._texts, self._install
+        lines = []
+        try:
+            auto = entry_of(AUTO).name
+            for entry in catalogue().values():
+                state = "installed" if is_there(entry) else "missing"
+                line = texts(f"panel.model.{state}", model=controls.model_title(entry, texts), licence=entry.licence)
+                lines.append(texts("panel.model.auto", line=line) if entry.name == auto else line)
+        except CvmatteError as error:
+            lines.append(error.sentence(texts))
+        if install.state == errands.RUNNING:
+            done, total = install.progress.get("done", 0), install.progress.get("total", 1)
+            lines.append(texts("panel.model.installing", model=self._installing))
+            if total > 1:
+                lines.append(texts("panel.model.progress", done=f"{done / 1e6:.1f}", total=f"{total / 1e6:.1f}"))
+        return [*lines, self._error_of(install)]
 
     def _folder_state(self) -> str:
         """How the folder is getting on, as rich text."""
@@ -279,7 +329,10 @@ class Panel:
         self._said = self._texts("panel.tidied", count=tidied.count, megabytes=f"{tidied.bytes / 1e6:.1f}")
 
     def _install_model(self) -> None:
-        self._install.start({"name": MatteSettings().model})
+        entry = entry_of(self._value(_MODEL))
+        if self._install.state != errands.RUNNING:
+            self._installing = controls.model_title(entry, self._texts)
+            self._install.start({"name": entry.name})
 
     def _write_diagnosis(self) -> None:
         """A text for a bug report. The worker's part is there when the button is pressed again: OBS doesn't wait."""

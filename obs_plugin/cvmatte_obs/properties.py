@@ -37,7 +37,7 @@ def fill(session: Session, portrait: Portrait, properties: int, source: int) -> 
             _add_button(properties, "rematte", texts, _ON_REMATTE, portrait)
         _add_views(properties, portrait, texts)
         _add_presets(properties, session, settings)
-        controls.add_controls(properties, texts, session.image_filter)
+        controls.add_controls(properties, texts, session.image_filter, controls.read(settings))
         _add_own_presets(properties, portrait, texts)
         deciding = {control.shown_when[0].encode() for control in CONTROLS if control.shown_when}
         for name in sorted(deciding | {controls.INPUT, b"format"}):

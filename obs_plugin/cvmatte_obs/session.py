@@ -111,6 +111,10 @@ class Session:
         """Re-matte every portrait; in_scene: of the current scene."""
         self._inbox.put(("rematte_all", in_scene))
 
+    def models_changed(self) -> None:
+        """A model was installed: portraits that it now is the right one for are cut out with it."""
+        self._inbox.put(("models_changed",))
+
     def take_still(self, portrait: Portrait) -> None:
         self._inbox.put(("take_still", portrait))
 
@@ -300,6 +304,13 @@ class Session:
                 if source and (names is None or libobs.source_name(source) in names):
                     self._want(portrait, source, again=True)
 
+    def _on_models_changed(self) -> None:
+        for portrait in SOURCE_TYPE.portraits():
+            portrait.refresh_wanted = True  # the drop-down of models
+            with SOURCE_TYPE.source(portrait) as source:
+                if source:
+                    self._want(portrait, source)
+
     # From a portrait's settings to its layer
 
     def _want(self, portrait: Portrait, source: int, again: bool = False) -> None:
@@ -320,7 +331,7 @@ class Session:
             portrait.refresh_wanted = True
             return
         try:
-            request = Request(image, values.settings())
+            request = Request(image, values.settings().resolved())
         except CvmatteError as error:
             self._set_error(portrait, error)
             return
@@ -398,9 +409,11 @@ class Session:
     def _on_job(self, portrait: Portrait, job: Job, event: str, detail: Any) -> None:
         if portrait.job is not job:
             return
-        if event == "progress":
-            if detail["stage"] == "network" and detail["done"] == 0:
-                portrait.refresh_wanted = True  # once: every redraw takes the focus from what a person touches
+        if event in ("waiting", "progress"):
+            if detail["stage"] in ("load", "network") and detail["done"] == 0:
+                # Once, since the two come together unless loading takes long: every redraw takes the focus from what
+                # a person touches.
+                portrait.refresh_wanted = True
             self._set_state(portrait, f"state.{detail['stage']}", done=detail["done"], total=detail["total"])
         elif event == "layer":
             self._on_layer(portrait, job, detail)
@@ -411,7 +424,8 @@ class Session:
             portrait.job = None
             self._keep_still(portrait, job)
             if event == "done":
-                self._set_done(portrait, Record(**{**detail, "size": tuple(detail["size"])}))
+                fallback = detail.pop("fallback")
+                self._set_done(portrait, Record(**{**detail, "size": tuple(detail["size"])}), fallback=fallback)
             elif not isinstance(detail, Cancelled):
                 self._set_error(portrait, detail)
             if portrait.waiting is not None:
@@ -486,7 +500,8 @@ class Session:
         try:
             if not still.capture(self.store):
                 return
-            request = Request(str(still.new_file()), values.settings(), tuple(still.frames))
+            settings = values.settings().resolved()
+            request = Request(str(still.new_file()), settings, tuple(still.frames))
         except CvmatteError as error:
             self._give_up_still(portrait)
             self._set_error(portrait, error)
@@ -560,12 +575,15 @@ class Session:
         portrait.state = State(self.texts(key, **values))
         portrait.note = ""
 
-    def _set_done(self, portrait: Portrait, record: Record, gone: bool = False) -> None:
+    def _set_done(self, portrait: Portrait, record: Record, gone: bool = False, fallback: Any = None) -> None:
+        """fallback: see matting.Matte."""
         width, height = record.size
         if gone:
             self._set_state(portrait, "state.photo_gone", name=Path(record.image).name)
         else:
             self._set_state(portrait, "state.ready", width=width, height=height, seconds=f"{record.seconds:.1f}")
+        if fallback:
+            portrait.state = State(f"{portrait.state.text} {self.texts('device.fallback', **fallback)}")
         portrait.made_from = (record.image_bytes, record.image_modified_ns)
         portrait.preview = str(self.store.preview_path(record.key))
         portrait.refresh_wanted = True

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 import registration
 
-from cvmatte_core import paths
+import install as installer
+from cvmatte_core import devices, paths
+from cvmatte_core.errors import ModelError
+from cvmatte_core.models.catalogue import ModelEntry
 
 COLLECTION = {
     "name": "Mine",
@@ -153,3 +156,147 @@ def test_missing_system_packages_are_named_where_they_cannot_be_installed(home: 
     )  # fmt: skip
     assert "your system's package manager" in done.stderr
     assert "obs-studio" in done.stderr
+
+
+# Which packages it installs: pip is only observed
+
+
+class Environment:
+    """An environment whose pip notes what it is asked for, and installs what the groups of ONNX Runtime hold."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+        self.there: set[str] = set()
+        self.missing: set[str] = set()  # groups that can't be had
+        monkeypatch.setattr(installer, "environment_works", lambda folder: folder.exists())
+        monkeypatch.setattr(installer, "make_environment", lambda folder: folder.mkdir())
+        monkeypatch.setattr(installer, "runtimes_in", lambda folder: set(self.there))
+        monkeypatch.setattr(installer, "pip", self._pip)
+        monkeypatch.setattr(devices, "devices_here", lambda: devices.DEVICES)
+
+    def _pip(self, folder: Path, *arguments: str) -> None:
+        assert folder == self.folder
+        what = [argument for argument in arguments if argument not in ("--quiet", "--yes", "--upgrade")]
+        self.asked.append(" ".join(what))
+        if what[0] == "uninstall":
+            self.there -= set(what[1:])
+        elif self.missing & set(what):
+            raise installer.Refused("see above")
+        for distribution, group in installer.RUNTIME_GROUPS.items():
+            if f"--group={group}" in what:
+                self.there.add(distribution)
+
+    def set_up(self, *groups: str, device: str = "") -> list[str]:
+        """What pip was asked for, but for pip itself."""
+        self.asked = []
+        installer.set_up({"worker", *groups}, self.folder, device)
+        return [asked for asked in self.asked if "pip>=" not in asked]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
+    return Environment(tmp_path / "environment", monkeypatch)
+
+
+def test_a_plain_set_up_has_the_plain_runtime_and_is_quick_again(environment: Environment) -> None:
+    assert environment.set_up() == ["install --group=worker", "install --group=onnx-cpu"]
+    assert environment.set_up() == []
+    assert environment.set_up("test") == ["install --group=test --group=worker", "install --group=onnx-cpu"]
+    assert environment.set_up() == []  # what it has, it keeps
+
+
+@pytest.mark.parametrize(
+    ("device", "distribution"),
+    [
+        ("auto", "onnxruntime"),
+        ("cpu", "onnxruntime"),
+        ("cuda", "onnxruntime-gpu"),
+        ("tensorrt", "onnxruntime-gpu"),
+        ("directml", "onnxruntime-directml"),
+        ("openvino", "onnxruntime-openvino"),
+    ],
+)
+def test_a_device_has_its_runtime_alone_and_is_remembered(
+    environment: Environment, device: str, distribution: str
+) -> None:
+    environment.set_up()
+    environment.set_up(device=device)
+    assert environment.there == {distribution}
+    assert environment.set_up() == []
+    environment.set_up("test")
+    assert environment.there == {distribution}
+    environment.set_up(device="auto")
+    assert environment.there == {"onnxruntime"}
+
+
+def test_whatever_runtimes_are_there_go_before_another_comes(environment: Environment) -> None:
+    environment.set_up()
+    environment.there.add("onnxruntime-openvino")  # by hand
+    asked = environment.set_up(device="cuda")
+    assert asked[1:] == ["uninstall onnxruntime onnxruntime-openvino", "install --group=onnx-cuda"]
+
+
+def test_a_runtime_that_can_not_be_had_leaves_the_plain_one(environment: Environment) -> None:
+    environment.set_up("test")
+    environment.missing = {"--group=onnx-cuda"}
+    with pytest.raises(installer.Refused, match="CUDA"):
+        environment.set_up(device="cuda")
+    assert environment.there == {"onnxruntime"}
+    assert environment.set_up() == []
+    environment.missing |= {"--group=onnx-cpu"}
+    with pytest.raises(installer.Refused):
+        environment.set_up(device="cuda")
+    environment.missing = set()
+    environment.set_up()  # the next run mends it
+    assert environment.there == {"onnxruntime"}
+    assert installer.read_stamp(environment.folder).groups == ("test", "worker")
+
+
+def test_a_device_of_another_system_is_refused_in_a_sentence(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "devices_here", lambda: ("auto", "cpu", "coreml"))
+    with pytest.raises(installer.Refused, match="auto, cpu, coreml"):
+        environment.set_up(device="directml")
+    assert environment.asked == []
+
+
+def test_an_environment_from_before_there_were_devices_is_brought_up_to_date(environment: Environment) -> None:
+    environment.folder.mkdir()
+    environment.there = {"onnxruntime"}
+    stamp = {"requirements": "old", "groups": ["demo", "worker", "no longer"]}
+    (environment.folder / "cvmatte-installed.json").write_text(json.dumps(stamp), encoding="utf-8")
+    assert environment.set_up() == ["install --group=demo --group=worker", "install --group=onnx-cpu"]
+
+
+def test_each_system_is_offered_what_there_are_builds_for() -> None:
+    assert devices.devices_here("linux", "x86_64") == ("auto", "cpu", "cuda", "tensorrt", "openvino")
+    assert devices.devices_here("linux", "aarch64") == ("auto", "cpu")
+    assert devices.devices_here("win32", "AMD64") == ("auto", "cpu", "cuda", "tensorrt", "directml", "openvino")
+    assert devices.devices_here("darwin", "arm64") == ("auto", "cpu", "coreml")
+
+
+def test_modelscope_comes_after_the_rest_which_its_failure_leaves_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+    registered: list[int] = []
+
+    def register() -> int:
+        registered.append(len(done))
+        return 0
+
+    def fetch_model(entry: ModelEntry) -> None:
+        done.append(entry.name)
+        if entry.name == "cv-unet":
+            raise ModelError("model_fetch_failed", model=entry.title)
+
+    monkeypatch.setattr(installer, "set_up", lambda groups, device="": done.append("+".join(sorted(groups))))
+    monkeypatch.setattr(installer, "fetch_model", fetch_model)
+    monkeypatch.setattr(installer, "register", register)
+    monkeypatch.setattr(sys, "argv", ["install.py", "--modelscope"])
+    assert installer.main() == 1
+    assert done == ["worker", "rvm-mobilenetv3", "modelscope+worker", "cv-unet"]
+    assert registered == [4]
+    assert "CV-UNet" in capsys.readouterr().err

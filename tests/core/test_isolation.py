@@ -11,9 +11,13 @@ from cvmatte_core import paths
 VERMIN = str(Path(sys.executable).with_name("vermin"))
 
 STANDARD_LIBRARY_ONLY = [
-    *(paths.ROOT / "cvmatte_core" / name for name in ("paths.py", "texts.py", "errors.py", "settings.py", "files.py")),
+    *(
+        paths.ROOT / "cvmatte_core" / name
+        for name in ("paths.py", "texts.py", "errors.py", "settings.py", "files.py", "devices.py")
+    ),
     *(paths.ROOT / "cvmatte_core" / name for name in ("layer_store.py", "outputs.py", "presets.py")),
-    paths.ROOT / "cvmatte_core" / "models" / "catalogue.py",
+    *(paths.ROOT / "cvmatte_core" / "models" / f"{name}.py" for name in ("catalogue", "descriptions")),
+    *(paths.ROOT / "cvmatte_core" / "models" / f"{name}.py" for name in ("fetch", "hub", "lock")),
     paths.ROOT / "cvmatte_core" / "worker" / "protocol.py",
     paths.ROOT / "cvmatte_core" / "worker" / "client.py",
     *sorted((paths.ROOT / "obs_plugin").rglob("*.py")),

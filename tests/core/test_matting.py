@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import images, paths, refine
+from cvmatte_core import devices, images, matting, paths, refine
 from cvmatte_core.errors import Cancelled, ImageError, ModelError
 from cvmatte_core.matting import Matter
+from cvmatte_core.models import catalogue
 from cvmatte_core.models.catalogue import DEFAULT, entry_of, verify
 from cvmatte_core.settings import MatteSettings
 
@@ -324,3 +327,86 @@ def test_a_missing_or_damaged_model_says_what_to_run(tmp_path: Path, monkeypatch
     entry.path.write_bytes(whole[:-1])
     with pytest.raises(ModelError, match="damaged"):
         verify(entry)
+
+
+# Networks
+
+
+def test_idle_networks_are_let_go_of_and_come_back(photo: Path) -> None:
+    matter = Matter()
+    assert matter.let_go_of_idle() is None
+    matter.prepare(catalogue.AUTO)
+    left = matter.let_go_of_idle()
+    assert left is not None
+    assert 800 < left <= 900
+    before = memory_bytes()
+    assert matter.let_go_of_idle(0) is None
+    assert before - memory_bytes() > 5_000_000
+    assert matter(photo, MatteSettings(quality="fast")).device == "CPUExecutionProvider"
+
+
+def memory_bytes() -> int:
+    """What this process keeps in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What is asked of network.load: the networks are stand-ins that see nobody, on another device than wanted."""
+    asked: list[tuple[Any, ...]] = []
+
+    class Network:
+        device = "CPUExecutionProvider"
+        fallback = {"wanted": "CUDA", "device": "CPU"}  # noqa: RUF012
+
+        def __call__(self, rgb: np.ndarray, *more: Any) -> np.ndarray:
+            return np.zeros(rgb.shape[:2], np.float32)
+
+    def load(*arguments: Any) -> Network:
+        asked.append(arguments)
+        return Network()
+
+    monkeypatch.setattr(matting, "load", load)
+    return asked
+
+
+def test_the_device_and_the_threads_are_the_caller_s_or_the_environment_s(
+    loads: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (devices.DEVICE_VARIABLE, devices.THREADS_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    Matter(2).prepare(DEFAULT)
+    Matter(3, device="cuda").prepare(DEFAULT)
+    monkeypatch.setenv(devices.DEVICE_VARIABLE, "openvino")
+    monkeypatch.setenv(devices.THREADS_VARIABLE, "5")
+    Matter().prepare(DEFAULT)
+    Matter(1, device="cpu").prepare(DEFAULT)
+    monkeypatch.setenv(devices.DEVICE_VARIABLE, "abacus")
+    monkeypatch.setenv(devices.THREADS_VARIABLE, "many")
+    Matter().prepare(DEFAULT)
+    assert [asked[1:] for asked in loads[:-1]] == [(2, "auto"), (3, "cuda"), (5, "openvino"), (1, "cpu")]
+    assert loads[-1][2] == "auto"
+
+
+def test_a_matte_says_when_its_network_ran_elsewhere(loads: list[tuple[Any, ...]], photo: Path) -> None:
+    matter = Matter()
+    for settings in (MatteSettings(), MatteSettings(feather=3)):  # also one that only refines
+        assert matter(photo, settings).fallback == {"wanted": "CUDA", "device": "CPU"}
+    assert len(loads) == 1
+
+
+@pytest.mark.usefixtures("modelscope_packages")
+def test_a_better_model_that_comes_is_used_where_the_choice_is_left_open(
+    loads: list[tuple[Any, ...]], photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
+    matter = Matter()
+    matter(photo, MatteSettings())
+    folder = entry_of("cv-unet").path
+    folder.mkdir(parents=True)
+    for name in ("configuration.json", "tf_graph.pb"):
+        (folder / name).touch()
+    assert "network" in matter(photo, MatteSettings()).seconds
+    assert "network" not in matter(photo, MatteSettings(model="cv-unet")).seconds
+    assert "network" not in matter(photo, MatteSettings(model=DEFAULT)).seconds
+    assert [asked[0] for asked in loads] == [DEFAULT, "cv-unet"]

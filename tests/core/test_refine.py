@@ -67,6 +67,17 @@ def test_erosion_takes_the_lowest_alpha_of_the_disc_around_each_pixel(pixels: in
     assert np.abs(refine.erode(alpha, pixels) - cv2.erode(alpha, ellipse)).max() < 1e-5
 
 
+@pytest.mark.parametrize("value", [200, 255])
+def test_a_high_threshold_leaves_no_stairs_and_adds_nothing_outside(value: int) -> None:
+    alpha = disc(softness=1.5)
+    cut = refine.threshold(alpha, value)
+    soft = refine.soften_cut(cut, value)
+    assert not soft[cut == 0].any()
+    assert ((soft > 0.1) & (soft < 0.9)).sum() > 3 * ((cut > 0.1) & (cut < 0.9)).sum()
+    assert soft[90:110, 90:110].min() == 1
+    assert refine.soften_cut(cut, 128) is cut
+
+
 def test_erosion_before_the_threshold_gives_what_it_gives_after() -> None:
     alpha = people((120, 170), [(60, 60, 55)], softness=30)
     before, after = refine.threshold(refine.erode(alpha, 6), 200), refine.erode(refine.threshold(alpha, 200), 6)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from cvmatte_core.errors import SettingsError
+from cvmatte_core.errors import ModelError, SettingsError
+from cvmatte_core.layer_store import LayerStore
+from cvmatte_core.models import catalogue
 from cvmatte_core.settings import CONTROLS, MatteSettings
 
 
@@ -17,6 +21,8 @@ def test_defaults_pass_their_own_checks_and_survive_a_round_trip() -> None:
 @pytest.mark.parametrize(
     ("values", "key"),
     [
+        ({"model": ""}, "setting_value"),
+        ({"model": 3}, "setting_value"),
         ({"threshold": 256}, "setting_range"),
         ({"threshold": -1}, "setting_range"),
         ({"erosion": 1.5}, "setting_value"),
@@ -49,6 +55,29 @@ def test_paths_are_kept_as_they_are() -> None:
     for path in ("", "/home/me/Über uns/壁.JPG", "C:\\pictures\\a.png", "/\udcff.png"):
         settings = MatteSettings(background_image=path, output_folder=path)
         assert (settings.background_image, settings.output_folder) == (path, path)
+
+
+def test_a_model_that_is_gone_is_a_value_all_the_same() -> None:
+    """A scene that was saved with it loads; whoever mattes says that there is no such model."""
+    for name in ("rvm-mobilenetv3", "mine of last year"):
+        assert MatteSettings.from_mapping({"model": name}).resolved().model == name
+    with pytest.raises(ModelError, match="mine of last year"):
+        catalogue.entry_of("mine of last year")
+
+
+@pytest.mark.usefixtures("modelscope_packages")
+def test_automatic_is_the_model_that_it_means_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
+    settings = MatteSettings(feather=3)
+    assert settings.model == catalogue.AUTO
+    assert settings.resolved() == MatteSettings(feather=3, model=catalogue.DEFAULT)
+    before = LayerStore.key("/a.png", settings.resolved())
+    folder = catalogue.entry_of("cv-unet").path
+    folder.mkdir(parents=True)
+    for name in ("configuration.json", "tf_graph.pb"):
+        (folder / name).touch()
+    assert settings.resolved().model == "cv-unet"
+    assert LayerStore.key("/a.png", settings.resolved()) != before
 
 
 def test_controls_that_depend_on_another_name_a_value_that_it_takes() -> None:

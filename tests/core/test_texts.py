@@ -10,6 +10,8 @@ import string
 import pytest
 
 from cvmatte_core import errors, paths
+from cvmatte_core.devices import DEVICES
+from cvmatte_core.models.catalogue import catalogue
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CHOICE, CONTROLS
 from cvmatte_core.texts import LANGUAGES, Texts, language_of
@@ -56,6 +58,8 @@ def keys_in_the_code() -> set[str]:
         if control.kind == CHOICE:
             found |= {f"choice.{control.name}.{value}" for value in control.choices}
     found |= {f"state.{stage}" for stage in ("start", "decode", "load", "network", "refine")}
+    found |= {f"choice.model.{entry.name}" for entry in catalogue().values() if entry.source["kind"] != "file"}
+    found |= {f"device.{device}" for device in DEVICES}
     found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
     return (
         found | {f"preset.{name}" for name in BUILT_IN} | {"error.cancelled", "error.disk_full", "error.cannot_write"}

@@ -363,7 +363,9 @@ def test_mattes_go_before_the_next_photo_of_a_batch(client: WorkerClient, folder
     while answers.names().count("layer") != 4:
         answers.wait_for("layer")
     last_layer = len(order) - order[::-1].index("matte layer")
-    assert len(set(order[:last_layer]) - {"matte layer"}) <= 2  # the photo under way, and one more at the very most
+    assert (
+        len(set(order[:last_layer]) - {"matte layer", "batch waiting"}) <= 2
+    )  # the photo under way, and one more at the very most
 
 
 def test_a_batch_leaves_the_live_portraits_raw_mattes_alone(data: Path, folder: Path, photo: Path) -> None:
@@ -468,11 +470,15 @@ def ask(client: WorkerClient, method: str, **params: Any) -> Answers:
 
 
 def test_the_models_are_listed(client: WorkerClient) -> None:
-    models = ask(client, "models").wait_for("done")["models"]
-    default = next(model for model in models if model["name"] == MatteSettings().model)
+    answer = ask(client, "models").wait_for("done")
+    models = answer["models"]
+    assert answer["auto"] in {model["name"] for model in models}
+    default = next(model for model in models if model["name"] == DEFAULT)
     assert default["installed"]
     assert default["size_bytes"] > 10_000_000
     assert default["licence"] == "GPL-3.0"
+    assert default["title"] == "Robust Video Matting"
+    assert default["download_bytes"] == default["size_bytes"]
 
 
 def test_a_diagnosis_names_versions_paths_and_the_last_warnings(client: WorkerClient, photo: Path, data: Path) -> None:
@@ -498,6 +504,61 @@ def test_questions_are_answered_while_a_matte_is_made(client: WorkerClient, phot
     ask(client, "diagnose").wait_for("done")
     assert "done" not in busy.names()
     busy.wait_for("done")
+
+
+def test_a_model_that_is_gone_is_a_sentence_and_the_worker_lives_on(client: WorkerClient, photo: Path) -> None:
+    error = submit(client, photo, MatteSettings(model="mine of last year"))[1].wait_for("failed")
+    assert (error.key, error.values["model"]) == ("model_unknown", "mine of last year")
+    submit(client, photo)[1].wait_for("done")
+
+
+def test_a_worker_lets_go_of_its_network_and_loads_it_again(data: Path, photo: Path, tmp_path: Path) -> None:
+    program = "from cvmatte_core import matting; matting.Matter.let_go_of_idle.__defaults__ = (0.5,)"
+    client = WorkerClient(worker_with(program))
+    client.start()
+    log = paths.log_file()
+    wait_until(lambda: log.exists() and "is let go of" in log.read_text(encoding="utf-8"))  # the one warmed up
+    answers = submit(client, photo)[1]
+    answers.wait_for("done")
+    assert "load" in {detail["stage"] for detail in answers.drain("progress")}
+    wait_until(lambda: log.read_text(encoding="utf-8").count("is let go of") == 2)
+    client.close()
+
+
+def test_the_environment_of_a_worker_is_that_of_its_next_start(data: Path, tmp_path: Path) -> None:
+    program = (
+        "import os; from cvmatte_core import diagnose\n"
+        "diagnose.diagnosis = lambda *_: {'device': os.environ.get('CVMATTE_DEVICE')}"
+    )
+    client = WorkerClient(worker_with(program))
+    assert ask(client, "diagnose").wait_for("done") == {"device": None}
+    client.environment = {"CVMATTE_DEVICE": "cpu"}
+    client.restart()
+    assert ask(client, "diagnose").wait_for("done") == {"device": "cpu"}
+    client.close()
+
+
+def test_the_first_photo_hears_that_the_model_is_being_loaded(data: Path, photo: Path) -> None:
+    """And no other; nor does that make a photo that only waits one that ends workers."""
+    program = (
+        "import time; from cvmatte_core import matting\n"
+        "prepare = matting.Matter.prepare\n"
+        "matting.Matter.prepare = lambda *arguments: time.sleep(2) or prepare(*arguments)"
+    )
+    client = WorkerClient(worker_with(program))
+    first, second = submit(client, photo)[1], submit(client, photo)[1]
+    assert first.wait_for("waiting")["stage"] == "load"
+    for _ in range(3):
+        old = {None, client.process_id}
+        assert client.process_id is not None
+        os.kill(client.process_id, signal.SIGKILL)
+        wait_until(partial(has_another_process, client, old))
+        assert first.wait_for("waiting")["stage"] == "load"
+    first.wait_for("done")
+    assert "retrying" not in first.names()
+    second.wait_for("done")
+    assert "waiting" not in second.names()
+    client.close()
 
 
 ELSEWHERE = "from pathlib import Path; from cvmatte_core import paths; paths.models_folder = lambda: Path(sys.argv[2])"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from throwaway_obs import SCENE, wait_until
+
+from cvmatte_core import paths
 
 from .conftest import Studio, open_studio
 
@@ -176,8 +179,6 @@ def test_tidying_keeps_what_is_in_use_and_the_newest(tmp_path: Path, photo: Path
 def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
     with open_studio(tmp_path) as studio:
         assert "starts when it is needed" in studio.panel()["worker_state"]["description"]
-        assert "installed" in studio.panel()["model_state"]["description"]
-        assert not studio.panel()["install_model"]["visible"]
         studio.add("portrait", photo)
         studio.wait_for_state("portrait", "Ready")
         (before,) = studio.worker_ids()
@@ -199,6 +200,85 @@ def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo:
         ]
         for part in ("CVMatte 0.", "OBS 2", "onnxruntime", "CPUExecutionProvider", str(studio.data), "at all.png"):
             assert part in text
+
+
+def test_the_models_are_named_and_can_be_installed(studio: Studio) -> None:
+    panel = studio.panel()
+    listed = panel["model_state"]["description"]
+    assert "Robust Video Matting (GPL-3.0): installed. Automatic means this one." in listed
+    assert "CV-UNet (ModelScope) (Apache-2.0): not installed." in listed
+    assert panel["model_to_install"]["items"] == ["Robust Video Matting", "CV-UNet (ModelScope)"]
+    assert panel["install_model"]["visible"]
+    assert not panel["install_cancel"]["visible"]
+    lines = listed.count("<br>")
+    pressed = studio.panel("install_model", model_to_install="rvm-mobilenetv3")
+    assert "Installing Robust Video Matting…" in pressed["model_state"]["description"]
+    assert pressed["install_cancel"]["visible"]
+    assert not pressed["install_model"]["visible"]
+    wait_until(lambda: studio.panel("refresh")["install_model"]["visible"], 60)
+    assert studio.panel()["model_state"]["description"] == listed
+    studio.panel("install_model", model_to_install="cv-unet")  # without ModelScope's packages
+    wait_until(lambda: studio.panel("refresh")["install_model"]["visible"], 60)
+    assert studio.panel()["model_state"]["description"].count("<br>") == lines + 1  # why it can't be had
+
+
+def test_a_model_that_is_gone_is_said_so_and_another_can_be_chosen(
+    studio: Studio, photo: Path, expected_layer: Any
+) -> None:
+    studio.add("old", photo, model="mine of last year")
+    studio.wait_for_state("old", "There is no model called mine of last year")
+    found = studio.properties("old")["model"]["items"]
+    assert found[:2] == ["Automatic (Robust Video Matting)", "Robust Video Matting"]
+    assert found[-1] == "mine of last year (not there any more)"
+    studio.set("old", model="rvm-mobilenetv3")
+    studio.wait_for_layer("old", expected_layer(photo))
+    assert len(studio.properties("old")["model"]["items"]) == len(found) - 1
+    studio.remove("old")
+
+
+def test_the_device_is_the_worker_s_from_its_next_start(tmp_path: Path, photo: Path) -> None:
+    with open_studio(tmp_path) as studio:
+        assert studio.panel()["device"]["items"][:2] == ["Automatic", "Processor"]
+        studio.panel(device="cpu")
+        time.sleep(1)
+        assert studio.worker_ids() == []  # for that alone none is started
+        studio.add("portrait", photo)
+        studio.wait_for_state("portrait", "Ready")
+        (before,) = studio.worker_ids()
+        assert b"CVMATTE_DEVICE=cpu" in Path(f"/proc/{before}/environ").read_bytes()
+        studio.panel(device="auto")
+        wait_until(lambda: studio.worker_ids() and before not in studio.worker_ids())
+        (after,) = studio.worker_ids()
+        assert b"CVMATTE_DEVICE" not in Path(f"/proc/{after}/environ").read_bytes()
+        studio.panel(keep=3)  # anything else leaves it alone
+        time.sleep(1)
+        assert studio.worker_ids() == [after]
+
+
+ELSEWHERE = """
+import sys
+sys.path.insert(0, {root!r})
+from cvmatte_core import matting
+load = matting.load
+def elsewhere(*arguments):
+    network = load(*arguments)
+    type(network).fallback = property(lambda self: {{"wanted": "CUDA", "device": "CPU"}})
+    return network
+matting.load = elsewhere
+from cvmatte_core.worker.server import main
+main()
+"""
+
+
+def test_a_network_that_runs_elsewhere_is_said_so_with_the_layer(tmp_path: Path, photo: Path) -> None:
+    program, python = tmp_path / "worker.py", tmp_path / "python"
+    program.write_text(ELSEWHERE.format(root=str(paths.ROOT)), encoding="utf-8")
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{program}"\n', encoding="utf-8")
+    python.chmod(0o755)
+    with open_studio(tmp_path / "obs", environment={"CVMATTE_PYTHON": str(python)}) as studio:
+        studio.add("portrait", photo)
+        studio.wait_for_state("portrait", "CUDA can&#x27;t be used, so the network runs on CPU")
+        assert "Ready: 512 × 512" in studio.state("portrait")
 
 
 def test_the_outputs_folder_opens(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ function drawn(control) {
   const box = made("div", { className: `control ${control.kind}` }, label, line, tip);
   box.dataset.control = control.name;
   let input;
-  if (control.kind === "choice") {
+  if (control.kind === "choice" || control.kind === "model") {
     input = made("select", {}, ...control.choices.map((choice) => made("option", { value: choice.value, textContent: choice.label })));
   } else if (control.kind === "switch") {
     input = made("input", { type: "checkbox" });

@@ -1,0 +1,29 @@
+"""What networks can run on: one list for the panel, the command line and install.py. Standard library only.
+
+It is the computer's, not a portrait's: so no control of MatteSettings. Who starts a process that mattes says it in the
+process's environment. A device's name in a person's language is the text "device.NAME".
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+AUTO, CPU, CUDA, TENSORRT = "auto", "cpu", "cuda", "tensorrt"
+DIRECTML, COREML, OPENVINO = "directml", "coreml", "openvino"
+DEVICES = (AUTO, CPU, CUDA, TENSORRT, DIRECTML, COREML, OPENVINO)
+
+DEVICE_VARIABLE, THREADS_VARIABLE = "CVMATTE_DEVICE", "CVMATTE_THREADS"
+
+_BY_SYSTEM = {
+    "linux": (CUDA, TENSORRT, OPENVINO),
+    "win32": (CUDA, TENSORRT, DIRECTML, OPENVINO),
+    "darwin": (COREML,),
+}
+
+
+def devices_here(system: str = sys.platform, machine: str = "") -> tuple[str, ...]:
+    """The devices that there are builds of ONNX Runtime for on this computer's system; whether it has them is open."""
+    machine = (machine or platform.machine()).lower()
+    built = machine in ("x86_64", "amd64") or system == "darwin"  # for other processors, only the plain build
+    return (AUTO, CPU, *(_BY_SYSTEM.get(system, ()) if built else ()))

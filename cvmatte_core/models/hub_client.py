@@ -1,0 +1,133 @@
+"""Downloads a model with ModelScope's own client: the process that fetch.py starts, so that it can be ended.
+
+    python -m cvmatte_core.models.hub_client OWNER/NAME REVISION
+
+Each line of its output is a JSON object: {"needed": bytes still to come, "folder": where}, {"done": bytes, "total": …}
+again and again, and at the end {"folder": …} or {"error": one of the kinds below, "why": …}. It ends when its input
+does. What has arrived stays, and the next download goes on from there. Neither torch nor NumPy is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from . import hub
+
+OFFLINE, NO_CLIENT, NO_ROOM, FAILED = "offline", "no-client", "no-room", "failed"
+_TELL_SECONDS = 0.1
+
+
+class Reporter:
+    """How far all of a model's files are, told to the parent. The client calls it from several threads."""
+
+    def __init__(self, output: TextIO, sizes: dict[str, int], there: dict[str, int]) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._sizes = sizes
+        self._done = there
+        self._told_at = 0.0
+
+    def begin(self, file: str, size: int) -> None:
+        with self._lock:
+            self._sizes[file] = size
+            self._done[file] = 0  # what is there of it already, the client counts
+
+    def advance(self, file: str, size: int) -> None:
+        with self._lock:
+            self._done[file] += size
+            done, total = sum(self._done.values()), sum(self._sizes.values())
+            if done >= total or time.monotonic() - self._told_at > _TELL_SECONDS:
+                self._told_at = time.monotonic()
+                say(self._output, done=done, total=total)
+
+
+def say(output: TextIO, **message: Any) -> None:
+    try:
+        output.write(json.dumps(message) + "\n")
+        output.flush()
+    except OSError:  # nobody listens any more; raised, the client would take it for a network's and try again
+        os._exit(1)
+
+
+def download(model: str, revision: str, output: TextIO) -> None:
+    from modelscope_hub.api import HubApi
+    from modelscope_hub.compat.snapshot_download import snapshot_download  # modelscope.hub's would import torch
+
+    listed = HubApi().list_repo_files(model, "model", revision=revision)
+    sizes = {file.path: file.size for file in listed if file.path in hub.NEEDED}
+    folder = hub.folder_of(model)
+    there = {name: size for name, size in sizes.items() if _size(folder / name) == size}
+    begun = sum(_size(folder / f"{name}.incomplete") for name in sizes if name not in there)
+    say(output, needed=sum(sizes.values()) - sum(there.values()) - begun, folder=str(folder))
+    reporter = Reporter(output, sizes, dict(there))
+
+    class Progress:
+        """What the client makes one of for each file."""
+
+        def __init__(self, filename: str, file_size: int) -> None:
+            self._file = filename
+            reporter.begin(filename, file_size)
+
+        def update(self, size: int) -> None:
+            reporter.advance(self._file, size)
+
+        def end(self) -> None:
+            pass
+
+    arrived = snapshot_download(
+        model, revision=revision, allow_patterns=list(hub.NEEDED), progress_callbacks=[Progress]
+    )
+    say(output, folder=str(arrived))
+
+
+def kind_of(error: BaseException) -> str:
+    """What went wrong, in the words of the messages."""
+    import requests
+    from modelscope_hub import errors
+
+    # One file's failure comes wrapped with the others'.
+    causes = [*getattr(error, "failed_files", {}).values(), error, error.__cause__]
+    unreachable = (errors.NetworkError, requests.ConnectionError, requests.Timeout)
+    if any(isinstance(cause, unreachable) for cause in causes):
+        return OFFLINE
+    # Network errors are OSErrors too; only the disk's have a number and are of that very type.
+    return NO_ROOM if any(type(cause) is OSError and cause.errno for cause in causes) else FAILED
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):  # not through sys.stdin, whose lock the interpreter wants at its end
+        pass
+    os._exit(1)
+
+
+def main() -> int:
+    # Messages get a descriptor of their own; whatever a library prints goes where errors go.
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    try:
+        download(sys.argv[1], sys.argv[2], output)
+    except ImportError as error:
+        say(output, error=NO_CLIENT, why=str(error))
+        return 1
+    except Exception as error:
+        say(output, error=kind_of(error), why=f"{type(error).__name__}: {error}"[:1000])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

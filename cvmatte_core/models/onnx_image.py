@@ -1,0 +1,89 @@
+"""Any ONNX network that answers a picture with alpha: matting or segmentation, described by its entry's options."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from . import single
+from .catalogue import ModelEntry
+from .descriptions import described
+from .session import Session
+
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OnnxImageMatting:
+    """A loaded network; see models.network.Network, and descriptions.Description for its entry's options."""
+
+    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
+        self._model, self._threads = entry.title, threads
+        self._description = described(entry.options, self._model)
+        with single.failures_explained(self._model, "model_unreadable"):
+            self._session = Session(entry.path, device, threads)
+        self._input = self._chosen_input()
+        self._output = self._chosen_output()
+
+    @property
+    def device(self) -> str:
+        return self._session.device
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        return self._session.fallback
+
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
+        size = single.size_of_look(rgb.shape, quality, self._description)
+        return single.estimate(self._look, rgb, size, on_pass, self._threads, self._model)
+
+    def _look(self, picture: np.ndarray) -> np.ndarray:
+        source = single.source(picture, self._description)[None]
+        if not self._last_is_channels:
+            source = source.transpose(0, 3, 1, 2)
+        feed = {self._input.name: np.ascontiguousarray(source, _TYPES[self._input.type])}
+        (values,) = self._session.run([self._output], feed)
+        return single.answer(values, picture, self._description, self._model, self._outputs())
+
+    def _chosen_input(self) -> Any:
+        """The input that takes the picture. What its shape says of the picture's size is described, if it wasn't."""
+        inputs = self._session.inputs
+        name = self._description.input
+        chosen = [value for value in inputs if value.name == name] if name else inputs
+        if len(inputs) != 1 or not chosen:
+            names = ", ".join(value.name for value in inputs)
+            raise ModelError("model_inputs", model=self._model, inputs=names)
+        (value,) = chosen
+        shape = [side if isinstance(side, int) else None for side in value.shape]
+        self._last_is_channels = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
+        tall, wide = (side or "?" for side in self._description.size)
+        given = [1, tall, wide, 3] if self._last_is_channels else [1, 3, tall, wide]
+        if value.type not in _TYPES or not _fits(shape, given):
+            raise single.shape_error(self._model, [value.type, *shape] if value.type not in _TYPES else shape, given)
+        sides = shape[1:3] if self._last_is_channels else shape[2:]
+        if all(sides):
+            self._description = dataclasses.replace(self._description, size=(int(sides[0] or 0), int(sides[1] or 0)))
+        return value
+
+    def _chosen_output(self) -> str:
+        names, wanted = [value.name for value in self._session.outputs], self._description.output
+        if isinstance(wanted, str) and wanted in names:
+            return wanted
+        if isinstance(wanted, int) and -len(names) <= wanted < len(names):
+            return names[wanted]
+        raise ModelError("model_output_name", model=self._model, output=str(wanted), outputs=self._outputs())
+
+    def _outputs(self) -> str:
+        return ", ".join(value.name for value in self._session.outputs)
+
+
+def _fits(takes: Sequence[int | None], given: Sequence[object]) -> bool:
+    return len(takes) == len(given) and all(side is None or other in (side, "?") for side, other in zip(takes, given))

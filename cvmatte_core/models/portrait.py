@@ -1,0 +1,109 @@
+"""CV-UNet portrait matting, damo/cv_unet_image-matting: as ModelScope runs it, and converted, on ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+import cv2
+import numpy as np
+
+from ..errors import ModelError
+from . import hub, session, single
+from .catalogue import ModelEntry, install_command
+
+INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape (H, W, 3); uint8 RGBA, shape (H, W, 4)
+
+
+class ModelscopeMatting:
+    """ModelScope's pipeline on the folder of its cache, on CPU; see models.network.Network."""
+
+    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
+        self._model, self._threads, self._wanted = entry.title, threads, session.title(device)
+        self._pipeline = _pipeline(hub.folder_of(entry.source["id"]), entry, threads)
+
+    @property
+    def device(self) -> str:
+        return "TensorFlow, CPU"
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        return session.fallback(self._wanted, "CPU")
+
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
+        # The pipeline takes a photo as it is, and with 12 million pixels 4 GB: so it sees a reduced one.
+        return single.estimate(
+            self.look, rgb, single.size_of_look(rgb.shape, quality), on_pass, self._threads, self._model
+        )
+
+    def look(self, picture: np.ndarray) -> np.ndarray:
+        """Alpha of uint8 RGB, shape (H, W, 3): float32 in 0..1, shape (H, W)."""
+        # Arrays are BGR to the pipeline, and its result is BGRA.
+        result = self._pipeline(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))["output_img"]
+        return _alpha(result)
+
+
+class PortraitGraphMatting:
+    """The converted graph (see convert.py); see models.network.Network."""
+
+    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
+        self._model, self._threads = entry.title, threads
+        with single.failures_explained(self._model, "model_unreadable"):
+            self._session = session.Session(entry.path, device, threads)
+
+    @property
+    def device(self) -> str:
+        return self._session.device
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        return self._session.fallback
+
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
+        return single.estimate(
+            self.look, rgb, single.size_of_look(rgb.shape, quality), on_pass, self._threads, self._model
+        )
+
+    def look(self, picture: np.ndarray) -> np.ndarray:
+        """Alpha of uint8 RGB, shape (H, W, 3): float32 in 0..1, shape (H, W)."""
+        (rgba,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(picture, np.float32)})
+        return _alpha(rgba)
+
+
+def _alpha(rgba: np.ndarray) -> np.ndarray:
+    return rgba[..., 3].astype(np.float32) / 255
+
+
+def _pipeline(folder: Path, entry: ModelEntry, threads: int) -> Callable[[np.ndarray], dict[str, Any]]:
+    """Raises ModelError where the model's files or the packages that run them aren't there or won't do."""
+    if not hub.is_complete(folder):  # ModelScope would take the folder for a model's name, and go and look for it
+        raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
+    # TensorFlow reads these as it is imported, and at no other time.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    with single.failures_explained(entry.title, "model_unreadable"):
+        try:
+            import tensorflow
+            from modelscope.pipelines import pipeline
+            from modelscope.utils.constant import Tasks
+
+            # It loads a graph into the process's own: without another, a second model would run the first one's.
+            with tensorflow.Graph().as_default():
+                return pipeline(Tasks.portrait_matting, model=str(folder), device="cpu")
+        except ImportError as error:
+            raise single.packages_missing(entry.title) from error

@@ -1,0 +1,171 @@
+"""ONNX Runtime sessions on a chosen device (see devices.py), which go over to the next one when that doesn't do."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Mapping, Sequence
+
+from .. import paths
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnxruntime
+
+logger = logging.getLogger(__name__)
+
+FALLBACK = "device.fallback"  # the text of a network's `fallback`
+CPU = "CPUExecutionProvider"
+
+_TITLES = {
+    "CUDAExecutionProvider": "CUDA",
+    "TensorrtExecutionProvider": "TensorRT",
+    "DmlExecutionProvider": "DirectML",
+    "CoreMLExecutionProvider": "Core ML",
+    "OpenVINOExecutionProvider": "OpenVINO",
+    CPU: "CPU",
+}
+_PROVIDERS = {
+    # Runtimes with these two are only there for who installed them. Core ML is part of every Mac's, and slow with
+    # pictures of ever new sizes; TensorRT builds for minutes; OpenVINO is no faster on a CPU: for who asks for them.
+    "auto": ("CUDAExecutionProvider", "DmlExecutionProvider"),
+    "cpu": (),
+    "cuda": ("CUDAExecutionProvider",),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+    "directml": ("DmlExecutionProvider",),
+    "coreml": ("CoreMLExecutionProvider",),
+    "openvino": ("OpenVINOExecutionProvider",),
+}
+
+
+def fallback(wanted: str, device: str) -> dict[str, str] | None:
+    """The values of the text FALLBACK where a network runs on another device than was wanted; both as people say."""
+    return None if wanted == device else {"wanted": wanted, "device": device}
+
+
+def title(device: str) -> str:
+    """What people call one of devices.DEVICES; "CPU" for "auto"."""
+    return _TITLES[_PROVIDERS[device][0]] if device != "auto" and _PROVIDERS[device] else _TITLES[CPU]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A way to start a session: a provider of ONNX Runtime's and its options."""
+
+    provider: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session:
+    """An ONNX Runtime session on the chosen device; where that fails, now or in mid-job, on the next, at last on CPU.
+
+    device: one of devices.DEVICES. threads: CPU threads. Raises what the runtime raises where not even CPU does.
+    """
+
+    def __init__(self, path: Path, device: str, threads: int) -> None:
+        self._path, self._threads = path, threads
+        self._steps = _steps(device, threads)  # the one in use, then those that are left
+        self._wanted = self._steps[0].provider
+        self._session = self._started()
+
+    @property
+    def device(self) -> str:
+        """The provider it runs on, as the runtime calls it."""
+        return self._steps[0].provider
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        """Values of the text FALLBACK, where it doesn't run on what was wanted."""
+        return fallback(_TITLES[self._wanted], _TITLES[self.device])
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The graph's inputs: each with name, type ("tensor(float)") and shape (numbers, and names of free sides)."""
+        return self._session.get_inputs()
+
+    @property
+    def outputs(self) -> list[Any]:
+        return self._session.get_outputs()
+
+    def run(self, outputs: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The named outputs for these inputs. One that fails is left for good, and the next does them again."""
+        from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+        while True:
+            try:
+                return self._session.run(list(outputs), dict(feed))
+            except InvalidArgument:  # wrong on any device
+                raise
+            except Exception as error:  # the runtime's errors have no common base
+                if len(self._steps) == 1:
+                    raise
+                del self._session  # its memory is free before the next one needs any
+                self._leave(error)
+            self._session = self._started()
+
+    def _started(self) -> onnxruntime.InferenceSession:
+        while True:
+            try:
+                return _start(self._path, self._steps[0], self._threads)
+            except Exception as error:
+                if len(self._steps) == 1:
+                    raise
+                self._leave(error)
+
+    def _leave(self, error: Exception) -> None:
+        logger.warning("%s on %s: %s", self._path.name, self.device, error)
+        del self._steps[0]
+
+
+def _steps(device: str, threads: int) -> list[_Step]:
+    """What to try for one of devices.DEVICES, in order; CPU is last. One that is asked for is tried in any case."""
+    import onnxruntime
+
+    providers = list(_PROVIDERS[device])
+    if device == "auto":
+        there = onnxruntime.get_available_providers()
+        providers = [provider for provider in providers if provider in there]
+    return [step for provider in [*providers, CPU] for step in _ways(provider, threads)]
+
+
+def _ways(provider: str, threads: int) -> list[_Step]:
+    """The steps for one provider. Half precision is in none of them: hair hasn't been compared with it."""
+    if provider == "CUDAExecutionProvider":
+        # Its default tries every algorithm for every new size of picture, which takes longer than it saves.
+        return [_Step(provider, {"cudnn_conv_algo_search": "HEURISTIC"})]
+    if provider == "TensorrtExecutionProvider":
+        kept = str(paths.data_folder() / "tensorrt")  # what it builds for minutes
+        return [_Step(provider, {"trt_engine_cache_enable": "True", "trt_engine_cache_path": kept})]
+    if provider == "OpenVINOExecutionProvider":
+        from onnxruntime.capi import _pybind_state
+
+        found: list[str] = getattr(_pybind_state, "get_available_openvino_device_ids", list)()
+        on_gpu = [_Step(provider, {"device_type": "GPU"})] if any(name.startswith("GPU") for name in found) else []
+        return [*on_gpu, _Step(provider, {"device_type": "CPU", "num_of_threads": str(threads)})]
+    return [_Step(provider)]
+
+
+def _start(path: Path, step: _Step, threads: int) -> onnxruntime.InferenceSession:
+    """Raises where the session doesn't truly run on the step's provider, and what the runtime raises."""
+    import onnxruntime
+
+    if step.provider not in onnxruntime.get_available_providers():
+        raise RuntimeError(f"the installed ONNX Runtime has no {step.provider}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Idle threads must not spin: the cores belong to OBS.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if step.provider == "DmlExecutionProvider":
+        options.enable_mem_pattern = False  # DirectML can't have it
+    providers: list[Any] = [(step.provider, dict(step.options))]
+    if step.provider != CPU:
+        providers.append(CPU)  # for what the provider doesn't know
+    # Going over to CPU is ours: the runtime's own way prints, and starts what we can't tell from what was wanted.
+    session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    session.disable_fallback()
+    if session.get_providers()[0] != step.provider:  # it says nothing when a driver is missing
+        raise RuntimeError(f"{step.provider} didn't start")
+    return session

@@ -1,0 +1,144 @@
+"""Networks that look at one picture, once: which size of it they see, and alpha brought back to the photo's."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Callable, Iterator, Sequence
+
+import cv2
+import numpy as np
+
+from .. import guided
+from ..errors import CvmatteError, ModelError
+from .catalogue import install_command
+from .descriptions import Description
+
+logger = logging.getLogger(__name__)
+
+# Quality: the longest side of what a network of free size looks at; a smaller photo is seen as it is.
+_LONGEST_SIDE = {"fast": 768, "balanced": 1280, "best": 1920}
+_MOST = 2048  # a side of what a network looks at, for photos that are all length
+_NEAR = 0.1  # how far alpha's proportions may be from the picture's: networks round sides
+_FREE = Description()
+_LEAST = 32  # alpha with less than this fraction of the picture's height is none
+
+
+def estimate(
+    look: Callable[[np.ndarray], np.ndarray],
+    rgb: np.ndarray,
+    size: tuple[int, int],
+    on_pass: Callable[[int, int], None],
+    threads: int,
+    model: str,
+) -> np.ndarray:
+    """Alpha of a photo from one look at it: float32 in 0..1, shape (H, W).
+
+    look: alpha of a picture of `size` (height, width), float, shape (h, w), for it as uint8 RGB, shape (height, width,
+    3). rgb: uint8, shape (H, W, 3). model: its title. Raises ModelError where the look fails.
+    """
+    on_pass(0, 1)
+    with failures_explained(model, "model_failed"):
+        alpha = look(resized(rgb, size)).astype(np.float32)
+        if not np.isfinite(alpha).all():
+            raise ValueError("alpha is not all numbers")
+        result = _of_photo(np.clip(alpha, 0, 1), rgb, threads)
+    on_pass(1, 1)
+    return result
+
+
+def size_of_look(shape: Sequence[int], quality: str, description: Description = _FREE) -> tuple[int, int]:
+    """(height, width) of what a network looks at of a photo of this shape."""
+    if all(description.size):
+        return description.size
+    height, width = shape[:2]
+    longest, shortest = max(height, width), min(height, width)
+    if description.longest_side:
+        scale = description.longest_side / longest
+    elif description.shortest_side:
+        scale = description.shortest_side / shortest
+    else:
+        scale = min(1, _LONGEST_SIDE[quality] / longest)
+    scale, multiple = min(scale, _MOST / longest), description.multiple
+    tall, wide = (max(1, round(side * scale / multiple)) * multiple for side in (height, width))
+    return tall, wide
+
+
+def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Pixels, shape (H, W) or (H, W, 3), at a size of (height, width)."""
+    height, width = size
+    if pixels.shape[:2] == size:
+        return pixels
+    smaller = height * width < pixels.shape[0] * pixels.shape[1]
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def source(picture: np.ndarray, description: Description) -> np.ndarray:
+    """What a described network is fed for uint8 RGB, shape (H, W, 3): float32, shape (H, W, 3)."""
+    if description.channels == "bgr":
+        picture = picture[..., ::-1]
+    return (picture.astype(np.float32) / description.scale - _of(description.mean)) / _of(description.std)
+
+
+def answer(values: np.ndarray, picture: np.ndarray, description: Description, model: str, outputs: str) -> np.ndarray:
+    """Alpha that a described network answered for a picture, shape (H, W, 3): float32, shape (h, w).
+
+    values: any shape with sides of length 1 about (h, w). outputs: what there is to choose from, for the person.
+    Raises ModelError where that isn't alpha of the picture.
+    """
+    alpha: np.ndarray = values.astype(np.float32)
+    while alpha.ndim > 2 and alpha.shape[0] == 1:
+        alpha = alpha[0]
+    if alpha.ndim == 3 and alpha.shape[2] == 1:
+        alpha = alpha[..., 0]
+    height, width = picture.shape[:2]
+    if alpha.ndim == 2 and alpha.size:
+        proportion = alpha.shape[0] / height * width / alpha.shape[1]
+        if abs(proportion - 1) <= _NEAR and alpha.shape[0] * _LEAST >= height:
+            if description.sigmoid:
+                alpha = 1 / (1 + np.exp(-np.clip(alpha, -50, 50)))
+            if description.normalise:
+                least, greatest = alpha.min(), alpha.max()
+                alpha = (alpha - least) / max(greatest - least, np.float32(1e-6))
+            return alpha
+    raise ModelError("model_output", model=model, shape=_in_words(values.shape), outputs=outputs)
+
+
+@contextlib.contextmanager
+def failures_explained(model: str, key: str) -> Iterator[None]:
+    """Makes of what a runtime raises a ModelError of this key: their errors have no common base."""
+    try:
+        yield
+    except (CvmatteError, MemoryError, cv2.error):
+        raise
+    except Exception as error:
+        logger.exception("%s: %s", key, model)
+        raise ModelError(key, model=model) from error
+
+
+def packages_missing(model: str) -> ModelError:
+    """For who has not installed TensorFlow, PyTorch and ModelScope. model: the title of one that needs them."""
+    logger.warning("importing what %s needs", model, exc_info=True)  # one that is there may be broken
+    return ModelError("packages_missing", model=model, install=f"{install_command()} --modelscope")
+
+
+def shape_error(model: str, takes: Sequence[object], given: Sequence[object]) -> ModelError:
+    return ModelError("model_shape", model=model, takes=_in_words(takes), given=_in_words(given))
+
+
+def _in_words(shape: Sequence[object]) -> str:
+    return " × ".join("?" if side is None else str(side) for side in shape) or "1"
+
+
+def _of_photo(alpha: np.ndarray, rgb: np.ndarray, threads: int) -> np.ndarray:
+    height, width = rgb.shape[:2]
+    # No larger than the photo: a small one was enlarged for the network.
+    size = min(alpha.shape[0], height), min(alpha.shape[1], width)
+    alpha = np.clip(resized(alpha, size), 0, 1)
+    if size == (height, width):
+        return alpha
+    return guided.enlarge_alpha(alpha, resized(rgb, size), rgb, threads)
+
+
+def _of(numbers: Sequence[float]) -> np.ndarray:
+    return np.array(numbers, np.float32)

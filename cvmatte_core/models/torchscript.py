@@ -1,0 +1,78 @@
+"""A TorchScript network that answers a picture with alpha, described by its entry's options. PyTorch is optional."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from . import session, single
+from .catalogue import ModelEntry
+from .descriptions import described
+
+logger = logging.getLogger(__name__)
+
+
+class TorchscriptMatting:
+    """A loaded network; see models.network.Network, and descriptions.Description for its entry's options.
+
+    It takes float32, shape (1, 3, H, W), and answers a tensor, or several of which `output` is the number.
+    """
+
+    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
+        self._model, self._threads = entry.title, threads
+        self._description = described(entry.options, self._model)
+        try:
+            import torch
+        except ImportError as error:
+            raise single.packages_missing(self._model) from error
+        self._torch = torch
+        torch.set_num_threads(threads)
+        on_gpu = device in ("auto", "cuda", "tensorrt") and torch.cuda.is_available()
+        self._device = "cuda" if on_gpu else "cpu"
+        self._wanted = "CUDA" if on_gpu else session.title(device)
+        with single.failures_explained(self._model, "model_unreadable"):
+            self._network: Any = torch.jit.load(str(entry.path), map_location="cpu").eval()
+
+    @property
+    def device(self) -> str:
+        return self._device
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        return session.fallback(self._wanted, self._device.upper())
+
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
+        size = single.size_of_look(rgb.shape, quality, self._description)
+        return single.estimate(self._look, rgb, size, on_pass, self._threads, self._model)
+
+    def _look(self, picture: np.ndarray) -> np.ndarray:
+        source = np.ascontiguousarray(single.source(picture, self._description).transpose(2, 0, 1)[None])
+        try:
+            answered = self._run(source)
+        except Exception as error:
+            if self._device == "cpu":
+                raise
+            logger.warning("%s on %s: %s", self._model, self._device, error)
+            self._device = "cpu"
+            answered = self._run(source)
+        several = list(answered) if isinstance(answered, (tuple, list)) else [answered]
+        names, wanted = ", ".join(map(str, range(len(several)))), self._description.output
+        if not isinstance(wanted, int) or not -len(several) <= wanted < len(several):
+            raise ModelError("model_output_name", model=self._model, output=str(wanted), outputs=names)
+        if not isinstance(several[wanted], self._torch.Tensor):
+            raise ModelError("model_output", model=self._model, shape=type(several[wanted]).__name__, outputs=names)
+        values = several[wanted].float().cpu().numpy()
+        return single.answer(values, picture, self._description, self._model, names)
+
+    def _run(self, source: np.ndarray) -> Any:
+        with self._torch.inference_mode():
+            return self._network.to(self._device)(self._torch.from_numpy(source).to(self._device))
