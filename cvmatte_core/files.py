@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import secrets
 import time
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import IO, BinaryIO, Iterator
 
 from .errors import OutputError
 
 _TEMPORARY_PREFIX = ".cvmatte-"
+_CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
 
 
@@ -38,6 +40,16 @@ def output_error(error: OSError, folder: Path) -> OutputError:
     """What to tell the person of a write into a folder that failed."""
     key = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write"
     return OutputError(key, folder=str(folder))
+
+
+def sha256(file: IO[bytes], copy_to: IO[bytes] | None = None) -> str:
+    """The SHA-256 of the rest of a file, which is copied on the way where another is given. Raises OSError."""
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: file.read(_CHUNK), b""):
+        digest.update(chunk)
+        if copy_to is not None:
+            copy_to.write(chunk)
+    return digest.hexdigest()
 
 
 def remove_stale(folder: Path) -> None:

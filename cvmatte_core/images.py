@@ -171,14 +171,17 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def reduced(rgb: np.ndarray, longest_side: int) -> np.ndarray:
-    """A picture no side of which is longer than `longest_side` pixels (0: as it is): uint8 RGB, shape (H, W, 3)."""
-    height, width = rgb.shape[:2]
+def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
+    """A picture no side of which is longer than `longest_side` pixels (0: as it is).
+
+    pixels: any type that OpenCV resizes, shape (H, W) or (H, W, 3); the same returned.
+    """
+    height, width = pixels.shape[:2]
     scale = longest_side / max(height, width)
     if not longest_side or scale >= 1:
-        return rgb
+        return pixels
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray) -> None:

@@ -7,6 +7,8 @@ from typing import Callable
 import cv2
 import numpy as np
 
+from . import images
+
 # A network's "surely in" and "surely out" are a little off 1 and 0: a veil over the background and holes in the
 # face that compositing would show. What is nearer than this to an end becomes it.
 _CLEAN_END = 0.02
@@ -36,7 +38,7 @@ def mend(alpha: np.ndarray) -> np.ndarray:
     own size away from the outline, the picture's border being one. An island stays where it may be a person (see
     main_person), and near one, where it may be hair.
     """
-    small = _reduced(alpha)
+    small = images.reduced(alpha, _SUBJECT_SIDE)
     # With a rim of outside all around: so close-ups that fill the picture have an outline too.
     open_rim = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     holes = _far_parts(open_rim < _HOLE, _outermost, rim=1)
@@ -46,14 +48,6 @@ def mend(alpha: np.ndarray) -> np.ndarray:
             alpha = alpha.copy()
             alpha[cv2.resize(parts, alpha.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0] = value
     return alpha
-
-
-def _reduced(alpha: np.ndarray) -> np.ndarray:
-    """Alpha as large as people are told apart in."""
-    height, width = alpha.shape
-    scale = min(1.0, _SUBJECT_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
 
 
 def _far_parts(mask: np.ndarray, belongs: Callable[[np.ndarray], np.ndarray], rim: int = 0) -> np.ndarray | None:
@@ -100,7 +94,7 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
     the main person's hair stays whole, and the others go with theirs. A part too small for a
     person counts as soft. Where there is one person only, alpha itself is returned.
     """
-    small = _reduced(alpha)
+    small = images.reduced(alpha, _SUBJECT_SIDE)
     firm = (small > 0.5).view(np.uint8)
     count, labels = cv2.connectedComponents(firm)
     if count <= 2:  # the background is one of them

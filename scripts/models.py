@@ -7,7 +7,7 @@ import _environment
 _environment.enter()
 
 import argparse
-import hashlib
+import dataclasses
 import json
 import logging
 import re
@@ -32,15 +32,15 @@ from cvmatte_core.models.catalogue import (
     is_there,
     verify,
 )
+from cvmatte_core.models.descriptions import PRESETS
 from cvmatte_core.models.fetch import fetch, remove
 from cvmatte_core.texts import Texts, system_texts
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
-_LIKE = ("modnet", "isnet", "u2net", "birefnet", "rmbg-1.4", "rmbg-2.0")  # those of descriptions.PRESETS
+_LIKE = tuple(PRESETS)
 _DESCRIBED = ("size", "mean", "std", "channels", "output", "sigmoid")  # options of `add` that are the backend's
 _THREADS = 2  # to try a model with
 _TELL_SECONDS = 0.1  # between two looks of the progress line
-_CHUNK = 1 << 20  # bytes
 
 
 class Misused(Exception):
@@ -184,8 +184,6 @@ def described(chosen: argparse.Namespace, texts: Texts) -> dict[str, Any]:
     """What the backend is to know: of the model that it is like, then --options, then the single flags."""
     options: dict[str, Any] = {}
     if chosen.like:
-        from cvmatte_core.models.descriptions import PRESETS
-
         options |= PRESETS[chosen.like]
     if chosen.options:
         try:
@@ -197,7 +195,6 @@ def described(chosen: argparse.Namespace, texts: Texts) -> dict[str, Any]:
 
 def copied(entry: ModelEntry, source: Path) -> ModelEntry:
     """The entry as it is with a file copied to where its model belongs. Raises ModelError, OutputError."""
-    digest, size = hashlib.sha256(), 0
     try:
         opened = source.open("rb") if source.is_file() else None
     except OSError:
@@ -205,11 +202,8 @@ def copied(entry: ModelEntry, source: Path) -> ModelEntry:
     if opened is None:
         raise ModelError("model_file_unreadable", name=source.name)
     with opened, files.atomic_write(entry.path) as file:
-        for chunk in iter(lambda: opened.read(_CHUNK), b""):
-            digest.update(chunk)
-            size += len(chunk)
-            file.write(chunk)
-    return ModelEntry(**{**vars(entry), "sha256": digest.hexdigest(), "size_bytes": size})
+        digest = files.sha256(opened, copy_to=file)
+    return dataclasses.replace(entry, sha256=digest, size_bytes=size_of(entry))
 
 
 def try_out(entry: ModelEntry, file: str, texts: Texts) -> None:

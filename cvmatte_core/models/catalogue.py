@@ -10,7 +10,7 @@ backend's: see the module of that backend.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import functools
 import json
 import re
 import sys
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any, Mapping
 
-from .. import paths
+from .. import files, paths
 from ..errors import ModelError
 from . import hub
 from .lock import locked
@@ -27,7 +27,6 @@ AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"
 _PREFERRED = "cv-unet"
 _SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
-_CHUNK = 1 << 20  # bytes
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -77,7 +76,12 @@ def entry_of(name: str) -> ModelEntry:
 
 
 def _shipped() -> dict[str, ModelEntry]:
-    return {entry.name: _preferring_converted(entry) for entry in _read(_SHIPPED)}
+    return {entry.name: _preferring_converted(entry) for entry in _read_shipped()}
+
+
+@functools.cache  # it doesn't change, and every move of a slider asks what is meant by AUTO
+def _read_shipped() -> list[ModelEntry]:
+    return _read(_SHIPPED)
 
 
 def _can_run(entry: ModelEntry) -> bool:
@@ -115,7 +119,8 @@ def verify(entry: ModelEntry) -> None:
             raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
         return
     try:
-        digest = _digest(entry.path)
+        with entry.path.open("rb") as file:
+            digest = files.sha256(file)
     except OSError as error:
         raise ModelError("model_missing", model=entry.title, install=install_command(entry.name)) from error
     if entry.sha256 and digest != entry.sha256:
@@ -141,14 +146,6 @@ def _preferring_converted(entry: ModelEntry) -> ModelEntry:
     except (OSError, ValueError, KeyError, TypeError):
         return entry
     return converted if converted.path.is_file() else entry
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _own_lock() -> Path:
@@ -187,7 +184,5 @@ def _checked(entry: ModelEntry) -> ModelEntry:
 
 
 def _write_own(entries: list[ModelEntry]) -> None:
-    from .. import files
-
     with files.atomic_write(paths.models_folder() / _OWN) as file:
         file.write(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2).encode("utf-8"))

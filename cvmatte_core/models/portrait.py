@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable
 
 import cv2
 import numpy as np
@@ -16,8 +16,11 @@ from .catalogue import ModelEntry, install_command
 INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape (H, W, 3); uint8 RGBA, shape (H, W, 4)
 
 
-class ModelscopeMatting:
-    """ModelScope's pipeline on the folder of its cache, on CPU; see models.network.Network."""
+class ModelscopeMatting(single.SingleLook):
+    """ModelScope's pipeline on the folder of its cache, on CPU; see models.network.Network.
+
+    The pipeline takes a photo as it is, and with 12 million pixels 4 GB: so it sees a reduced one.
+    """
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._model, self._threads, self._wanted = entry.title, threads, session.title(device)
@@ -31,54 +34,16 @@ class ModelscopeMatting:
     def fallback(self) -> dict[str, str] | None:
         return session.fallback(self._wanted, "CPU")
 
-    def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
-    ) -> np.ndarray:
-        # The pipeline takes a photo as it is, and with 12 million pixels 4 GB: so it sees a reduced one.
-        return single.estimate(
-            self.look, rgb, single.size_of_look(rgb.shape, quality), on_pass, self._threads, self._model
-        )
-
     def look(self, picture: np.ndarray) -> np.ndarray:
-        """Alpha of uint8 RGB, shape (H, W, 3): float32 in 0..1, shape (H, W)."""
         # Arrays are BGR to the pipeline, and its result is BGRA.
         result = self._pipeline(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))["output_img"]
         return _alpha(result)
 
 
-class PortraitGraphMatting:
+class PortraitGraphMatting(session.OnSession, single.SingleLook):
     """The converted graph (see convert.py); see models.network.Network."""
 
-    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads = entry.title, threads
-        with single.failures_explained(self._model, "model_unreadable"):
-            self._session = session.Session(entry.path, device, threads)
-
-    @property
-    def device(self) -> str:
-        return self._session.device
-
-    @property
-    def fallback(self) -> dict[str, str] | None:
-        return self._session.fallback
-
-    def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
-    ) -> np.ndarray:
-        return single.estimate(
-            self.look, rgb, single.size_of_look(rgb.shape, quality), on_pass, self._threads, self._model
-        )
-
     def look(self, picture: np.ndarray) -> np.ndarray:
-        """Alpha of uint8 RGB, shape (H, W, 3): float32 in 0..1, shape (H, W)."""
         (rgba,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(picture, np.float32)})
         return _alpha(rgba)
 

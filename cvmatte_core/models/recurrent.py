@@ -15,8 +15,7 @@ import numpy as np
 
 from .. import guided, images
 from . import single
-from .catalogue import ModelEntry
-from .session import Session
+from .session import OnSession
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
 # many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region
@@ -54,21 +53,8 @@ class _Look:
     box: _Box
 
 
-class RecurrentVideoMatting:
+class RecurrentVideoMatting(OnSession):
     """A loaded Robust Video Matting network; see models.network.Network."""
-
-    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads = entry.title, threads
-        with single.failures_explained(self._model, "model_unreadable"):
-            self._session = Session(entry.path, device, threads)
-
-    @property
-    def device(self) -> str:
-        return self._session.device
-
-    @property
-    def fallback(self) -> dict[str, str] | None:
-        return self._session.fallback
 
     def __call__(
         self,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from .. import paths
+from . import single
+from .catalogue import ModelEntry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +118,23 @@ class Session:
     def _leave(self, error: Exception) -> None:
         logger.warning("%s on %s: %s", self._path.name, self.device, error)
         del self._steps[0]
+
+
+class OnSession:
+    """What every network on ONNX Runtime has: its session, and what that runs on."""
+
+    def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
+        self._model, self._threads = entry.title, threads
+        with single.failures_explained(self._model, "model_unreadable"):
+            self._session = Session(entry.path, device, threads)
+
+    @property
+    def device(self) -> str:
+        return self._session.device
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        return self._session.fallback
 
 
 def _steps(device: str, threads: int) -> list[_Step]:

@@ -20,34 +20,39 @@ logger = logging.getLogger(__name__)
 _LONGEST_SIDE = {"fast": 768, "balanced": 1280, "best": 1920}
 _MOST = 2048  # a side of what a network looks at, for photos that are all length
 _NEAR = 0.1  # how far alpha's proportions may be from the picture's: networks round sides
-_FREE = Description()
 _LEAST = 32  # alpha with less than this fraction of the picture's height is none
 
 
-def estimate(
-    look: Callable[[np.ndarray], np.ndarray],
-    rgb: np.ndarray,
-    size: tuple[int, int],
-    on_pass: Callable[[int, int], None],
-    threads: int,
-    model: str,
-) -> np.ndarray:
-    """Alpha of a photo from one look at it: float32 in 0..1, shape (H, W).
+class SingleLook:
+    """A network that makes alpha of one look at the photo; see models.network.Network."""
 
-    look: alpha of a picture of `size` (height, width), float, shape (h, w), for it as uint8 RGB, shape (height, width,
-    3). rgb: uint8, shape (H, W, 3). model: its title. Raises ModelError where the look fails.
-    """
-    on_pass(0, 1)
-    with failures_explained(model, "model_failed"):
-        alpha = look(resized(rgb, size)).astype(np.float32)
-        if not np.isfinite(alpha).all():
-            raise ValueError("alpha is not all numbers")
-        result = _of_photo(np.clip(alpha, 0, 1), rgb, threads)
-    on_pass(1, 1)
-    return result
+    _model: str  # its title
+    _threads: int
+    _description = Description()
+
+    def look(self, picture: np.ndarray) -> np.ndarray:
+        """Alpha of uint8 RGB, shape (H, W, 3), of the size that it looks at: float, shape (h, w)."""
+        raise NotImplementedError
+
+    def __call__(
+        self,
+        rgb: np.ndarray,
+        quality: str,
+        on_pass: Callable[[int, int], None],
+        before: Sequence[np.ndarray] = (),
+    ) -> np.ndarray:
+        on_pass(0, 1)
+        with failures_explained(self._model, "model_failed"):
+            size = size_of_look(rgb.shape, quality, self._description)
+            alpha = self.look(resized(rgb, size)).astype(np.float32)
+            if not np.isfinite(alpha).all():
+                raise ValueError("alpha is not all numbers")
+            result = _of_photo(np.clip(alpha, 0, 1), rgb, self._threads)
+        on_pass(1, 1)
+        return result
 
 
-def size_of_look(shape: Sequence[int], quality: str, description: Description = _FREE) -> tuple[int, int]:
+def size_of_look(shape: Sequence[int], quality: str, description: Description) -> tuple[int, int]:
     """(height, width) of what a network looks at of a photo of this shape."""
     if all(description.size):
         return description.size

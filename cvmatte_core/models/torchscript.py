@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .descriptions import described
 logger = logging.getLogger(__name__)
 
 
-class TorchscriptMatting:
+class TorchscriptMatting(single.SingleLook):
     """A loaded network; see models.network.Network, and descriptions.Description for its entry's options.
 
     It takes float32, shape (1, 3, H, W), and answers a tensor, or several of which `output` is the number.
@@ -44,17 +44,7 @@ class TorchscriptMatting:
     def fallback(self) -> dict[str, str] | None:
         return session.fallback(self._wanted, self._device.upper())
 
-    def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
-    ) -> np.ndarray:
-        size = single.size_of_look(rgb.shape, quality, self._description)
-        return single.estimate(self._look, rgb, size, on_pass, self._threads, self._model)
-
-    def _look(self, picture: np.ndarray) -> np.ndarray:
+    def look(self, picture: np.ndarray) -> np.ndarray:
         source = np.ascontiguousarray(single.source(picture, self._description).transpose(2, 0, 1)[None])
         try:
             answered = self._run(source)
