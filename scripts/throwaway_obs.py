@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import random
 import re
 import signal
 import socket
@@ -122,8 +123,10 @@ class ThrowawayObs:
                 self.requests.get_scene_list()
                 break
             except Exception as error:  # refused, or not ready yet
-                if time.monotonic() > deadline or self._obs.poll() is not None:
-                    raise TimeoutError(f"OBS doesn't answer; its log is {self.folder / 'obs.log'}") from error
+                if self._obs.poll() is not None:
+                    raise TimeoutError(f"OBS has ended with {self._obs.returncode}:\n{self._last_lines()}") from error
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"OBS doesn't answer:\n{self.stacks()}\n{self._last_lines()}") from error
                 time.sleep(0.1)
         self._fill_screen()
 
@@ -229,9 +232,10 @@ class ThrowawayObs:
         try:
             self._obs.wait(timeout)
         except subprocess.TimeoutExpired:
+            stacks = self.stacks()
             self._obs.kill()
             self._obs.wait()
-            raise TimeoutError("OBS doesn't quit") from None
+            raise TimeoutError(f"OBS doesn't quit:\n{stacks}") from None
         finally:
             self._obs = None
         counts = re.findall(r"Number of memory leaks: (\d+)", self.log())
@@ -241,6 +245,18 @@ class ThrowawayObs:
         """OBS's own log of its last run."""
         logs = sorted((self.config / "logs").glob("*.txt"), key=lambda path: path.stat().st_mtime)
         return logs[-1].read_text(encoding="utf-8", errors="replace") if logs else ""
+
+    def _last_lines(self) -> str:
+        """The end of what OBS has printed."""
+        return "\n".join((self.folder / "obs.log").read_text(errors="replace").splitlines()[-30:])
+
+    def stacks(self) -> str:
+        """What each of OBS's threads is doing, where gdb is installed."""
+        asked = ["gdb", "-p", str(self.process_id), "-batch", "-ex", "thread apply all backtrace 30"]
+        try:
+            return subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"(no stacks: {error})"
 
     def close(self) -> None:
         """End OBS, however it is, and the screen."""
@@ -275,6 +291,12 @@ def wait_until(condition: Callable[[], Any], timeout: float = 30.0, interval: fl
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """A port outside of those that the system gives to connections: it is OBS's from one start to the next.
+
+    Another program's connection could take one of those while OBS is closed; or ours, which then reaches itself.
+    """
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
