@@ -33,6 +33,11 @@ class Texts:
         return {key: text for key, text in self._texts.items() if key.startswith(beginning)}
 
 
+def megabytes(size: int) -> str:
+    """A number of bytes as the texts' placeholders want it, in millions."""
+    return f"{size / 1e6:.1f}"
+
+
 @lru_cache(maxsize=None)
 def _load(language: str) -> dict[str, str]:
     return json.loads((_FOLDER / f"{language}.json").read_text(encoding="utf-8"))

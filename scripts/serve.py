@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+from cvmatte_core.models.catalogue import install_command
 from cvmatte_core.texts import Texts, system_texts
 
 _LOCAL_NAMES = ("localhost",)
@@ -69,11 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
 
         from cvmatte_core.web.app import Options, create_app
         from cvmatte_core.web.guard import Rules
-    except ModuleNotFoundError as error:
+    except ModuleNotFoundError as error:  # an environment from before they were needed
         if error.name is None or error.name.startswith("cvmatte"):
             raise
-        command = f"{Path(sys.executable)} -m pip install --group web"
-        print(texts("serve.no_packages", package=error.name, command=command), file=sys.stderr)
+        print(texts("script.no_environment", install=install_command()), file=sys.stderr)
         return 1
     try:
         bound = listening(chosen.host, chosen.port)

@@ -55,7 +55,10 @@ class Item:
 
 @dataclass
 class Job:
-    """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches."""
+    """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches.
+
+    fetched: bytes, and of how many; the latter is 0 as long as that isn't known.
+    """
 
     kind: str
     title: str
@@ -65,6 +68,7 @@ class Job:
     state: str = WAITING
     error: CvmatteError | None = None
     archive: Path | None = None
+    fetched: tuple[int, int] = (0, 0)
     ended: float = 0.0
     version: int = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -99,6 +103,8 @@ class Job:
             "done": sum(item.state == DONE for item in self.items),
             "failed": sum(item.state == FAILED for item in self.items),
             "archive": f"/jobs/{self.id}/archive" if self.archive else None,
+            "fetched_bytes": self.fetched[0],
+            "total_bytes": self.fetched[1],
             **explained(self.error, texts),
             "items": [
                 self._item(number, item, texts) for number, item in enumerate(self.items) if item.version > since
@@ -236,7 +242,11 @@ class Jobs:
         return batch.layer_file(matte, settings), batch.mask_file(matte) if settings.save_mask else None
 
     def _fetch(self, job: Job, entry: ModelEntry) -> None:
-        fetch(entry, cancelled=job.cancelled)
+        def step(_stage: str, done: int, total: int) -> None:
+            if total > 1:
+                job.change(fetched=(done, total))
+
+        fetch(entry, step, job.cancelled)
         self._engine.warm_up()
 
     def _write_archive(self, job: Job) -> None:

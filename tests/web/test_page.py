@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import shutil
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from cvmatte_core.models.catalogue import ModelEntry
 from cvmatte_core.texts import LANGUAGES, Texts
+from cvmatte_core.web import jobs
 from cvmatte_core.web.parameters import OF_PHOTOS
 
 from .conftest import CHROMIUM, TOKEN, Address, serving
@@ -330,6 +333,26 @@ def test_a_model_that_is_missing_can_be_installed(opened: Opened) -> None:
     page.get_by_role("tab", name="About").click()
     page.get_by_role("button", name="Install A model").click()
     expect(page.locator("#model-status")).to_have_text("A model: Done", timeout=SECONDS)
+
+
+def test_the_page_shows_how_much_of_a_model_has_arrived(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = threading.Event()
+
+    def fetch_slowly(entry: ModelEntry, on_progress: Callable[[str, int, int], None], cancelled: object) -> None:
+        on_progress("fetch", 5_000_000, 20_000_000)
+        assert arrived.wait(SECONDS / 1000)
+
+    monkeypatch.setattr(jobs, "fetch", fetch_slowly)
+    page = opened()
+    missing = [{"name": "rvm-mobilenetv3", "title": "A model", "installed": False, "size_bytes": 0, "licence": "MIT"}]
+    page.route("**/models", lambda route: route.fulfill(json=missing))
+    page.get_by_role("tab", name="About").click()
+    page.get_by_role("button", name="Install A model").click()
+    expect(page.locator("#model-fetched")).to_have_text("5.0 of 20.0 MB")
+    assert page.evaluate("document.querySelector('#model-fetched progress').value") == 0.25
+    arrived.set()
+    expect(page.locator("#model-status")).to_have_text("A model: Done", timeout=SECONDS)
+    expect(page.locator("#model-fetched")).to_be_hidden()
 
 
 def test_the_keyboard_alone_reaches_everything(opened: Opened) -> None:

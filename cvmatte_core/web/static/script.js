@@ -594,9 +594,13 @@ async function install(model, button) {
     const job = await json(`/models/${model.name}/install`, { method: "POST" });
     const events = new EventSource(`/jobs/${job.id}/events?language=${language}`);
     events.addEventListener("message", (event) => {
-      const { state, message } = JSON.parse(event.data);
-      if (["waiting", "running"].includes(state)) return;
+      const { state, message, fetched_bytes: done, total_bytes: total } = JSON.parse(event.data);
+      if (["waiting", "running"].includes(state)) {
+        if (total) drawFetched(done, total);
+        return;
+      }
       events.close();
+      at("model-fetched").hidden = true;
       say("model-status", message ?? `${model.title}: ${text("web.state_done")}`, state === "done" ? "" : "bad");
       button.disabled = false;
       about().catch((error) => say("model-status", error.message, "bad"));
@@ -605,6 +609,14 @@ async function install(model, button) {
     button.disabled = false;
     say("model-status", error.message, "bad");
   }
+}
+
+// Apart from the status, so that a screen reader doesn't say every megabyte.
+function drawFetched(done, total) {
+  const [bar, line] = at("model-fetched").children;
+  bar.value = done / total;
+  line.textContent = text("megabytes_of", { done: megabytes(done), total: megabytes(total) });
+  at("model-fetched").hidden = false;
 }
 
 // The beginning
