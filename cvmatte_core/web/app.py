@@ -265,7 +265,7 @@ def _add_photos(app: FastAPI) -> None:
     @app.post(
         "/remove_background",
         response_class=Response,
-        responses={200: pictures, **_refusals(413, 415, 503, 504)},
+        responses={200: pictures, **_refusals(409, 413, 415, 503, 504)},
         openapi_extra=_ONE_PHOTO,
     )
     async def remove_background(request: Request) -> Response:

@@ -19,7 +19,7 @@ OF_PHOTOS = tuple(control for control in OF_JOBS if control.name != "save_mask")
 
 
 def parsed(values: Mapping[str, str], controls: tuple[Control, ...], background: Path | None) -> MatteSettings:
-    """Settings from a request's texts, defaults where one is absent. Raises SettingsError."""
+    """Settings from a request's texts, defaults where one is absent. Raises SettingsError, ModelError."""
     known = {control.name: control for control in controls if control.kind != settings.IMAGE}
     chosen: dict[str, Any] = {}
     for name, text in values.items():
@@ -40,7 +40,9 @@ def _value(control: Control, text: str) -> Any:
     if control.kind == settings.INTEGER:
         raise SettingsError("setting_range", control=control.name, low=control.minimum, high=control.maximum)
     if control.kind == settings.MODEL:
-        catalogue.entry_of(text)  # said at once, not when its turn has come
+        names = (catalogue.AUTO, *catalogue.catalogue())
+        if text not in names:  # said at once, not when its turn has come
+            raise SettingsError("setting_value", control=control.name, allowed=", ".join(names))
     return control.checked(text)
 
 

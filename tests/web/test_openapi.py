@@ -33,7 +33,7 @@ def test_every_control_is_in_the_document(address: Address) -> None:
 
 
 def test_schemathesis_finds_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "fetch", lambda entry, cancelled: entry.path)  # nothing is downloaded
+    monkeypatch.setattr(jobs, "fetch", lambda entry, on_progress, cancelled: entry.path)  # nothing is downloaded
     program = Path(sys.executable).with_name("schemathesis")
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.web.schemathesis_hooks", "PYTHONPATH": str(paths.ROOT)}
     with serving(root=root) as address:
