@@ -91,7 +91,7 @@ def _refuse_jpeg(data: bytes) -> None:
 
 def _refuse_png(data: bytes) -> None:
     at, pieces, most = 8, 0, _MOST_PIECES + len(data) // _LEAST_CHUNK
-    while at + 8 <= len(data):
+    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
         at += 12 + int.from_bytes(data[at : at + 4], "big")
         pieces += 1
         if pieces > most:

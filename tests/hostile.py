@@ -27,6 +27,9 @@ NOISE = np.random.default_rng(5).integers(0, 256, (32, 48, 3), np.uint8)  # a fi
 ALPHA = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
 
 
+Tags = dict[int, tuple[int, list[int]]]  # of a TIFF: tag → (type 3 or 4, values)
+
+
 @dataclass(frozen=True)
 class Case:
     """A file and what has to become of it.
@@ -47,9 +50,9 @@ class Case:
 
 def corpus() -> list[Case]:
     """Every case; their names differ."""
-    parts = (_valid, _kinds_of_tiff, _orientations, _profiles, _transparent, _shapes)
-    parts += (_truncated, _flipped, _lying, _bombs, _disguised, _no_files, _named)
-    return [case for part in parts for case in part()]
+    odd = (_valid, _kinds_of_tiff, _orientations, _profiles, _transparent, _shapes)
+    hostile = (_truncated, _flipped, _lying, _bombs, _disguised, _no_files, _named)
+    return [case for part in (*odd, *hostile) for case in part()]
 
 
 # Making them
@@ -83,8 +86,8 @@ def packed(values: np.ndarray, depth: int) -> np.ndarray:
     return np.packbits(bits.reshape(values.shape[0], -1), axis=1)
 
 
-def tiff(tags: dict[int, tuple[int, list[int]]], data: bytes, order: str = "<", following: int = 0) -> bytes:
-    """A TIFF as it is written by hand: tag → (type 3 or 4, values); the data is its one strip. following: the next IFD."""
+def tiff(tags: Tags, data: bytes, order: str = "<", following: int = 0) -> bytes:
+    """A TIFF as it is written by hand: the data is its one strip. following: where the next IFD is."""
     entries = {273: (4, [8]), 279: (4, [len(data)]), **tags}
     ifd_at = 8 + len(data) + len(data) % 2
     extra_at = ifd_at + 2 + 12 * len(entries) + 4
@@ -95,12 +98,17 @@ def tiff(tags: dict[int, tuple[int, list[int]]], data: bytes, order: str = "<", 
             extra, body = extra + body, struct.pack(order + "I", extra_at + len(extra))
         ifd += struct.pack(order + "HHI", tag, kind, len(values)) + body.ljust(4, b"\0")
     mark = b"II*\0" if order == "<" else b"MM\0*"
-    return mark + struct.pack(order + "I", ifd_at) + data.ljust(ifd_at - 8, b"\0") + ifd + struct.pack(
-        order + "I", following
-    ) + extra
+    return (
+        mark
+        + struct.pack(order + "I", ifd_at)
+        + data.ljust(ifd_at - 8, b"\0")
+        + ifd
+        + struct.pack(order + "I", following)
+        + extra
+    )
 
 
-def shape_tags(width: int, height: int, bits: list[int], photometric: int, **more: int) -> dict[int, tuple[int, list]]:
+def shape_tags(width: int, height: int, bits: list[int], photometric: int, **more: int) -> Tags:
     tags = {256: (4, [width]), 257: (4, [height]), 258: (3, bits), 259: (3, [more.get("compression", 1)])}
     tags |= {262: (3, [photometric]), 277: (3, [len(bits)]), 278: (4, [height])}
     if "sample_format" in more:
@@ -144,7 +152,7 @@ def _case(name: str, data: Data, outcome: str = LAYER, **more: Any) -> Case:
 
 
 def _valid() -> Iterator[Case]:
-    shown = {"shown": PICTURE}
+    shown: dict[str, Any] = {"shown": PICTURE}
     for quality in (1, 30, 100):
         tolerance = {1: 30, 30: 6, 100: 3}[quality]
         yield _case(f"quality {quality}.jpg", encoded(PICTURE, "JPEG", quality=quality), **shown, tolerance=tolerance)
@@ -163,7 +171,11 @@ def _valid() -> Iterator[Case]:
     yield _case("with rubbish behind.jpg", jpeg + b"\xff\xda rubbish" * 9999, **shown, tolerance=3)
     yield _case("long comment.jpg", encoded(PICTURE, "JPEG", quality=95, comment=b"x" * 65000), **shown, tolerance=3)
     yield _case("two pictures.jpg", encoded(PICTURE, "MPO", save_all=True, append_images=[Image.fromarray(NOISE)]))
-    for name, segment in (("jfif", b"JFIF"), ("mpf", b"MPF\0II*\0\xff\xff\xff\x7f"), ("photoshop", b"Photoshop 3.0\0\xff")):
+    for name, segment in (
+        ("jfif", b"JFIF"),
+        ("mpf", b"MPF\0II*\0\xff\xff\xff\x7f"),
+        ("photoshop", b"Photoshop 3.0\0\xff"),
+    ):
         body = segment.ljust(60, b"\xfe")
         marker = {"jfif": b"\xff\xe0", "mpf": b"\xff\xe2", "photoshop": b"\xff\xed"}[name]
         data = jpeg[:2] + marker + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
@@ -202,7 +214,7 @@ def _valid() -> Iterator[Case]:
 
     yield _case("lossless.webp", encoded(PICTURE, "WEBP", lossless=True), **shown, tolerance=0)
     yield _case("lossy.webp", encoded(PICTURE, "WEBP", quality=95), **shown, tolerance=4)
-    frames = {"save_all": True, "append_images": [second, second], "lossless": True}
+    frames: dict[str, Any] = {"save_all": True, "append_images": [second, second], "lossless": True}
     yield _case("animated.webp", encoded(PICTURE, "WEBP", **frames), **shown, tolerance=0)
 
     yield _case("plain.bmp", encoded(PICTURE, "BMP"), **shown, tolerance=0)
@@ -232,7 +244,7 @@ def _interlaced() -> bytes:
 
 
 def _kinds_of_tiff() -> Iterator[Case]:
-    shown = {"shown": PICTURE}
+    shown: dict[str, Any] = {"shown": PICTURE}
     for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         data = encoded(PICTURE, "TIFF", **({} if compression == "raw" else {"compression": compression}))
         yield _case(f"{compression}.tif", data, **shown, tolerance=4 if compression == "jpeg" else 0)
@@ -364,7 +376,9 @@ def _profiles() -> Iterator[Case]:
             yield _case(f"profile {name}.{suffix}", data, shown=shown, tolerance=4)
     yield _case("grey with a colour profile.png", encoded(GREY, "PNG", icc_profile=srgb), shown=_grey(GREY))
     cmyk = Image.fromarray(PICTURE).convert("CMYK")
-    yield _case("cmyk with an rgb profile.jpg", encoded(cmyk, "JPEG", quality=95, icc_profile=srgb), shown=PICTURE, tolerance=6)
+    yield _case(
+        "cmyk with an rgb profile.jpg", encoded(cmyk, "JPEG", quality=95, icc_profile=srgb), shown=PICTURE, tolerance=6
+    )
     body = chunk(b"iCCP", b"a\0\0" + b"not compressed")
     yield _case("profile not compressed.png", png(48, 32, 8, 2, rows_of(PICTURE), body), shown=PICTURE)
 
@@ -419,7 +433,7 @@ def _shapes() -> Iterator[Case]:
 # Hostile
 
 
-def _whole() -> dict[str, bytes]:
+def whole() -> dict[str, bytes]:
     """One valid file of each kind, no part of it redundant."""
     second = Image.fromarray(NOISE[::-1].copy())
     exif = _exif(6)
@@ -443,7 +457,7 @@ def _whole() -> dict[str, bytes]:
 
 
 def _truncated() -> Iterator[Case]:
-    for name, data in _whole().items():
+    for name, data in whole().items():
         lengths = {1, 2, 4, 8, 12, 20, 30, 54, 100, len(data) - 1}
         lengths |= {len(data) * part // 8 for part in range(1, 8)}
         for length in sorted(lengths):
@@ -453,7 +467,7 @@ def _truncated() -> Iterator[Case]:
 
 
 def _flipped() -> Iterator[Case]:
-    for name, data in _whole().items():
+    for name, data in whole().items():
         for seed in range(12):
             rolled = random.Random(f"{name} {seed}")
             mutated = bytearray(data)
@@ -533,12 +547,12 @@ def _lying() -> Iterator[Case]:
 
 
 def _bombs() -> Iterator[Case]:
-    too_many = {"key": "image_too_many_pixels"}
+    too_many: dict[str, Any] = {"key": "image_too_many_pixels"}
     nothing = b"\0" * 1000
     for width, height in ((60_000, 60_000), (2**31 - 1, 2**31 - 1), (2**31 - 1, 1), (11_000, 11_000)):
         yield _case(f"bomb of {width} x {height}.png", png(width, height, 8, 2, nothing), SENTENCE, **too_many)
-    whole = lambda: png(14_000, 14_000, 1, 0, bytes(14_000 * (1 + 14_000 // 8)))  # noqa: E731
-    yield _case("bomb that is whole.png", whole, SENTENCE, **too_many)
+    all_there = lambda: png(14_000, 14_000, 1, 0, bytes(14_000 * (1 + 14_000 // 8)))  # noqa: E731
+    yield _case("bomb that is whole.png", all_there, SENTENCE, **too_many)
     yield _case("bomb.tif", tiff(shape_tags(60_000, 60_000, [8] * 3, 2), nothing), SENTENCE, **too_many)
     yield _case("bomb.bmp", bmp(60_000, 60_000, 24, nothing), SENTENCE, **too_many)
     jpeg = bytearray(encoded(NOISE, "JPEG"))
@@ -564,7 +578,9 @@ def _bombs() -> Iterator[Case]:
         "two thousand tags of the same megabyte.tif": lambda: directory_of_tags(2000, 1_000_000),
         "three million strips.tif": _three_million_strips,
         "tags upon tags.jpg": _jpeg_of_tags,
-        "tags upon tags.png": lambda: png(48, 32, 8, 2, rows_of(PICTURE), chunk(b"eXIf", directory_of_tags(4000, 1_000_000))),
+        "tags upon tags.png": lambda: png(
+            48, 32, 8, 2, rows_of(PICTURE), chunk(b"eXIf", directory_of_tags(4000, 1_000_000))
+        ),
         "tags upon tags.webp": lambda: encoded(PICTURE, "WEBP", exif=b"Exif\0\0" + directory_of_tags(4000, 1_000_000)),
         "tags upon tags in words.png": _png_of_tags_in_words,
     }
@@ -663,8 +679,8 @@ def _no_files() -> Iterator[Case]:
     def absent(name: str) -> Callable[[Path], Path]:
         return lambda folder: folder / name
 
-    none = {"outcome": SENTENCE, "key": "image_not_a_picture"}
-    gone = {"outcome": SENTENCE, "key": "image_missing"}
+    none: dict[str, Any] = {"outcome": SENTENCE, "key": "image_not_a_picture"}
+    gone: dict[str, Any] = {"outcome": SENTENCE, "key": "image_missing"}
     yield Case("a folder", directory, **none)
     yield Case("a pipe", fifo, **none)
     yield Case("a device", link("device.png", "/dev/zero"), **none)
@@ -690,7 +706,7 @@ _NAMES = {
     "right to left override": "a\u202egnp.exe",
     "zero width": "a\u200b\u2060b\ufeff",
     "blanks": "  two  blanks ",
-    "quotes": "it's \"so\" `named`",
+    "quotes": 'it\'s "so" `named`',
     "leading dash": "--output",
     "newline": "one\ntwo\r\n",
     "tab and bell": "a\tb\ac\x1b[31m",

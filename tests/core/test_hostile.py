@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import hostile
 from cvmatte_core import bombs, images, paths
 from cvmatte_core.errors import CvmatteError, ImageError
 from cvmatte_core.folders import DONE, FAILED, FolderBatch
@@ -29,15 +28,16 @@ from cvmatte_core.models.catalogue import ModelEntry
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import LANGUAGES, Texts
 from cvmatte_core.worker.client import WorkerClient
-from hostile import EITHER, LAYER, SENTENCE, Case
+from tests import hostile
 from tests.conftest import DATA
 from tests.core.test_worker import ELSEWHERE, Answers, worker_with
+from tests.hostile import EITHER, LAYER, SENTENCE, Case
 
 CASES = hostile.corpus()
 TINY = MatteSettings(model="tiny", decontaminate=False, save_mask=True)
 MOST_MEMORY = 1_000  # MB of the worker, for files none of which shows more than 6 megapixels
 MOST_MEMORY_AT_THE_LIMIT = 4_500  # MB, for a picture as large as is taken
-PATIENCE = 30  # seconds a file
+PATIENCE = 90  # seconds a file
 
 
 def tiny(models: Path) -> None:
@@ -50,12 +50,16 @@ def tiny(models: Path) -> None:
 
 @dataclasses.dataclass
 class Worker:
-    """A worker for all cases, its folders, and the process that it was at first."""
+    """A worker for all cases, its folders, and the process that it was at first.
+
+    of_runtime: what ONNX Runtime itself keeps in the folder for temporary files, a mark of its session.
+    """
 
     client: WorkerClient
     data: Path
     temporary: Path
     process: int | None = None
+    of_runtime: set[Path] = dataclasses.field(default_factory=set)
 
     def matte(self, image: Path, settings: MatteSettings = TINY) -> Any:
         """The record of the layer, or else the error."""
@@ -77,7 +81,7 @@ class Worker:
         expected = (".frame", ".json", ".png", ".log")
         found = [path for path in self.data.rglob("*") if path.is_file()]
         odd = [path for path in found if path.suffix not in expected or path.name.startswith(".cvmatte-")]
-        return odd + list(self.temporary.rglob("*"))
+        return odd + [path for path in self.temporary.rglob("*") if path not in self.of_runtime]
 
 
 def worker_at(folder: Path, settings: pytest.MonkeyPatch) -> Worker:
@@ -86,7 +90,8 @@ def worker_at(folder: Path, settings: pytest.MonkeyPatch) -> Worker:
     worker.temporary.mkdir()
     settings.setenv("CVMATTE_DATA", str(worker.data))
     settings.setenv("TMPDIR", str(worker.temporary))
-    worker.client.environment = {"TMPDIR": str(worker.temporary), "CVMATTE_DATA": str(worker.data)}
+    assert isinstance(worker.matte(DATA / "astronaut.png"), dict)
+    worker.of_runtime = set(worker.temporary.rglob("*"))
     return worker
 
 
@@ -211,15 +216,15 @@ def test_a_folder_of_all_of_them_is_cut_out_to_its_end(tmp_path: Path, monkeypat
         batch.write_reports(Texts("en"), 1.0)
     assert archive is not None
     for entry in entries:
-        case = wanted.get(entry.file)
+        known = wanted.get(entry.file)
         if entry.status == FAILED:
-            assert_sentence(entry.error, case.key if case else "")
-            assert case is None or case.outcome != LAYER, entry
+            assert_sentence(entry.error, known.key if known else "")
+            assert known is None or known.outcome != LAYER, entry
         else:
             assert entry.status == DONE
-            assert case is None or case.outcome != SENTENCE, entry
-            if case is not None:
-                assert_layer(images.read_layer(tmp_path / "out" / entry.layer), case)
+            assert known is None or known.outcome != SENTENCE, entry
+            if known is not None:
+                assert_layer(images.read_layer(tmp_path / "out" / entry.layer), known)
     assert len(entries) > 150
     assert {path: digest_of(path) for path in folder.rglob("*")} == before
     assert not list((tmp_path / "out").rglob(".cvmatte-*"))
@@ -254,9 +259,11 @@ def test_a_nameless_path_is_said_whole() -> None:
         images.read(Path())
 
 
-@pytest.mark.parametrize("make", [lambda data: data, lambda data: data + b"\0" * 30_000_000], ids=["photo", "with more"])
+@pytest.mark.parametrize(
+    "make", [lambda data: data, lambda data: data + b"\0" * 30_000_000], ids=["photo", "with more"]
+)
 def test_looking_for_bombs_takes_no_time(photo: Path, make: Callable[[bytes], bytes]) -> None:
-    noise = np.random.default_rng(3).integers(0, 256, (3000, 4000, 3), np.uint8)
+    noise = np.random.default_rng(3).integers(0, 256, (1500, 2000, 3), np.uint8)
     for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP"):
         options = {"lossless": True, "method": 0, "quality": 0} if kind == "WEBP" else {}
         data = make(hostile.encoded(noise, kind, **options))
