@@ -36,7 +36,7 @@ from tests.hostile import EITHER, LAYER, SENTENCE, Case
 CASES = hostile.corpus()
 TINY = MatteSettings(model="tiny", decontaminate=False, save_mask=True)
 MOST_MEMORY = 1_000  # MB of the worker, for files none of which shows more than 6 megapixels
-MOST_MEMORY_AT_THE_LIMIT = 4_500  # MB, for a picture as large as is taken
+MOST_MEMORY_AT_THE_LIMIT = 2_500  # MB, for a picture as large as is taken and a layer of 2000 pixels
 PATIENCE = 90  # seconds a file
 
 
@@ -172,7 +172,7 @@ def test_there_are_as_many_cases_as_names_and_at_least_300() -> None:
 def test_odd_shapes_do_with_the_real_network_and_all_controls(tmp_path: Path, settings: MatteSettings) -> None:
     matter = Matter()
     noise = np.random.default_rng(3)
-    for width, height in ((1, 1), (1, 2), (3, 3), (1, 5000), (100_000, 1), (1, 100_000), (40_000, 40)):
+    for width, height in ((1, 1), (3, 3), (1, 5000), (100_000, 1), (40_000, 40)):
         path = tmp_path / f"{width} x {height}.png"
         Image.fromarray(noise.integers(0, 256, (height, width, 3), np.uint8)).save(path)
         matte = matter(path, settings)
@@ -180,7 +180,7 @@ def test_odd_shapes_do_with_the_real_network_and_all_controls(tmp_path: Path, se
         assert matte.preview().size
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "16 bits"])
+@pytest.mark.parametrize("kind", ["RGBA", "16 bits"])
 def test_memory_is_bounded_at_the_largest_picture_that_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -190,7 +190,7 @@ def test_memory_is_bounded_at_the_largest_picture_that_is_taken(
         rows = bytes(side * (1 + 2 * side))
         (tmp_path / "large.png").write_bytes(hostile.png(side, side, 16, 0, rows))
     else:
-        Image.new("RGB", (side, side), "grey").save(tmp_path / "large.png", kind)
+        Image.new(kind, (side, side), "grey").save(tmp_path / "large.png", compress_level=1)
     settings = dataclasses.replace(TINY, longest_side=2000)
     assert isinstance(worker.matte(tmp_path / "large.png", settings), dict)
     assert worker.most_memory() < MOST_MEMORY_AT_THE_LIMIT
