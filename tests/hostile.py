@@ -348,8 +348,8 @@ def _orientations() -> Iterator[Case]:
 
     # A tag that Pillow can't write again behind the orientation, which is good.
     behind = {"infinite resolution": (0x11B, 11, 0x7FFFFFFF), "negative directory": (0xA005, 9, 0xFFFFFFFF)}
-    for name, (tag, kind, number) in behind.items():
-        tags = struct.pack("<HHHII", 2, 0x0112, 3, 1, 6) + struct.pack("<HHII", tag, kind, 1, number)
+    for name, (tag, type_of_value, number) in behind.items():
+        tags = struct.pack("<HHHII", 2, 0x0112, 3, 1, 6) + struct.pack("<HHII", tag, type_of_value, 1, number)
         exif_bytes = b"Exif\0\0II*\0\x08\0\0\0" + tags + bytes(4)
         data = encoded(np.ascontiguousarray(stored[6]), "JPEG", quality=95, exif=exif_bytes)
         yield _case(f"orientation before {name}.jpg", data, shown=PICTURE, tolerance=3)
