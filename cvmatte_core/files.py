@@ -25,15 +25,23 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """
     temporary = path.with_name(_TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with _created(temporary) as file:
             yield file
         temporary.replace(path)
     except OSError as error:
         raise output_error(error, path.parent) from error
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             temporary.unlink()
+
+
+def _created(path: Path) -> BinaryIO:
+    """A new file, in a folder that is made where it is missing. Raises OSError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+    except ValueError as error:  # a zero in the path, or half of a character
+        raise OSError(errno.EINVAL, str(error)) from error
 
 
 def output_error(error: OSError, folder: Path) -> OutputError:

@@ -1,7 +1,7 @@
 """Decoding photos: formats, orientation, colour and limits. Encoding of finished layers.
 
-Any file may be hostile: its size is read from the header and checked before a pixel is decoded, and whatever the
-decoder raises becomes an ImageError.
+Any file may be hostile: what is made to wear a decoder out is refused unseen (see bombs.py), its size is read from the
+header and checked before a pixel is decoded, and whatever the decoder raises becomes an ImageError.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from . import bombs
 from .errors import ImageError, OutputError
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,9 @@ BYTE_LIMIT = 400_000_000
 SUFFIXES = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg")}  # of a layer's file; the first is usual
 _LONGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}  # pixels, that the formats' encoders take
 
+# Pillow's own limit is 1 MB, for texts that nobody reads; colour profiles of printers and scanners are longer.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
+
 _SRGB = ImageCms.createProfile("sRGB")
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
@@ -66,19 +71,24 @@ class Photo:
 
 def read(path: Path) -> bytes:
     """The bytes of a photo's file. Raises ImageError where it is missing, no file, empty, too large or unreadable."""
+    name = path.name or str(path)
     try:
         if not path.exists():
-            raise ImageError("image_missing", name=path.name)
+            raise ImageError("image_missing", name=name)
         if not path.is_file():  # a folder, a pipe or a device: reading it might never end
-            raise ImageError("image_not_a_picture", name=path.name)
-        size = path.stat().st_size
-        if size > BYTE_LIMIT:
-            raise ImageError("image_file_too_large", name=path.name, limit=BYTE_LIMIT // 1_000_000)
-        if size == 0:
-            raise ImageError("image_empty", name=path.name)
-        return path.read_bytes()
+            raise ImageError("image_not_a_picture", name=name)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > BYTE_LIMIT:
+                raise ImageError("image_file_too_large", name=name, limit=BYTE_LIMIT // 1_000_000)
+            data = file.read(size)  # no more than that, though it may be growing
     except (OSError, ValueError) as error:
-        raise ImageError("image_unreadable", name=path.name) from error
+        raise ImageError("image_unreadable", name=name) from error
+    except MemoryError as error:
+        raise ImageError("image_memory", name=name) from error
+    if not data:
+        raise ImageError("image_empty", name=name)
+    return data
 
 
 def digest(data: bytes) -> str:
@@ -94,6 +104,7 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the file's quirks; the ones that matter raise
         try:
+            bombs.refuse(data)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 return _decode(image, name, longest_side)
         except ImageError:
@@ -118,12 +129,12 @@ def _decode(image: Image.Image, name: str, longest_side: int) -> Photo:
         # The JPEG decoder can halve while it decodes: never below the size asked for.
         scale = longest_side / max(width, height)
         image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
-    image.load()
     profile = image.info.get("icc_profile")
-    upright = image
-    with contextlib.suppress(Exception):  # a broken EXIF block only costs the orientation
-        upright = ImageOps.exif_transpose(image)
-    colour, alpha = _colour_and_alpha(upright)
+    bombs.refuse_directories(_exif_of(image))
+    image.load()
+    with contextlib.suppress(Exception):  # a broken EXIF block only costs the orientation, if that
+        ImageOps.exif_transpose(image, in_place=True)
+    colour, alpha = _colour_and_alpha(image)
     colour = _to_srgb(colour, profile)
     if longest_side and max(colour.size) > longest_side:
         scale = longest_side / max(colour.size)
@@ -137,16 +148,26 @@ def _decode(image: Image.Image, name: str, longest_side: int) -> Photo:
     return Photo(rgb, transparency)
 
 
+def _exif_of(image: Image.Image) -> bytes:
+    """The EXIF block that Pillow will read the orientation from, where that isn't in a TIFF's own tags."""
+    block = image.info.get("exif", b"")
+    if not block:  # a PNG of ImageMagick's, in hexadecimal after three lines
+        with contextlib.suppress(AttributeError, ValueError):
+            block = bytes.fromhex("".join(image.info.get("Raw profile type exif", "").split("\n")[3:]))
+    return block.removeprefix(b"Exif\0\0")
+
+
 def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """The picture without its transparency (RGB, CMYK, L or LAB), and the transparency (L) where it has one."""
     if image.mode in _SIXTEEN_BIT:
-        return _grey_from(np.asarray(image, dtype=np.float32) / 257), None
+        values = np.asarray(image)
+        return _grey_from(values, *_black_and_white(image)), _key_alpha(values, image.info.get("transparency"))
     if image.mode in ("I", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0, posinf=0, neginf=0)
         # What full white is isn't told: 16-bit PNG files arrive in mode I, TIFF floats mostly run to 1.
         brightest = float(values.max())
         white = 1.0 if image.mode == "F" and brightest <= 1 else 255.0 if brightest <= 255 else 65535.0
-        return _grey_from(values * (255.0 / white)), None
+        return _grey_from(values, 0, white), None
     if image.mode == "P" or image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return rgba.convert("RGB"), rgba.getchannel("A")
@@ -155,8 +176,32 @@ def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
     return image.convert("RGB"), None
 
 
-def _grey_from(values: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.rint(values).clip(0, 255).astype(np.uint8))
+def _black_and_white(image: Image.Image) -> tuple[float, float]:
+    """What black is and what white is in a picture of 16-bit values: a TIFF may have 12 bits of them, and 0 for white.
+
+    Pillow leaves both to who reads its tags.
+    """
+    tags = getattr(image, "tag_v2", {})
+    (bits, *_) = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))
+    most = float(2**bits - 1) if 8 < bits <= 16 else 65535.0
+    return (most, 0.0) if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0 else (0.0, most)
+
+
+def _grey_from(values: np.ndarray, black: float, white: float) -> Image.Image:
+    """uint8 grey of uint16 or float32 values."""
+    scale = 255 / (white - black)
+    if values.dtype not in (np.float32, np.uint16):
+        values = values.astype(np.uint16)
+    # Not cv2.convertScaleAbs, to which -1 would be bright.
+    grey = cv2.addWeighted(values, scale, values, 0, -black * scale, dtype=cv2.CV_8U)
+    return Image.fromarray(grey)
+
+
+def _key_alpha(values: np.ndarray, key: object) -> Image.Image | None:
+    """Transparency where the values are the one that a PNG calls transparent."""
+    if not isinstance(key, int):
+        return None
+    return Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
@@ -233,5 +278,7 @@ def read_layer(path: Path) -> np.ndarray:
             if image.width * image.height > PIXEL_LIMIT:
                 raise ImageError("image_too_many_pixels", name=path.name, limit=PIXEL_LIMIT // 1_000_000)
             return np.array(image.convert("RGBA"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever the file makes them
         raise ImageError("image_damaged", name=path.name) from error

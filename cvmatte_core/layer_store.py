@@ -79,6 +79,17 @@ class Frame:
         self.pixels.close()
 
 
+def _checked(record: Record) -> Record:
+    """The record. Raises TypeError where a field is of another type."""
+    paths_of_it = (record.key, record.image, record.saved, record.mask)
+    numbers = (*record.size, record.image_bytes, record.image_modified_ns)
+    if not all(isinstance(path, str) for path in paths_of_it) or not all(type(number) is int for number in numbers):
+        raise TypeError("a field is of another type")
+    if not isinstance(record.seconds, (int, float)):
+        raise TypeError("seconds is no number")
+    return record
+
+
 class LayerStore:
     """The folder of finished layers. Reading never raises for a damaged entry: it counts as absent."""
 
@@ -104,8 +115,8 @@ class LayerStore:
         try:
             values = json.loads(self._record_path(key).read_text(encoding="utf-8"))
             width, height = values.pop("size")
-            return Record(size=(int(width), int(height)), **values)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return _checked(Record(size=(width, height), **values))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     def save(self, record: Record) -> None:

@@ -18,6 +18,8 @@ from .models import catalogue
 CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
+_LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
+_SHOWN = 60  # characters of a name that isn't ours
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -48,9 +50,9 @@ class Control:
             return value
         if self.kind == COLOUR and isinstance(value, str) and _COLOUR_PATTERN.fullmatch(value):
             return value.lower()
-        if self.kind in (IMAGE, FOLDER) and isinstance(value, str):
+        if self.kind in (IMAGE, FOLDER) and isinstance(value, str) and len(value) <= _LONGEST[self.kind]:
             return value
-        if self.kind == MODEL and isinstance(value, str) and value:
+        if self.kind == MODEL and isinstance(value, str) and 1 <= len(value) <= _LONGEST[MODEL]:
             return value
         allowed = {SWITCH: "true, false", COLOUR: "#rrggbb", CHOICE: ", ".join(self.choices)}
         raise SettingsError("setting_value", control=self.name, allowed=allowed.get(self.kind, self.kind))
@@ -93,9 +95,11 @@ class MatteSettings:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> MatteSettings:
         """Settings from plain values, defaults where one is absent. Raises SettingsError."""
-        unknown = sorted(set(values) - {control.name for control in CONTROLS})
+        if not isinstance(values, Mapping):
+            raise SettingsError("settings_no_table")
+        unknown = sorted(set(map(str, values)) - {control.name for control in CONTROLS})
         if unknown:
-            raise SettingsError("setting_unknown", control=unknown[0])
+            raise SettingsError("setting_unknown", control=unknown[0][:_SHOWN])
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:

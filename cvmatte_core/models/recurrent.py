@@ -29,6 +29,7 @@ _PASSES = {
 # In a photo of more pixels than this on its longer side people may be too small for the passes above to find: one more
 # look at the whole, this large.
 _LARGE_PHOTO, _SEARCH_SIDE = 2560, 768
+_LONGEST_SIDE = 2048  # of a pass, for regions that are all length
 _SHORTEST_SIDE = 64  # of what the network looks at; the encoder halves it four times
 _PERSON = 0.1  # alpha of the small picture that a person's box goes around
 _SPECK = 500  # a part with less than this fraction of the largest one's area is nobody
@@ -158,10 +159,10 @@ def _union(boxes: list[_Corners]) -> _Corners:
 
 
 def _longer_side(region: _Region, square: int) -> int:
-    """Of a region that is reduced to as many pixels as a square has."""
+    """Of a region that is reduced to as many pixels as a square has, or fewer where it is all length."""
     rows, columns = region
     height, width = rows.stop - rows.start, columns.stop - columns.start
-    return round(square * (max(height, width) / min(height, width)) ** 0.5)
+    return min(_LONGEST_SIDE, round(square * (max(height, width) / min(height, width)) ** 0.5))
 
 
 def _box_of(region: _Region, padded: np.ndarray, picture: np.ndarray) -> _Box:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 
 from .. import __version__, diagnose, files, outputs, paths
-from ..errors import Cancelled, CvmatteError
+from ..errors import Cancelled, CvmatteError, OutputError
 from ..layer_store import LayerStore, Record
 from ..models.catalogue import AUTO, catalogue, entry_of
 from ..models.fetch import fetch
@@ -36,6 +36,8 @@ logger = logging.getLogger("cvmatte.worker")
 _NICENESS = 10
 _FRAMES_LIMIT = 2_000_000_000  # bytes of frame files kept
 _PROGRESS_SECONDS = 0.05  # at most one progress message in so long
+_LONGEST_REST = 3600.0  # seconds
+_ECHO = 200  # characters of what was wrong with a request, at most
 _ENDING_SECONDS = 0.8  # for a download to clean up; the client waits a second
 _RESTORABLE = (".png", ".webp")  # a JPEG has lost the layer's transparency
 
@@ -64,7 +66,7 @@ class _MatteJob(_Job):
             number=number,
             image=Path(params["image"]),
             settings=MatteSettings.from_mapping(params.get("settings") or {}).resolved(),
-            rest_seconds=float(params.get("rest_seconds", 0.0)),
+            rest_seconds=_rest(params.get("rest_seconds", 0.0)),
             burst=[Path(path) for path in params.get("burst") or ()],
         )
 
@@ -87,6 +89,13 @@ class _BatchJob(_Job):
             output_folder=Path(params["output_folder"]) if params.get("output_folder") else None,
             resume=bool(params.get("resume", False)),
         )
+
+
+def _rest(value: Any) -> float:
+    """Raises TypeError, ValueError."""
+    if isinstance(value, bool) or not 0 <= value <= _LONGEST_REST:  # what is no number at all isn't either
+        raise ValueError(f"rest_seconds is 0 to {_LONGEST_REST:.0f}")
+    return float(value)
 
 
 class Server:
@@ -115,7 +124,7 @@ class Server:
             files.remove_stale(folder)
         for name, work in (("compute", self._compute_all), ("finish", self._finish_all)):
             threading.Thread(target=work, name=name, daemon=True).start()
-        for line in iter(lambda: requests.readline(protocol.LONGEST_LINE), b""):
+        for line in _lines(requests):
             if not self._receive(line):
                 break
         self._end_asides()
@@ -128,7 +137,9 @@ class Server:
             self._fail(None, protocol.PARSE_ERROR, "not a JSON object")
             return True
         number, method, params = message.get("id"), message.get("method"), message.get("params") or {}
-        if not isinstance(method, str) or not isinstance(params, dict):
+        if number is not None and not _is_number(number):
+            self._fail(None, protocol.INVALID_REQUEST, "an id is a whole number")
+        elif not isinstance(method, str) or not isinstance(params, dict):
             self._fail(number, protocol.INVALID_REQUEST, "not a request")
         elif method == "initialize":
             answer = {"protocol": protocol.PROTOCOL_VERSION, "version": __version__, "pid": os.getpid()}
@@ -147,8 +158,11 @@ class Server:
         return True
 
     def _accept(self, number: Any, method: str, params: dict[str, Any]) -> None:
-        if not isinstance(number, int):
-            self._fail(None, protocol.INVALID_REQUEST, f"{method} needs a whole number as its id")
+        if number is None:
+            self._fail(None, protocol.INVALID_REQUEST, f"{method} needs an id")
+            return
+        if number in self._jobs:
+            self._fail(None, protocol.INVALID_REQUEST, f"{number} is under way already")
             return
         try:
             if method == "matte":
@@ -167,7 +181,7 @@ class Server:
             self._fail(number, protocol.INVALID_PARAMS, f"{type(error).__name__}: {error}")
 
     def _cancel(self, number: Any) -> None:
-        job = self._jobs.get(number) if isinstance(number, int) else None
+        job = self._jobs.get(number) if _is_number(number) else None
         if job is not None:
             job.cancelled.set()
             if not job.begun:  # its turn may be far off
@@ -267,7 +281,10 @@ class Server:
         from .. import images
 
         chosen = job.settings.output_folder
-        folder = Path(chosen).expanduser() if chosen else self._outputs_folder
+        try:
+            folder = Path(chosen).expanduser() if chosen else self._outputs_folder
+        except RuntimeError as error:  # ~ and somebody who isn't there
+            raise OutputError("cannot_write", folder=chosen) from error
         name = f"{outputs.shortened(job.image.stem)}-{self._store.key(digest, job.settings)[:10]}"
         return folder / (name + images.suffix(job.settings.format))
 
@@ -383,7 +400,7 @@ class Server:
         self._send({"id": job.number, "error": protocol.error_to_wire(error)})
 
     def _fail(self, number: Any, code: int, message: str) -> None:
-        self._send({"id": number, "error": {"code": code, "message": message}})
+        self._send({"id": number, "error": {"code": code, "message": message[:_ECHO]}})
 
     def _tell(self, job: _Job, stage: str, done: int, total: int, *, name: str = "", **more: Any) -> None:
         """Tell how far a job is: each thing that begins, and in between only now and then."""
@@ -405,6 +422,19 @@ class Server:
                 self._output.flush()
             except OSError:  # nobody listens any more
                 os._exit(0)
+
+
+def _lines(requests: BinaryIO) -> Iterator[bytes]:
+    """The lines of the input. Of one that is too long only the beginning, which is no message."""
+    while line := requests.readline(protocol.LONGEST_LINE):
+        rest = line
+        while len(rest) == protocol.LONGEST_LINE and not rest.endswith(b"\n"):
+            rest = requests.readline(protocol.LONGEST_LINE)
+        yield line
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from cvmatte_core import images
 from cvmatte_core.errors import ImageError, OutputError
 from cvmatte_core.settings import CONTROLS
+from tests import hostile
 
 _ACROSS, _DOWN = np.meshgrid(np.linspace(0, 255, 96), np.linspace(0, 255, 64))
 RGB = np.dstack([_ACROSS, _DOWN, np.full((64, 96), 90.0)]).astype(np.uint8)
@@ -178,6 +179,23 @@ def test_files_that_cannot_be_read_each_say_why(tmp_path: Path) -> None:
         assert refused.value.key == key
     with pytest.raises(ImageError):
         images.read(Path("a\0b"))
+
+
+def test_a_grey_of_sixteen_bits_that_is_called_transparent_is() -> None:
+    values = np.full((4, 6), 60_000, np.uint16)
+    values[0, :3] = 257
+    data = hostile.png(6, 4, 16, 0, hostile.rows_of(values.astype(">u2")), hostile.chunk(b"tRNS", b"\1\1"))
+    photo = decode(data)
+    assert photo.alpha is not None
+    assert np.array_equal(photo.alpha, values != 257)
+
+
+def test_what_would_wear_a_decoder_out_is_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "open", lambda *arguments, **more: pytest.fail("opened"))
+    for data in (hostile.scans(5000, 5000, 200), hostile.directory_of_tags(50, 100_000)):
+        with pytest.raises(ImageError) as refused:
+            decode(data)
+        assert refused.value.key == "image_damaged"
 
 
 LAYER = np.dstack([RGB, RGB[..., 0]])  # transparent at the left, opaque at the right

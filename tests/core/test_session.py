@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from cvmatte_core import paths
 from cvmatte_core.devices import DEVICES
 from cvmatte_core.models.session import CPU, FALLBACK, Session, title
 from cvmatte_core.texts import Texts
@@ -145,3 +149,14 @@ def test_a_path_of_any_letters_does(tmp_path: Path) -> None:
     path = tmp_path / "模型 é.onnx"
     path.write_bytes(FREE.read_bytes())
     assert Session(path, "cpu", 1).device == CPU
+
+
+def test_the_runtime_keeps_and_reports_nothing_of_its_use(tmp_path: Path) -> None:
+    """It would: what it is to send it first writes to the temporary folder and the person's own."""
+    program = "from cvmatte_core.models.network import load; load('rvm-mobilenetv3', 1, 'cpu')"
+    folders = {name: str(tmp_path / name) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
+    for folder in folders.values():
+        Path(folder).mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | folders
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=paths.ROOT, env=environment)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

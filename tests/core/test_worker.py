@@ -152,8 +152,9 @@ def test_an_output_folder_that_can_not_be_written_is_a_sentence(
     client: WorkerClient, photo: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file" / "inside", Path("/proc/nothing can be made here")):
-        _, answers = submit(client, photo, MatteSettings(quality="fast", output_folder=str(folder)))
+    names = (str(tmp_path / "file" / "inside"), "/proc/nothing can be made here", "~nobody at all", "a\0b", "\ud800")
+    for folder in names:
+        _, answers = submit(client, photo, MatteSettings(quality="fast", output_folder=folder))
         assert isinstance(answers.wait_for("failed"), OutputError)
         assert "layer" in answers.names()  # on screen it is all the same
 
