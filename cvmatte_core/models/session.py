@@ -181,8 +181,6 @@ def _start(path: Path, step: _Step, threads: int) -> onnxruntime.InferenceSessio
     options.log_severity_level = 3
     # Idle threads must not spin: the cores belong to OBS.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Numbers next to zero, of which alpha's surroundings are full, take the processor many times as long.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     if step.provider == "DmlExecutionProvider":
         options.enable_mem_pattern = False  # DirectML can't have it
     providers: list[Any] = [(step.provider, dict(step.options))]
