@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import obsws_python
 from PIL import Image, ImageGrab
 
@@ -126,6 +127,10 @@ class ThrowawayObs:
                     raise TimeoutError(f"OBS doesn't answer; its log is {self.folder / 'obs.log'}") from error
                 time.sleep(0.1)
         self._fill_screen()
+
+    def connect(self, timeout: float = 20.0) -> obsws_python.ReqClient:
+        """One more connection to the OBS that runs, for another thread. timeout: of each request, in seconds."""
+        return obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=timeout)
 
     def _start_screen(self) -> None:
         reading, writing = os.pipe()
@@ -272,6 +277,15 @@ def wait_until(condition: Callable[[], Any], timeout: float = 30.0, interval: fl
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {timeout:.0f} s")
         time.sleep(interval)
+
+
+def same_layer(actual: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two RGBA layers look the same: alpha within 1, colours within 2 where they are seen."""
+    if actual.shape != expected.shape:
+        return False
+    difference = np.abs(actual.astype(int) - expected)
+    seen = expected[..., 3] > 0
+    return bool(difference[..., 3].max() <= 1 and difference[seen].max(initial=0) <= 2)
 
 
 def _free_port() -> int:

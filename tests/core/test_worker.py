@@ -695,7 +695,7 @@ def test_the_last_errors_are_kept_for_a_diagnosis(client: WorkerClient, photo: P
 def test_a_batch_slower_than_the_longest_silence_is_left_to_work(
     data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client._SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
     slow = (
         "import time\nfrom cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
         "def call(self, rgb, quality, on_pass, before=()):\n"
@@ -741,7 +741,7 @@ def test_a_job_that_kills_two_workers_fails_and_the_queued_one_is_done(client: W
 def test_a_worker_that_was_idle_for_long_is_kept(
     client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client._SILENCE_SECONDS", 4.0)
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 4.0)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     time.sleep(4.5)
