@@ -175,7 +175,7 @@ class WorkerClient:
 
     def _on_cancel(self, number: int) -> None:
         job = self._jobs.get(number)
-        if job is None:
+        if job is None or job.cancelled:
             return
         job.cancelled = True
         if job.sent:
@@ -322,8 +322,9 @@ class WorkerClient:
         self._inbox.put(("end", process))
 
     def _send_job(self, job: _Job) -> None:
+        if not any(other.sent for other in self._jobs.values()):
+            self._last_heard = time.monotonic()  # an idle worker's silence is none
         job.sent = True
-        self._last_heard = time.monotonic()  # an idle worker's silence is none
         self._send({"id": job.number, "method": job.method, "params": job.params})
 
     def _send(self, message: dict[str, Any]) -> None:

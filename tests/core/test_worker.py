@@ -750,6 +750,27 @@ def test_a_worker_that_was_idle_for_long_is_kept(
     assert client.process_id == process
 
 
+def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
+    client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first = submit(client, photo, MatteSettings(quality="best"))
+    first.wait_for("progress")
+    hung = client.process_id
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 3.0)
+    asked = []
+    for feather in range(8):
+        asked.append(submit(client, photo, MatteSettings(quality="fast", feather=feather))[1])
+        time.sleep(1)
+        if client.process_id != hung:
+            break
+    assert client.process_id != hung
+    monkeypatch.undo()
+    for answers in (first, *asked):
+        answers.wait_for("done")
+
+
 def test_a_cancelled_job_fails_as_cancelled_and_saves_nothing(client: WorkerClient, photo: Path, data: Path) -> None:
     number, answers = submit(client, photo, MatteSettings(quality="best"))
     answers.wait_for("progress")
