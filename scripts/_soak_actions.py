@@ -29,7 +29,8 @@ from PIL import Image, ImageEnhance
 from throwaway_obs import SCENE, wait_until
 
 _MOST_PORTRAITS = 12  # beside the canary and those without a photo
-_FIRST_SCRIPT, _RELOAD_BUTTON = (122, 48), (122, 707)  # in the Scripts dialog, as ThrowawayObs.open_scripts places it
+# In the Scripts dialog, as ThrowawayObs.open_scripts places it: there busy_script.py stands before cvmatte.py
+_FIRST_SCRIPT, _SECOND_SCRIPT, _RELOAD_BUTTON = (122, 67), (122, 101), (122, 707)
 _SLIDERS = tuple(control.name for control in CONTROLS if control.kind == INTEGER and 0 < control.maximum <= 255)
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "quality": ("fast", "fast", "balanced", "best"),
@@ -299,10 +300,11 @@ def reload_script(world: World) -> None:
         return world.obs.log().count("Unloaded python script: cvmatte.py")
 
     before = unloaded()
+    script = _SECOND_SCRIPT if world.is_busy_script_there else _FIRST_SCRIPT
     dialog = world.obs.open_scripts()
     try:
         for _ in range(world.random.randrange(1, 4)):
-            world.obs.click(*_FIRST_SCRIPT)
+            world.obs.click(*script)
             world.obs.click(*_RELOAD_BUTTON)
             time.sleep(world.random.random())
         wait_until(lambda: unloaded() > before, 20)

@@ -30,8 +30,8 @@ _PROCESS_EVERY = 8  # periods
 class Answer:
     """One light request. All but `at` in seconds.
 
-    late: how much later than asked for a plain sleep of this thread just before it ended. queued: the longest that
-    any one thread of OBS waited for a processor meanwhile. load: the machine's, of one minute.
+    late: how much later than asked for a plain sleep of this thread just before it ended. queued: how long the threads
+    of OBS that an answer goes through waited for a processor meanwhile, at most. load: the machine's, of one minute.
     """
 
     at: float
@@ -165,7 +165,9 @@ def queueing(process: int) -> dict[str, float]:
 
 
 def most_queued(before: dict[str, float], after: dict[str, float]) -> float:
-    return max((seconds - before.get(thread, 0.0) for thread, seconds in after.items()), default=0.0)
+    """Of those three threads that waited longest: a request is taken, worked on and answered by one each."""
+    waited = [seconds - before.get(thread, 0.0) for thread, seconds in after.items()]
+    return sum(sorted(waited)[-3:])
 
 
 def look_at(process: int) -> Process | None:

@@ -35,7 +35,7 @@ SCENES = (SCENE, "Scene 2", "Scene 3")
 CAMERAS = ("camera 1", "camera 2")
 CANARY = "canary"  # a portrait that nobody touches
 _SPARED = 2  # photos that nothing happens to: the canary's, and those that the cameras show
-_DATA_SIZE = "3g"
+_DATA_SIZE = "4g"  # at most; it takes what is on it
 _QUIET_SECONDS = 240.0  # until everything is cut out: with restarts of the worker, which wait longer and longer
 _IN_PASSING = (
     "Waiting for", "Starting the", "Beginning", "Reading the", "Loading the", "Cutting out", "Refining the",
@@ -73,26 +73,24 @@ class Disk:
         self.is_mounted = os.geteuid() == 0 and _mount(
             "-t", "tmpfs", "-o", f"size={_DATA_SIZE}", "cvmatte-soak", folder
         )
-        self.is_locked = False
+        self.is_locked = self.is_full = False
 
     @property
     def is_in_trouble(self) -> bool:
-        return self.is_locked or self._filler.exists()
+        return self.is_locked or self.is_full
 
     def fill(self) -> None:
-        with contextlib.suppress(OSError), self._filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(1 << 20))
-        with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as file:
-            while True:
-                file.write(bytes(512))
+        """Make it no larger than what is on it."""
+        self.is_full = True
+        for _ in range(10):  # while that grows
+            now = os.statvfs(self.folder)
+            if _mount("-o", f"remount,size={(now.f_blocks - now.f_bfree) * now.f_frsize}", self.folder):
+                return
 
     def free(self) -> None:
-        self._filler.unlink(missing_ok=True)
-
-    @property
-    def _filler(self) -> Path:
-        return self.folder / "filler"
+        if self.is_full:
+            self.is_full = False
+            _mount("-o", f"remount,size={_DATA_SIZE}", self.folder)
 
     def lock(self) -> None:
         """Make it read-only; files that are open stay so."""

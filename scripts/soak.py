@@ -14,6 +14,7 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -60,11 +61,13 @@ def main() -> int:
         chosen.keep.mkdir(parents=True)
     folder = chosen.keep or Path(tempfile.mkdtemp(prefix="cvmatte-soak-"))
     world = World(folder, seed=chosen.seed, blanks=chosen.blanks, busy=chosen.busy)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # through what ends OBS and unmounts its disk
     soak = Soak(world, wanted, chosen.minutes * 60)
     try:
         soak.run()
     finally:
         world.close()
+    soak.check_answers()
     if chosen.growth:
         soak.check_growth(chosen.growth)
     soak.report()
@@ -165,6 +168,13 @@ class Soak:
         if world.watch.problem:
             raise Frozen(world.watch.problem)
         time.sleep(world.random.random() * 0.2)
+
+    def check_answers(self) -> None:
+        for answer in self.world.watch.answers:
+            if answer.is_obs_own:
+                self._note(
+                    f"a light request took {answer.seconds:.1f} s, not for a busy machine, during “{answer.during}”"
+                )
 
     def _finish(self) -> None:
         world = self.world
