@@ -25,6 +25,7 @@ from _soak_world import (
 )
 from cvmatte_core.settings import CONTROLS, INTEGER
 from cvmatte_core.worker.client import SILENCE_SECONDS
+from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance
 from throwaway_obs import SCENE, wait_until
 
@@ -228,7 +229,26 @@ def blink(world: World) -> None:
 
 
 def rematte(world: World) -> None:
-    world.requests.press_input_properties_button(some(world), "rematte")
+    press_rematte(world, some(world))
+
+
+def press_rematte(world: World, name: str) -> None:
+    """The button is there with a photo, from when CVMatte has seen it."""
+    settings = world.settings(name)
+    if not settings.get("still" if settings.get("input") == "source" else "image"):
+        return
+
+    def pressed() -> bool:
+        try:
+            world.requests.press_input_properties_button(name, "rematte")
+        except OBSSDKRequestError:
+            return False
+        return True
+
+    try:
+        wait_until(pressed, 10, 0.2)
+    except TimeoutError:
+        raise Fault(f"{name} has a photo and no button to re-matte it") from None
 
 
 def press_hotkey(world: World) -> None:
@@ -251,7 +271,7 @@ def look_at_properties(world: World) -> None:
     name = some(world)
     world.requests.open_input_properties_dialog(name)
     dialog = world.obs.window("^Properties for")
-    world.requests.press_input_properties_button(name, "rematte")
+    press_rematte(world, name)
     time.sleep(1 + world.random.random())
     world.obs.dismiss(dialog)
 
