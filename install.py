@@ -40,7 +40,7 @@ from cvmatte_core.errors import CvmatteError
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, verify
 from cvmatte_core.models.fetch import fetch
 from cvmatte_core.paths import ENVIRONMENT, installed_python, python_of
-from cvmatte_core.texts import system_texts
+from cvmatte_core.texts import megabytes, system_texts
 
 DEFAULT_MODEL = entry_of(DEFAULT)
 MODELSCOPE_ENVIRONMENT = ROOT / ".venv-modelscope"  # of the tests that need what ModelScope needs
@@ -62,6 +62,7 @@ RUNTIME_GROUPS = {
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
 OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
+TEST_PROGRAMS = {"chromium": "chromium", "gdb": "gdb"}  # for the page; gdb tells what a frozen OBS waits for
 
 say = system_texts()
 
@@ -86,13 +87,16 @@ def main() -> int:
         if chosen.uninstall:
             return unregister()
         group = "test" if chosen.test else "demo" if chosen.demo else "worker"
-        set_up({"worker", group}, device=chosen.device)
+        set_up({"worker", "web", group}, device=chosen.device)
         fetch_model(DEFAULT_MODEL)
         lacking = 0 if not chosen.modelscope or add_modelscope() else 1
         if group == "worker":
             return register() or lacking
         install_obs()
-        return lacking or (run_tests(pytest_arguments) if chosen.test else run_script("demo.py"))
+        if chosen.test:
+            install_missing(TEST_PROGRAMS)
+            return lacking or run_tests(pytest_arguments)
+        return lacking or run_script("demo.py")
     except (Refused, CvmatteError) as error:
         complain(error)
     except KeyboardInterrupt:
@@ -249,7 +253,7 @@ def fetch_model(entry: ModelEntry) -> None:
 
 def show_progress(_stage: str, done: int, total: int) -> None:
     if total > 1 and sys.stdout.isatty():
-        text = say("panel.model.progress", done=f"{done / 1e6:.1f}", total=f"{total / 1e6:.1f}")
+        text = say("megabytes_of", done=megabytes(done), total=megabytes(total))
         print(f"{text} ", end="\n" if done >= total else "\r", flush=True)
 
 
@@ -260,9 +264,14 @@ def install_obs() -> None:
     """OBS and a virtual screen from the distribution, where they are missing."""
     if sys.platform != "linux":
         raise Refused(say("install.linux_only"))
-    missing = [package for program, package in OBS_PROGRAMS.items() if shutil.which(program) is None]
+    install_missing(OBS_PROGRAMS, OBS_LIBRARIES)
+
+
+def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = ()) -> None:
+    """The packages of programs that are missing, and where any is, the libraries. Raises Refused."""
+    missing = [package for program, package in programs.items() if shutil.which(program) is None]
     if missing:
-        install_packages([*missing, *OBS_LIBRARIES])
+        install_packages([*missing, *libraries])
 
 
 def install_packages(packages: list[str]) -> None:

@@ -16,7 +16,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 from . import compose, files, images, outputs, paths
 from .errors import Cancelled, CvmatteError, ImageError, WorkerError
@@ -126,7 +126,7 @@ class Batch:
         except Cancelled:
             raise
         except Exception as error:  # whatever a picture makes of us, the next one has its turn
-            return self._journal.finish(Outcome(photo.name, error=_explained(error, photo.name)))
+            return self._journal.finish(Outcome(photo.name, error=explained(error, photo.name)))
         _write(saved, layer)
         if mask is not None:
             _write(mask, alpha)
@@ -147,12 +147,7 @@ class Batch:
         if not found:
             return None
         target = outputs.unused(self.output_folder / f"{self._name}-cvmatte.zip")
-        with files.atomic_write(target) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-            for path in found:
-                _stop_if(cancelled)
-                tell(target.name)
-                # Pictures are compressed already: stored, they cost no time.
-                archive.write(path, path.name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
+        write_archive(target, [(path, path.name) for path in found], lambda: tell(target.name), cancelled)
         return target
 
 
@@ -166,6 +161,18 @@ def photos_in(folder: Path) -> list[Path]:
         return sorted((path for path in found if path.is_file()), key=lambda path: (path.name.lower(), path.name))
     except (OSError, ValueError) as error:
         raise CvmatteError("batch_folder", folder=str(folder)) from error
+
+
+def write_archive(
+    target: Path, members: Iterable[tuple[Path, str]], on_member: Callable[[], None], cancelled: threading.Event | None
+) -> None:
+    """Write a ZIP of files, each under a name of its own. Raises OutputError, Cancelled: then there is none."""
+    with files.atomic_write(target) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+        for path, name in members:
+            _stop_if(cancelled)
+            on_member()
+            # Pictures are compressed already: stored, they cost no time.
+            archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
 
 
 def layer_file(matte: Matte, settings: MatteSettings) -> bytes:
@@ -196,7 +203,8 @@ def _new_folder(name: str) -> Path:
     return folder
 
 
-def _explained(error: Exception, name: str) -> CvmatteError:
+def explained(error: Exception, name: str) -> CvmatteError:
+    """What to tell the person of whatever a photo of that name raised."""
     if isinstance(error, CvmatteError):
         return error
     if isinstance(error, MemoryError):

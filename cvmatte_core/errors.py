@@ -42,6 +42,10 @@ class WorkerError(CvmatteError):
     """The worker process can't be started, or ended before its answer."""
 
 
+class RequestError(CvmatteError):
+    """A request to the web server can't be served: not allowed, too large, too many at once, or nothing is there."""
+
+
 class Cancelled(CvmatteError):
     """The job was given up on request, before its result was complete."""
 

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Hashable, Mapping, Sequence, Tuple
+from typing import Callable, Hashable, Iterator, Mapping, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -34,6 +34,34 @@ _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
 _IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo ahead of its matting. name: for sentences. digest: of its content. seconds: what decoding it took."""
+
+    name: str
+    digest: str
+    photo: images.Photo
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback: see Matte."""
+
+    alpha: np.ndarray
+    device: str
+    fallback: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo and what the network made of it. seconds: a number a stage."""
+
+    decoded: Decoded
+    estimate: Estimate
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -130,16 +158,41 @@ class Matter:
                 raise Cancelled
             on_progress(stage, done, total)
 
-        try:
-            return self._matte(image, settings.resolved(), burst, step)
-        except MemoryError as error:
-            self._forget()
-            raise ImageError("image_memory", name=image.name) from error
-        except cv2.error as error:
-            if "insufficient memory" in str(error).lower():
-                self._forget()
-                raise ImageError("image_memory", name=image.name) from error
-            raise
+        with self._memory_for(image.name):
+            settings = settings.resolved()
+            clock = _Clock()
+            step("decode")
+            key, raw = self._cached(image, settings, burst, step, clock)
+            step("refine")
+            return self._finished(key, raw, settings, clock)
+
+    def see(self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event) -> Seen:
+        """The network's part of a matte alone, for who overlaps it with `finish` of the photo before.
+
+        Nothing of it is kept. Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
+        """
+
+        def step(stage: str, done: int = 0, total: int = 1) -> None:
+            if cancelled.is_set():
+                raise Cancelled
+
+        with self._memory_for(decoded.name):
+            clock = _Clock()
+            estimate = self._alpha(decoded.photo, settings, (), step, clock)
+            return Seen(decoded, estimate, {"decode": decoded.seconds, **clock.seconds})
+
+    def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
+        """The rest of a matte. It may run in one other thread while `see` runs: they share nothing that changes.
+
+        Raises ImageError.
+        """
+        decoded = seen.decoded
+        with self._memory_for(decoded.name):
+            clock = _Clock(seen.seconds)
+            raw = _with_colours(decoded.photo, seen.estimate, False, clock)
+            matte = self._finished(_key(decoded.digest, settings), raw, settings, clock)
+            self._steps.forget()
+            return matte
 
     def prepare(self, model: str) -> Network:
         """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
@@ -168,13 +221,8 @@ class Matter:
             return None
         return idle_seconds - (now - min(loaded.used_at for loaded in self._networks.values()))
 
-    def _matte(
-        self, image: Path, settings: MatteSettings, burst: Sequence[np.ndarray], step: Callable[..., None]
-    ) -> Matte:
-        clock = _Clock()
-        step("decode")
-        key, raw = self._cached(image, settings, burst, step, clock)
-        step("refine")
+    def _finished(self, key: _Key, raw: RawMatte, settings: MatteSettings, clock: _Clock) -> Matte:
+        """All controls applied to a raw matte."""
         people = self._people(key, raw, settings)
         # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
         alpha = self._steps(
@@ -204,25 +252,22 @@ class Matter:
     ) -> tuple[_Key, RawMatte]:
         """The photo's raw matte and its key; made only where the cache doesn't have it."""
 
-        def key_of(digest: str) -> _Key:
-            return digest, settings.model, settings.quality, settings.longest_side
-
         def kept(key: _Key) -> RawMatte | None:
             raw = self._raw_mattes.get(key)
             return raw if raw is not None and (raw.from_burst or not burst) else None
 
         state, (read_state, digest) = _state_of(image), self._last_read
-        key = key_of(digest if state is not None and state == read_state else "")
+        key = _key(digest if state is not None and state == read_state else "", settings)
         raw = kept(key)
         if raw is None:
             data = images.read(image)
-            key = key_of(images.digest(data))
+            key = _key(images.digest(data), settings)
             self._last_read = (state, key[0])
             raw = kept(key)
             if raw is None:
                 photo = images.decode(data, image.name, settings.longest_side)
                 clock.lap("decode")
-                raw = self._raw_matte(photo, settings, burst, step, clock)
+                raw = _with_colours(photo, self._alpha(photo, settings, burst, step, clock), bool(burst), clock)
                 self._remember(key, raw)
                 return key, raw
         self._raw_mattes.move_to_end(key)
@@ -270,14 +315,15 @@ class Matter:
 
         return self._backdrops("fitted", (state, size), fitted)
 
-    def _raw_matte(
+    def _alpha(
         self,
         photo: images.Photo,
         settings: MatteSettings,
         burst: Sequence[np.ndarray],
         step: Callable[..., None],
         clock: _Clock,
-    ) -> RawMatte:
+    ) -> Estimate:
+        """What the network makes of a photo, its own transparency apart: float32 in 0..1, shape (H, W)."""
         step("load")
         network = self.prepare(settings.model)
         clock.lap("load")
@@ -294,11 +340,7 @@ class Matter:
             logger.warning(Texts("en")("device.fallback", **fallback))
         alpha = refine.mend(refine.clean_alpha(estimate))
         clock.lap("network")
-        foreground = refine.estimate_foreground(photo.rgb, alpha)
-        if photo.alpha is not None:
-            alpha = np.minimum(alpha, photo.alpha)
-        clock.lap("colours")
-        return RawMatte(photo.rgb, alpha, foreground, bool(burst), device, fallback)
+        return Estimate(alpha, device, fallback)
 
     def _remember(self, key: _Key, raw: RawMatte) -> None:
         self._steps.forget()  # it may take the place of one that steps were made from
@@ -306,6 +348,20 @@ class Matter:
         self._raw_mattes.move_to_end(key)
         while len(self._raw_mattes) > 1 and sum(kept.bytes for kept in self._raw_mattes.values()) > self._cache_bytes:
             self._raw_mattes.popitem(last=False)
+
+    @contextlib.contextmanager
+    def _memory_for(self, name: str) -> Iterator[None]:
+        """What a photo that memory doesn't suffice for raises becomes an ImageError, and what is kept goes."""
+        try:
+            yield
+        except MemoryError as error:
+            self._forget()
+            raise ImageError("image_memory", name=name) from error
+        except cv2.error as error:
+            if "insufficient memory" in str(error).lower():
+                self._forget()
+                raise ImageError("image_memory", name=name) from error
+            raise
 
     def _forget(self) -> None:
         self._raw_mattes.clear()
@@ -336,14 +392,34 @@ class _LastResults:
 class _Clock:
     """Splits the time that passes into named stages."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
         self.seconds[stage] = now - self._last
         self._last = now
+
+
+def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
+    """A photo's bytes decoded for Matter.see. Raises ImageError."""
+    begun = time.perf_counter()
+    photo = images.decode(data, name, longest_side)
+    return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
+
+
+def _key(digest: str, settings: MatteSettings) -> _Key:
+    return digest, settings.model, settings.quality, settings.longest_side
+
+
+def _with_colours(photo: images.Photo, estimate: Estimate, from_burst: bool, clock: _Clock) -> RawMatte:
+    alpha = estimate.alpha
+    foreground = refine.estimate_foreground(photo.rgb, alpha)
+    if photo.alpha is not None:
+        alpha = np.minimum(alpha, photo.alpha)
+    clock.lap("colours")
+    return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
 
 
 def _give_memory_back() -> None:

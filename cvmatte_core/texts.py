@@ -28,6 +28,15 @@ class Texts:
         except (KeyError, IndexError, ValueError):
             return text
 
+    def starting(self, beginning: str) -> dict[str, str]:
+        """The texts whose keys begin so, by their keys, placeholders as they are."""
+        return {key: text for key, text in self._texts.items() if key.startswith(beginning)}
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes as the texts' placeholders want it, in millions."""
+    return f"{size / 1e6:.1f}"
+
 
 @lru_cache(maxsize=None)
 def _load(language: str) -> dict[str, str]:

@@ -271,9 +271,11 @@ def look_at_properties(world: World) -> None:
     name = some(world)
     world.requests.open_input_properties_dialog(name)
     dialog = world.obs.window("^Properties for")
-    press_rematte(world, name)
-    time.sleep(1 + world.random.random())
-    world.obs.dismiss(dialog)
+    try:
+        press_rematte(world, name)
+        time.sleep(1 + world.random.random())
+    finally:
+        world.obs.dismiss(dialog)  # left open, it would ask what to do at the next switch of the collection
 
 
 # Scenes, collections, the script, OBS

@@ -96,9 +96,13 @@ class Watch:
         self._thread = threading.Thread(target=self._run, args=arguments, name="soak-watch", daemon=True)
         self._thread.start()
 
+    def stop(self) -> None:
+        """What OBS answers from now on doesn't count."""
+        self._stopping.set()
+
     def end(self) -> None:
         """OBS is about to be quit."""
-        self._stopping.set()
+        self.stop()
         if self._thread is not None:
             self._thread.join(FREEZE_LIMIT + 5)
             self._thread = None
@@ -128,6 +132,8 @@ class Watch:
                     stats = requests.get_stats()
                     life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
                 answered = time.monotonic()
+                if stopping.is_set():
+                    return
                 if life.frames != frames:
                     frames, moved = life.frames, answered
                 elif answered - moved > FREEZE_LIMIT:

@@ -1,4 +1,7 @@
-"""Measures the way from a photo to OBS's screen, in a real throwaway OBS, beside the network's own time."""
+"""Measures everything that a person waits for, beside the network's own time in the same run. Prints tables.
+
+Absolute times are this computer's; ratios carry over to others.
+"""
 
 from __future__ import annotations
 
@@ -7,274 +10,241 @@ import _environment
 _environment.enter()
 
 import argparse
-import base64
-import io
-import os
+import contextlib
+import math
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from collections.abc import Callable
 
+import _benchmark_obs as obs
 import numpy as np
-import throwaway_obs
-from cvmatte_core import paths
+from _benchmark_tables import milliseconds, ratio, row, table
+from cvmatte_core import batch, images, matting, paths
+from cvmatte_core.layer_store import LayerStore
+from cvmatte_core.matting import Matte, Matter
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.worker.client import READY, WorkerClient
 from PIL import Image, ImageEnhance, ImageOps
-from throwaway_obs import SCENE, ThrowawayObs
 
 SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
-SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
-_DRAG_SECONDS = 10.0
+HD = (1920, 1080)
+SIZES = ((960, 540), HD, (4240, 2832), (8000, 6000))
+_CLIENTS, _CALLS = 16, 4
 
 
 def main() -> int:
+    parts: dict[str, Callable[[argparse.Namespace, Path], None]] = {
+        "stages": stages,
+        "worker": lambda chosen, folder: obs.cold_start(folder / "data", make_photos(chosen.photo, folder, 1)[0]),
+        "obs": in_obs,
+        "folder": folder_of_photos,
+        "server": server,
+        "rembg": beside_rembg,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help=f"{', '.join(parts)} [all]", metavar="PART")
     parser.add_argument("--photo", type=Path, default=SAMPLE, help="a portrait [the sample]")
-    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured [%(default)s]")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured in OBS [%(default)s]")
+    parser.add_argument("--photos", type=int, default=40, help="photos of the folder [%(default)s]")
+    parser.add_argument("--quality", default=MatteSettings().quality, help="of the folder's [%(default)s]")
+    parser.add_argument("--rembg", type=Path, metavar="MODEL", help="a U²-Net file, for rembg, where that is installed")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="cvmatte-benchmark-") as folder:
-        photos = make_photos(chosen.photo, Path(folder) / "photos", chosen.rounds + 2)
-        cold_start(Path(folder) / "cold", photos[0])
-        in_obs(Path(folder) / "obs", photos)
-        first_use(Path(folder) / "first", photos[0])
+    for name, part in parts.items():
+        if not chosen.parts or name in chosen.parts:
+            with tempfile.TemporaryDirectory(prefix="cvmatte-benchmark-") as folder:
+                part(chosen, Path(folder))
     return 0
 
 
-def make_photos(portrait: Path, folder: Path, count: int) -> list[Path]:
-    """1920 x 1080 JPEGs of one portrait, no two alike, so that none finds another's layer."""
-    folder.mkdir()
-    picture = ImageOps.fit(Image.open(portrait).convert("RGB"), (1920, 1080), centering=(0.5, 0.2))
+def make_photos(portrait: Path, folder: Path, count: int, size: tuple[int, int] = HD) -> list[Path]:
+    """JPEGs of one portrait, no two alike, so that none finds another's layer."""
+    picture = ImageOps.fit(Image.open(portrait).convert("RGB"), size, centering=(0.5, 0.2))
     photos = []
     for number in range(count):
-        path = folder / f"{number}.jpg"
-        changed = ImageEnhance.Brightness(picture).enhance(1 - 0.03 * number)
+        path = folder / f"{number:04}.jpg"
+        changed = ImageEnhance.Brightness(picture).enhance(1 - 0.5 * number / (count + 10))
         (ImageOps.mirror(changed) if number % 2 else changed).save(path, quality=92)
         photos.append(path)
     return photos
 
 
-def cold_start(data: Path, photo: Path) -> None:
-    """The worker alone: from nothing to its handshake, and to its first frame."""
-    os.environ["CVMATTE_DATA"] = str(data)
-    client = WorkerClient()
+def stages(chosen: argparse.Namespace, folder: Path) -> None:
+    """What each stage of a matte takes, in this process, with the network loaded."""
+    names = ("decode", "network", "colours", "refine")
+    settings, matter, store = MatteSettings(), Matter(), LayerStore(folder)
+    columns = (*names, "frame for OBS", "photo to frame", "times the network", "PNG", "peak memory")
+    table("A photo through each stage", "megapixels", *columns)
+    for size in SIZES:
+        (folder / str(size)).mkdir()
+        taken: list[list[float]] = []
+        first, *photos = make_photos(chosen.photo, folder / str(size), 4, size)
+        matter(first, settings)
+        for photo in photos:
+            begun = time.perf_counter()
+            matte = matter(photo, settings)
+            matted = time.perf_counter()
+            height, width = matte.alpha.shape
+            store.write_frame("frame", width, height, np.ascontiguousarray(matte.layer).data)
+            framed = time.perf_counter()
+            batch.layer_file(matte, settings)
+            saved = time.perf_counter()
+            whole = framed - begun
+            network = matte.seconds["network"]
+            taken.append(
+                [*(matte.seconds[name] for name in names), framed - matted, whole, whole / network, saved - framed]
+            )
+        *seconds, ratios, png = ([each[place] for each in taken] for place in (0, 1, 2, 3, 4, 5, 6, 7))
+        cells = [milliseconds(values) for values in seconds]
+        row(
+            f"{math.prod(size) / 1e6:.1f}",
+            *cells,
+            ratio(ratios),
+            milliseconds(png),
+            f"{memory('self', 'VmHWM'):.0f} MB",
+        )
+
+
+def in_obs(chosen: argparse.Namespace, folder: Path) -> None:
+    photos = make_photos(chosen.photo, folder, chosen.rounds + 2)
+    obs.in_obs(folder / "obs", photos)
+    obs.first_use(folder / "first", photos[0])
+
+
+def folder_of_photos(chosen: argparse.Namespace, folder: Path) -> None:
+    """scripts/matte.py with a folder: its rate beside the network's own, and its memory on the way."""
+    (folder / "in").mkdir()
+    photos = make_photos(chosen.photo, folder / "in", chosen.photos)
+    settings = MatteSettings(quality=chosen.quality)
+    alone = network_alone(photos, settings)
+    command = [sys.executable, paths.ROOT / "scripts" / "matte.py", folder / "in", "-o", folder / "out"]
     begun = time.perf_counter()
-    shown: list[float] = []
-    client.submit(
-        "matte",
-        {"image": str(photo), "settings": MatteSettings().as_dict()},
-        lambda event, detail: shown.append(time.perf_counter() - begun) if event in ("layer", "failed") else None,
-    )
-    throwaway_obs.wait_until(lambda: client.state == READY, interval=0.002)
-    report("worker: cold start to handshake", time.perf_counter() - begun)
-    throwaway_obs.wait_until(lambda: shown, interval=0.002)
-    report("worker: cold start to first 1080p frame", shown[0])
-    client.close()
-    del os.environ["CVMATTE_DATA"]
+    process = subprocess.Popen([*map(str, command), "--quality", chosen.quality], stderr=subprocess.DEVNULL)
+    at: dict[int, float] = {}
+    marks = sorted({min(20, len(photos) // 2), len(photos) - 2})
+    peak = 0.0
+    while process.poll() is None:
+        finished = len(list((folder / "out").glob("*-mask.png")))
+        with contextlib.suppress(OSError):
+            at.update({mark: memory(process.pid) for mark in marks if finished >= mark and mark not in at})
+            peak = memory(process.pid, "VmHWM")
+        time.sleep(0.2)
+    seconds = time.perf_counter() - begun
+    alone += network_alone(photos, settings)
+    rate, network = len(photos) / seconds, statistics.median(alone)
+    table(f"A folder of {len(photos)} photos of 1920 x 1080, {chosen.quality}", "what", "")
+    row("photos a second, start and archive included", f"{rate:.3f}")
+    row("the network alone: 1 / its time for a photo", f"{1 / network:.3f} (its time: {milliseconds(alone)})")
+    row("ratio of the two", f"{rate * network:.2f}")
+    for mark, megabytes in at.items():
+        row(f"memory at photo {mark}", f"{megabytes:.0f} MB")
+    row("peak memory", f"{peak:.0f} MB")
+    row("exit code", process.returncode)
 
 
-def in_obs(folder: Path, photos: list[Path]) -> None:
-    folder.mkdir()
-    # A small canvas: drawing a large one without a graphics card would take most of the processor.
-    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})], canvas=(320, 180))
-    log = folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
+def network_alone(photos: list[Path], settings: MatteSettings) -> list[float]:
+    matter = Matter()
+    seen = [
+        matter.see(matting.decode(photo.read_bytes(), photo.name), settings.resolved(), threading.Event())
+        for photo in photos[:9]
+    ]
+    return [each.seconds["network"] for each in seen[1:]]
+
+
+def server(chosen: argparse.Namespace, folder: Path) -> None:
+    """scripts/serve.py under many clients at once: whether each gets its own answer, and the server's memory."""
+    import httpx
+
+    settings = MatteSettings(quality="fast")
+    photos = make_photos(chosen.photo, folder, _CLIENTS, SIZES[0])
+    matter = Matter()
+    expected = {photo: layer_of(matter(photo, settings)) for photo in photos}
+    with serving() as (address, process):
+        before = memory(process.pid)
+
+        def call(photo: Path) -> str:
+            while True:
+                files = {"image": (photo.name, photo.read_bytes())}
+                answer = httpx.post(f"{address}/remove_background", files=files, data={"quality": "fast"}, timeout=300)
+                if answer.status_code == 503:
+                    refused.append(photo)
+                    time.sleep(int(answer.headers["Retry-After"]) / 4)
+                elif answer.status_code == 200:
+                    pixels = images.decode(answer.content, photo.name)
+                    same = pixels.alpha is not None and np.array_equal(expected[photo], np.round(pixels.alpha * 255))
+                    return "right" if same else "wrong"
+                else:
+                    return f"status {answer.status_code}"
+
+        refused: list[Path] = []
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(_CLIENTS) as clients:
+            answers = list(clients.map(call, photos * _CALLS))
+        seconds = time.perf_counter() - begun
+        after, peak = memory(process.pid), memory(process.pid, "VmHWM")
+    table(f"The server under {_CLIENTS} clients at once, {len(answers)} photos of 960 x 540, fast", "what", "")
+    for answer in sorted(set(answers)):
+        row(f"answers: {answer}", answers.count(answer))
+    row("calls told to come back later, and answered then", len(refused))
+    row("photos a second", f"{len(answers) / seconds:.2f}")
+    row("memory before, after, peak", f"{before:.0f}, {after:.0f}, {peak:.0f} MB")
+
+
+def layer_of(matte: Matte) -> np.ndarray:
+    return matte.layer[..., 3].astype(np.float32)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server with its network loaded: its address and its process."""
+    command = [sys.executable, str(paths.ROOT / "scripts" / "serve.py"), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        obs.start()
-        begun = time.perf_counter()
-        obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", {"image": str(photos[0])}, True)
-        throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
-        report("OBS: new portrait to its first layer, worker cold", time.perf_counter() - begun)
-        (worker,) = obs.worker_ids()
-        change(obs, photos[1], log)  # warms up
-        seconds, network = zip(*(change(obs, photo, log) for photo in photos[2:]), strict=True)
-        report("OBS: change of the 1080p photo to its layer on screen", *seconds)
-        report("worker: the network's own time for it", *network)
-        show("OBS: ratio of the two", *(whole / alone for whole, alone in zip(seconds, network, strict=True)))
-        feathers = range(1, len(photos) - 1)
-        slides = [slide(obs, feather) for feather in feathers]
-        report("OBS: change of a slider to its layer on screen", *slides)
-        show("OBS: ratio of that to a change of the photo", statistics.median(slides) / statistics.median(seconds))
-        drag(obs)
-        still(obs, photos, log)
-        peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
-        print(f"{'worker: peak memory':60} {int(peak.group(1)) / 1024 if peak else 0:8.0f} MB")
-        time.sleep(2)
-        print(f"{'OBS: memory leaks at its end':60} {obs.quit():8}")
-        for line in re.findall(r"\[CVMatte\] (\d+ polls.*)", obs.log()):
-            print("OBS:", line)
-        begun = time.perf_counter()
-        obs.start()
-        answering = time.perf_counter() - begun
-        throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
-        report("OBS: its start until obs-websocket answers", answering)
-        report("OBS: its start until the kept layer is on screen", time.perf_counter() - begun)
-        obs.quit()
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found is not None
+        time.sleep(5)
+        yield found.group().rstrip("/"), process
     finally:
-        obs.close()
+        process.terminate()
+        process.wait()
 
 
-def first_use(folder: Path, photo: Path) -> None:
-    """As a new user: from an OBS with nothing in it to the first cutout on screen, with the mouse."""
-    folder.mkdir()
-    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})])
-    clicks = 0
-
-    def click(x: int, y: int) -> None:
-        nonlocal clicks
-        clicks += 1
-        obs.click(x, y)
-
+def beside_rembg(chosen: argparse.Namespace, folder: Path) -> None:
+    """The peer on the same pictures in the same run."""
     try:
-        obs.start()
-        time.sleep(2)
-        begun = time.perf_counter()
-        click(277, 756)  # + in the dock of sources
-        time.sleep(0.3)
-        click(360, 442)  # CVMatte Portrait
-        dialog = obs.window("^Create/Select Source$")
-        obs.place(dialog, 352, 302)
-        click(202, 272)  # OK
-        dialog = obs.window("^Properties for")
-        obs.place(dialog, 720, 570)
-        time.sleep(0.3)
-        click(645, 319)  # Browse
-        obs.window("^Photo$")
-        obs.xdotool("type", str(photo))  # a person would pick it with the mouse
-        obs.xdotool("key", "Return")
-        clicks += 1
-        (name,) = [found["inputName"] for found in obs.requests.get_input_list().inputs]
-        throwaway_obs.wait_until(lambda: drawn(obs, name) is not None, timeout=120, interval=0.02)
-        report(f"OBS: first use to the first cutout, {clicks} clicks, without thinking", time.perf_counter() - begun)
-    finally:
-        obs.close()
+        import rembg
+    except ImportError:
+        rembg = None
+    if rembg is None or chosen.rembg is None:
+        print("\nrembg: left out; it needs to be installed, and --rembg MODEL.")
+        return
+    session = rembg.new_session("u2net_custom", model_path=str(chosen.rembg.absolute()))
+    matter, settings = Matter(), MatteSettings()
+    table("Beside rembg, photo to PNG", "megapixels", "CVMatte", "rembg", "CVMatte / rembg")
+    for size in SIZES:
+        (folder / str(size)).mkdir()
+        own, peer = [], []
+        for photo in make_photos(chosen.photo, folder / str(size), 4, size):
+            begun = time.perf_counter()
+            batch.layer_file(matter(photo, settings), settings)
+            between = time.perf_counter()
+            rembg.remove(photo.read_bytes(), session=session)
+            own.append(between - begun)
+            peer.append(time.perf_counter() - between)
+        ratios = ratio([mine / theirs for mine, theirs in zip(own[1:], peer[1:], strict=True)])  # the first warms up
+        row(f"{math.prod(size) / 1e6:.1f}", milliseconds(own[1:]), milliseconds(peer[1:]), ratios)
 
 
-def change(obs: ThrowawayObs, photo: Path, log: Path) -> tuple[float, float]:
-    """Choose another photo: seconds until OBS draws it, and those that the network alone took for it."""
-    jobs = len(network_times(log))
-    seconds = seconds_until_drawn_anew(obs, lambda: set_portrait(obs, image=str(photo)))
-    throwaway_obs.wait_until(lambda: len(network_times(log)) > jobs, interval=0.1)
-    time.sleep(0.8)  # the layer's PNG belongs to this round
-    return seconds, network_times(log)[-1]
-
-
-def slide(obs: ThrowawayObs, feather: int) -> float:
-    seconds = seconds_until_drawn_anew(obs, lambda: set_portrait(obs, feather=5 * feather))
-    time.sleep(0.8)
-    return seconds
-
-
-def drag(obs: ThrowawayObs) -> None:
-    """A slider on the move for some seconds: what becomes of OBS's frames."""
-    idle = frames_rendered(obs, lambda: time.sleep(_DRAG_SECONDS))
-
-    def move() -> None:
-        until = time.monotonic() + _DRAG_SECONDS
-        while time.monotonic() < until:
-            for feather in (*range(50), *range(50, 0, -1)):
-                set_portrait(obs, feather=feather)
-                time.sleep(1 / 30)
-
-    jobs = jobs_done(obs)
-    dragged = frames_rendered(obs, move)
-    shown = jobs_done(obs) - jobs
-    show("OBS: frames a second, idle", idle)
-    show("OBS: frames a second while a slider is dragged", dragged)
-    show("OBS: layers a second that are made meanwhile", shown / _DRAG_SECONDS)
-
-
-def jobs_done(obs: ThrowawayObs) -> int:
-    log = obs.folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
-    return log.read_text().count("INFO job ")
-
-
-def frames_rendered(obs: ThrowawayObs, act: Callable[[], None]) -> float:
-    """Frames that OBS rendered in each second of an act."""
-    before, begun = obs.requests.get_stats(), time.monotonic()
-    act()
-    after, seconds = obs.requests.get_stats(), time.monotonic() - begun
-    total = after.render_total_frames - before.render_total_frames
-    return (total - (after.render_skipped_frames - before.render_skipped_frames)) / seconds
-
-
-def still(obs: ThrowawayObs, photos: list[Path], log: Path) -> None:
-    """From the button to the layer of a still of a 1080p source."""
-    obs.requests.create_input(SCENE, "Camera", "image_source", {"file": str(photos[0])}, False)
-    set_portrait(obs, input="source", source="Camera", feather=0)
-    time.sleep(1)
-
-    def press() -> None:
-        obs.requests.press_input_properties_button("Portrait", "take_still")
-
-    seconds, network = [], []
-    for number, photo in enumerate(photos):
-        obs.requests.set_input_settings("Camera", {"file": str(photo)}, True)
-        time.sleep(0.5)
-        jobs = len(network_times(log))
-        begun = time.perf_counter()
-        before = drawn(obs)
-        press()
-        throwaway_obs.wait_until(lambda jobs=jobs: len(network_times(log)) > jobs, timeout=120, interval=0.01)  # type: ignore[misc]
-        throwaway_obs.wait_until(lambda before=before: differs(drawn(obs), before), interval=0.01)  # type: ignore[misc]
-        if number:  # the first warms up
-            seconds.append(time.perf_counter() - begun)
-            network.append(network_times(log)[-1])
-        time.sleep(1)
-    report("OBS: button to the layer of a still of a 1080p source", *seconds)
-    show("OBS: ratio of that to the network's own time", *(a / b for a, b in zip(seconds, network, strict=True)))
-
-
-def differs(now: np.ndarray | None, before: np.ndarray | None) -> bool:
-    return now is not None and (before is None or not np.array_equal(now, before))
-
-
-def set_portrait(obs: ThrowawayObs, **settings: object) -> None:
-    obs.requests.set_input_settings("Portrait", settings, True)
-
-
-def seconds_until_drawn_anew(obs: ThrowawayObs, act: Callable[[], None]) -> float:
-    before = drawn(obs)
-    assert before is not None
-    frames = obs.folder / ".local" / "share" / "cvmatte" / "layers"
-    known = frames.stat().st_mtime_ns
-    begun = time.perf_counter()
-    act()
-
-    def changed() -> bool:
-        now = drawn(obs)
-        return now is not None and not np.array_equal(now, before)
-
-    # Looking takes from what it looks at, pixels most of all: only from when there is something new to see.
-    throwaway_obs.wait_until(lambda: frames.stat().st_mtime_ns != known, timeout=120, interval=0.02)
-    throwaway_obs.wait_until(changed, interval=0.01)
-    return time.perf_counter() - begun
-
-
-def drawn(obs: ThrowawayObs, name: str = "Portrait") -> np.ndarray | None:
-    """A small picture of what OBS draws for the portrait; None while that is nothing."""
-    (item,) = [found for found in obs.requests.get_scene_item_list(SCENE).scene_items if found["sourceName"] == name]
-    if not item["sceneItemTransform"]["sourceWidth"]:
-        return None
-    taken = obs.requests.get_source_screenshot(name, "png", 96, 54, 100)
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(taken.image_data.partition(",")[2]))))
-    return pixels if pixels[..., 3].any() else None
-
-
-def network_times(log: Path) -> list[float]:
-    return [int(found) / 1000 for found in re.findall(r"network (\d+) ms", log.read_text())]
-
-
-def show(name: str, *values: float) -> None:
-    spread = f"   ({min(values):.2f} to {max(values):.2f})" if len(values) > 1 else ""
-    print(f"{name:60} {statistics.median(values):8.2f}{spread}", flush=True)
-
-
-def report(name: str, *seconds: float) -> None:
-    spread = f"   ({min(seconds) * 1000:.0f} to {max(seconds) * 1000:.0f})" if len(seconds) > 1 else ""
-    print(f"{name:60} {statistics.median(seconds) * 1000:8.0f} ms{spread}", flush=True)
+def memory(process: int | str, field: str = "VmRSS") -> float:
+    """Megabytes. Raises OSError where the process has ended."""
+    found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(found.group(1)) / 1024 if found else 0.0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Cut the person out of a photo, from the shell."""
+"""Cut people out of a photo, or of a folder of photos, from the shell."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ import _environment
 _environment.enter()
 
 import argparse
+import io
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cvmatte_core import compose, devices, files, images, outputs, settings
-from cvmatte_core.errors import CvmatteError, SettingsError
+import _folders
+from cvmatte_core import compose, devices, files, images, matting, outputs, settings
+from cvmatte_core.errors import CvmatteError, ImageError, SettingsError
 from cvmatte_core.matting import Matter
 from cvmatte_core.models.catalogue import AUTO, catalogue
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.texts import Texts, system_texts
 
+STANDARD = Path("-")  # standard input or output
 
 _METAVARS = {settings.INTEGER: "N", settings.COLOUR: "#RRGGBB", settings.IMAGE: "FILE", settings.FOLDER: "FOLDER"}
 _METAVARS[settings.MODEL] = "NAME"
@@ -68,6 +73,14 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
     Raises SettingsError, or Misnamed where they can't.
     """
     given = {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
+    if chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD):
+        return MatteSettings(**given), STANDARD
+    if chosen.photo != STANDARD and chosen.photo.is_dir():
+        given.setdefault("save_mask", True)
+        wanted = MatteSettings(**given)
+        name = chosen.photo.absolute().resolve().name or "photos"
+        beside = Path(wanted.output_folder or chosen.photo.absolute().resolve().parent / f"{name}-cutout")
+        return wanted, chosen.output or beside
     if chosen.output is not None and chosen.output.suffix:
         by_name = images.format_of(chosen.output)
         if by_name is None or given.setdefault("format", by_name) != by_name:
@@ -84,6 +97,7 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
 
 def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:
     """Raise Misnamed where a picture that goes in has the name of one that comes out."""
+    output = Path(os.devnull) if output == STANDARD else output
     targets = [output, chosen.mask, outputs.mask_beside(output) if chosen.overwrite and wanted.save_mask else None]
     sources = [chosen.photo, Path(wanted.background_image) if wanted.background_image else None]
     for target in filter(None, targets):
@@ -92,12 +106,49 @@ def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings,
                 raise Misnamed(texts("matte.output_is_input"))
 
 
+def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSettings, texts: Texts) -> None:
+    """Raise Misnamed where an option is of no use for what is to be matted, or there is no place for what it makes."""
+    folder = chosen.photo != STANDARD and chosen.photo.is_dir()
+    for option, given, fits in (
+        ("--recursive", chosen.recursive, folder),
+        ("--watch", chosen.watch, folder),
+        ("--mask", chosen.mask, not folder),
+        ("--overwrite", chosen.overwrite, not folder),
+        ("-o -", chosen.output == STANDARD, not folder),
+    ):
+        if given and not fits:
+            raise Misnamed(texts("matte.not_of_a_folder" if folder else "matte.only_of_a_folder", option=option))
+    to_standard = chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD)
+    if to_standard and wanted.save_mask:
+        raise Misnamed(texts("matte.mask_of_stdout"))
+    if to_standard and sys.stdout.isatty():
+        raise Misnamed(texts("matte.stdout_is_a_screen"))
+    if chosen.mask and (chosen.mask == STANDARD or chosen.mask.suffix.lower() != ".png"):
+        raise Misnamed(texts("matte.mask_ending", name=chosen.mask.name))
+
+
+def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> matting.Matte:
+    """Raises ImageError."""
+    name = texts("matte.stdin")
+    data = sys.stdin.buffer.read(images.BYTE_LIMIT + 1)
+    if not data:
+        raise ImageError("image_empty", name=name)
+    if len(data) > images.BYTE_LIMIT:
+        raise ImageError("image_file_too_large", name=name, limit=images.BYTE_LIMIT // 1_000_000)
+    decoded = matting.decode(data, name, wanted.longest_side)
+    return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted)
+
+
 def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = argparse.ArgumentParser(prog="matte.py", description=texts("matte.about"))
+    parser = argparse.ArgumentParser(
+        prog="matte.py", description=texts("matte.about"), epilog=texts("matte.exit_codes").replace("%", "%%")
+    )
     parser.add_argument("photo", type=Path, help=texts("matte.photo"))
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=texts("matte.output"))
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
+    parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
+    parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))
     parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
     parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
     add_controls(parser, texts)
@@ -109,21 +160,36 @@ def main(arguments: list[str] | None = None) -> int:
     parser, chosen = parsed(arguments, texts)
     logging.basicConfig(level=logging.CRITICAL)
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that are no text are told all the same
+            stream.reconfigure(errors="backslashreplace")
+
     def save(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+        if path == STANDARD:
+            content = io.BytesIO()
+            write(content)
+            sys.stdout.buffer.write(content.getvalue())
+            sys.stdout.flush()
+            return path
         target = path if chosen.overwrite else outputs.unused(path)
         with files.atomic_write(target) as file:
             write(file)
-        print(texts("matte.saved", path=target))
+        print(texts("matte.saved", path=target), file=sys.stderr if output == STANDARD else sys.stdout)
         return target
 
     try:
         if chosen.threads is not None and not 1 <= chosen.threads <= _MOST_THREADS:
             raise SettingsError("setting_range", control="threads", low=1, high=_MOST_THREADS)
         wanted, output = settings_and_output(chosen, texts)
-        if chosen.mask and chosen.mask.suffix.lower() != ".png":
-            raise Misnamed(texts("matte.mask_ending", name=chosen.mask.name))
+        refuse_what_does_not_go_together(chosen, wanted, texts)
+        if chosen.photo != STANDARD and chosen.photo.is_dir():
+            matter = Matter(chosen.threads, 0, device=chosen.device)  # which keeps no photo
+            return _folders.cut_out(
+                chosen.photo, wanted.resolved(), output, texts, matter, recursive=chosen.recursive, watch=chosen.watch
+            )
         refuse_to_replace_sources(chosen, wanted, output, texts)
-        matte = Matter(chosen.threads, device=chosen.device)(chosen.photo, wanted)
+        matter = Matter(chosen.threads, device=chosen.device)
+        matte = from_standard_input(matter, wanted, texts) if chosen.photo == STANDARD else matter(chosen.photo, wanted)
         if matte.fallback:
             print(texts("device.fallback", **matte.fallback), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)
@@ -135,6 +201,11 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     except CvmatteError as error:
         print(error.sentence(texts), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return _folders.INTERRUPTED
+    except BrokenPipeError:  # nobody reads on; nor must the interpreter try to write what is left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 

@@ -34,7 +34,7 @@ from cvmatte_core.models.catalogue import (
 )
 from cvmatte_core.models.descriptions import PRESETS
 from cvmatte_core.models.fetch import fetch, remove
-from cvmatte_core.texts import Texts, system_texts
+from cvmatte_core.texts import Texts, megabytes, system_texts
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
 _LIKE = tuple(PRESETS)
@@ -62,7 +62,7 @@ class ProgressLine:
         if now == self._told and done < total:
             return
         self._told = now
-        line = self._texts("models.progress", done=megabytes(done), total=megabytes(total))
+        line = self._texts("megabytes_of", done=megabytes(done), total=megabytes(total))
         print(
             f"\r{line}  " if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
         )
@@ -70,10 +70,6 @@ class ProgressLine:
     def end(self) -> None:
         if self._terminal and self._told != -1:
             print(file=sys.stderr)
-
-
-def megabytes(size: int) -> str:
-    return f"{size / 1_000_000:.1f}"
 
 
 def size_of(entry: ModelEntry) -> int:

@@ -195,6 +195,7 @@ class Soak:
     def _freeze(self, why: str) -> None:
         evidence = self.world.folder / "evidence"
         self._note(f"{why}; the stacks and the screen are in {evidence}")
+        self.world.watch.stop()  # a debugger holds OBS up
         keep_evidence(self.world.obs, evidence)
 
     def _note(self, fault: str) -> None:

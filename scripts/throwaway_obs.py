@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import random
 import re
 import signal
 import socket
@@ -123,8 +124,10 @@ class ThrowawayObs:
                 self.requests.get_scene_list()
                 break
             except Exception as error:  # refused, or not ready yet
-                if time.monotonic() > deadline or self._obs.poll() is not None:
-                    raise TimeoutError(f"OBS doesn't answer; its log is {self.folder / 'obs.log'}") from error
+                if self._obs.poll() is not None:
+                    raise TimeoutError(f"OBS has ended with {self._obs.returncode}:\n{self._last_lines()}") from error
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"OBS doesn't answer:\n{self.stacks()}\n{self._last_lines()}") from error
                 time.sleep(0.1)
         self._fill_screen()
 
@@ -230,22 +233,52 @@ class ThrowawayObs:
             return None
         with contextlib.suppress(Exception):
             self.requests.disconnect()
-        self._obs.send_signal(signal.SIGINT)
+        self._ask_to_quit()
         try:
             self._obs.wait(timeout)
         except subprocess.TimeoutExpired:
+            stacks = self.stacks()
             self._obs.kill()
             self._obs.wait()
-            raise TimeoutError("OBS doesn't quit") from None
+            raise TimeoutError(f"OBS doesn't quit:\n{stacks}") from None
         finally:
             self._obs = None
         counts = re.findall(r"Number of memory leaks: (\d+)", self.log())
         return int(counts[-1]) if counts else None
 
+    def _ask_to_quit(self) -> None:
+        """Press Ctrl+Q in OBS's window.
+
+        SIGINT is the last resort: OBS closes its window in the signal's handler, in the midst of whatever Qt is at, and
+        crashed where that was the painting of a text.
+        """
+        assert self._obs is not None
+        for _ in range(3):
+            with contextlib.suppress(TimeoutError, subprocess.SubprocessError):
+                self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
+                self.xdotool("key", "ctrl+q")
+                wait_until(lambda: not self.is_running or "== Shutting down ==" in self.log(), timeout=4)
+                return
+            if not self.is_running:
+                return
+        self._obs.send_signal(signal.SIGINT)
+
     def log(self) -> str:
         """OBS's own log of its last run."""
         logs = sorted((self.config / "logs").glob("*.txt"), key=lambda path: path.stat().st_mtime)
         return logs[-1].read_text(encoding="utf-8", errors="replace") if logs else ""
+
+    def _last_lines(self) -> str:
+        """The end of what OBS has printed."""
+        return "\n".join((self.folder / "obs.log").read_text(errors="replace").splitlines()[-30:])
+
+    def stacks(self) -> str:
+        """What each of OBS's threads is doing, where gdb is installed."""
+        asked = ["gdb", "-p", str(self.process_id), "-batch", "-ex", "thread apply all backtrace 30"]
+        try:
+            return subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"(no stacks: {error})"
 
     def close(self) -> None:
         """End OBS, however it is, and the screen."""
@@ -289,6 +322,12 @@ def same_layer(actual: np.ndarray, expected: np.ndarray) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """A port outside of those that the system gives to connections: it is OBS's from one start to the next.
+
+    Another program's connection could take one of those while OBS is closed; or ours, which then reaches itself.
+    """
+    while True:
+        port = random.randint(20_000, 32_000)
+        with socket.socket() as found, contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port

@@ -18,6 +18,7 @@ from typing import Any, Callable
 from cvmatte_core import __version__, devices, outputs, paths
 from cvmatte_core.errors import CvmatteError, ImageError
 from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there
+from cvmatte_core.texts import megabytes
 from cvmatte_core.worker.client import STOPPED
 
 from . import controls, errands, layers, libobs
@@ -246,7 +247,7 @@ class Panel:
             done, total = install.progress.get("done", 0), install.progress.get("total", 1)
             lines.append(texts("panel.model.installing", model=self._installing))
             if total > 1:
-                lines.append(texts("panel.model.progress", done=f"{done / 1e6:.1f}", total=f"{total / 1e6:.1f}"))
+                lines.append(texts("megabytes_of", done=megabytes(done), total=megabytes(total)))
         return [*lines, self._error_of(install)]
 
     def _folder_state(self) -> str:
@@ -326,7 +327,7 @@ class Panel:
     def _tidy(self) -> None:
         keep = libobs.obs_data_get_int(self._data, _KEEP)
         tidied = outputs.tidy(keep, self._session.layers_in_use(), self._session.store)
-        self._said = self._texts("panel.tidied", count=tidied.count, megabytes=f"{tidied.bytes / 1e6:.1f}")
+        self._said = self._texts("panel.tidied", count=tidied.count, megabytes=megabytes(tidied.bytes))
 
     def _install_model(self) -> None:
         entry = entry_of(self._value(_MODEL))

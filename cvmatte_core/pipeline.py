@@ -1,0 +1,115 @@
+"""Many photos, one after the other: the next is decoded and the last encoded while the network is at work."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generator, Iterable
+
+from . import images
+from .batch import explained, layer_file, mask_file
+from .errors import Cancelled, CvmatteError
+from .matting import Decoded, Matter, Seen, decode
+from .settings import MatteSettings
+
+STAGES = 3  # decoding, the network, encoding: a photo in each is all that memory has to hold
+_PATIENCE = 0.2  # seconds in which Ctrl+C is noticed where waiting for a thread can't be interrupted (Windows)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a photo: the content of its layer's file and of its mask's, or else the error.
+
+    size: (width, height) of the layer. seconds: what its stages took, the time between them apart.
+    """
+
+    photo: Path
+    layer: bytes = b""
+    mask: bytes | None = None
+    size: tuple[int, int] = (0, 0)
+    seconds: float = 0.0
+    error: CvmatteError | None = None
+
+
+def cut_out(
+    photos: Iterable[Path],
+    matter: Matter,
+    settings: MatteSettings,
+    cancelled: threading.Event,
+    at_once: int = STAGES,
+) -> Generator[Made, None, None]:
+    """Matte photos in their order, at most `at_once` of them under way; each is drawn from `photos` when its turn
+    comes.
+
+    A photo that won't do is a Made with an error. Once `cancelled` is set no further photo is begun: those whose
+    network had finished come, then Cancelled is raised.
+    """
+    ended = _EndedOr(cancelled)
+    under_way: deque[Future[Made]] = deque()
+    remaining = iter(photos)
+    with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as network, ThreadPoolExecutor(1) as encoding:
+        try:
+            while True:
+                while len(under_way) < at_once and not cancelled.is_set():
+                    photo = next(remaining, None)
+                    if photo is None:
+                        break
+                    decoded = decoding.submit(_decoded, photo, settings)
+                    seen = network.submit(_seen, decoded, matter, settings, ended)
+                    under_way.append(encoding.submit(_made, photo, seen, matter, settings))
+                    del decoded, seen  # what they hold is gone as soon as the next stage has done with it
+                if not under_way:
+                    break
+                with contextlib.suppress(Cancelled):
+                    yield _awaited(under_way.popleft())
+        except BaseException:
+            ended.set()  # else leaving would wait for every photo under way
+            raise
+    if cancelled.is_set():
+        raise Cancelled
+
+
+class _EndedOr(threading.Event):
+    """Set where it is itself, or the other is: leaving early must not pass for the caller's own wish."""
+
+    def __init__(self, other: threading.Event) -> None:
+        super().__init__()
+        self._other = other
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._other.is_set()
+
+
+def _decoded(photo: Path, settings: MatteSettings) -> Decoded:
+    return decode(images.read(photo), photo.name, settings.longest_side)
+
+
+def _seen(decoded: Future[Decoded], matter: Matter, settings: MatteSettings, cancelled: threading.Event) -> Seen:
+    return matter.see(decoded.result(), settings, cancelled)
+
+
+def _made(photo: Path, seen: Future[Seen], matter: Matter, settings: MatteSettings) -> Made:
+    """Raises Cancelled."""
+    try:
+        matte = matter.finish(seen.result(), settings)
+        begun = time.perf_counter()
+        layer, mask = layer_file(matte, settings), mask_file(matte) if settings.save_mask else None
+        seconds = sum(matte.seconds.values()) + time.perf_counter() - begun
+        height, width = matte.alpha.shape
+        return Made(photo, layer, mask, (width, height), round(seconds, 3))
+    except Cancelled:
+        raise
+    except Exception as error:  # whatever a picture makes of us, the next one has its turn
+        return Made(photo, error=explained(error, photo.name))
+
+
+def _awaited(future: Future[Made]) -> Made:
+    while True:
+        with contextlib.suppress(NotYet):
+            return future.result(timeout=_PATIENCE)

@@ -1,0 +1,205 @@
+"""What a batch of the shell has made: a line of JSON for each step, in a hidden file of its output folder.
+
+It is how running again finds what is left, which files may be replaced, and what is no photo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Iterator
+
+from . import files
+from .errors import CvmatteError
+
+_PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
+State = list[int]  # of a file: bytes and time of change; empty where there is none
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where a photo's layer and mask go: paths below the output folder; mask is empty where there is none."""
+
+    layer: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished photo: its state and settings as it was matted, and what was made of it."""
+
+    photo: str
+    state: State
+    settings: str
+    names: Names
+    made: dict[str, State]
+    size: tuple[int, int]
+    seconds: float
+
+
+class Record:
+    """The record of the batches from a folder into an output folder, which is made where it is missing.
+
+    tries: photos at whose time a process ended, and how many did. It stays open, locked against a second batch of the
+    same folders, until `close`. Raises OutputError, CvmatteError where another batch is at work there.
+    """
+
+    def __init__(self, folder: Path, output_folder: Path) -> None:
+        self.root = output_folder
+        self.done: dict[str, Done] = {}
+        self.tries: dict[str, int] = {}
+        self._promised: dict[str, Names] = {}
+        self._others: dict[str, State] = {}  # the archive and the reports
+        self._contents: dict[str, str] = {}
+        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
+        self._path = output_folder / f"{_PREFIX}{digest[:12]}{_SUFFIX}"
+        self._made_root = not output_folder.exists()
+        try:
+            output_folder.mkdir(parents=True, exist_ok=True)
+            # Without a buffer: what a full disk refused must not be tried again when it closes.
+            self._file = self._path.open("ab", buffering=0)
+        except OSError as error:
+            raise files.output_error(error, output_folder) from error
+        if not _locked(self._file):
+            self._file.close()
+            raise CvmatteError("batch_at_work", folder=str(output_folder))
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            for step in _steps(file):
+                with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
+                    self._learn(step)
+
+    def close(self) -> None:
+        """Where nothing was made, nothing stays."""
+        with contextlib.suppress(OSError):
+            if self._path.stat().st_size == 0:
+                self._path.unlink()
+                if self._made_root:
+                    self.root.rmdir()
+        self._file.close()
+
+    def begin(self, photo: str, names: Names) -> None:
+        """A photo is under way; its files will have these names. Raises OutputError."""
+        self._append({"begun": photo, "layer": names.layer, "mask": names.mask})
+
+    def let_go(self, photo: str) -> None:
+        """It is so no more, in good order. Raises OutputError."""
+        self._append({"let_go": photo})
+
+    def finish(
+        self, photo: str, state: State, settings: str, names: Names, size: tuple[int, int], seconds: float
+    ) -> None:
+        """The files of a photo are written. Raises OutputError."""
+        made = {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
+        step = {"done": photo, "state": state, "settings": settings, "layer": names.layer, "mask": names.mask}
+        self._append({**step, "made": made, "size": size, "seconds": seconds})
+
+    def note(self, name: str, content: str = "") -> None:
+        """An archive or a report was written; `content` tells one from another. Raises OutputError."""
+        self._append({"wrote": name, "state": state_of(self.root / name), "content": content})
+
+    def names_of(self, photo: str) -> Names | None:
+        """The names that a photo's files had, or were to have; None where anything else stands there by now."""
+        names = self._promised.get(photo)
+        known = self.done[photo].made if photo in self.done else {}
+        if names is None:
+            return None
+        for name in filter(None, (names.layer, names.mask)):
+            now = state_of(self.root / name)
+            # Begun and not finished: what stands there is what the process had just written when it ended.
+            if now and name in known and now != known[name] and photo not in self.tries:
+                return None
+        return names
+
+    def is_finished(self, photo: str, state: State, settings: str) -> bool:
+        """Whether a photo was finished in this state, with these settings, and its files are still there."""
+        done = self.done.get(photo)
+        if done is None or (done.state, done.settings) != (state, settings) or photo in self.tries:
+            return False
+        return all((self.root / name).is_file() for name in done.made)
+
+    def is_current(self, name: str, content: str) -> bool:
+        """Whether a file that was noted with that content still stands as it was written."""
+        return self._contents.get(name) == content and state_of(self.root / name) == self._others.get(name)
+
+    def own(self, name: str) -> bool:
+        """Whether an archive or a report stands as this batch wrote it, and so may be replaced."""
+        return name in self._others and state_of(self.root / name) == self._others[name]
+
+    def taken(self) -> Iterator[str]:
+        """The name of every file that was made, or is to be."""
+        for names in self._promised.values():
+            yield from filter(None, (names.layer, names.mask))
+
+    def _learn(self, step: dict[str, Any]) -> None:
+        if "begun" in step:
+            self._promised[step["begun"]] = Names(step["layer"], step["mask"])
+            self.tries[step["begun"]] = self.tries.get(step["begun"], 0) + 1
+        elif "let_go" in step:
+            self.tries.pop(step["let_go"], None)
+        elif "done" in step:
+            photo, names = step["done"], Names(step["layer"], step["mask"])
+            size = (int(step["size"][0]), int(step["size"][1]))
+            self.done[photo] = Done(photo, step["state"], step["settings"], names, step["made"], size, step["seconds"])
+            self._promised[photo] = names
+            self.tries.pop(photo, None)
+        else:
+            self._others[step["wrote"]], self._contents[step["wrote"]] = step["state"], step["content"]
+
+    def _append(self, step: dict[str, Any]) -> None:
+        try:
+            # The break comes first: the line before it may have been cut off.
+            line = b"\n" + json.dumps(step).encode("ascii")
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise files.output_error(error, self.root) from error
+        self._learn(step)
+
+
+def made_in(folder: Path) -> set[Path]:
+    """What batches have ever made in a folder and below it, by the records in the folder. Never raises."""
+    made: set[Path] = set()
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            with path.open("rb") as file:
+                for step in _steps(file):
+                    made |= {folder / str(step[key]) for key in ("layer", "mask") if step.get(key)}
+    return made
+
+
+def state_of(path: Path) -> State:
+    """What changes when a file's content does, as far as can be told without reading it."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _steps(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    for line in file:
+        with contextlib.suppress(ValueError):  # the process ended in mid-line
+            step = json.loads(line)
+            if isinstance(step, dict):
+                yield step
+
+
+def _locked(file: io.FileIO) -> bool:
+    """Lock a file until it is closed, and say whether that could be done; where locks are unknown nobody holds one."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

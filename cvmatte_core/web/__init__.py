@@ -1,0 +1,1 @@
+"""The web page and the HTTP API, which scripts/serve.py starts. Needs the dependency group "web"."""

@@ -1,0 +1,563 @@
+"""The application: every address of the web page and of the HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import json
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.security import HTTPBearer
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp
+
+from .. import __version__, batch, files, images
+from ..diagnose import diagnosis, state_of
+from ..errors import CvmatteError, RequestError, SettingsError, WorkerError
+from ..matting import Matte, Matter
+from ..models.catalogue import catalogue, entry_of
+from ..settings import Control, MatteSettings
+from . import parameters
+from .answers import answer, texts_for
+from .engine import Engine
+from .guard import Guard, Rules
+from .jobs import FAILED, Item, Job, Jobs, give_up_after, harmless, named
+
+logger = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).with_name("static")
+_MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+_TOLD = ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform", "cores", "memory_bytes")
+_UPLOAD_SECONDS = 600.0  # that a request may take to arrive
+_LOOK_SECONDS = 0.2
+_KEEP_ALIVE_SECONDS = 15.0
+_FOLDER_DEPTH, _FOLDER_LIMIT = 3, 500
+_FIELDS, _FIELD_BYTES = 64, 4096
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the operator decides. root: the folder whose photos jobs may name; None: no folder of the server.
+
+    rules: who is let in. upload_bytes: of one photo's request; batch_bytes: of a job's. waiting: requests in the line
+    behind the one under way. seconds: that a photo may take, its wait included. files: photos of one job.
+    """
+
+    rules: Rules
+    root: Path | None = None
+    upload_bytes: int = 64_000_000
+    batch_bytes: int = 2_000_000_000
+    waiting: int = 16
+    seconds: float = 120.0
+    files: int = 1000
+
+
+class Error(BaseModel):
+    """What every refusal says."""
+
+    error: str
+    message: str
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Error} for status in (*statuses, 400, 401, 403, 421, 422, 500, 507)}
+
+
+def _request_body(controls: tuple[Control, ...], fields: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    """OpenAPI for a form with these fields and every control, which may stand in the query too."""
+    in_query = [
+        {"name": control.name, "in": "query", "required": False, "schema": parameters.schema(control)}
+        for control in controls
+        if control.name != parameters.BACKGROUND
+    ]
+    picture = {"contentType": ", ".join(sorted({*_MEDIA.values(), "image/bmp", "image/tiff"}))}
+    encoding = {name: picture for name in ("image", "images", parameters.BACKGROUND) if name != "folder"}
+    properties = {**fields, **{control.name: parameters.schema(control) for control in controls}}
+    form: dict[str, Any] = {
+        "schema": {"type": "object", "properties": properties, "required": required, "additionalProperties": False},
+        "encoding": {name: value for name, value in encoding.items() if name in properties},
+    }
+    return {"parameters": in_query, "requestBody": {"required": True, "content": {"multipart/form-data": form}}}
+
+
+_FILE = {"type": "string", "format": "binary"}
+_OUTPUT = {"type": "string", "enum": list(parameters.OUTPUTS), "default": parameters.OUTPUTS[0]}
+_ONE_PHOTO = _request_body(parameters.OF_PHOTOS, {"image": _FILE, "output": _OUTPUT}, ["image"])
+_ONE_PHOTO["parameters"].append({"name": "output", "in": "query", "required": False, "schema": _OUTPUT})
+_MANY_PHOTOS = _request_body(
+    parameters.OF_JOBS,
+    {"images": {"type": "array", "items": _FILE, "minItems": 1}, "folder": {"type": "string"}},
+    [],
+)
+_MANY_PHOTOS["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = [
+    {"required": ["images"]},
+    {"required": ["folder"]},
+]
+_FOLLOWING: dict[int | str, dict[str, Any]] = {
+    202: {
+        "links": {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
+            for name in ("look", "follow", "archive", "remove")
+        }
+    }
+}
+
+
+class Server:
+    """The application's parts, which live as long as it runs."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.folder = Path(tempfile.mkdtemp(prefix="cvmatte-web-"))
+        self.engine = Engine(options.waiting + 1)
+        self.jobs = Jobs(self.engine, self.folder, options.seconds)
+        self.engine.warm_up()
+
+    def close(self) -> None:
+        self.jobs.close()
+        self.engine.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def create_app(options: Options) -> ASGIApp:
+    """The ASGI application, guarded."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.server = await run_in_threadpool(Server, options)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(app.state.server.close)
+
+    app = FastAPI(
+        title="CVMatte",
+        version=__version__,
+        summary="Cuts people out of photos, with hair-level edges.",
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+        docs_url=None,  # they would load scripts from elsewhere
+        redoc_url=None,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
+    )
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    _add_errors(app)
+    _add_information(app)
+    _add_photos(app)
+    _add_jobs(app)
+
+    def body_limit(path: str) -> int:
+        return options.batch_bytes if path == "/jobs" else options.upload_bytes
+
+    return Guard(app, options.rules, body_limit)
+
+
+def _server(request: Request) -> Server:
+    return request.app.state.server
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(CvmatteError)
+    async def explained(request: Request, error: CvmatteError) -> Response:
+        return answer(error, request)
+
+    @app.exception_handler(OSError)
+    async def not_saved(request: Request, error: OSError) -> Response:
+        return answer(files.output_error(error, _server(request).folder), request)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        return answer(RequestError("request_malformed"), request)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return answer(RequestError("request_malformed"), request)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        keys = {404: "nothing_here", 405: "method_unknown"}
+        response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:  # of every route to the address, not of one alone
+            routes = [route for route in app.routes if isinstance(route, Route)]
+            found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+            response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
+        return response
+
+    @app.exception_handler(Exception)
+    async def internal(request: Request, error: Exception) -> Response:
+        return answer(WorkerError("internal"), request)
+
+
+def _add_information(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/health", responses=_refusals())
+    async def health() -> dict[str, str]:
+        """Whether the server answers; needs no token."""
+        return {"status": "ok"}
+
+    @app.get("/page", responses=_refusals())
+    async def what_the_page_needs(request: Request, language: str = "") -> dict[str, Any]:
+        """The page's texts in a language, and the limits that it keeps to."""
+        options, texts = _server(request).options, texts_for(request)
+        limits = {"upload_bytes": options.upload_bytes, "batch_bytes": options.batch_bytes, "files": options.files}
+        said = {**texts.starting("web."), **texts.starting("megabytes_of")}
+        return {"language": texts.language, "texts": said, "limits": limits}
+
+    @app.get("/controls", responses=_refusals())
+    def controls(request: Request, language: str = "") -> dict[str, Any]:
+        """Every control, in groups, with its texts; and the built-in presets."""
+        return parameters.declaration(texts_for(request))
+
+    @app.get("/models", responses=_refusals(503))
+    def models() -> list[dict[str, Any]]:
+        """Every model that the server knows, and whether it is there."""
+        return [{**state_of(entry), "title": entry.title} for entry in catalogue().values()]
+
+    @app.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **_refusals(404, 503)})
+    def install(request: Request, name: str) -> dict[str, Any]:
+        """Fetch a model: a job, to be followed as any other."""
+        return _server(request).jobs.install(entry_of(name)).as_json(texts_for(request))
+
+    @app.get("/diagnose", responses=_refusals(503))
+    def diagnose(request: Request) -> dict[str, Any]:
+        """Versions, the computer, and what the network runs on."""
+        told = diagnosis((), "")
+        return {**{name: told[name] for name in _TOLD}, "device": _server(request).engine.device}
+
+    @app.get("/folders", responses=_refusals())
+    def folders(request: Request) -> dict[str, Any]:
+        """The folders of the server whose photos a job may name; "." is the root that its operator chose."""
+        root = _server(request).options.root
+        found = itertools.islice(_folders_in(root), _FOLDER_LIMIT) if root else ()
+        return {"open": root is not None, "folders": list(found)}
+
+
+def _add_photos(app: FastAPI) -> None:
+    pictures = {"content": {media: {"schema": _FILE} for media in _MEDIA.values()}}
+
+    @app.post(
+        "/remove_background",
+        response_class=Response,
+        responses={200: pictures, **_refusals(409, 413, 415, 503, 504)},
+        openapi_extra=_ONE_PHOTO,
+    )
+    async def remove_background(request: Request) -> Response:
+        """Cut the people out of the photo in the form field `image`, and answer the picture.
+
+        Every control may be a form field or a query parameter. `output`: the layer, its mask (a grey PNG), or the
+        photo itself, upright and cropped as the layer is.
+        """
+        server = _server(request)
+        with server.engine.place():
+            form = await _form(request, 2)
+            folder = server.folder / secrets.token_hex(16)
+            folder.mkdir()
+            work: Future[bytes] | None = None
+            try:
+                asked = await _asked(request, form, folder)
+                end = time.monotonic() + server.options.seconds
+
+                def step(stage: str, done: int, total: int) -> None:
+                    give_up_after(end, server.options.seconds)
+
+                def cut_out(matter: Matter) -> bytes:
+                    matte = matter(asked.photo, asked.settings, on_progress=step)
+                    return _picture(matte, asked.settings, asked.output)
+
+                work = server.engine.run(cut_out)
+                try:
+                    picture = await _in_time(request, work, end, server.options.seconds)
+                except CvmatteError as error:
+                    raise named(error, asked.names) from error
+            finally:
+                await form.close()
+                _remove_after(work, folder)
+        media = _MEDIA["png" if asked.output == "mask" else asked.settings.format]
+        return Response(picture, media_type=media, headers=_NO_STORE)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a request for one photo holds. names: what the person calls the files that were kept of it."""
+
+    photo: Path
+    settings: MatteSettings
+    output: str
+    names: dict[str, str]
+
+
+async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
+    """Raises RequestError, SettingsError, OSError."""
+    values = _texts_of(request, form)
+    output = values.pop("output", parameters.OUTPUTS[0])
+    if output not in parameters.OUTPUTS:
+        raise SettingsError("setting_value", control="output", allowed=", ".join(parameters.OUTPUTS))
+    photo, background = _one_file(form, "image"), _one_file(form, parameters.BACKGROUND)
+    if photo is None:
+        raise RequestError("upload_missing", field="image")
+    kept = {upload: await _kept(upload, folder) for upload in (photo, background) if upload is not None}
+    behind = kept[background] if background is not None else None
+    settings = parameters.parsed(values, parameters.OF_PHOTOS, behind)
+    return _Asked(kept[photo], settings, output, {path.name: harmless(up.filename) for up, path in kept.items()})
+
+
+def _remove_after(work: Future[bytes] | None, folder: Path) -> None:
+    """Remove a request's folder once the work on it has ended, which may be after the answer."""
+    if work is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        work.add_done_callback(lambda ended: shutil.rmtree(folder, ignore_errors=True))
+
+
+async def _in_time(request: Request, work: Future[bytes], end: float, seconds: float) -> bytes:
+    """What the work makes. Raises RequestError where that takes too long; whoever hangs up gives it up."""
+    result = asyncio.wrap_future(work)
+    while True:
+        done, _ = await asyncio.wait({result}, timeout=_LOOK_SECONDS)
+        if done:
+            return result.result()
+        if time.monotonic() > end:
+            work.cancel()
+            give_up_after(end, seconds)
+        if await request.is_disconnected():
+            work.cancel()
+            raise ClientDisconnect
+
+
+def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
+    """The bytes of what was asked for. Raises OutputError."""
+    if output == "mask":
+        return batch.mask_file(matte)
+    if output == "layer":
+        return batch.layer_file(matte, settings)
+    file = io.BytesIO()
+    images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format)
+    return file.getvalue()
+
+
+def _add_jobs(app: FastAPI) -> None:
+    @app.post(
+        "/jobs", status_code=202, responses={**_FOLLOWING, **_refusals(404, 413, 503)}, openapi_extra=_MANY_PHOTOS
+    )
+    async def start(request: Request) -> dict[str, Any]:
+        """Cut out many photos: uploaded ones (`images`, once for each), or those in a `folder` under the server's root.
+
+        Every control may be a form field or a query parameter, for all of them alike.
+        """
+        server = _server(request)
+        job = server.jobs.new("photos", "")
+        try:
+            form = await _form(request, server.options.files + 1)
+            try:
+                values = _texts_of(request, form)
+                folder = values.pop("folder", None)
+                background = _one_file(form, parameters.BACKGROUND)
+                kept = await _kept(background, job.folder) if background else None
+                settings = parameters.parsed(values, parameters.OF_JOBS, kept)
+                uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
+                if folder is not None:
+                    job.items = await run_in_threadpool(_items_of, folder, server.options)
+                    job.title = folder
+                for upload in uploads:
+                    job.items.append(await _item_of(upload, job, server.options))
+                if not job.items:
+                    raise RequestError("upload_missing", field="images")
+            finally:
+                await form.close()
+        except BaseException:
+            server.jobs.drop(job)
+            raise
+        server.jobs.start(job, settings)
+        return job.as_json(texts_for(request))
+
+    @app.get("/jobs/{id}", responses=_refusals(404))
+    async def look(request: Request, id: str, language: str = "") -> dict[str, Any]:
+        """How far a job is, and what became of each of its photos."""
+        return _server(request).jobs.find(id).as_json(texts_for(request))
+
+    @app.delete("/jobs/{id}", status_code=204, response_class=Response, responses=_refusals(404))
+    async def remove(request: Request, id: str) -> Response:
+        """Cancel a job: what is finished stays. Once it is over, remove it with all its results."""
+        jobs = _server(request).jobs
+        await run_in_threadpool(jobs.remove, jobs.find(id))
+        return Response(status_code=204)
+
+    event = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
+    stream = {"content": {"text/event-stream": {"schema": event}}}
+
+    @app.get("/jobs/{id}/events", response_class=StreamingResponse, responses={200: stream, **_refusals(404)})
+    async def follow(request: Request, id: str, language: str = "") -> StreamingResponse:
+        """A job's progress as server-sent events: the job, at first with all its photos, then with those that changed.
+
+        The stream ends with the job.
+        """
+        events = _events(request, _server(request).jobs.find(id))
+        return StreamingResponse(events, media_type="text/event-stream", headers=_NO_STORE)
+
+    zipped = {"content": {"application/zip": {"schema": _FILE}}}
+
+    @app.get("/jobs/{id}/archive", response_class=FileResponse, responses={200: zipped, **_refusals(404, 409)})
+    async def archive(request: Request, id: str) -> Response:
+        """All results of a job that is over, as a ZIP."""
+        job = _server(request).jobs.find(id)
+        if not job.is_over:
+            raise RequestError("job_unfinished")
+        if job.archive is None:
+            raise RequestError("nothing_here")
+        return FileResponse(job.archive, media_type="application/zip", filename="cvmatte.zip", headers=_NO_STORE)
+
+    pictures = {"content": {media: {"schema": _FILE} for media in _MEDIA.values()}}
+
+    @app.get("/jobs/{id}/results/{number}", response_class=FileResponse, responses={200: pictures, **_refusals(404)})
+    async def result(request: Request, id: str, number: int) -> Response:
+        """The layer of one of a job's photos."""
+        item = _item(_server(request).jobs.find(id), number)
+        return _sent(item.layer, item.layer_name)
+
+    @app.get("/jobs/{id}/masks/{number}", response_class=FileResponse, responses={200: pictures, **_refusals(404)})
+    async def mask(request: Request, id: str, number: int) -> Response:
+        """The mask of one of a job's photos, where `save_mask` asked for it."""
+        item = _item(_server(request).jobs.find(id), number)
+        return _sent(item.mask, item.mask_name)
+
+
+async def _form(request: Request, most_files: int) -> FormData:
+    """The request's form. Raises RequestError, HTTPException, ClientDisconnect."""
+    reading = request.form(max_files=most_files, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
+    try:
+        return await asyncio.wait_for(reading, _UPLOAD_SECONDS)
+    except (asyncio.TimeoutError, TimeoutError) as error:
+        raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
+    except HTTPException as error:
+        if "Too many files" in str(error.detail):
+            raise RequestError("upload_too_many", limit=most_files) from error
+        raise
+
+
+def _texts_of(request: Request, form: FormData) -> dict[str, str]:
+    """The texts among a request's parameters, of its query and of its form; not the answer's language."""
+    in_form = {name: value for name, value in form.items() if isinstance(value, str)}
+    values = {**request.query_params, **in_form}
+    values.pop("language", None)
+    for name in ("image", "images"):
+        if name in values:  # it isn't a file
+            raise RequestError("upload_missing", field=name)
+    return values
+
+
+def _one_file(form: FormData, name: str) -> UploadFile | None:
+    """The file of a form's field; None where none was chosen, which browsers send as one without a name."""
+    upload = form.get(name)
+    return upload if isinstance(upload, UploadFile) and (upload.filename or upload.size) else None
+
+
+async def _kept(upload: UploadFile, folder: Path) -> Path:
+    """An uploaded file in a folder, under a name of ours. Raises OSError."""
+    path = folder / secrets.token_hex(16)
+
+    def copy() -> None:
+        with path.open("xb") as file:
+            shutil.copyfileobj(upload.file, file)
+
+    await run_in_threadpool(copy)
+    return path
+
+
+async def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
+    """An uploaded photo of a job. Raises OSError."""
+    name = harmless(upload.filename)
+    if (upload.size or 0) > options.upload_bytes:
+        limit = options.upload_bytes // 1_000_000
+        return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
+    return Item(name, await _kept(upload, job.folder))
+
+
+def _items_of(folder: str, options: Options) -> list[Item]:
+    """The photos in a folder under the root. Raises RequestError."""
+    if options.root is None:
+        raise RequestError("folders_closed")
+    root = options.root.resolve()
+    try:
+        chosen = (root / folder).resolve()
+        if not chosen.is_relative_to(root) or not chosen.is_dir():
+            raise RequestError("folder_unknown")
+        # Also a link in it mustn't lead out.
+        photos = [photo for photo in batch.photos_in(chosen) if photo.resolve().is_relative_to(root)]
+    except (OSError, ValueError, RuntimeError) as error:  # names that no folder has, links that go round
+        raise RequestError("folder_unknown") from error
+    except RequestError:
+        raise
+    except CvmatteError as error:
+        raise RequestError("folder_unknown") from error
+    if not photos:
+        raise RequestError("folder_unknown")
+    if len(photos) > options.files:
+        raise RequestError("upload_too_many", limit=options.files)
+    return [Item(harmless(photo.name), photo) for photo in photos]
+
+
+def _folders_in(root: Path) -> Iterator[str]:
+    """The root and its folders, as jobs name them; hidden ones and links apart, and those deep down."""
+    for path, names, _ in os.walk(root):
+        place = Path(path).relative_to(root)
+        yield place.as_posix()
+        is_deep = len(place.parts) >= _FOLDER_DEPTH
+        names[:] = [] if is_deep else sorted(name for name in names if not name.startswith("."))
+
+
+def _item(job: Job, number: int) -> Item:
+    """Raises RequestError."""
+    if not 0 <= number < len(job.items):
+        raise RequestError("nothing_here")
+    return job.items[number]
+
+
+def _sent(path: Path | None, name: str) -> Response:
+    """Raises RequestError where there is no such result."""
+    if path is None:
+        raise RequestError("nothing_here")
+    media = _MEDIA[images.format_of(Path(name)) or "png"]
+    return FileResponse(path, media_type=media, filename=name, headers=_NO_STORE)
+
+
+async def _events(request: Request, job: Job) -> AsyncIterator[str]:
+    texts, seen, quiet = texts_for(request), -1, 0.0
+    while True:
+        version, over = job.version, job.is_over
+        if version != seen:
+            yield f"data: {json.dumps(job.as_json(texts, since=seen))}\n\n"
+            seen, quiet = version, 0.0
+        if over:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+        quiet += _LOOK_SECONDS
+        if quiet >= _KEEP_ALIVE_SECONDS:
+            yield ": still here\n\n"
+            quiet = 0.0

@@ -1,0 +1,156 @@
+"""Who is let in: checks of every request before the application sees it, and headers of every answer after it.
+
+A browser carries requests of any page that the person looks at. So a request has to name this server as its Host
+(against DNS rebinding), come from this server's own page where it comes from a page at all, and hold the token where
+one is needed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from typing import Callable
+from urllib.parse import urlsplit
+
+from fastapi.responses import RedirectResponse
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import RequestError
+from .answers import answer
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_OPEN = "/health"  # needs no token
+
+
+@dataclass(frozen=True)
+class Rules:
+    """token: "" where none is needed. hosts: names that this server may be called by, beside its addresses.
+
+    only_loopback: whether the addresses that it may be called by are those of this computer alone.
+    """
+
+    token: str
+    hosts: frozenset[str]
+    only_loopback: bool
+
+
+class Guard:
+    """ASGI middleware. body_limit: of a path, the bytes that a request to it may have."""
+
+    def __init__(self, app: ASGIApp, rules: Rules, body_limit: Callable[[str], int]) -> None:
+        self._app, self._rules, self._body_limit = app, rules, body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        request = Request(scope)
+        limit = self._body_limit(request.url.path)
+        try:
+            self._check_host(request)
+            self._check_origin(request)
+            entrance = self._check_token(request)
+            _check_length(request, limit)
+        except RequestError as error:
+            await answer(error, request)(scope, receive, send_with_headers)
+            return
+        await (entrance or self._app)(scope, _limited(receive, limit), send_with_headers)
+
+    def _check_host(self, request: Request) -> None:
+        host = _host_of(request.headers.get("host", ""))
+        if host in self._rules.hosts:
+            return
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            address = None
+        if address is None or (self._rules.only_loopback and not address.is_loopback):
+            raise RequestError("host_foreign")
+
+    def _check_origin(self, request: Request) -> None:
+        site = request.headers.get("sec-fetch-site", "none")
+        # Another page may link to ours, and do nothing else.
+        is_link = request.method == "GET" and request.url.path == "/" and "origin" not in request.headers
+        if site not in ("none", "same-origin") and not is_link:
+            raise RequestError("origin_foreign")
+        origin = request.headers.get("origin")
+        if origin is not None and _netloc_of(origin) != request.headers.get("host"):
+            raise RequestError("origin_foreign")
+
+    def _check_token(self, request: Request) -> ASGIApp | None:
+        """None where the request holds what it needs; the redirection that leaves a cookie, at the page's first call.
+
+        Raises RequestError.
+        """
+        if not self._rules.token or request.url.path == _OPEN:
+            return None
+        cookie = f"cvmatte-{(request.scope.get('server') or ('', 0))[1]}"  # cookies know no ports
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        if (scheme.lower() == "bearer" and self._is_token(bearer)) or self._is_token(request.cookies.get(cookie, "")):
+            return None
+        if request.url.path == "/" and self._is_token(request.query_params.get("token", "")):
+            # On to the page without it: addresses are kept in histories.
+            response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
+            response.set_cookie(cookie, self._rules.token, httponly=True, samesite="strict")
+            return response
+        raise RequestError("token_missing")
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._rules.token.encode())
+
+
+def _host_of(header: str) -> str:
+    try:
+        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _netloc_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _check_length(request: Request, limit: int) -> None:
+    length = request.headers.get("content-length", "0")
+    if length.isascii() and length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """The same messages, until their bodies exceed the limit: then it raises RequestError."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise _too_large(limit)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError("upload_too_large", limit=max(1, limit // 1_000_000))

@@ -1,0 +1,315 @@
+"""Jobs: many photos one after the other, or the fetching of a model, whose progress can be followed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import re
+import secrets
+import shutil
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Mapping
+
+from .. import batch, images, outputs
+from ..errors import Cancelled, CvmatteError, RequestError, WorkerError
+from ..matting import Matter
+from ..models.catalogue import ModelEntry
+from ..models.fetch import fetch
+from ..settings import MatteSettings
+from ..texts import Texts
+from .answers import explained
+from .engine import Engine
+
+logger = logging.getLogger(__name__)
+
+WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
+_UNFINISHED_LIMIT = 8
+_KEPT = 24  # jobs that have ended
+_KEPT_SECONDS = 3600.0
+_RETRY_SECONDS = 10
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+
+
+@dataclass
+class Item:
+    """A photo of a job. name: what the person calls it. progress: 0 to 1. version: grows with every change."""
+
+    name: str
+    photo: Path
+    error: CvmatteError | None = None
+    state: str = WAITING
+    progress: float = 0.0
+    seconds: float = 0.0
+    layer: Path | None = None
+    mask: Path | None = None
+    layer_name: str = ""
+    mask_name: str = ""
+    version: int = 0
+
+
+@dataclass
+class Job:
+    """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches.
+
+    fetched: bytes, and of how many; the latter is 0 as long as that isn't known.
+    """
+
+    kind: str
+    title: str
+    folder: Path
+    items: list[Item] = field(default_factory=list)
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    state: str = WAITING
+    error: CvmatteError | None = None
+    archive: Path | None = None
+    fetched: tuple[int, int] = (0, 0)
+    ended: float = 0.0
+    version: int = 0
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (DONE, FAILED, CANCELLED)
+
+    def change(self, item: Item | None = None, **values: Any) -> None:
+        """Set fields of the job, or of one of its items, so that whoever follows it sees that."""
+        for name, value in values.items():
+            setattr(item or self, name, value)
+        if item is not None:
+            item.version = self.version + 1
+        self.version += 1
+
+    def end(self, state: str, error: CvmatteError | None = None) -> None:
+        self.ended = time.monotonic()
+        for item in self.items:
+            if item.state in (WAITING, RUNNING):
+                self.change(item, state=CANCELLED)
+        self.change(state=state, error=error)
+
+    def as_json(self, texts: Texts, since: int = -1) -> dict[str, Any]:
+        """The job as a client reads it, with the items that changed after a version."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "title": self.title,
+            "state": self.state,
+            "total": len(self.items),
+            "done": sum(item.state == DONE for item in self.items),
+            "failed": sum(item.state == FAILED for item in self.items),
+            "archive": f"/jobs/{self.id}/archive" if self.archive else None,
+            "fetched_bytes": self.fetched[0],
+            "total_bytes": self.fetched[1],
+            **explained(self.error, texts),
+            "items": [
+                self._item(number, item, texts) for number, item in enumerate(self.items) if item.version > since
+            ],
+        }
+
+    def _item(self, number: int, item: Item, texts: Texts) -> dict[str, Any]:
+        return {
+            "number": number,
+            "name": item.name,
+            "state": item.state,
+            "progress": round(item.progress, 2),
+            "seconds": round(item.seconds, 2),
+            "result": f"/jobs/{self.id}/results/{number}" if item.layer else None,
+            "mask": f"/jobs/{self.id}/masks/{number}" if item.mask else None,
+            **explained(item.error, texts),
+        }
+
+
+class Jobs:
+    """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed."""
+
+    def __init__(self, engine: Engine, folder: Path, seconds: float) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._seconds = seconds  # that a photo may take
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        # Apart from each other, so that a model arrives while a long job of photos runs.
+        self._photos = ThreadPoolExecutor(1, thread_name_prefix="jobs")
+        self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
+
+    def new(self, kind: str, title: str) -> Job:
+        """A job with a folder of its own, which waits for its photos. Raises RequestError where there are too many."""
+        with self._lock:
+            self._tidy()
+            if sum(not job.is_over for job in self._jobs.values()) >= _UNFINISHED_LIMIT:
+                raise RequestError("server_busy", seconds=_RETRY_SECONDS)
+            job = Job(kind, title, self._folder / secrets.token_hex(16))
+            job.folder.mkdir()
+            self._jobs[job.id] = job
+            return job
+
+    def find(self, id: str) -> Job:
+        """Raises RequestError where there is no such job."""
+        with self._lock:
+            self._tidy()
+            if id not in self._jobs:
+                raise RequestError("job_unknown")
+            return self._jobs[id]
+
+    def remove(self, job: Job) -> None:
+        """Cancel a job where it isn't over, else forget it with all its files."""
+        job.cancelled.set()
+        if job.is_over:
+            with self._lock:
+                self._forget(job)
+
+    def drop(self, job: Job) -> None:
+        """Forget a job that hasn't started: its request failed."""
+        with self._lock:
+            self._forget(job)
+
+    def start(self, job: Job, settings: MatteSettings) -> None:
+        self._photos.submit(self._guarded, job, lambda: self._cut_out(job, settings))
+
+    def install(self, entry: ModelEntry) -> Job:
+        """Fetch a model; the job that does so already, where there is one. Raises RequestError."""
+        with self._lock:
+            for job in self._jobs.values():
+                if job.kind == "install" and job.title == entry.title and not job.is_over:
+                    return job
+        job = self.new("install", entry.title)
+        self._models.submit(self._guarded, job, lambda: self._fetch(job, entry))
+        return job
+
+    def close(self) -> None:
+        for job in list(self._jobs.values()):
+            job.cancelled.set()
+        for threads in (self._photos, self._models):
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def _guarded(self, job: Job, work: Callable[[], None]) -> None:
+        try:
+            if job.cancelled.is_set():
+                raise Cancelled
+            job.change(state=RUNNING)
+            work()
+            job.end(DONE)
+        except Cancelled:
+            with contextlib.suppress(OSError):
+                self._write_archive(job)
+            job.end(CANCELLED)
+        except CvmatteError as error:
+            job.end(FAILED, error)
+        except Exception:
+            logger.exception("job")
+            job.end(FAILED, WorkerError("internal"))
+
+    def _cut_out(self, job: Job, settings: MatteSettings) -> None:
+        names = _Names()
+        for number, item in enumerate(job.items):
+            if job.cancelled.is_set():
+                raise Cancelled
+            if item.state != WAITING:
+                continue
+            job.change(item, state=RUNNING)
+            begun = time.monotonic()
+            try:
+                layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
+                item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
+                item.layer = _saved(job.folder / f"{number}-layer", layer)
+                item.mask = _saved(job.folder / f"{number}-mask", mask) if mask is not None else None
+                job.change(item, state=DONE, progress=1.0, seconds=time.monotonic() - begun)
+            except Cancelled:
+                raise
+            except CvmatteError as error:
+                job.change(item, state=FAILED, error=named(error, {item.photo.name: item.name}))
+            except Exception:  # whatever a picture makes of us, the next one has its turn
+                logger.exception("job")
+                job.change(item, state=FAILED, error=WorkerError("internal"))
+            if item.photo.parent == job.folder:
+                item.photo.unlink(missing_ok=True)  # an upload: nobody else needs it
+        self._write_archive(job)
+
+    def _pictures(self, job: Job, item: Item, settings: MatteSettings, matter: Matter) -> tuple[bytes, bytes | None]:
+        end = time.monotonic() + self._seconds
+
+        def step(stage: str, done: int, total: int) -> None:
+            give_up_after(end, self._seconds)
+            if stage == "network":
+                job.change(item, progress=0.1 + 0.7 * done / max(1, total))
+
+        matte = matter(item.photo, settings, on_progress=step, cancelled=job.cancelled)
+        return batch.layer_file(matte, settings), batch.mask_file(matte) if settings.save_mask else None
+
+    def _fetch(self, job: Job, entry: ModelEntry) -> None:
+        def step(_stage: str, done: int, total: int) -> None:
+            if total > 1:
+                job.change(fetched=(done, total))
+
+        fetch(entry, step, job.cancelled)
+        self._engine.warm_up()
+
+    def _write_archive(self, job: Job) -> None:
+        """All results in one ZIP. Raises OSError."""
+        done = [item for item in job.items if item.layer is not None]
+        if not done:
+            return
+        target = job.folder / "archive"
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
+            for item in done:
+                for path, name in ((item.layer, item.layer_name), (item.mask, item.mask_name)):
+                    if path is not None:
+                        archive.write(path, name)
+        job.change(archive=target)
+
+    def _tidy(self) -> None:
+        over = sorted((job for job in self._jobs.values() if job.is_over), key=lambda job: job.ended)
+        old = [job for job in over if time.monotonic() - job.ended > _KEPT_SECONDS]
+        for job in {job.id: job for job in (*old, *over[: max(0, len(over) - _KEPT)])}.values():
+            self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        self._jobs.pop(job.id, None)
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+
+class _Names:
+    """Names for the files of an archive: none twice, whatever the letters' case, and none that is a path."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def new(self, name: str, suffix: str) -> tuple[str, str]:
+        """The names of a photo's layer and mask."""
+        plain = Path((outputs.shortened(Path(name).stem) or "photo") + suffix)
+        for layer in outputs.numbered(plain):
+            mask = outputs.mask_beside(layer)
+            if not {layer.name.casefold(), mask.name.casefold()} & self._taken:
+                self._taken |= {layer.name.casefold(), mask.name.casefold()}
+                return layer.name, mask.name
+        raise AssertionError  # numbered never ends
+
+
+def harmless(name: str | None) -> str:
+    """The name of an uploaded file without what makes a path or can't be shown; "photo" where nothing is left."""
+    last = re.split(r"[/\\]", (name or "").encode("utf-8", "replace").decode())[-1]
+    cleaned = _NOT_IN_NAMES.sub("_", last).strip(". ")
+    return outputs.shortened(cleaned) or "photo"
+
+
+def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
+    """The error with the person's name of a photo, in place of that of the file it is kept in. names: by the latter."""
+    if error.values.get("name") in names:
+        error.values["name"] = names[error.values["name"]]
+    return error
+
+
+def give_up_after(end: float, seconds: float) -> None:
+    """Raise RequestError once time.monotonic() is past the end of what a photo may take."""
+    if time.monotonic() > end:
+        raise RequestError("took_too_long", seconds=round(seconds))
+
+
+def _saved(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path

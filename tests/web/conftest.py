@@ -1,0 +1,102 @@
+"""A real server on a free port for the tests of the web page and the HTTP API.
+
+They need the dependency group webtest; those of the page need the distribution's Chromium too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+if any(importlib.util.find_spec(package) is None for package in ("fastapi", "httpx", "playwright", "schemathesis")):
+    collect_ignore_glob = ["test_*.py"]
+
+CHROMIUM = shutil.which("chromium")
+TOKEN = "a token"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+
+@contextlib.contextmanager
+def serving(*, token: str = "", **options: Any) -> Iterator[Address]:
+    """A server in this process, by uvicorn, as scripts/serve.py runs one."""
+    import uvicorn
+
+    from cvmatte_core.web.app import Options, create_app
+    from cvmatte_core.web.guard import Rules
+
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    rules = Rules(token, frozenset({"localhost"}), only_loopback=True)
+    app = create_app(Options(rules=rules, **options))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    try:
+        yield Address(bound.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        bound.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for temporary files that no other server writes to, so that a test sees what is left in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def root(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the server: two photos in "team", one of them broken; beside it a link that leads out."""
+    root = tmp_path_factory.mktemp("root")
+    outside = tmp_path_factory.mktemp("outside")
+    shutil.copy(photo, outside / "secret.png")
+    (root / "team").mkdir()
+    shutil.copy(photo, root / "team" / "me.png")
+    (root / "team" / "broken.jpg").write_bytes(b"\xff\xd8\xff no")
+    (root / "out").symlink_to(outside)
+    (root / "team" / "linked.png").symlink_to(outside / "secret.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def address(root: Path) -> Iterator[Address]:
+    with serving(root=root, upload_bytes=4_000_000, batch_bytes=20_000_000) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def small(photo: Path) -> bytes:
+    """The portrait, 256 x 256, as a JPEG."""
+    file = io.BytesIO()
+    Image.open(photo).convert("RGB").resize((256, 256)).save(file, format="JPEG")
+    return file.getvalue()

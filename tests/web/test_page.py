@@ -1,0 +1,408 @@
+"""The web page in the distribution's Chromium, in both languages and down to 360 pixels."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+
+from cvmatte_core.models.catalogue import ModelEntry
+from cvmatte_core.texts import LANGUAGES, Texts
+from cvmatte_core.web import jobs
+from cvmatte_core.web.parameters import OF_PHOTOS
+
+from .conftest import CHROMIUM, TOKEN, Address, serving
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the distribution's Chromium: apt-get install chromium")
+
+WIDE, NARROW = (1280, 900), (360, 740)
+SECONDS = 30_000  # for a cut-out, on a busy computer
+Opened = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Browser, address: Address) -> Iterator[Opened]:
+    """Opens the page. A test fails at the end where the page has logged an error or asked another server."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def complain_of_policy(message: ConsoleMessage) -> None:
+        if "Content Security" in message.text:
+            complaints.append(message.text)
+
+    def complain_of_others(request: Request) -> None:
+        if "localhost" not in request.url:
+            complaints.append(request.url)
+
+    def open_page(language: str = "en", size: tuple[int, int] = WIDE, url: str = address.url) -> Page:
+        viewport = ViewportSize(width=size[0], height=size[1])
+        context = chromium.new_context(locale=language, viewport=viewport, accept_downloads=True)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", complain_of_policy)
+        page.on("request", complain_of_others)
+        page.goto(url)
+        page.wait_for_selector("body[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def choose(page: Page, photo: Path) -> None:
+    page.set_input_files("#photo", photo)
+    expect(page.locator("#shown")).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#status.busy")).to_have_count(0, timeout=SECONDS)
+
+
+def fast(page: Page) -> None:
+    page.evaluate("document.getElementById('options').open = true")
+    page.select_option("#control-quality", "fast")
+
+
+def fits(page: Page) -> None:
+    """Nothing sticks out to the right."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+# In both languages, wide and narrow
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_whole_page_in_a_language_and_a_width(
+    opened: Opened, photo: Path, tmp_path: Path, language: str, size: tuple[int, int]
+) -> None:
+    texts, page = Texts(language), opened(language, size)
+    pictures = tmp_path / "screenshots"
+
+    def look(name: str) -> None:
+        fits(page)
+        page.screenshot(path=pictures / f"{name}.png", full_page=True)
+
+    assert page.get_attribute("html", "lang") == language
+    assert page.title() == texts("web.title")
+    assert "web." not in page.inner_text("body")
+    look("1-empty")
+    fast(page)
+    choose(page, photo)
+    look("2-result")
+    page.get_by_label(texts("web.alpha"), exact=True).check()
+    expect(page.locator("#mask")).to_be_visible(timeout=SECONDS)
+    look("3-alpha")
+    page.get_by_label(texts("web.compare"), exact=True).check()
+    expect(page.locator("#before")).to_be_visible(timeout=SECONDS)
+    page.locator("#before").evaluate("image => image.decode()")
+    look("4-compare")
+    page.get_by_role("tab", name=texts("web.batch")).click()
+    expect(page.locator("#batch-status")).to_have_text(texts("web.chosen_none"))
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff no")
+    page.set_input_files("#photos", [photo, broken])
+    look("5-chosen")
+    page.get_by_role("button", name=texts("web.start"), exact=True).click()
+    finished = texts("web.all_done", done=1, failed=1)
+    expect(page.locator("#batch-status")).to_have_text(finished, timeout=SECONDS)
+    expect(page.locator("#list")).to_contain_text(texts("error.image_not_a_picture", name="broken.jpg"))
+    look("6-batch")
+    page.get_by_role("tab", name=texts("web.about")).click()
+    expect(page.locator("#models")).to_contain_text("Robust Video Matting")
+    expect(page.locator("#versions")).to_contain_text("CPUExecutionProvider")
+    look("7-about")
+
+
+def test_the_switch_changes_the_language_and_keeps_everything_else(opened: Opened, photo: Path) -> None:
+    english, chinese = Texts("en"), Texts("zh-CN")
+    page = opened("en")
+    fast(page)
+    page.fill("#control-erosion", "7")
+    choose(page, photo)
+    page.get_by_role("button", name=english("web.language")).click()
+    expect(page.get_by_role("tab", name=chinese("web.single"))).to_be_visible()
+    expect(page.locator("label[for=control-erosion]")).to_have_text(chinese("control.erosion"))
+    expect(page.locator("#control-erosion")).to_have_value("7")
+    expect(page.locator("#shown")).to_be_visible()
+    assert page.get_attribute("html", "lang") == "zh-CN"
+    page.get_by_role("button", name=chinese("web.language")).click()
+    expect(page.get_by_role("tab", name=english("web.single"))).to_be_visible()
+
+
+# One photo
+
+
+def test_a_dropped_photo_is_cut_out(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    drop(page, "#drop", {"me.png": photo.read_bytes()})
+    expect(page.locator("#status")).to_contain_text("me.png: 512 × 512", timeout=SECONDS)
+
+
+def test_a_pasted_photo_is_cut_out_from_any_tab(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    page.get_by_role("tab", name="About").click()
+    write = """async (data) => {
+        const blob = new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], { type: "image/png" });
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+    }"""
+    page.evaluate(write, base64.b64encode(photo.read_bytes()).decode())
+    page.keyboard.press("Control+v")
+    expect(page.locator("#shown")).to_be_visible(timeout=SECONDS)
+    expect(page.locator("#status")).to_contain_text("512 × 512", timeout=SECONDS)
+
+
+def test_pasted_words_are_explained(opened: Opened) -> None:
+    page = opened()
+    page.evaluate("navigator.clipboard.writeText('words')")
+    page.keyboard.press("Control+v")
+    expect(page.locator("#status")).to_have_text(Texts("en")("web.no_picture"))
+
+
+def test_every_control_is_an_option_with_its_label_and_its_tip(opened: Opened) -> None:
+    texts, page = Texts("en"), opened()
+    page.evaluate("document.querySelectorAll('.control').forEach((control) => (control.hidden = false))")
+    for control in OF_PHOTOS:
+        field = page.locator(f"#control-{control.name}")
+        expect(field).to_have_accessible_name(texts(f"control.{control.name}"))
+        expect(field).to_have_accessible_description(texts(f"control.{control.name}.tip"))
+
+
+def test_options_act_at_once_and_show_when_they_apply(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    expect(page.locator("#control-background_colour")).to_be_hidden()
+    expect(page.locator("#control-save_mask")).to_be_hidden()
+    choose(page, photo)
+    page.select_option("#control-background", "colour")
+    page.fill("#control-background_colour", "#0102c8")
+    page.select_option("#control-format", "webp")
+    expect(page.locator("#download")).to_have_attribute("download", re.compile(r"\.webp$"), timeout=SECONDS)
+    expect(page.locator("#status")).to_contain_text("512 × 512", timeout=SECONDS)
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "astronaut-cutout.webp"
+    with Image.open(download.value.path()) as layer:
+        assert layer.format == "WEBP"
+        assert layer.convert("RGB").getpixel((3, 3)) == (1, 2, 200)
+
+
+def test_a_background_image_and_a_preset(opened: Opened, photo: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (30, 30), (1, 2, 200)).save(tmp_path / "wall.png")
+    page = opened()
+    fast(page)
+    page.select_option("#control-background", "image")
+    page.set_input_files("#control-background_image", tmp_path / "wall.png")
+    page.get_by_role("button", name="中文").click()  # what is chosen survives the language
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    choose(page, photo)
+    with page.expect_download() as download:
+        page.click("#download")
+    assert Image.open(download.value.path()).convert("RGB").getpixel((3, 3)) == (1, 2, 200)
+    page.select_option("#preset", "id_photo")
+    expect(page.locator("#control-format")).to_have_value("jpeg")
+    page.click("#reset")
+    expect(page.locator("#control-format")).to_have_value("png")
+
+
+def test_the_divider_follows_the_keyboard_and_the_mouse(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    choose(page, photo)
+    page.get_by_label("Before / after").check()
+    expect(page.locator("#before")).to_be_visible(timeout=SECONDS)
+    page.locator("#divide").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#before")).to_have_css("clip-path", "inset(0px 100% 0px 0px)")
+    box = page.locator("#before").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + 200)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 200)
+    page.mouse.up()
+    assert 73 <= int(page.input_value("#divide")) <= 77
+    divider = page.locator("#divider").bounding_box()
+    assert divider is not None
+    assert abs(divider["x"] + divider["width"] / 2 - (box["x"] + box["width"] * 0.75)) < 0.02 * box["width"]
+
+
+def test_a_bad_file_is_explained_and_the_last_result_stays(opened: Opened, photo: Path, tmp_path: Path) -> None:
+    page = opened()
+    fast(page)
+    choose(page, photo)
+    (tmp_path / "zip.jpg").write_bytes(b"PK\x03\x04 no picture")
+    page.set_input_files("#photo", tmp_path / "zip.jpg")
+    expect(page.locator("#status.bad")).to_contain_text("zip.jpg is not a picture")
+    expect(page.locator("#shown")).to_be_visible()
+    (tmp_path / "big.jpg").write_bytes(bytes(5_000_000))
+    page.set_input_files("#photo", tmp_path / "big.jpg")
+    expect(page.locator("#status.bad")).to_have_text("big.jpg is larger than 4 MB: choose a smaller photo.")
+
+
+def test_a_server_that_is_gone_is_explained(opened: Opened, photo: Path) -> None:
+    page = opened()
+    page.route("**/remove_background", lambda route: route.abort())
+    page.set_input_files("#photo", photo)
+    expect(page.locator("#status.bad")).to_have_text(Texts("en")("web.unreachable"))
+
+
+# Many photos
+
+
+def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "team"
+    folder.mkdir()
+    for name in ("a.png", "b.png", "notes.txt"):
+        shutil.copy(photo, folder / name)
+    page = opened()
+    fast(page)
+    page.get_by_role("tab", name="Many photos").click()
+    page.check("#control-save_mask")
+    page.set_input_files("#folder", folder)
+    expect(page.locator("#batch-status")).to_contain_text("2 photos")
+    page.click("#start")
+    expect(page.locator("#batch-progress")).to_be_visible()
+    expect(page.locator("#batch-status")).to_have_text("Finished: 2 cut out, 0 failed.", timeout=SECONDS)
+    expect(page.get_by_role("link", name="Download: a.png")).to_be_visible()
+    with page.expect_download() as download:
+        page.click("#archive")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert sorted(archive.namelist()) == ["a-mask.png", "a.png", "b-mask.png", "b.png"]
+    page.click("#clear")
+    expect(page.locator("#list li")).to_have_count(0)
+    expect(page.locator("#start")).to_be_visible()
+
+
+def test_dropped_photos_become_a_batch_that_can_be_cancelled(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    page.get_by_role("tab", name="Many photos").click()
+    drop(page, "#drop-many", {f"{number}.png": photo.read_bytes() for number in range(12)})
+    expect(page.locator("#list li")).to_have_count(12)
+    page.click("#start")
+    expect(page.locator("#list")).to_contain_text("Cutting out", timeout=SECONDS)
+    page.click("#cancel")
+    expect(page.locator("#batch-status")).to_contain_text("Cancelled", timeout=SECONDS)
+    expect(page.locator("#cancel")).to_be_hidden()
+
+
+def test_a_folder_of_the_server_is_cut_out(opened: Opened) -> None:
+    page = opened()
+    fast(page)
+    page.get_by_role("tab", name="Many photos").click()
+    page.get_by_label("Folder on the server").select_option("team")
+    page.get_by_role("button", name="Cut out this folder").click()
+    expect(page.locator("#batch-status")).to_have_text("Finished: 1 cut out, 1 failed.", timeout=SECONDS)
+
+
+# About, and the keyboard
+
+
+def test_a_model_that_is_missing_can_be_installed(opened: Opened) -> None:
+    page = opened()
+    missing = [{"name": "rvm-mobilenetv3", "title": "A model", "installed": False, "size_bytes": 0, "licence": "MIT"}]
+    page.route("**/models", lambda route: route.fulfill(json=missing))
+    page.get_by_role("tab", name="About").click()
+    page.get_by_role("button", name="Install A model").click()
+    expect(page.locator("#model-status")).to_have_text("A model: Done", timeout=SECONDS)
+
+
+def test_the_page_shows_how_much_of_a_model_has_arrived(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived = threading.Event()
+
+    def fetch_slowly(entry: ModelEntry, on_progress: Callable[[str, int, int], None], cancelled: object) -> None:
+        on_progress("fetch", 5_000_000, 20_000_000)
+        assert arrived.wait(SECONDS / 1000)
+
+    monkeypatch.setattr(jobs, "fetch", fetch_slowly)
+    page = opened()
+    missing = [{"name": "rvm-mobilenetv3", "title": "A model", "installed": False, "size_bytes": 0, "licence": "MIT"}]
+    page.route("**/models", lambda route: route.fulfill(json=missing))
+    page.get_by_role("tab", name="About").click()
+    page.get_by_role("button", name="Install A model").click()
+    expect(page.locator("#model-fetched")).to_have_text("5.0 of 20.0 MB")
+    assert page.evaluate("document.querySelector('#model-fetched progress').value") == 0.25
+    arrived.set()
+    expect(page.locator("#model-status")).to_have_text("A model: Done", timeout=SECONDS)
+    expect(page.locator("#model-fetched")).to_be_hidden()
+
+
+def test_the_keyboard_alone_reaches_everything(opened: Opened) -> None:
+    page = opened()
+    page.keyboard.press("Tab")
+    expect(page.locator("#language")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("tab", name="One photo")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Many photos")).to_be_focused()
+    expect(page.locator("#batch")).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.locator("#about")).to_be_visible()
+    page.keyboard.press("Home")
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id"))
+        assert page.evaluate(
+            "document.activeElement.tagName === 'BODY' || document.activeElement.matches(':focus-visible')"
+        )
+    assert {"photo", "preset", "reset", "control-quality", "control-erosion", "control-crop"} <= reached
+
+
+def test_everything_that_acts_has_a_name(opened: Opened) -> None:
+    page = opened()
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        for element in page.locator("button:visible, a:visible, input:visible, select:visible, img:visible").all():
+            if element.get_attribute("aria-hidden") != "true":
+                expect(element).to_have_accessible_name(re.compile(r"\S"))
+
+
+def test_the_token_of_the_address_opens_the_page_and_leaves_the_address(opened: Opened, chromium: Browser) -> None:
+    with serving(token=TOKEN) as address:
+        page = opened(url=f"{address.url}/?token={TOKEN}")
+        assert page.url == f"{address.url}/"
+        page.get_by_role("tab", name="About").click()
+        expect(page.locator("#models")).to_contain_text("Robust Video Matting")
+        page.context.close()
+
+
+def drop(page: Page, selector: str, contents: dict[str, bytes]) -> None:
+    encoded = {name: base64.b64encode(content).decode() for name, content in contents.items()}
+    script = """(contents) => {
+        const transfer = new DataTransfer();
+        for (const [name, data] of Object.entries(contents)) {
+            transfer.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
+        }
+        return transfer;
+    }"""
+    transfer = page.evaluate_handle(script, encoded)
+    page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
