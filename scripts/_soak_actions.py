@@ -206,6 +206,7 @@ def duplicate(world: World) -> str:
 
 def remove(world: World) -> str:
     name = some(world)
+    world.requests.set_current_program_scene(SCENE)  # a scene lets go of what was removed when it is drawn
     world.requests.remove_input(name)
     del world.portraits[name]
     return name
