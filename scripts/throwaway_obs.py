@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import obsws_python
 from PIL import Image, ImageGrab
 
@@ -130,6 +131,10 @@ class ThrowawayObs:
                 time.sleep(0.1)
         self._fill_screen()
 
+    def connect(self, timeout: float = 20.0) -> obsws_python.ReqClient:
+        """One more connection to the OBS that runs, for another thread. timeout: of each request, in seconds."""
+        return obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=timeout)
+
     def _start_screen(self) -> None:
         reading, writing = os.pipe()
         width, height = self.screen
@@ -228,7 +233,7 @@ class ThrowawayObs:
             return None
         with contextlib.suppress(Exception):
             self.requests.disconnect()
-        self._obs.send_signal(signal.SIGINT)
+        self._ask_to_quit()
         try:
             self._obs.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -240,6 +245,23 @@ class ThrowawayObs:
             self._obs = None
         counts = re.findall(r"Number of memory leaks: (\d+)", self.log())
         return int(counts[-1]) if counts else None
+
+    def _ask_to_quit(self) -> None:
+        """Press Ctrl+Q in OBS's window.
+
+        SIGINT is the last resort: OBS closes its window in the signal's handler, in the midst of whatever Qt is at, and
+        crashed where that was the painting of a text.
+        """
+        assert self._obs is not None
+        for _ in range(3):
+            with contextlib.suppress(TimeoutError, subprocess.SubprocessError):
+                self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
+                self.xdotool("key", "ctrl+q")
+                wait_until(lambda: not self.is_running or "== Shutting down ==" in self.log(), timeout=4)
+                return
+            if not self.is_running:
+                return
+        self._obs.send_signal(signal.SIGINT)
 
     def log(self) -> str:
         """OBS's own log of its last run."""
@@ -288,6 +310,15 @@ def wait_until(condition: Callable[[], Any], timeout: float = 30.0, interval: fl
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {timeout:.0f} s")
         time.sleep(interval)
+
+
+def same_layer(actual: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two RGBA layers look the same: alpha within 1, colours within 2 where they are seen."""
+    if actual.shape != expected.shape:
+        return False
+    difference = np.abs(actual.astype(int) - expected)
+    seen = expected[..., 3] > 0
+    return bool(difference[..., 3].max() <= 1 and difference[seen].max(initial=0) <= 2)
 
 
 def _free_port() -> int:

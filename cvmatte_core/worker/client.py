@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 STOPPED, STARTING, READY, WAITING = "stopped", "starting", "ready", "waiting"
 
 _HANDSHAKE_SECONDS = 60.0
-_SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
+SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
 _FAILED_STARTS = 3
 _DEATHS_OF_A_JOB = 2
 _LOG_LIMIT = 1 << 20  # bytes
@@ -175,7 +175,7 @@ class WorkerClient:
 
     def _on_cancel(self, number: int) -> None:
         job = self._jobs.get(number)
-        if job is None:
+        if job is None or job.cancelled:
             return
         job.cancelled = True
         if job.sent:
@@ -265,7 +265,7 @@ class WorkerClient:
             return
         now = time.monotonic()
         if self._process is not None:
-            limit = _HANDSHAKE_SECONDS if self._handshake is not None else _SILENCE_SECONDS
+            limit = _HANDSHAKE_SECONDS if self._handshake is not None else SILENCE_SECONDS
             waits = self._handshake is not None or any(job.sent for job in self._jobs.values())
             if waits and now - self._last_heard > limit:
                 logger.warning("the worker is silent for %.0f s: ending it", limit)
@@ -322,8 +322,9 @@ class WorkerClient:
         self._inbox.put(("end", process))
 
     def _send_job(self, job: _Job) -> None:
+        if not any(other.sent for other in self._jobs.values()):
+            self._last_heard = time.monotonic()  # an idle worker's silence is none
         job.sent = True
-        self._last_heard = time.monotonic()  # an idle worker's silence is none
         self._send({"id": job.number, "method": job.method, "params": job.params})
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -24,6 +24,10 @@ class FileWatch:
         self._closing = threading.Event()
         threading.Thread(target=self._run, name="cvmatte-file-watch", daemon=True).start()
 
+    def forget(self, path: str) -> None:
+        """Tell of this file again, as soon as it is there."""
+        self._told.pop(path, None)
+
     def close(self) -> None:
         self._closing.set()
 

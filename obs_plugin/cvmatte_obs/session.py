@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core.errors import Cancelled, CvmatteError
+from cvmatte_core.errors import Cancelled, CvmatteError, ImageError
 from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.presets import PresetStore
 from cvmatte_core.settings import MatteSettings
@@ -54,6 +54,7 @@ class Job:
     """A request on its way through the worker."""
 
     request: Request
+    on_disk: tuple[int, int] | None  # bytes and modification of its photo, as last seen when it began
     number: int = 0
     frame_shown: bool = False
 
@@ -287,10 +288,17 @@ class Session:
         if portrait.values is None or portrait.values.image != path or portrait.job is not None:
             return
         if self._on_disk.get(path, portrait.made_from) != portrait.made_from:
+            known = portrait.made_from is not None  # else its layer may be in the store
             portrait.made_from = self._on_disk[path]  # if that one turns out broken: not again before it changes
             with SOURCE_TYPE.source(portrait) as source:
                 if source:
-                    self._want(portrait, source, again=True)
+                    self._want(portrait, source, again=known)
+
+    def _expect_photo(self, portrait: Portrait, path: str) -> None:
+        """A photo isn't there: cut it out when it is, though it may be the same as before."""
+        portrait.made_from = None
+        self._on_disk.pop(path, None)
+        self._watch.forget(path)
 
     def _on_rematte(self, portrait: Portrait) -> None:
         with SOURCE_TYPE.source(portrait) as source:
@@ -390,7 +398,7 @@ class Session:
         return True
 
     def _submit(self, portrait: Portrait, request: Request) -> None:
-        job = Job(request)
+        job = Job(request, self._on_disk.get(request.image))
         portrait.job, portrait.waiting = job, None
         self._set_state(portrait, "state.waiting" if self.client.state == READY else "state.starting")
         params: dict[str, Any] = {
@@ -428,10 +436,18 @@ class Session:
                 self._set_done(portrait, Record(**{**detail, "size": tuple(detail["size"])}), fallback=fallback)
             elif not isinstance(detail, Cancelled):
                 self._set_error(portrait, detail)
+                self._after_failure(portrait, job, detail)
             if portrait.waiting is not None:
                 self._submit(portrait, portrait.waiting)
-            elif event == "done":
+            elif event == "done" or isinstance(detail, ImageError):
                 self._renew_if_changed(portrait, job.request.image)
+
+    def _after_failure(self, portrait: Portrait, job: Job, error: CvmatteError) -> None:
+        """A photo that was missing is waited for; of one that was broken, another may stand in its place by now."""
+        if error.key == "image_missing":
+            self._expect_photo(portrait, job.request.image)
+        elif isinstance(error, ImageError):
+            portrait.made_from = job.on_disk
 
     def _on_layer(self, portrait: Portrait, job: Job, detail: dict[str, Any]) -> None:
         with SOURCE_TYPE.source(portrait) as source:
@@ -585,6 +601,8 @@ class Session:
         if fallback:
             portrait.state = State(f"{portrait.state.text} {self.texts('device.fallback', **fallback)}")
         portrait.made_from = (record.image_bytes, record.image_modified_ns)
+        if gone:
+            self._expect_photo(portrait, record.image)
         portrait.preview = str(self.store.preview_path(record.key))
         portrait.refresh_wanted = True
 

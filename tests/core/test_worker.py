@@ -696,7 +696,7 @@ def test_the_last_errors_are_kept_for_a_diagnosis(client: WorkerClient, photo: P
 def test_a_batch_slower_than_the_longest_silence_is_left_to_work(
     data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client._SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
     slow = (
         "import time\nfrom cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
         "def call(self, rgb, quality, on_pass, before=()):\n"
@@ -742,13 +742,34 @@ def test_a_job_that_kills_two_workers_fails_and_the_queued_one_is_done(client: W
 def test_a_worker_that_was_idle_for_long_is_kept(
     client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client._SILENCE_SECONDS", 4.0)
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 4.0)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     time.sleep(4.5)
     _, answers = submit(client, photo, MatteSettings(quality="fast", feather=3))
     answers.wait_for("done")
     assert client.process_id == process
+
+
+def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
+    client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first = submit(client, photo, MatteSettings(quality="best"))
+    first.wait_for("progress")
+    hung = client.process_id
+    assert hung is not None
+    os.kill(hung, signal.SIGSTOP)
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 3.0)
+    asked = []
+    for feather in range(8):
+        asked.append(submit(client, photo, MatteSettings(quality="fast", feather=feather))[1])
+        time.sleep(1)
+        if client.process_id != hung:
+            break
+    assert client.process_id != hung
+    monkeypatch.undo()
+    for answers in (first, *asked):
+        answers.wait_for("done")
 
 
 def test_a_cancelled_job_fails_as_cancelled_and_saves_nothing(client: WorkerClient, photo: Path, data: Path) -> None:

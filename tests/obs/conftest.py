@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from throwaway_obs import SCENE, ThrowawayObs, wait_until
+from throwaway_obs import SCENE, ThrowawayObs, same_layer, wait_until
 
 from cvmatte_core import paths
 from cvmatte_core.matting import Matter
@@ -150,15 +150,6 @@ class Studio:
         leaks = self.obs.quit()
         assert leaks == 0
         assert "Traceback" not in self.obs.log()
-
-
-def same_layer(actual: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether two RGBA layers look the same: alpha within 1, colours within 2 where they are seen."""
-    if actual.shape != expected.shape:
-        return False
-    difference = np.abs(actual.astype(int) - expected)
-    seen = expected[..., 3] > 0
-    return bool(difference[..., 3].max() <= 1 and difference[seen].max(initial=0) <= 2)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """A script for a real OBS under test: on a hotkey it does what a command file asks, and writes down what OBS sees.
 
 {"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
-chooses in a drop-down of a source's properties, as their dialog does. Then every portrait's properties and the panel
-are written down.
+chooses in a drop-down of a source's properties, as their dialog does; {"duplicate": [SOURCE, NAME]} puts a copy of a
+source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties and the panel are
+written down; with {"states": true} only what each portrait says, and whether that is an error.
 """
 
 import ctypes
@@ -35,7 +36,13 @@ def dump():
             os.remove(file + ".command")
         if "choose" in command:
             choose(*command["choose"])
-        found["panel"] = panel(command.get("set"), command.get("press"))
+        if "duplicate" in command:
+            duplicate(*command["duplicate"])
+        if "states" not in command or "press" in command:
+            found["panel"] = panel(command.get("set"), command.get("press"))
+        if "states" in command:
+            found["states"] = states()
+            return
         sources = obs.obs_enum_sources()
         for source in sources:
             if obs.obs_source_get_unversioned_id(source) == "cvmatte_portrait":
@@ -45,9 +52,25 @@ def dump():
         obs.source_list_release(sources)
     except Exception:
         found["error"] = traceback.format_exc()
-    with open(file + ".part", "w", encoding="utf-8") as written:
-        json.dump(found, written)
-    os.replace(file + ".part", file)
+    finally:
+        with open(file + ".part", "w", encoding="utf-8") as written:
+            json.dump(found, written)
+        os.replace(file + ".part", file)
+
+
+def states():
+    """By the portrait's name: its state line, and whether that is an error. Much cheaper than its properties."""
+    script: Any = sys.modules["cvmatte"]
+    return {name: [state.text, state.is_error] for name, state in script._script.session.portraits()}
+
+
+def duplicate(name, new_name):
+    original = obs.obs_get_source_by_name(name)
+    copy = obs.obs_source_duplicate(original, new_name, False)
+    scene = obs.obs_frontend_get_current_scene()
+    call("obs_scene_add", ctypes.c_void_p, int(obs.obs_scene_from_source(scene)), int(copy))
+    for source in (scene, copy, original):
+        obs.obs_source_release(source)
 
 
 def panel(settings, press):

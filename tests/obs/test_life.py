@@ -243,6 +243,29 @@ def test_a_photo_that_changes_into_rubbish_and_back_is_said_and_mended(
     studio.remove("watched")
 
 
+def test_a_photo_that_was_away_is_cut_out_when_it_is_back(
+    studio: Studio, chosen: Path, photo: Path, expected_layer: Any
+) -> None:
+    """As on a disk that is pulled out for a while: the file is the same as before."""
+    studio.add("asked for meanwhile", chosen)
+    studio.add("left alone", chosen, erosion=1)
+    studio.wait_for_state("asked for meanwhile", "Ready")
+    studio.wait_for_state("left alone", "Ready")
+    away = chosen.rename(chosen.with_suffix(".away"))
+    studio.set("asked for meanwhile", erosion=2)
+    studio.wait_for_state("asked for meanwhile", "chosen.png is not there any more: choose the photo again.")
+    studio.set("left alone", feather=1)
+    studio.wait_for_state("left alone", "choose the photo again.")
+    studio.set("left alone", feather=0)  # a layer that is kept
+    studio.wait_for_state("left alone", "its last layer is shown.")
+    away.rename(chosen)
+    studio.wait_for_layer("asked for meanwhile", expected_layer(photo, erosion=2), timeout=30)
+    studio.wait_for_state("asked for meanwhile", "Ready")
+    studio.wait_for_state("left alone", "Ready", timeout=30)
+    studio.remove("asked for meanwhile")
+    studio.remove("left alone")
+
+
 def test_a_moved_photo_is_in_obs_s_dialog_of_missing_files_and_can_be_found_there(
     tmp_path: Path, photo: Path, chosen: Path, expected_layer: Any
 ) -> None:
