@@ -199,12 +199,12 @@ def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> 
             chosen, name = controls.get_string(data, _PRESET), controls.get_string(data, _PRESET_NAME)
             try:
                 chosen, said = change(session.presets, chosen, name, controls.read(data).settings())
-                portrait.note = session.texts(said, name=name.strip() or chosen)
+                portrait.tell(session.texts(said, name=name.strip() or chosen))
                 controls.set_string(data, _PRESET, chosen)
                 controls.set_string(data, _PRESET_APPLIED, chosen)
                 controls.set_string(data, _PRESET_NAME, "")
             except CvmatteError as error:
-                portrait.note = error.sentence(session.texts)
+                portrait.tell(error.sentence(session.texts))
             libobs.obs_data_release(data)
             libobs.obs_source_update_properties(source)
 

@@ -33,6 +33,7 @@ _POLL_SECONDS = 0.015
 _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits there are
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
+_NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
 _SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
 
 
@@ -589,7 +590,8 @@ class Session:
 
     def _set_state(self, portrait: Portrait, key: str, **values: Any) -> None:
         portrait.state = State(self.texts(key, **values))
-        portrait.note = ""
+        if time.monotonic() - portrait.noted_at > _NOTE_SECONDS:
+            portrait.note = ""
 
     def _set_done(self, portrait: Portrait, record: Record, gone: bool = False, fallback: Any = None) -> None:
         """fallback: see matting.Matte."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -96,10 +97,14 @@ class Portrait:
     waiting: Any = None
     still: Any = None  # one that is being taken
     state: State = field(default_factory=State)
-    note: str = ""  # what a button in the properties has to say
+    note: str = ""  # what a button in the properties had to say
+    noted_at: float = 0.0
     preview: str = ""
     changed_at: float = 0.0
     refresh_wanted: bool = False
+
+    def tell(self, note: str) -> None:
+        self.note, self.noted_at = note, time.monotonic()
 
 
 class SourceType:
