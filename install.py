@@ -78,6 +78,7 @@ def main() -> int:
     what.add_argument("--test", action="store_true", help=say("install.test"))
     what.add_argument("--uninstall", action="store_true", help=say("install.uninstall"))
     parser.add_argument("--modelscope", action="store_true", help=say("install.modelscope"))
+    parser.add_argument("--ray", action="store_true", help=say("install.ray"))
     choices = [device for device in devices.DEVICES if device != devices.COREML]  # that is in every Mac's plain build
     parser.add_argument("--device", choices=choices, default="", help=say("install.device"))
     chosen, pytest_arguments = parser.parse_known_args()
@@ -87,7 +88,7 @@ def main() -> int:
         if chosen.uninstall:
             return unregister()
         group = "test" if chosen.test else "demo" if chosen.demo else "worker"
-        set_up({"worker", "web", group}, device=chosen.device)
+        set_up({"worker", "web", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
         fetch_model(DEFAULT_MODEL)
         lacking = 0 if not chosen.modelscope or add_modelscope() else 1
         if group == "worker":

@@ -21,6 +21,9 @@ class CvmatteError(Exception):
     def sentence(self, texts: Texts) -> str:
         return texts(f"error.{self.key}", **self.values)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.key, self.values)  # so that it crosses to another process as it is
+
 
 class ImageError(CvmatteError):
     """The input can't be used: missing, damaged, too large, not a picture."""
@@ -42,6 +45,10 @@ class WorkerError(CvmatteError):
     """The worker process can't be started, or ended before its answer."""
 
 
+class ClusterError(CvmatteError):
+    """The Ray cluster can't be reached, or cuts out no photos, or no more."""
+
+
 class RequestError(CvmatteError):
     """A request to the web server can't be served: not allowed, too large, too many at once, or nothing is there."""
 
@@ -51,3 +58,9 @@ class Cancelled(CvmatteError):
 
     def __init__(self) -> None:
         super().__init__("cancelled")
+
+
+def _again(kind: type[CvmatteError], key: str, values: dict[str, Any]) -> CvmatteError:
+    error = kind.__new__(kind)
+    CvmatteError.__init__(error, key, **values)
+    return error

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
-from . import batch, files, images, outputs, pipeline
+from . import batch, files, images, outputs
 from .errors import CvmatteError, OutputError, WorkerError
-from .matting import Matter
 from .models.catalogue import entry_of
+from .pipeline import Cutter, Made
 from .record import Names, Record, made_in, state_of
 from .settings import MatteSettings
 from .texts import Texts
@@ -98,36 +98,37 @@ class FolderBatch:
             self.entries[name] = Entry(name, FAILED, error=CvmatteError("batch_folder", folder=str(path)))
         return [entry.file for entry in self.entries.values() if entry.status == WAITING]
 
-    def run(self, photos: Iterable[str], matter: Matter, cancelled: threading.Event) -> Iterator[Entry]:
+    def run(self, photos: Iterable[str], cutter: Cutter, cancelled: threading.Event) -> Iterator[Entry]:
         """Matte photos of `scan`, and yield the entry of each as soon as its files are written.
 
         A photo that won't do is an entry that says why. Raises ModelError where there is no model, OutputError where
-        the disk is full or the output folder gone, Cancelled: finished files stay, and the next run goes on.
+        the disk is full or the output folder gone, whatever `cutter` does, Cancelled: finished files stay, and the
+        next run goes on.
         """
-        matter.prepare(self._settings.model)
+        cutter.prepare(self._settings)
         waiting = list(photos)
         # One of these made the last process end: alone, it can be told which.
-        suspects = [name for name in waiting if name in self._record.tries]
+        suspects = [name for name in waiting if self._record.tries.get(name)]
         for name in [name for name in suspects if self._record.tries[name] >= _TRIES]:
             self._record.let_go(name)
             yield self._failed(name, WorkerError("worker_died_twice"))
         suspects = [name for name in suspects if name in self._record.tries]
         innocent = [name for name in waiting if self.entries[name].status == WAITING and name not in suspects]
-        yield from self._run(suspects, matter, cancelled, at_once=1)
-        yield from self._run(innocent, matter, cancelled, at_once=pipeline.STAGES)
+        yield from self._run(suspects, cutter, cancelled, alone=True)
+        yield from self._run(innocent, cutter, cancelled, alone=False)
 
-    def _run(self, photos: list[str], matter: Matter, cancelled: threading.Event, at_once: int) -> Iterator[Entry]:
+    def _run(self, photos: list[str], cutter: Cutter, cancelled: threading.Event, alone: bool) -> Iterator[Entry]:
         begun: dict[Path, tuple[str, list[int], Names]] = {}
 
         def beginning() -> Iterator[Path]:
             for name in photos:
                 path, names = self.folder / name, self._names(name)
                 begun[path] = (name, state_of(path), names)
-                self._record.begin(name, names)
+                self._record.begin(name, names, a_try=cutter.in_this_process)
                 yield path
 
         try:
-            line = pipeline.cut_out(beginning(), matter, self._settings, cancelled, at_once)
+            line = cutter.cut_out(beginning(), self._settings, cancelled, alone=alone)
             with contextlib.closing(line):  # its threads end before this does
                 for made in line:
                     name, state, names = begun[made.photo]
@@ -139,7 +140,7 @@ class FolderBatch:
                 with contextlib.suppress(OutputError):
                     self._record.let_go(name)
 
-    def _written(self, name: str, state: list[int], names: Names, made: pipeline.Made) -> Entry:
+    def _written(self, name: str, state: list[int], names: Names, made: Made) -> Entry:
         """Raises OutputError where no other photo could be written either."""
         error = made.error
         if error is None:

@@ -1,4 +1,7 @@
-"""Many photos, one after the other: the next is decoded and the last encoded while the network is at work."""
+"""What cuts out many photos: here, the next is decoded and the last encoded while the network is at work.
+
+In the processes of a cluster: cluster.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generator, Iterable
+from typing import Callable, Generator, Iterable, Protocol
 
 from . import images
 from .batch import explained, layer_file, mask_file
@@ -37,19 +40,61 @@ class Made:
     error: CvmatteError | None = None
 
 
-def cut_out(
-    photos: Iterable[Path],
-    matter: Matter,
-    settings: MatteSettings,
-    cancelled: threading.Event,
-    at_once: int = STAGES,
-) -> Generator[Made, None, None]:
-    """Matte photos in their order, at most `at_once` of them under way; each is drawn from `photos` when its turn
-    comes.
+class Cutter(Protocol):
+    """Cuts out photos, in this process or elsewhere. in_this_process: so a photo that ends a process ends this one."""
 
-    A photo that won't do is a Made with an error. Once `cancelled` is set no further photo is begun: those whose
-    network had finished come, then Cancelled is raised.
-    """
+    in_this_process: bool
+
+    def prepare(self, settings: MatteSettings) -> None:
+        """Get ready for these settings, ahead of the first photo. Raises ModelError."""
+        ...
+
+    def cut_out(
+        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
+    ) -> Generator[Made, None, None]:
+        """Matte photos, a few of them under way; each is drawn from `photos` when its turn comes.
+
+        A photo that won't do is a Made with an error. Once `cancelled` is set no further photo is begun: those whose
+        network had finished come, then Cancelled is raised. alone: one at a time, where one may end this process.
+        """
+        ...
+
+
+class Pipeline:
+    """The Cutter of this process: photos come out in their order."""
+
+    in_this_process = True
+
+    def __init__(self, matter: Matter) -> None:
+        self._matter = matter
+
+    def prepare(self, settings: MatteSettings) -> None:
+        self._matter.prepare(settings.model)
+
+    def cut_out(
+        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
+    ) -> Generator[Made, None, None]:
+        return _cut_out(photos, self._matter, settings, cancelled, at_once=1 if alone else STAGES)
+
+
+def made_of(photo: Path, see: Callable[[], Seen], matter: Matter, settings: MatteSettings) -> Made:
+    """All that comes after the network, which `see` waits for or runs. Raises Cancelled."""
+    try:
+        matte = matter.finish(see(), settings)
+        begun = time.perf_counter()
+        layer, mask = layer_file(matte, settings), mask_file(matte) if settings.save_mask else None
+        seconds = sum(matte.seconds.values()) + time.perf_counter() - begun
+        height, width = matte.alpha.shape
+        return Made(photo, layer, mask, (width, height), round(seconds, 3))
+    except Cancelled:
+        raise
+    except Exception as error:  # whatever a picture makes of us, the next one has its turn
+        return Made(photo, error=explained(error, photo.name))
+
+
+def _cut_out(
+    photos: Iterable[Path], matter: Matter, settings: MatteSettings, cancelled: threading.Event, at_once: int
+) -> Generator[Made, None, None]:
     ended = _EndedOr(cancelled)
     under_way: deque[Future[Made]] = deque()
     remaining = iter(photos)
@@ -62,7 +107,7 @@ def cut_out(
                         break
                     decoded = decoding.submit(_decoded, photo, settings)
                     seen = network.submit(_seen, decoded, matter, settings, ended)
-                    under_way.append(encoding.submit(_made, photo, seen, matter, settings))
+                    under_way.append(encoding.submit(made_of, photo, seen.result, matter, settings))
                     del decoded, seen  # what they hold is gone as soon as the next stage has done with it
                 if not under_way:
                     break
@@ -92,21 +137,6 @@ def _decoded(photo: Path, settings: MatteSettings) -> Decoded:
 
 def _seen(decoded: Future[Decoded], matter: Matter, settings: MatteSettings, cancelled: threading.Event) -> Seen:
     return matter.see(decoded.result(), settings, cancelled)
-
-
-def _made(photo: Path, seen: Future[Seen], matter: Matter, settings: MatteSettings) -> Made:
-    """Raises Cancelled."""
-    try:
-        matte = matter.finish(seen.result(), settings)
-        begun = time.perf_counter()
-        layer, mask = layer_file(matte, settings), mask_file(matte) if settings.save_mask else None
-        seconds = sum(matte.seconds.values()) + time.perf_counter() - begun
-        height, width = matte.alpha.shape
-        return Made(photo, layer, mask, (width, height), round(seconds, 3))
-    except Cancelled:
-        raise
-    except Exception as error:  # whatever a picture makes of us, the next one has its turn
-        return Made(photo, error=explained(error, photo.name))
 
 
 def _awaited(future: Future[Made]) -> Made:

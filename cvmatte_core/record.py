@@ -46,8 +46,9 @@ class Done:
 class Record:
     """The record of the batches from a folder into an output folder, which is made where it is missing.
 
-    tries: photos at whose time a process ended, and how many did. It stays open, locked against a second batch of the
-    same folders, until `close`. Raises OutputError, CvmatteError where another batch is at work there.
+    tries: photos at whose time a process ended, and how many did that they may have made end. It stays open, locked
+    against a second batch of the same folders, until `close`. Raises OutputError, CvmatteError where another batch is
+    at work there.
     """
 
     def __init__(self, folder: Path, output_folder: Path) -> None:
@@ -83,9 +84,10 @@ class Record:
                     self.root.rmdir()
         self._file.close()
 
-    def begin(self, photo: str, names: Names) -> None:
-        """A photo is under way; its files will have these names. Raises OutputError."""
-        self._append({"begun": photo, "layer": names.layer, "mask": names.mask})
+    def begin(self, photo: str, names: Names, a_try: bool = True) -> None:
+        """A photo is under way; its files will have these names. a_try: it may end this process. Raises OutputError."""
+        step = {"begun": photo, "layer": names.layer, "mask": names.mask}
+        self._append(step if a_try else {**step, "try": False})
 
     def let_go(self, photo: str) -> None:
         """It is so no more, in good order. Raises OutputError."""
@@ -139,7 +141,7 @@ class Record:
     def _learn(self, step: dict[str, Any]) -> None:
         if "begun" in step:
             self._promised[step["begun"]] = Names(step["layer"], step["mask"])
-            self.tries[step["begun"]] = self.tries.get(step["begun"], 0) + 1
+            self.tries[step["begun"]] = self.tries.get(step["begun"], 0) + int(step.get("try", True))
         elif "let_go" in step:
             self.tries.pop(step["let_go"], None)
         elif "done" in step:

@@ -8,13 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core.errors import Cancelled, CvmatteError, OutputError
+from cvmatte_core.errors import Cancelled, ClusterError, CvmatteError, OutputError
 from cvmatte_core.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
-from cvmatte_core.matting import Matter
 from cvmatte_core.models.catalogue import install_command
+from cvmatte_core.pipeline import Cutter
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import Texts
 
@@ -27,12 +28,12 @@ def cut_out(
     settings: MatteSettings,
     output_folder: Path,
     texts: Texts,
-    matter: Matter,
+    cutting: AbstractContextManager[Cutter],
     *,
     recursive: bool,
     watch: bool,
 ) -> int:
-    """Cut out a folder, and return the exit code; whatever prevents it is told as a sentence."""
+    """Cut out a folder with a Cutter, and return the exit code; whatever prevents it is told as a sentence."""
     try:
         from tqdm import tqdm
     except ImportError:  # an environment from before it was needed
@@ -41,11 +42,12 @@ def cut_out(
     try:
         with (
             FolderBatch(folder, settings, output_folder, recursive=recursive) as batch,
+            cutting as cutter,
             ended_by_signals() as ended,
             # disable=None: shown only where a person looks on.
             tqdm(unit=texts("matte.unit"), disable=None, dynamic_ncols=True, smoothing=0.1) as bar,
         ):
-            return _Run(batch, texts, matter, ended, bar, watch).code()
+            return _Run(batch, texts, cutter, ended, bar, watch).code()
     except CvmatteError as error:
         print(error.sentence(texts), file=sys.stderr)
         return NOTHING_DONE
@@ -74,14 +76,14 @@ class _Run:
     """One run over a folder: `bar` is the progress bar, `ended` is set when the person wants an end."""
 
     def __init__(
-        self, batch: FolderBatch, texts: Texts, matter: Matter, ended: threading.Event, bar: Any, watch: bool
+        self, batch: FolderBatch, texts: Texts, cutter: Cutter, ended: threading.Event, bar: Any, watch: bool
     ) -> None:
         self._batch = batch
         self._texts = texts
         self._ended = ended
         self._bar = bar
         self._watch = watch
-        self._matter = matter
+        self._cutter = cutter
         self._begun = time.perf_counter()
         self._told: set[str] = set()  # what failed, and was said to
 
@@ -97,7 +99,7 @@ class _Run:
                     raise CvmatteError("batch_no_photos", folder=str(self._batch.folder))
         except Cancelled:
             pass
-        except OutputError as error:
+        except (ClusterError, OutputError) as error:
             full = self._texts("matte.disk_full", folder=error.values.get("folder", ""))
             trouble = full if error.key == "disk_full" else error.sentence(self._texts)
         return self._end(trouble)
@@ -120,7 +122,7 @@ class _Run:
             return
         self._bar.total = (self._bar.total or 0) + len(photos)
         self._bar.refresh()
-        for entry in self._batch.run(photos, self._matter, self._ended):
+        for entry in self._batch.run(photos, self._cutter, self._ended):
             if entry.status == FAILED:
                 self._told.discard(entry.file)
                 self._tell_failure(entry.file)

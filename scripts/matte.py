@@ -7,20 +7,23 @@ import _environment
 _environment.enter()
 
 import argparse
+import contextlib
 import io
 import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import _folders
-from cvmatte_core import compose, devices, files, images, matting, outputs, settings
+from cvmatte_core import cluster, compose, devices, files, images, matting, outputs, settings
 from cvmatte_core.errors import CvmatteError, ImageError, SettingsError
 from cvmatte_core.matting import Matter
 from cvmatte_core.models.catalogue import AUTO, catalogue
+from cvmatte_core.pipeline import Cutter, Pipeline
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.texts import Texts, system_texts
 
@@ -112,6 +115,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
     for option, given, fits in (
         ("--recursive", chosen.recursive, folder),
         ("--watch", chosen.watch, folder),
+        ("--ray", chosen.ray is not None, folder),
         ("--mask", chosen.mask, not folder),
         ("--overwrite", chosen.overwrite, not folder),
         ("-o -", chosen.output == STANDARD, not folder),
@@ -125,6 +129,14 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
         raise Misnamed(texts("matte.stdout_is_a_screen"))
     if chosen.mask and (chosen.mask == STANDARD or chosen.mask.suffix.lower() != ".png"):
         raise Misnamed(texts("matte.mask_ending", name=chosen.mask.name))
+
+
+def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
+    """What cuts out the photos of a folder."""
+    if chosen.ray is not None:
+        return cluster.connected(chosen.ray, chosen.threads, chosen.device)
+    matter = Matter(chosen.threads, 0, device=chosen.device)  # which keeps no photo
+    return contextlib.nullcontext(Pipeline(matter))
 
 
 def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> matting.Matte:
@@ -149,6 +161,7 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.Argument
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
     parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
     parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))
+    parser.add_argument("--ray", metavar="ADDRESS", help=texts("matte.ray"))
     parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
     parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
     add_controls(parser, texts)
@@ -183,9 +196,14 @@ def main(arguments: list[str] | None = None) -> int:
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
         if chosen.photo != STANDARD and chosen.photo.is_dir():
-            matter = Matter(chosen.threads, 0, device=chosen.device)  # which keeps no photo
             return _folders.cut_out(
-                chosen.photo, wanted.resolved(), output, texts, matter, recursive=chosen.recursive, watch=chosen.watch
+                chosen.photo,
+                wanted.resolved(),
+                output,
+                texts,
+                cutting(chosen),
+                recursive=chosen.recursive,
+                watch=chosen.watch,
             )
         refuse_to_replace_sources(chosen, wanted, output, texts)
         matter = Matter(chosen.threads, device=chosen.device)

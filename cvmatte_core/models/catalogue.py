@@ -112,6 +112,11 @@ def is_there(entry: ModelEntry) -> bool:
     return entry.path.is_file() if entry.file else hub.is_complete(entry.path)
 
 
+def files_of(entry: ModelEntry) -> list[Path]:
+    """The files of the models folder that a model is loaded from; none of one that is in ModelScope's."""
+    return [entry.path, *([record_of_conversion(entry)] if entry.converted else [])] if entry.file else []
+
+
 def verify(entry: ModelEntry) -> None:
     """Raise ModelError unless the model is there, byte for byte."""
     if not entry.file:

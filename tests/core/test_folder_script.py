@@ -205,6 +205,7 @@ def test_a_reader_that_goes_away_is_no_traceback(photo: Path) -> None:
         (["{folder}", "--overwrite"], "--overwrite is for a single photo"),
         (["{folder}", "-o", "-"], "-o - is for a single photo"),
         (["{folder}/0.png", "--watch"], "--watch is for a folder"),
+        (["{folder}/0.png", "--ray", "auto"], "--ray is for a folder"),
         (["{folder}/0.png", "--recursive"], "--recursive is for a folder"),
         (["{folder}/0.png", "-o", "-", "--save-mask"], "no place for the mask"),
     ],
@@ -249,3 +250,13 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left(folder: Path, tmp_path: 
     assert process.wait() == 0
     assert b"5/5 [" in shown
     assert b"photos" in shown and b"<00:" in shown
+
+
+def test_a_cluster_without_ray_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    program = "import sys; sys.modules['ray'] = None; import matte; sys.exit(matte.main())"
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(paths.ROOT / "scripts")}
+    arguments = [sys.executable, "-c", program, str(folder), "-o", str(tmp_path / "out"), "--ray", "auto"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "install.py --ray" in done.stderr
+    assert not (tmp_path / "out").exists()

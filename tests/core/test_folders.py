@@ -22,7 +22,7 @@ from cvmatte_core import batch, files, folders
 from cvmatte_core.errors import Cancelled, CvmatteError, OutputError
 from cvmatte_core.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch, Settled, walk
 from cvmatte_core.matting import Decoded, Estimate, Matte, Matter, Seen
-from cvmatte_core.pipeline import STAGES
+from cvmatte_core.pipeline import STAGES, Pipeline
 from cvmatte_core.record import made_in
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import Texts
@@ -95,7 +95,7 @@ def run(
     cancelled = cancelled or threading.Event()
     with FolderBatch(folder, settings, out, recursive=recursive) as batch:
         try:
-            list(batch.run(batch.scan(), matter or pretend(), cancelled))
+            list(batch.run(batch.scan(), Pipeline(matter or pretend()), cancelled))
             batch.write_archive(cancelled)
         except Cancelled:
             pass

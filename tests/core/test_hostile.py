@@ -25,6 +25,7 @@ from cvmatte_core.errors import CvmatteError, ImageError
 from cvmatte_core.folders import DONE, FAILED, FolderBatch
 from cvmatte_core.matting import Matter
 from cvmatte_core.models.catalogue import ModelEntry
+from cvmatte_core.pipeline import Pipeline
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import LANGUAGES, Texts
 from cvmatte_core.worker.client import WorkerClient
@@ -218,7 +219,7 @@ def test_a_folder_of_all_of_them_is_cut_out_to_its_end(tmp_path: Path, monkeypat
                 wanted[f"{number}/{path.name}"] = case
     before = {path: digest_of(path) for path in folder.rglob("*")}
     with FolderBatch(folder, TINY, tmp_path / "out", recursive=True) as batch:
-        entries = list(batch.run(batch.scan(), Matter(), threading.Event()))
+        entries = list(batch.run(batch.scan(), Pipeline(Matter()), threading.Event()))
         archive = batch.write_archive(threading.Event())
         batch.write_reports(Texts("en"), 1.0)
     assert archive is not None
