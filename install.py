@@ -254,7 +254,7 @@ def fetch_model(entry: ModelEntry) -> None:
 
 def show_progress(_stage: str, done: int, total: int) -> None:
     if total > 1 and sys.stdout.isatty():
-        text = say("megabytes_of", done=megabytes(done), total=megabytes(total))
+        text = say("models.fetched", done=megabytes(done), total=megabytes(total))
         print(f"{text} ", end="\n" if done >= total else "\r", flush=True)
 
 

@@ -62,7 +62,7 @@ class ProgressLine:
         if now == self._told and done < total:
             return
         self._told = now
-        line = self._texts("megabytes_of", done=megabytes(done), total=megabytes(total))
+        line = self._texts("models.fetched", done=megabytes(done), total=megabytes(total))
         print(
             f"\r{line}  " if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
         )

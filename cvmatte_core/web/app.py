@@ -227,7 +227,7 @@ def _add_information(app: FastAPI) -> None:
         """The page's texts in a language, and the limits that it keeps to."""
         options, texts = _server(request).options, texts_for(request)
         limits = {"upload_bytes": options.upload_bytes, "batch_bytes": options.batch_bytes, "files": options.files}
-        said = {**texts.starting("web."), **texts.starting("megabytes_of")}
+        said = {**texts.starting("web."), **texts.starting("models.fetched")}
         return {"language": texts.language, "texts": said, "limits": limits}
 
     @app.get("/controls", responses=_refusals())

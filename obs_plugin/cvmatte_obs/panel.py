@@ -247,7 +247,7 @@ class Panel:
             done, total = install.progress.get("done", 0), install.progress.get("total", 1)
             lines.append(texts("panel.model.installing", model=self._installing))
             if total > 1:
-                lines.append(texts("megabytes_of", done=megabytes(done), total=megabytes(total)))
+                lines.append(texts("models.fetched", done=megabytes(done), total=megabytes(total)))
         return [*lines, self._error_of(install)]
 
     def _folder_state(self) -> str:

@@ -615,7 +615,7 @@ async function install(model, button) {
 function drawFetched(done, total) {
   const [bar, line] = at("model-fetched").children;
   bar.value = done / total;
-  line.textContent = text("megabytes_of", { done: megabytes(done), total: megabytes(total) });
+  line.textContent = text("models.fetched", { done: megabytes(done), total: megabytes(total) });
   at("model-fetched").hidden = false;
 }
 
