@@ -170,8 +170,8 @@ class Environment:
         self.there: set[str] = set()
         self.missing: set[str] = set()  # groups that can't be had
         monkeypatch.setattr(installer, "environment_works", lambda folder: folder.exists())
-        monkeypatch.setattr(installer, "make_environment", lambda folder: folder.mkdir())
-        monkeypatch.setattr(installer, "runtimes_in", lambda folder: set(self.there))
+        monkeypatch.setattr(installer, "make_environment", lambda folder: self.there.clear())
+        monkeypatch.setattr(installer, "packages_in", lambda folder: dict.fromkeys(self.there, "1"))
         monkeypatch.setattr(installer, "pip", self._pip)
         monkeypatch.setattr(devices, "devices_here", lambda: devices.DEVICES)
 
