@@ -66,8 +66,9 @@ RUNTIME_GROUPS = {
     "onnxruntime-directml": "onnx-directml",
     "onnxruntime-openvino": "onnx-openvino",
 }
-# What a dependency group takes on the disk, in bytes, as far as that is much.
-ROOM = {"worker": 450_000_000, "modelscope": 3_000_000_000}
+# What a dependency group takes on the disk while it is installed, in bytes, as far as that is much.
+ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
+FULL = 20_000_000  # bytes free on a disk that took no more
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
 OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
@@ -368,24 +369,27 @@ def run_in(folder: Path, *arguments: str) -> None:
     else what the program said of it is printed before.
     """
     command = [str(python_of(folder)), *arguments]
-    # It inherits the lock. What it says comes at its end: with the network down that is a warning for each attempt.
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        close_fds=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    # On the environment's own disk: the system's may be small for them, which pip takes for the network's fault.
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as temporary:
+        environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)}
+        done = run_to_its_end(command, environment)
+        full = shutil.disk_usage(folder).free < FULL
     if done.returncode == 0:
         return
-    if DISK_FULL.search(done.stdout):
-        raise Refused(say("install.disk_full_while", folder=folder.parent, temporary=tempfile.gettempdir()))
+    if full or DISK_FULL.search(done.stdout):
+        raise Refused(say("install.disk_full", folder=folder))
     if UNREACHABLE.search(done.stdout):
         raise Refused(say("install.offline"))
     print(re.sub(r"Traceback \(most recent call last\):\n(?:\s.*\n)*", "", done.stdout), file=sys.stderr)
     raise Refused(say("install.pip_failed"))
+
+
+def run_to_its_end(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What it says comes at its end: pip with the network down says a warning at each attempt. It inherits the lock."""
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, close_fds=False, text=True, errors="replace",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
 
 
 def fetch_model(entry: ModelEntry) -> None:
@@ -466,7 +470,7 @@ def run_check(environment: Path, check: list[str]) -> int:
 
 
 def register() -> int:
-    outcome = change_registration(registration.register)
+    outcome = change_registration(registration.register, "install.collection_unreadable")
     sandboxed = " / ".join(registration.sandboxed_obs())
     if outcome.changed or outcome.unchanged:
         print(say("install.registered"))
@@ -482,7 +486,7 @@ def register() -> int:
 
 
 def unregister() -> int:
-    if change_registration(registration.unregister).unreadable:
+    if change_registration(registration.unregister, "install.collection_left").unreadable:
         return 1
     print(say("install.unregistered", folder=ROOT, data=paths.data_folder()))
     return 0
@@ -493,12 +497,15 @@ def refuse_while_obs_runs() -> None:
         raise Refused(say("install.obs_running"))
 
 
-def change_registration(change: Callable[[Path], registration.Outcome]) -> registration.Outcome:
-    """Register or unregister, unless OBS runs, and name what was left alone. Raises Refused, CvmatteError."""
+def change_registration(change: Callable[[Path], registration.Outcome], unreadable: str) -> registration.Outcome:
+    """Register or unregister, unless OBS runs, and name what was left alone. Raises Refused, CvmatteError.
+
+    unreadable: the text for a file that was.
+    """
     refuse_while_obs_runs()
     outcome = change(paths.data_folder() / "registered.json")
     for path in outcome.unreadable:
-        print(say("install.collection_unreadable", path=path), file=sys.stderr)
+        print(say(unreadable, path=path), file=sys.stderr)
     return outcome
 
 

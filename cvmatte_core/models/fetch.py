@@ -36,7 +36,9 @@ _PIP_COPIES = 3  # of a wheel at a time: what pip downloads, what it caches, wha
 _LOG_CHARACTERS = 20_000  # of a process's errors, the last ones
 # What pip and its like say, in their errors
 DISK_FULL = re.compile("No space left|Disk quota exceeded|not enough space on the disk")
-UNREACHABLE = re.compile("connection broken by|Connection.*(refused|timed out|reset|aborted)|Read timed out")
+UNREACHABLE = re.compile(
+    "connection broken by|Connection.*(refused|timed out|reset|aborted)|Read timed out|incomplete-download"
+)
 
 
 def fetch(
