@@ -221,23 +221,24 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
     """Bring an environment to what is wanted. Raises Refused, OutputError, OSError.
 
     One that a former run was changing when it broke off is made anew: its packages may be in pieces, pip among them.
-    What fails here leaves the packages as they were where pip changed none, and no half of a new environment.
+    What fails here leaves the packages as they were where pip changed none, and no half of a new environment. Until all
+    is done the stamp has the groups and the device of before: the same command finishes, another isn't bound by them.
     """
     before = read_stamp(folder)
     broke_off = stamp_file(folder).exists() and not before.requirements
     new = broke_off or not environment_works(folder)
     if new:
-        clear(folder, wanted)
+        clear(folder, before)
     ensure_room(folder, set(wanted.groups) - set(() if new else before.groups))
     if new:
         make_environment(folder)
     former = packages_in(folder)
-    write_stamp(folder, wanted.unfinished)
+    write_stamp(folder, before.unfinished)
     try:
         wanted_or_plain = install_packages_of(folder, wanted)
     except Refused:
         if new:
-            clear(folder, read_stamp(folder))
+            clear(folder, before)
         elif packages_in(folder) == former:
             write_stamp(folder, before)
         raise
@@ -255,10 +256,7 @@ def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
     pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
     pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
     present = runtimes_in(folder)
-    if present - {wanted.runtime}:
-        # Whichever are there: of two, the one that is removed would take the other's files along. And should this be
-        # interrupted, the next run comes to an end without the device.
-        write_stamp(folder, replace(wanted.unfinished, device=devices.AUTO))
+    if present - {wanted.runtime}:  # whichever are there: of two, the one that goes would take the other's files along
         pip(folder, "uninstall", "--quiet", "--yes", *sorted(present))
     try:
         pip(folder, "install", "--quiet", f"--group={RUNTIME_GROUPS[wanted.runtime]}")
@@ -326,7 +324,7 @@ def ensure_room(folder: Path, groups: set[str]) -> None:
 
 
 def clear(folder: Path, stamp: Stamp) -> None:
-    """Remove an environment, all but the stamp, which remembers what was chosen. Raises Refused, OutputError."""
+    """Remove an environment, all but the stamp, which remembers what it was to have. Raises Refused, OutputError."""
     try:
         if folder.is_symlink():  # what it names is somebody else's
             folder.unlink()
@@ -355,7 +353,7 @@ def make_environment(folder: Path) -> None:
             raise Refused(say("install.no_environment", folder=folder, reason=error)) from error
         run_in(folder, "-I", "-m", "ensurepip", "--upgrade", "--default-pip")
     except (Refused, CvmatteError):
-        clear(folder, read_stamp(folder))
+        clear(folder, read_stamp(folder))  # no half of one
         raise
 
 

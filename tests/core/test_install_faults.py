@@ -371,8 +371,9 @@ def test_a_new_environment_that_fails_leaves_no_half(environment: Environment) -
         installer.set_up({"worker"}, environment.folder, devices.CPU)
     assert environment.names() == {"cvmatte-installed.json"}
     environment.fault = None
-    installer.set_up({"worker"}, environment.folder)
-    assert installer.read_stamp(environment.folder).device == devices.CPU  # what was chosen is remembered
+    installer.set_up({"worker"}, environment.folder, devices.CPU)
+    assert installer.read_stamp(environment.folder).device == devices.CPU
+    assert environment.made == 2
     assert not environment.folder.with_name("environment.lock").exists()
 
 
@@ -398,7 +399,21 @@ def test_an_update_that_was_interrupted_is_begun_in_a_new_environment(environmen
     installer.set_up({"worker"}, environment.folder)
     assert environment.made == 2
     assert "half" not in environment.names()
-    assert installer.read_stamp(environment.folder).groups == ("demo", "web", "worker")
+    assert installer.read_stamp(environment.folder).groups == ("web", "worker")  # as it was before
+
+
+def test_modelscope_that_fails_half_way_binds_no_later_run(environment: Environment) -> None:
+    installer.set_up({"worker"}, environment.folder)
+    environment.fault = installer.Refused("full")
+    packages = installer.packages_in
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(installer, "packages_in", lambda folder: {**packages(folder), str(time.monotonic_ns()): "1"})
+        with pytest.raises(installer.Refused):
+            installer.set_up({"worker", "modelscope"}, environment.folder)
+    environment.fault = None
+    installer.set_up({"worker"}, environment.folder)
+    assert installer.read_stamp(environment.folder).groups == ("worker",)
+    assert environment.made == 2
 
 
 def test_a_disk_without_room_is_noticed_before_anything_is_fetched(
