@@ -227,10 +227,9 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
     before = read_stamp(folder)
     broke_off = stamp_file(folder).exists() and not before.requirements
     new = broke_off or not environment_works(folder)
+    ensure_room(folder, set(wanted.groups) - set(() if new else before.groups), size_of(folder) if new else 0)
     if new:
         clear(folder, before)
-    ensure_room(folder, set(wanted.groups) - set(() if new else before.groups))
-    if new:
         make_environment(folder)
     former = packages_in(folder)
     write_stamp(folder, before.unfinished)
@@ -316,11 +315,16 @@ def environment_works(folder: Path) -> bool:
         return False
 
 
-def ensure_room(folder: Path, groups: set[str]) -> None:
-    """Raise Refused unless dependency groups fit on the environment's disk."""
+def ensure_room(folder: Path, groups: set[str], freed: int) -> None:
+    """Raise Refused unless dependency groups fit on the environment's disk, once that many bytes there are freed."""
     needed = sum(ROOM.get(group, 0) for group in groups)
-    if needed and shutil.disk_usage(folder.parent).free < needed:
+    if needed and shutil.disk_usage(folder.parent).free + freed < needed:
         raise Refused(say("install.no_room", megabytes=needed // 1_000_000, folder=folder.parent))
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of an environment; none of one that is a link, which will only be unlinked."""
+    return 0 if folder.is_symlink() else sum(path.lstat().st_size for path in folder.rglob("*"))
 
 
 def clear(folder: Path, stamp: Stamp) -> None:

@@ -426,6 +426,11 @@ def test_a_disk_without_room_is_noticed_before_anything_is_fetched(
     assert str(refused.value) == installer.say("install.no_room", megabytes=600, folder=environment.folder.parent)
     assert environment.made == 0
     assert environment.packages == {}
+    assert not environment.folder.exists()
+    environment.folder.mkdir()
+    (environment.folder / "broken").write_bytes(b"1")  # it goes, which makes just enough room
+    installer.set_up({"worker"}, environment.folder)
+    assert environment.made == 1
 
 
 def test_an_environment_that_is_a_link_is_replaced_and_not_emptied(tmp_path: Path, environment: Environment) -> None:
