@@ -9,26 +9,32 @@ python3 install.py --uninstall  take the registration back
 --modelscope adds CV-UNet and what it runs on; --device NAME chooses what networks run on.
 """
 
-from __future__ import annotations
-
 import sys
 
 if sys.version_info < (3, 10):  # before anything that an older Python would stumble over
-    sys.exit("CVMatte needs Python 3.10 or newer: install it from python.org, then run this again with it.")
+    try:
+        from cvmatte_core.texts import system_texts
+
+        sys.exit(system_texts()("install.old_python"))
+    except SyntaxError:  # before 3.7
+        sys.exit("CVMatte needs Python 3.10 or newer: install it from python.org, then run this again with it.")
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import tempfile
 import venv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
@@ -38,7 +44,8 @@ import registration
 from cvmatte_core import devices, files, paths
 from cvmatte_core.errors import CvmatteError
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, verify
-from cvmatte_core.models.fetch import fetch
+from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
+from cvmatte_core.models.lock import locked
 from cvmatte_core.paths import ENVIRONMENT, installed_python, python_of
 from cvmatte_core.texts import megabytes, system_texts
 
@@ -59,10 +66,15 @@ RUNTIME_GROUPS = {
     "onnxruntime-directml": "onnx-directml",
     "onnxruntime-openvino": "onnx-openvino",
 }
+# What a dependency group takes on the disk while it is installed, in bytes, as far as that is much.
+ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
+FULL = 20_000_000  # bytes free on a disk that took no more
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
 OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
 TEST_PROGRAMS = {"chromium": "chromium", "gdb": "gdb"}  # for the page; gdb tells what a frozen OBS waits for
+
+INTERRUPTED = 130  # the exit code
 
 say = system_texts()
 
@@ -84,9 +96,14 @@ def main() -> int:
     chosen, pytest_arguments = parser.parse_known_args()
     if pytest_arguments and not chosen.test:
         parser.error(say("install.unknown", argument=pytest_arguments[0]))
+    for stream in (sys.stdout, sys.stderr):  # one that goes into a file may lack letters
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         if chosen.uninstall:
             return unregister()
+        if not chosen.demo and not chosen.test:
+            refuse_while_obs_runs()  # rather than after minutes
         group = "test" if chosen.test else "demo" if chosen.demo else "worker"
         set_up({"worker", "web", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
         fetch_model(DEFAULT_MODEL)
@@ -102,11 +119,18 @@ def main() -> int:
         complain(error)
     except KeyboardInterrupt:
         print(say("install.interrupted"), file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        print(say("install.failed", reason=error), file=sys.stderr)
     return 1
 
 
 def complain(error: Refused | CvmatteError) -> None:
-    print(error.sentence(say) if isinstance(error, CvmatteError) else error, file=sys.stderr)
+    if isinstance(error, CvmatteError):
+        full = error.key == "disk_full"  # that sentence of the errors is for portraits
+        print(say("install.disk_full", **error.values) if full else error.sentence(say), file=sys.stderr)
+    else:
+        print(error, file=sys.stderr)
 
 
 def add_modelscope() -> bool:
@@ -127,8 +151,8 @@ def add_modelscope() -> bool:
 class Stamp:
     """What an environment was set up with: kept in it as a file.
 
-    requirements: the digest of pyproject.toml then. groups: its dependency groups, ONNX Runtime's aside. device: what
-    the person chose networks to run on.
+    requirements: the digest of pyproject.toml then; empty as long as packages are being changed. groups: its dependency
+    groups, ONNX Runtime's aside. device: what the person chose networks to run on.
     """
 
     requirements: str = ""
@@ -140,12 +164,26 @@ class Stamp:
         """The distribution of ONNX Runtime."""
         return RUNTIMES.get(self.device, PLAIN_RUNTIME)
 
+    @property
+    def unfinished(self) -> "Stamp":
+        return replace(self, requirements="")
+
 
 def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> None:
     """An environment in `folder` with dependency groups of pyproject.toml in it, beside those that it has already.
 
-    device: of devices.DEVICES; without one, what was chosen last. Raises Refused.
+    device: of devices.DEVICES; without one, what was chosen last. Raises Refused, OutputError, OSError.
     """
+    if is_set_up(folder, wanted_stamp(groups, folder, device)):
+        return
+    with set_up_alone(folder):
+        wanted = wanted_stamp(groups, folder, device)  # another process may just have changed it
+        if not is_set_up(folder, wanted):
+            change_environment(folder, wanted)
+
+
+def wanted_stamp(groups: set[str], folder: Path, device: str) -> Stamp:
+    """What `set_up` is to bring the environment to. Raises Refused."""
     before = read_stamp(folder)
     requirements = (ROOT / "pyproject.toml").read_bytes()
     there_are = set(re.findall(r"^([\w-]+) = \[", requirements.decode("utf-8"), re.MULTILINE))
@@ -158,42 +196,95 @@ def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> No
     if wanted.device not in possible:
         choices = ", ".join(possible)
         raise Refused(say("install.device_elsewhere", device=say(f"device.{wanted.device}"), devices=choices))
-    new = not environment_works(folder)
-    if new:
-        make_environment(folder)
-    if new or wanted != before:
-        print(say("install.packages"), flush=True)
-        pip(folder, "install", "--quiet", "--upgrade", "pip>=25.1")  # the first that reads dependency groups
-        pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
-        install_runtime(folder, wanted)
-        write_stamp(folder, wanted)
+    return wanted
 
 
-def install_runtime(folder: Path, wanted: Stamp) -> None:
-    """The distribution of ONNX Runtime for the wanted device. Raises Refused; where it can't be had, the plain one is
-    in its place.
+def is_set_up(folder: Path, wanted: Stamp) -> bool:
+    return read_stamp(folder) == wanted and environment_works(folder)
+
+
+@contextlib.contextmanager
+def set_up_alone(folder: Path) -> Iterator[None]:
+    """Hold off every other set-up of an environment. Raises OutputError."""
+    told: list[str] = []
+
+    def tell() -> None:
+        if not told:
+            told.append(say("install.waiting"))
+            print(told[0], flush=True)
+
+    with locked(folder.with_name(f"{folder.name}.lock"), tell) as lock:
+        os.set_inheritable(lock.fileno(), True)  # if this process is killed, its pip may live on, and keeps the lock
+        yield
+
+
+def change_environment(folder: Path, wanted: Stamp) -> None:
+    """Bring an environment to what is wanted. Raises Refused, OutputError, OSError.
+
+    One that a former run was changing when it broke off is made anew: its packages may be in pieces, pip among them.
+    What fails here leaves the packages as they were where pip changed none, and no half of a new environment. Until all
+    is done the stamp has the groups and the device of before: the same command finishes, another isn't bound by them.
     """
+    before = read_stamp(folder)
+    broke_off = stamp_file(folder).exists() and not before.requirements
+    new = broke_off or not environment_works(folder)
+    ensure_room(folder, set(wanted.groups) - set(() if new else before.groups), size_of(folder) if new else 0)
+    if new:
+        clear(folder, before)
+        make_environment(folder)
+    former = packages_in(folder)
+    write_stamp(folder, before.unfinished)
+    try:
+        wanted_or_plain = install_packages_of(folder, wanted)
+    except Refused:
+        if new:
+            clear(folder, before)
+        elif packages_in(folder) == former:
+            write_stamp(folder, before)
+        raise
+    write_stamp(folder, wanted_or_plain)
+    if wanted_or_plain != wanted:
+        raise Refused(say("install.device_failed", device=say(f"device.{wanted.device}")))
+
+
+def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
+    """The packages that an environment is to have. Raises Refused.
+
+    Returns the stamp for it: where the device's ONNX Runtime can't be had, that of the plain one, which is there.
+    """
+    print(say("install.packages"), flush=True)
+    pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
+    pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
     present = runtimes_in(folder)
-    if present - {wanted.runtime}:
-        # Whichever are there: of two, the one that is removed would take the other's files along. And should this be
-        # interrupted, the next run finishes it.
-        write_stamp(folder, replace(wanted, requirements="", device=devices.AUTO))
+    if present - {wanted.runtime}:  # whichever are there: of two, the one that goes would take the other's files along
         pip(folder, "uninstall", "--quiet", "--yes", *sorted(present))
     try:
         pip(folder, "install", "--quiet", f"--group={RUNTIME_GROUPS[wanted.runtime]}")
     except Refused as refused:
         if wanted.runtime == PLAIN_RUNTIME or runtimes_in(folder):
             raise
+        complain(refused)
         pip(folder, "install", "--quiet", f"--group={RUNTIME_GROUPS[PLAIN_RUNTIME]}")
-        write_stamp(folder, replace(wanted, device=devices.AUTO))
-        raise Refused(say("install.device_failed", device=say(f"device.{wanted.device}"))) from refused
+        return replace(wanted, device=devices.AUTO)
+    return wanted
+
+
+def packages_in(folder: Path) -> dict[str, str]:
+    """The version of each distribution that an environment has."""
+    program = (
+        "import json; from importlib import metadata\n"
+        "print(json.dumps({str(found.metadata['Name']): found.version for found in metadata.distributions()}))"
+    )
+    found = subprocess.run([python_of(folder), "-c", program], capture_output=True, text=True).stdout
+    try:
+        return dict(json.loads(found))
+    except ValueError:
+        return {}
 
 
 def runtimes_in(folder: Path) -> set[str]:
     """The distributions of ONNX Runtime that an environment has."""
-    program = "from importlib import metadata; print(*(found.metadata['Name'] for found in metadata.distributions()))"
-    found = subprocess.run([python_of(folder), "-c", program], capture_output=True, text=True).stdout
-    return set(found.split()) & set(RUNTIME_GROUPS)
+    return set(packages_in(folder)) & set(RUNTIME_GROUPS)
 
 
 def stamp_file(folder: Path) -> Path:
@@ -212,35 +303,96 @@ def read_stamp(folder: Path) -> Stamp:
 
 
 def write_stamp(folder: Path, stamp: Stamp) -> None:
+    """Raises OutputError."""
     with files.atomic_write(stamp_file(folder)) as file:
         file.write(json.dumps(asdict(stamp)).encode())
 
 
 def environment_works(folder: Path) -> bool:
-    """Whether the environment is there, whole, and made by a Python that still exists."""
-    python = python_of(folder)
-    if not python.exists():
-        return False
-    tried = subprocess.run([python, "-c", "import pip"], capture_output=True)
-    return tried.returncode == 0
-
-
-def make_environment(folder: Path) -> None:
-    if importlib.util.find_spec("ensurepip") is None:  # Debian and Ubuntu keep it in a package of its own
-        install_packages([f"python{sys.version_info.major}.{sys.version_info.minor}-venv"])
-    print(say("install.environment", folder=folder), flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Whether the environment is there, and made by a Python that still exists."""
     try:
-        venv.EnvBuilder(with_pip=True, symlinks=sys.platform != "win32").create(folder)
-    except (OSError, subprocess.CalledProcessError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        return subprocess.run([python_of(folder), "-c", "import pip"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def ensure_room(folder: Path, groups: set[str], freed: int) -> None:
+    """Raise Refused unless dependency groups fit on the environment's disk, once that many bytes there are freed."""
+    needed = sum(ROOM.get(group, 0) for group in groups)
+    if needed and shutil.disk_usage(folder.parent).free + freed < needed:
+        raise Refused(say("install.no_room", megabytes=needed // 1_000_000, folder=folder.parent))
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of an environment; none of one that is a link, which will only be unlinked."""
+    return 0 if folder.is_symlink() else sum(path.lstat().st_size for path in folder.rglob("*"))
+
+
+def clear(folder: Path, stamp: Stamp) -> None:
+    """Remove an environment, all but the stamp, which remembers what it was to have. Raises Refused, OutputError."""
+    try:
+        if folder.is_symlink():  # what it names is somebody else's
+            folder.unlink()
+        if not stamp_file(folder).exists() or read_stamp(folder) != stamp.unfinished:  # the disk may be full
+            write_stamp(folder, stamp.unfinished)
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry != stamp_file(folder):
+                entry.unlink()
+    except OSError as error:
         raise Refused(say("install.no_environment", folder=folder, reason=error)) from error
 
 
+def make_environment(folder: Path) -> None:
+    """An environment with pip in an empty folder. Raises Refused, OutputError."""
+    if importlib.util.find_spec("ensurepip") is None:  # Debian and Ubuntu keep it in a package of its own
+        install_packages([f"python{sys.version_info.major}.{sys.version_info.minor}-venv"])
+    print(say("install.environment", folder=folder), flush=True)
+    try:
+        try:
+            venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
+        except OSError as error:
+            if error.errno in files.DISK_FULL:
+                raise files.output_error(error, folder.parent) from error
+            raise Refused(say("install.no_environment", folder=folder, reason=error)) from error
+        run_in(folder, "-I", "-m", "ensurepip", "--upgrade", "--default-pip")
+    except (Refused, CvmatteError):
+        clear(folder, read_stamp(folder))  # no half of one
+        raise
+
+
 def pip(folder: Path, *arguments: str) -> None:
-    command = [str(python_of(folder)), "-m", "pip", "--disable-pip-version-check", *arguments]
-    if subprocess.run(command, cwd=ROOT).returncode:
-        raise Refused(say("install.pip_failed"))
+    """Raises Refused."""
+    run_in(folder, "-m", "pip", "--disable-pip-version-check", *arguments)
+
+
+def run_in(folder: Path, *arguments: str) -> None:
+    """Run an environment's Python. Raises Refused: in its own sentence where a full disk or the network is to blame;
+    else what the program said of it is printed before.
+    """
+    command = [str(python_of(folder)), *arguments]
+    # On the environment's own disk: the system's may be small for them, which pip takes for the network's fault.
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as temporary:
+        environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)}
+        done = run_to_its_end(command, environment)
+        full = shutil.disk_usage(folder).free < FULL
+    if done.returncode == 0:
+        return
+    if full or DISK_FULL.search(done.stdout):
+        raise Refused(say("install.disk_full", folder=folder))
+    if UNREACHABLE.search(done.stdout):
+        raise Refused(say("install.offline"))
+    print(re.sub(r"Traceback \(most recent call last\):\n(?:\s.*\n)*", "", done.stdout), file=sys.stderr)
+    raise Refused(say("install.pip_failed"))
+
+
+def run_to_its_end(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What it says comes at its end: pip with the network down says a warning at each attempt. It inherits the lock."""
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, close_fds=False, text=True, errors="replace",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
 
 
 def fetch_model(entry: ModelEntry) -> None:
@@ -321,29 +473,42 @@ def run_check(environment: Path, check: list[str]) -> int:
 
 
 def register() -> int:
-    outcome = change_registration(registration.register)
+    outcome = change_registration(registration.register, "install.collection_unreadable")
+    sandboxed = " / ".join(registration.sandboxed_obs())
     if outcome.changed or outcome.unchanged:
         print(say("install.registered"))
-    else:
+    elif sandboxed and not registration.obs_of_the_system():
+        raise Refused(say("install.sandboxed", sandbox=sandboxed))
+    elif not outcome.unreadable:
         print(say("install.add_by_hand", script=registration.SCRIPT))
+    if sandboxed:
+        print(say("install.sandboxed_too", sandbox=sandboxed))
     if platform.system() in ("Windows", "Darwin"):
         print(say("install.python_path", folder=sys.base_prefix))
-    return 0
+    return 1 if outcome.unreadable else 0
 
 
 def unregister() -> int:
-    change_registration(registration.unregister)
+    if change_registration(registration.unregister, "install.collection_left").unreadable:
+        return 1
     print(say("install.unregistered", folder=ROOT, data=paths.data_folder()))
     return 0
 
 
-def change_registration(change: Callable[[Path], registration.Outcome]) -> registration.Outcome:
-    """Register or unregister, unless OBS runs, and name what was left alone. Raises Refused, CvmatteError."""
+def refuse_while_obs_runs() -> None:
     if registration.obs_is_running():
         raise Refused(say("install.obs_running"))
+
+
+def change_registration(change: Callable[[Path], registration.Outcome], unreadable: str) -> registration.Outcome:
+    """Register or unregister, unless OBS runs, and name what was left alone. Raises Refused, CvmatteError.
+
+    unreadable: the text for a file that was.
+    """
+    refuse_while_obs_runs()
     outcome = change(paths.data_folder() / "registered.json")
     for path in outcome.unreadable:
-        print(say("install.collection_unreadable", path=path), file=sys.stderr)
+        print(say(unreadable, path=path), file=sys.stderr)
     return outcome
 
 

@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, Iterator
 
 from .errors import OutputError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
@@ -46,7 +47,7 @@ def _created(path: Path) -> BinaryIO:
 
 def output_error(error: OSError, folder: Path) -> OutputError:
     """What to tell the person of a write into a folder that failed."""
-    key = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "cannot_write"
+    key = "disk_full" if error.errno in DISK_FULL else "cannot_write"
     return OutputError(key, folder=str(folder))
 
 

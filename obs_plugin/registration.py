@@ -1,13 +1,16 @@
 """Entering the script into a person's OBS, and taking exactly that back. Standard library only: install.py runs it.
 
 OBS keeps its scripts in each scene collection's JSON, and reads them only when it starts. What is changed here is
-written down in a record, so that uninstalling never touches what the person did.
+written down in a record before, so that uninstalling finds it, however registering ended, and never touches what the
+person did.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core import files, paths
+from cvmatte_core import files, paths, sandbox
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 _SCRIPTS_TOOL = "scripts-tool"
@@ -32,16 +35,30 @@ class Outcome:
 
 
 def configuration_folders() -> list[Path]:
-    """OBS's configuration folders that exist on this machine."""
+    """The configuration folders on this machine of OBSs that the script works in."""
     home = Path.home()
     candidates = [
         Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "obs-studio",
-        home / ".var" / "app" / "com.obsproject.Studio" / "config" / "obs-studio",
         home / "Library" / "Application Support" / "obs-studio",
     ]
     if os.environ.get("APPDATA"):
         candidates.append(Path(os.environ["APPDATA"]) / "obs-studio")
-    return [folder for folder in candidates if (folder / "basic" / "scenes").is_dir()]
+    return [folder for folder in candidates if _has_collections(folder)]
+
+
+def sandboxed_obs() -> list[str]:
+    """The sandboxes that this person has had an OBS in, where the script doesn't work: see sandbox.py."""
+    return [name for name, folder in sandbox.CONFIGURATIONS.items() if _has_collections(Path.home() / folder)]
+
+
+def obs_of_the_system() -> bool:
+    """Whether there is an OBS outside a sandbox, which may never have been started."""
+    found = shutil.which("obs")
+    return found is not None and not found.startswith("/snap/")
+
+
+def _has_collections(folder: Path) -> bool:
+    return os.path.isdir(folder / "basic" / "scenes")  # noqa: PTH112 (Path's own raises where it may not look)
 
 
 def obs_is_running() -> bool:
@@ -68,6 +85,7 @@ def register(record: Path) -> Outcome:
     outcome = Outcome()
     done = _read_record(record)
     for folder in configuration_folders():
+        files.remove_stale(folder / "basic" / "scenes")
         for collection in _collections(folder):
             content = _read_collection(collection)
             if content is None:
@@ -78,9 +96,9 @@ def register(record: Path) -> Outcome:
                 outcome.unchanged.append(collection)
                 continue
             scripts.append({"path": SCRIPT.as_posix(), "settings": {}})
-            _replace(collection, json.dumps(content, indent=4, ensure_ascii=False))
             done["collections"] = sorted({*done["collections"], str(collection)})
             _write_record(record, done)
+            _replace(collection, _encoded(content))
             outcome.changed.append(collection)
         if sys.platform in ("win32", "darwin"):
             _name_python(folder, record, done)
@@ -93,7 +111,7 @@ def unregister(record: Path) -> Outcome:
     done = _read_record(record)
     for name in done["collections"]:
         collection = Path(name)
-        if not collection.exists():
+        if not os.path.exists(collection):  # noqa: PTH110 (as above)
             continue
         content = _read_collection(collection)
         if content is None:
@@ -105,15 +123,21 @@ def unregister(record: Path) -> Outcome:
             outcome.unchanged.append(collection)
             continue
         content["modules"][_SCRIPTS_TOOL] = kept
-        _replace(collection, json.dumps(content, indent=4, ensure_ascii=False))
+        _replace(collection, _encoded(content))
         outcome.changed.append(collection)
     for name, line in done["python"].items():
         settings = Path(name)
-        if settings.exists():
-            text = settings.read_text(encoding="utf-8-sig")
-            _replace(settings, text.replace(line + "\n", "", 1), bom=True)
+        if os.path.exists(settings):  # noqa: PTH110 (as above)
+            text = _read_settings(settings)
+            if text is None:
+                outcome.unreadable.append(settings)
+            elif line + "\n" in text:
+                _replace(settings, text.replace(line + "\n", "", 1).encode(), bom=True)
     if not outcome.unreadable:
-        record.unlink(missing_ok=True)
+        try:
+            record.unlink(missing_ok=True)
+        except OSError as error:
+            raise files.output_error(error, record.parent) from error
     return outcome
 
 
@@ -124,12 +148,25 @@ def _collections(folder: Path) -> list[Path]:
 def _read_collection(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        _encoded(content)  # Python reads numbers and characters that JSON hasn't got
+    except (OSError, ValueError, RecursionError):
         return None
     modules = content.get("modules", {}) if isinstance(content, dict) else None
     if not isinstance(modules, dict) or not isinstance(modules.get(_SCRIPTS_TOOL, []), list):
         return None
     return content
+
+
+def _encoded(content: dict[str, Any]) -> bytes:
+    """Raises ValueError."""
+    return json.dumps(content, indent=4, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _read_settings(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return None
 
 
 def _is_ours(script: Any) -> bool:
@@ -148,8 +185,8 @@ def _name_python(folder: Path, record: Path, done: dict[str, Any]) -> None:
         settings = folder / "global.ini"
     if not settings.exists():
         return
-    text = settings.read_text(encoding="utf-8-sig")
-    if "Path64bit=" in text:
+    text = _read_settings(settings)
+    if text is None or "Path64bit=" in text:
         return
     line = f"Path64bit={Path(sys.base_prefix).as_posix()}"
     if "[Python]\n" in text:
@@ -157,20 +194,24 @@ def _name_python(folder: Path, record: Path, done: dict[str, Any]) -> None:
     else:
         line = f"\n[Python]\n{line}"
         text = text.rstrip("\n") + f"\n{line}\n"
-    _replace(settings, text, bom=True)
     done["python"][str(settings)] = line
     _write_record(record, done)
+    _replace(settings, text.encode(), bom=True)
 
 
-def _replace(path: Path, text: str, bom: bool = False) -> None:
-    """Write a file of OBS's anew, atomically, with its former content kept beside it."""
+def _replace(path: Path, content: bytes, bom: bool = False) -> None:
+    """Write a file of OBS's anew, atomically, with its former content kept beside it, both as private as it was.
+
+    bom: with a byte order mark if it had one. Raises OutputError.
+    """
+    path = path.resolve()  # a link stays one
     former = path.read_bytes()
     backup = path.with_name(f"{path.name}.before-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")
-    with files.atomic_write(backup) as file:
-        file.write(former)
-    had_bom = bom and former.startswith(b"\xef\xbb\xbf")
-    with files.atomic_write(path) as file:
-        file.write(text.encode("utf-8-sig" if had_bom else "utf-8"))
+    had_bom = bom and former.startswith(codecs.BOM_UTF8)
+    for target, written in ((backup, former), (path, codecs.BOM_UTF8 + content if had_bom else content)):
+        with files.atomic_write(target) as file:
+            shutil.copymode(path, file.name)
+            file.write(written)
 
 
 def _read_record(record: Path) -> dict[str, Any]:

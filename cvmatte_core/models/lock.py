@@ -15,15 +15,15 @@ _LOOK_SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock file at `path` against every other process and thread; afterwards the file is gone.
+def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
+    """Hold the lock file at `path` against every other process and thread; afterwards the file is gone. Yields it.
 
     tick() is called again and again as long as another has it; what it raises ends the wait. Raises OutputError where
     the file can't be made.
     """
     file = _acquire(path, tick)
     try:
-        yield
+        yield file
     finally:
         if sys.platform != "win32":  # before it is let go, so that it isn't another's yet
             _remove(path)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from .. import paths
+from .. import paths, sandbox
 from ..errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
 
@@ -62,6 +62,7 @@ class WorkerClient:
     that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
 
     errors: the last sentences, in English, that jobs failed or were retried with, oldest first; for a diagnosis.
+    refusal: why no worker can be started here at all, which fails every job; None where it can.
     environment: what a worker's environment says beside this process's own, from its next start on.
     """
 
@@ -92,6 +93,7 @@ class WorkerClient:
         self.state = STOPPED
         self.environment: dict[str, str] = {}
         self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
+        self.refusal = None if command else refusal()
         self._thread.start()
 
     # Called from any thread
@@ -276,6 +278,9 @@ class WorkerClient:
             self._start_process()
 
     def _start_process(self) -> None:
+        if self.refusal is not None:
+            self._give_up(self.refusal)
+            return
         self._set_state(STARTING)
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
         environment.update(self.environment, PYTHONUTF8="1")
@@ -378,3 +383,14 @@ class WorkerClient:
 def default_command() -> list[str]:
     """The worker in the project's own environment, blind to the host application's Python settings."""
     return [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.worker.server"]
+
+
+def refusal() -> WorkerError | None:
+    """Why the worker can't be started in this process's place, where that is so.
+
+    In a sandbox it can't, unless the person has made an environment in there and named it.
+    """
+    confined = sandbox.sandbox()
+    if not confined or os.environ.get("CVMATTE_PYTHON"):
+        return None
+    return WorkerError("worker_in_sandbox", sandbox=confined)

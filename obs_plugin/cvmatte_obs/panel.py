@@ -204,11 +204,12 @@ class Panel:
         texts, client = self._texts, self._session.client
         portraits = [texts("panel.portrait", name=name, state=state.text) for name, state in self._session.portraits()]
         installing = self._install.state == errands.RUNNING
+        refusal = client.refusal.sentence(texts) if client.refusal is not None else ""
         lines = {
-            "said": [self._said],
+            "said": [refusal, self._said],
             "portraits": portraits or [texts("panel.no_portraits")],
             "model_state": self._model_state(),
-            "worker_state": [texts(f"panel.worker.{client.state}")],
+            "worker_state": [refusal or texts(f"panel.worker.{client.state}")],
         }
         for name, shown in lines.items():
             self._show_text(properties, name, "<br>".join(html.escape(line) for line in shown if line))

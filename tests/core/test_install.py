@@ -16,26 +16,7 @@ from cvmatte_core import devices, paths
 from cvmatte_core.errors import ModelError
 from cvmatte_core.models.catalogue import ModelEntry
 
-COLLECTION = {
-    "name": "Mine",
-    "sources": [{"name": "场景"}],
-    "modules": {"scripts-tool": [{"path": "/mine.lua", "settings": {}}]},
-}
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A person's home folder with two scene collections of an OBS that doesn't run."""
-    scenes = tmp_path / ".config" / "obs-studio" / "basic" / "scenes"
-    scenes.mkdir(parents=True)
-    (scenes / "Mine.json").write_text(json.dumps(COLLECTION, ensure_ascii=False), encoding="utf-8")
-    (scenes / "Bare.json").write_text("{}", encoding="utf-8")
-    for name in ("XDG_CONFIG_HOME", "APPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("CVMATTE_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
-    return tmp_path
+from .conftest import COLLECTION
 
 
 def collections(home: Path) -> dict[str, str]:
@@ -74,16 +55,6 @@ def test_what_the_person_added_by_hand_stays_when_uninstalling(home: Path) -> No
     assert install().returncode == 0
     assert install("--uninstall").returncode == 0
     assert json.loads(collections(home)["Bare.json"]) == by_hand
-
-
-def test_a_damaged_scene_collection_is_left_as_it_is_and_named(home: Path) -> None:
-    damaged = home / ".config/obs-studio/basic/scenes/Damaged.json"
-    for text in ("{", "[]", '{"modules": 3}', '{"modules": {"scripts-tool": {}}}'):
-        damaged.write_text(text, encoding="utf-8")
-        done = install()
-        assert str(damaged) in done.stderr
-        assert damaged.read_text(encoding="utf-8") == text
-        assert registration.SCRIPT.as_posix() in scripts(home, "Mine.json")
 
 
 def test_without_an_obs_it_says_where_the_script_is(home: Path) -> None:
@@ -170,8 +141,8 @@ class Environment:
         self.there: set[str] = set()
         self.missing: set[str] = set()  # groups that can't be had
         monkeypatch.setattr(installer, "environment_works", lambda folder: folder.exists())
-        monkeypatch.setattr(installer, "make_environment", lambda folder: folder.mkdir())
-        monkeypatch.setattr(installer, "runtimes_in", lambda folder: set(self.there))
+        monkeypatch.setattr(installer, "make_environment", lambda folder: self.there.clear())
+        monkeypatch.setattr(installer, "packages_in", lambda folder: dict.fromkeys(self.there, "1"))
         monkeypatch.setattr(installer, "pip", self._pip)
         monkeypatch.setattr(devices, "devices_here", lambda: devices.DEVICES)
 

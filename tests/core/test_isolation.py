@@ -13,7 +13,7 @@ VERMIN = str(Path(sys.executable).with_name("vermin"))
 STANDARD_LIBRARY_ONLY = [
     *(
         paths.ROOT / "cvmatte_core" / name
-        for name in ("paths.py", "texts.py", "errors.py", "settings.py", "files.py", "devices.py")
+        for name in ("paths.py", "texts.py", "errors.py", "settings.py", "files.py", "devices.py", "sandbox.py")
     ),
     *(paths.ROOT / "cvmatte_core" / name for name in ("layer_store.py", "outputs.py", "presets.py")),
     *(paths.ROOT / "cvmatte_core" / "models" / f"{name}.py" for name in ("catalogue", "descriptions")),

@@ -307,3 +307,14 @@ def test_a_hanging_worker_is_restarted_from_the_panel(tmp_path: Path, photo: Pat
         time.sleep(1)
         studio.panel("restart")
         studio.wait_for_layer("portrait", expected_layer(photo, erosion=3))
+
+
+def test_in_a_sandbox_the_panel_and_a_portrait_say_that_it_can_not_work(tmp_path: Path, photo: Path) -> None:
+    """As far as OBS's environment goes: it isn't really in one."""
+    with open_studio(tmp_path, environment={"SNAP_NAME": "obs-studio"}) as studio:
+        sentence = "matting process, since its sandbox hides the system"
+        panel = studio.panel("refresh")
+        for line in ("said", "worker_state"):
+            assert sentence in panel[line]["description"]
+        studio.add("astronaut", photo)
+        studio.wait_for_state("astronaut", sentence, 20)
