@@ -62,9 +62,7 @@ def keys_in_the_code() -> set[str]:
     found |= {f"device.{device}" for device in DEVICES}
     found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
     return (
-        found
-        | {f"preset.{name}" for name in BUILT_IN}
-        | {"megabytes_of", "error.cancelled", "error.disk_full", "error.cannot_write"}
+        found | {f"preset.{name}" for name in BUILT_IN} | {"error.cancelled", "error.disk_full", "error.cannot_write"}
     )
 
 
