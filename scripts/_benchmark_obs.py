@@ -140,10 +140,12 @@ def frames(obs: ThrowawayObs, photos: list[Path]) -> None:
     """OBS's frames while nothing happens, while a slider is dragged, and while the worker has no rest."""
 
     def drag() -> None:
+        step = 0
         until = time.monotonic() + _SECONDS
         while time.monotonic() < until:
             for feather in (*range(50), *range(50, 0, -1)):
-                set_portrait(obs, feather=feather)
+                step += 1
+                set_portrait(obs, feather=feather, threshold=step % 200)  # no layer is asked for twice
                 time.sleep(1 / 30)
 
     def rematte() -> None:

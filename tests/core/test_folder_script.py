@@ -126,7 +126,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(folder: Path, tmp_path: Pa
     assert f"unchanged: {len(kept)}" in again.stdout
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ended_by_the_person_it_keeps_what_is_finished(folder: Path, tmp_path: Path, number: int) -> None:
     out = tmp_path / "out"
     process = start(folder, "-o", out, *SLOW)

@@ -101,7 +101,7 @@ def test_a_cluster_gives_what_this_computer_gives(
     assert "Done: 0, unchanged: 8, failed: 3" in again.stdout
 
 
-@pytest.mark.parametrize("what", ["all of it", "its raylet"])
+@pytest.mark.parametrize("what", ["all of it", pytest.param("its raylet", marks=pytest.mark.slow)])
 def test_a_node_that_dies_costs_no_photo(
     folder: Path, tmp_path: Path, cluster: RayCluster, second_node: Node, what: str
 ) -> None:
@@ -135,6 +135,7 @@ def test_a_photo_that_ends_two_actors_is_left_out(tmp_path: Path, photo: Path, c
     assert "made the matting process end twice" in errors
 
 
+@pytest.mark.slow
 def test_an_actor_that_ends_once_costs_no_photo(folder: Path, tmp_path: Path, cluster: RayCluster) -> None:
     process = start(folder, "-o", tmp_path / "out", "--ray", cluster.address, *SLOW)
     wait_for(lambda: layers(tmp_path / "out") and cluster.engines(at_work=True))
@@ -145,7 +146,7 @@ def test_an_actor_that_ends_once_costs_no_photo(folder: Path, tmp_path: Path, cl
     assert "Done: 7, unchanged: 0, failed: 0" in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ended_by_the_person_it_keeps_what_is_finished(
     folder: Path, tmp_path: Path, cluster: RayCluster, number: int
 ) -> None:
@@ -214,6 +215,7 @@ def test_the_cluster_that_ray_finds_itself(folder: Path, tmp_path: Path, cluster
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_watched_folder_keeps_its_actors(folder: Path, tmp_path: Path, cluster: RayCluster) -> None:
     out = tmp_path / "out"
     process = start(folder, "-o", out, "--watch", "--ray", cluster.address, *QUICK)
