@@ -155,7 +155,7 @@ def frames(obs: ThrowawayObs, photos: list[Path]) -> None:
             obs.requests.press_input_properties_button("Portrait", "rematte")
             throwaway_obs.wait_until(lambda jobs=jobs: jobs_done(obs) > jobs)  # type: ignore[misc]
 
-    set_portrait(obs, input="photo", image=str(photos[-1]))
+    set_portrait(obs, input="file", image=str(photos[-1]))
     time.sleep(3)
     table("OBS's frames", "while", "rendered a second", "layers a second")
     for name, act in (

@@ -47,6 +47,7 @@ OBS_ALIGN_LEFT, OBS_ALIGN_TOP, OBS_ALIGN_BOTTOM = 1 << 0, 1 << 2, 1 << 3
 OBS_BOUNDS_SCALE_INNER, OBS_BOUNDS_SCALE_OUTER = 2, 3
 OBS_ALIGN_CENTER = 0
 OS_EVENT_TYPE_AUTO = 0
+OBS_TASK_UI = 0
 GS_RGBA, GS_ZS_NONE, GS_CLEAR_COLOR = 3, 0, 1
 GS_BLEND_ZERO, GS_BLEND_ONE = 0, 1
 
@@ -55,6 +56,7 @@ LOG_ERROR, LOG_WARNING, LOG_INFO = 100, 200, 300
 GetName = ctypes.CFUNCTYPE(c_void_p, c_void_p)
 GetProperties = ctypes.CFUNCTYPE(c_void_p, c_void_p)
 ButtonClicked = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p)
+Task = ctypes.CFUNCTYPE(None, c_void_p)
 PropertyModified = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
 
 
@@ -173,6 +175,7 @@ obs_source_output_video = function("obs_source_output_video", None, _pointer, PO
 obs_source_preload_video = function("obs_source_preload_video", None, _pointer, POINTER(SourceFrame))
 obs_source_show_preloaded_video = function("obs_source_show_preloaded_video", None, _pointer)
 obs_source_update_properties = function("obs_source_update_properties", None, _pointer)
+obs_queue_task = function("obs_queue_task", None, c_int, Task, _pointer, c_bool)
 obs_source_get_id = lockless("obs_source_get_id", c_char_p, _pointer)
 obs_source_get_output_flags = lockless("obs_source_get_output_flags", c_uint32, _pointer)
 obs_source_get_width = function("obs_source_get_width", c_uint32, _pointer)
@@ -301,7 +304,7 @@ def may_redraw_properties() -> bool:
     """Whether a properties dialog may be redrawn now.
 
     OBS crashes when that happens under a file dialog that was opened from it: the field that the chosen path is to go
-    into has been deleted. Where it can't be told, never.
+    into has been deleted. Where it can't be told, never. Only on OBS's UI thread is it certain to hold still.
     """
     return _active_modal_widget is not None and not _active_modal_widget()
 

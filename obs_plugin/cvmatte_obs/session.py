@@ -249,7 +249,7 @@ class Session:
         quiet = time.monotonic() - portrait.changed_at > _QUIET_SECONDS
         if portrait.refresh_wanted and quiet and libobs.may_redraw_properties():
             portrait.refresh_wanted = False
-            libobs.obs_source_update_properties(source)
+            SOURCE_TYPE.redraw_properties(portrait)
 
     def _drop(self, portrait: Portrait) -> None:
         self._give_up_job(portrait)

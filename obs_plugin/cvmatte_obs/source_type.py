@@ -19,6 +19,7 @@ import contextlib
 import ctypes
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -117,6 +118,8 @@ class SourceType:
         self._lock = threading.Lock()  # never held while libobs takes a lock of its own
         self._discovering = threading.Lock()
         self._registered = False
+        self._to_redraw: deque[Portrait] = deque()
+        self._redraw = libobs.Task(lambda _: libobs.guarded(self._redraw_next))
         self._name = ctypes.create_string_buffer(b"CVMatte Portrait")
         self._info = libobs.SourceInfo(
             id=layers.SOURCE_ID,
@@ -202,6 +205,14 @@ class SourceType:
         finally:
             libobs.obs_source_release(source)
 
+    def redraw_properties(self, portrait: Portrait) -> None:
+        """Have an open properties dialog of the portrait redrawn as soon as OBS's UI thread gets to it.
+
+        There, no file dialog can be opened between the look for one and the redrawing.
+        """
+        self._to_redraw.append(portrait)
+        libobs.obs_queue_task(libobs.OBS_TASK_UI, self._redraw, None, False)
+
     def drop(self, portrait: Portrait) -> None:
         """Let go of a portrait."""
         with self.source(portrait) as source:
@@ -217,6 +228,15 @@ class SourceType:
         libobs.obs_weak_source_release(weak)
 
     # Called by OBS, on its UI thread
+
+    def _redraw_next(self) -> None:
+        portrait = self._to_redraw.popleft()
+        if not libobs.may_redraw_properties():
+            portrait.refresh_wanted = True  # later
+            return
+        with self.source(portrait) as source:
+            if source:
+                libobs.obs_source_update_properties(source)
 
     def _get_name(self, _type_data: int) -> int:
         return ctypes.addressof(self._name)

@@ -140,7 +140,7 @@ def _one(case: Case) -> Any:
     return pytest.param(case, id=case.name, marks=[] if often else [pytest.mark.slow])
 
 
-@pytest.mark.parametrize("case", map(_one, CASES))
+@pytest.mark.parametrize("case", [_one(case) for case in CASES])
 def test_a_file_becomes_a_layer_or_a_sentence(worker: Worker, tmp_path: Path, case: Case) -> None:
     path = case.put(tmp_path)
     before = digest_of(path)
