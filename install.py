@@ -6,7 +6,8 @@ python3 install.py --demo       set up, and show a sample portrait in a throwawa
 python3 install.py --test       set up with the test tools, and run every test
 python3 install.py --uninstall  take the registration back
 
---modelscope adds CV-UNet and what it runs on; --device NAME chooses what networks run on.
+--modelscope adds CV-UNet and what it runs on; --ray adds Ray, for folders on a cluster; --device NAME chooses what
+networks run on.
 """
 
 import sys
