@@ -306,8 +306,7 @@ def read_stamp(folder: Path) -> Stamp:
 
 def write_stamp(folder: Path, stamp: Stamp) -> None:
     """Raises OutputError."""
-    with files.atomic_write(stamp_file(folder)) as file:
-        file.write(json.dumps(asdict(stamp)).encode())
+    files.write(stamp_file(folder), json.dumps(asdict(stamp)).encode())
 
 
 def environment_works(folder: Path) -> bool:

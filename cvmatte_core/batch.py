@@ -127,19 +127,15 @@ class Batch:
             raise
         except Exception as error:  # whatever a picture makes of us, the next one has its turn
             return self._journal.finish(Outcome(photo.name, error=explained(error, photo.name)))
-        _write(saved, layer)
+        files.write(saved, layer)
         if mask is not None:
-            _write(mask, alpha)
+            files.write(mask, alpha)
         return self._journal.finish(Outcome(photo.name, saved, mask))
 
     def _new_names(self, photo: Path) -> tuple[Path, Path | None]:
         """Free names for a photo's layer and mask: two photos may differ in their suffix alone."""
         plain = self.output_folder / (outputs.shortened(photo.stem) + images.suffix(self._settings.format))
-        pairs = (
-            (layer, outputs.mask_beside(layer) if self._settings.save_mask else None)
-            for layer in outputs.numbered(plain)
-        )
-        return next(pair for pair in pairs if not any(path is not None and path.exists() for path in pair))
+        return outputs.free_names(plain, self._settings.save_mask)
 
     def _write_archive(self, tell: Callable[[str], None], cancelled: threading.Event | None) -> Path | None:
         found = [path for outcome in self.outcomes.values() for path in (outcome.saved, outcome.mask) if path]
@@ -164,7 +160,10 @@ def photos_in(folder: Path) -> list[Path]:
 
 
 def write_archive(
-    target: Path, members: Iterable[tuple[Path, str]], on_member: Callable[[], None], cancelled: threading.Event | None
+    target: Path,
+    members: Iterable[tuple[Path, str]],
+    on_member: Callable[[], None] = lambda: None,
+    cancelled: threading.Event | None = None,
 ) -> None:
     """Write a ZIP of files, each under a name of its own. Raises OutputError, Cancelled: then there is none."""
     with files.atomic_write(target) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
@@ -213,11 +212,6 @@ def explained(error: Exception, name: str) -> CvmatteError:
     return WorkerError("internal")
 
 
-def _write(path: Path, content: bytes) -> None:
-    with files.atomic_write(path) as file:
-        file.write(content)
-
-
 class _Journal:
     """What a batch would have to know if its process ended now: a line of JSON for each step, in a hidden file.
 
@@ -242,8 +236,7 @@ class _Journal:
     def start(self, photos: list[str]) -> None:
         """Raises OutputError."""
         self.photos = photos
-        with files.atomic_write(self._file) as file:
-            file.write(json.dumps({"photos": photos}).encode("ascii"))
+        files.write(self._file, json.dumps({"photos": photos}).encode("ascii"))
 
     def begin(self, photo: str, saved: Path, mask: Path | None) -> None:
         """Raises OutputError."""

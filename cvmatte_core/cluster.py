@@ -343,5 +343,4 @@ class _Engine:
 def _keep(path: Path, content: bytes) -> None:
     """Raises OutputError."""
     if not path.is_file() or path.read_bytes() != content:
-        with files.atomic_write(path) as file:
-            file.write(content)
+        files.write(path, content)

@@ -9,10 +9,9 @@ import platform
 import sys
 from collections import deque
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Sequence
 
-from . import __version__, paths
+from . import __version__, files, paths
 from .errors import ModelError
 from .models.catalogue import ModelEntry, catalogue, entry_of, verify
 from .settings import MatteSettings
@@ -83,18 +82,9 @@ def state_of(entry: ModelEntry) -> dict[str, Any]:
         "licence": entry.licence,
         "backend": entry.backend,
         "installed": installed,
-        "size_bytes": _size_of(entry.path),
+        "size_bytes": files.size_of(entry.path),
         "download_bytes": entry.size_bytes,
     }
-
-
-def _size_of(path: Path) -> int:
-    """The bytes of a file, or of a folder's files; 0 where there is none."""
-    try:
-        parts = path.rglob("*") if path.is_dir() else [path]
-        return sum(part.stat().st_size for part in parts if part.is_file())
-    except OSError:
-        return 0
 
 
 def _in_words(state: dict[str, Any]) -> str:

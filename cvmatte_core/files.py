@@ -36,6 +36,21 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
+def write(path: Path, content: bytes) -> None:
+    """Write a whole file atomically. Raises OutputError."""
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of a folder's files; 0 where there is none."""
+    try:
+        parts = path.rglob("*") if path.is_dir() else [path]
+        return sum(part.stat().st_size for part in parts if part.is_file())
+    except OSError:
+        return 0
+
+
 def _created(path: Path) -> BinaryIO:
     """A new file, in a folder that is made where it is missing. Raises OSError."""
     try:

@@ -145,9 +145,9 @@ class FolderBatch:
         error = made.error
         if error is None:
             try:
-                _write(self.output_folder / names.layer, made.layer)
+                files.write(self.output_folder / names.layer, made.layer)
                 if made.mask is not None:
-                    _write(self.output_folder / names.mask, made.mask)
+                    files.write(self.output_folder / names.mask, made.mask)
             except OutputError as failure:
                 if failure.key == "disk_full":
                     raise
@@ -178,15 +178,12 @@ class FolderBatch:
             return before
         photo = Path(name)
         plain = photo.with_name(outputs.shortened(photo.stem) + suffix)
-        for layer in outputs.numbered(plain):
-            mask = outputs.mask_beside(layer).as_posix() if self._settings.save_mask else ""
-            names = Names(layer.as_posix(), mask)
-            wanted = [path for path in (names.layer, names.mask) if path]
-            if any(path.casefold() in self._taken or _exists(self.output_folder / path) for path in wanted):
-                continue
-            self._taken |= {path.casefold() for path in wanted}
-            return names
-        raise AssertionError("numbers don't end")
+        layer, mask = outputs.free_names(plain, self._settings.save_mask, self._is_taken)
+        self._taken |= {_folded(path) for path in (layer, mask) if path is not None}
+        return Names(layer.as_posix(), mask.as_posix() if mask is not None else "")
+
+    def _is_taken(self, path: Path) -> bool:
+        return _folded(path) in self._taken or _exists(self.output_folder / path)
 
     # What tells of it
 
@@ -244,7 +241,7 @@ class FolderBatch:
 
     def _place(self, wanted: str, content: bytes) -> Path:
         name = self._own_name(wanted)
-        _write(self.output_folder / name, content)
+        files.write(self.output_folder / name, content)
         self._record.note(name)
         return self.output_folder / name
 
@@ -327,11 +324,11 @@ def _key(settings: MatteSettings) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()[:16]
 
 
+def _folded(path: Path) -> str:
+    """One spelling for all that some file systems take for one."""
+    return path.as_posix().casefold()
+
+
 def _exists(path: Path) -> bool:
     """Also where it is a link to nowhere; a name that is too long is of no file."""
     return os.path.lexists(path)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with files.atomic_write(path) as file:
-        file.write(content)

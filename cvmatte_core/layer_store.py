@@ -120,8 +120,7 @@ class LayerStore:
             return None
 
     def save(self, record: Record) -> None:
-        with files.atomic_write(self._record_path(record.key)) as file:
-            file.write(json.dumps(asdict(record)).encode())
+        files.write(self._record_path(record.key), json.dumps(asdict(record)).encode())
 
     def write_frame(self, key: str, width: int, height: int, rows: Any) -> Path:
         """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha."""

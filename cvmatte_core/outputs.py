@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 from . import files
 from .layer_store import LayerStore, Record
@@ -41,6 +41,17 @@ def numbered(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
+def free_names(
+    layer: Path, with_mask: bool, is_taken: Callable[[Path], bool] = Path.exists
+) -> tuple[Path, Path | None]:
+    """The first of `numbered` that isn't taken, and the name of its mask where it is to have one, not taken either."""
+    for candidate in numbered(layer):
+        mask = mask_beside(candidate) if with_mask else None
+        if not any(is_taken(path) for path in (candidate, mask) if path is not None):
+            return candidate, mask
+    raise AssertionError("numbers don't end")
+
+
 def unused(path: Path) -> Path:
     """The first of `numbered` that doesn't exist yet."""
     return next(candidate for candidate in numbered(path) if not candidate.exists())
@@ -60,8 +71,7 @@ def place(layer: Path, content: bytes, mask: bytes | None) -> tuple[Path, Path |
         if all(path in missing or _holds(path, data) for path, data in wanted.items()):
             break
     for path in missing:
-        with files.atomic_write(path) as file:
-            file.write(wanted[path])
+        files.write(path, wanted[path])
     return candidate, mask_beside(candidate) if mask is not None else None
 
 
@@ -112,8 +122,6 @@ def tidy(keep: int, in_use: set[str], store: LayerStore) -> Tidied:
 
 
 def _names_a_layer(record: Record) -> bool:
-    if not all(isinstance(path, str) for path in (record.image, record.saved, record.mask)):
-        return False
     try:
         return Path(record.saved).is_file()
     except (OSError, ValueError):

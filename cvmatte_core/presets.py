@@ -141,9 +141,8 @@ class PresetStore:
             return {}
 
     def _write(self, own: Mapping[str, Any]) -> None:
-        with files.atomic_write(self._file) as file:
-            content = {"version": _FORMAT_VERSION, "presets": own}
-            file.write(json.dumps(content, indent=2, ensure_ascii=True).encode("ascii"))
+        content = {"version": _FORMAT_VERSION, "presets": own}
+        files.write(self._file, json.dumps(content, indent=2, ensure_ascii=True).encode("ascii"))
 
 
 def _complete(values: Mapping[str, Any]) -> dict[str, Any]:

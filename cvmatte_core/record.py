@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import io
 import json
 import os
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import IO, Any, Iterator
 
 from . import files
 from .errors import CvmatteError
+from .models.lock import locked
 
 _PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
 State = list[int]  # of a file: bytes and time of change; empty where there is none
@@ -61,15 +61,14 @@ class Record:
         digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
         self._path = output_folder / f"{_PREFIX}{digest[:12]}{_SUFFIX}"
         self._made_root = not output_folder.exists()
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(locked(self._path.with_suffix(".lock"), self._at_work))
         try:
-            output_folder.mkdir(parents=True, exist_ok=True)
             # Without a buffer: what a full disk refused must not be tried again when it closes.
             self._file = self._path.open("ab", buffering=0)
         except OSError as error:
+            self._held.close()
             raise files.output_error(error, output_folder) from error
-        if not _locked(self._file):
-            self._file.close()
-            raise CvmatteError("batch_at_work", folder=str(output_folder))
         with contextlib.suppress(OSError), self._path.open("rb") as file:
             for step in _steps(file):
                 with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
@@ -77,12 +76,17 @@ class Record:
 
     def close(self) -> None:
         """Where nothing was made, nothing stays."""
+        self._file.close()
         with contextlib.suppress(OSError):
             if self._path.stat().st_size == 0:
                 self._path.unlink()
-                if self._made_root:
-                    self.root.rmdir()
-        self._file.close()
+        self._held.close()
+        if self._made_root:
+            with contextlib.suppress(OSError):  # something was made
+                self.root.rmdir()
+
+    def _at_work(self) -> None:
+        raise CvmatteError("batch_at_work", folder=str(self.root))
 
     def begin(self, photo: str, names: Names, a_try: bool = True) -> None:
         """A photo is under way; its files will have these names. a_try: it may end this process. Raises OutputError."""
@@ -190,18 +194,3 @@ def _steps(file: IO[bytes]) -> Iterator[dict[str, Any]]:
             step = json.loads(line)
             if isinstance(step, dict):
                 yield step
-
-
-def _locked(file: io.FileIO) -> bool:
-    """Lock a file until it is closed, and say whether that could be done; where locks are unknown nobody holds one."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True

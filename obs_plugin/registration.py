@@ -223,5 +223,4 @@ def _read_record(record: Path) -> dict[str, Any]:
 
 
 def _write_record(record: Path, done: dict[str, Any]) -> None:
-    with files.atomic_write(record) as file:
-        file.write(json.dumps(done, indent=2).encode())
+    files.write(record, json.dumps(done, indent=2).encode())

@@ -72,12 +72,6 @@ class ProgressLine:
             print(file=sys.stderr)
 
 
-def size_of(entry: ModelEntry) -> int:
-    """Bytes on disk."""
-    where = [entry.path] if entry.path.is_file() else entry.path.rglob("*")
-    return sum(path.stat().st_size for path in where if path.is_file())
-
-
 # The commands: each prints what it has done, and raises CvmatteError
 
 
@@ -87,7 +81,7 @@ def list_models(chosen: argparse.Namespace, texts: Texts) -> None:
     for entry in entries:
         state = texts("models.state.missing")
         if is_there(entry):
-            state = texts("models.state.installed", size=megabytes(size_of(entry)))
+            state = texts("models.state.installed", size=megabytes(files.size_of(entry.path)))
         if entry.name == auto:
             state = texts("models.state.auto", state=state)
         print(f"{entry.name:{name_width}}  {entry.licence or '-':{licence_width}}  {entry.title}: {state}")
@@ -199,7 +193,7 @@ def copied(entry: ModelEntry, source: Path) -> ModelEntry:
         raise ModelError("model_file_unreadable", name=source.name)
     with opened, files.atomic_write(entry.path) as file:
         digest = files.sha256(opened, copy_to=file)
-    return dataclasses.replace(entry, sha256=digest, size_bytes=size_of(entry))
+    return dataclasses.replace(entry, sha256=digest, size_bytes=files.size_of(entry.path))
 
 
 def try_out(entry: ModelEntry, file: str, texts: Texts) -> None:

@@ -16,7 +16,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from .. import files, paths
 from ..errors import ModelError
@@ -73,6 +73,19 @@ def entry_of(name: str) -> ModelEntry:
     if name not in entries:
         raise ModelError("model_unknown", model=name, models=", ".join([AUTO, *entries]))
     return entries[name]
+
+
+def shown_title(entry: ModelEntry, texts: Callable[..., str]) -> str:
+    """What a person reads for a model: a shipped one's text, or the title that they gave their own."""
+    key = f"choice.model.{entry.name}"
+    shown = texts(key)
+    return entry.title if shown == key else shown
+
+
+def choices(texts: Callable[..., str]) -> dict[str, str]:
+    """What a person may choose from now, and what they read for each: AUTO first. Raises ModelError."""
+    titles = {name: shown_title(entry, texts) for name, entry in catalogue().items()}
+    return {AUTO: texts("choice.model.auto", model=shown_title(entry_of(AUTO), texts)), **titles}
 
 
 def _shipped() -> dict[str, ModelEntry]:
@@ -189,5 +202,5 @@ def _checked(entry: ModelEntry) -> ModelEntry:
 
 
 def _write_own(entries: list[ModelEntry]) -> None:
-    with files.atomic_write(paths.models_folder() / _OWN) as file:
-        file.write(json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2).encode("utf-8"))
+    content = json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2)
+    files.write(paths.models_folder() / _OWN, content.encode("utf-8"))

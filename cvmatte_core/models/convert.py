@@ -61,10 +61,8 @@ def convert(
                 _compare(original.look, converted.look, images.reduced(picture, side), entry.title)
         del converted  # on Windows nothing removes a file that is open
     # The record comes last: without it, or with another file's, nobody takes the file for proven.
-    with files.atomic_write(target) as file:
-        file.write(data)
-    with files.atomic_write(record_of_conversion(entry)) as file:
-        file.write(json.dumps({"sha256": hashlib.sha256(data).hexdigest()}).encode("utf-8"))
+    files.write(target, data)
+    files.write(record_of_conversion(entry), json.dumps({"sha256": hashlib.sha256(data).hexdigest()}).encode("utf-8"))
     on_progress("convert", 3, 3)
     return target
 

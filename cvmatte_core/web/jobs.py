@@ -10,14 +10,13 @@ import secrets
 import shutil
 import threading
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from .. import batch, images, outputs
-from ..errors import Cancelled, CvmatteError, RequestError, WorkerError
+from ..errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
 from ..matting import Matter
 from ..models.catalogue import ModelEntry
 from ..models.fetch import fetch
@@ -195,7 +194,7 @@ class Jobs:
             work()
             job.end(DONE)
         except Cancelled:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OutputError):
                 self._write_archive(job)
             job.end(CANCELLED)
         except CvmatteError as error:
@@ -250,16 +249,13 @@ class Jobs:
         self._engine.warm_up()
 
     def _write_archive(self, job: Job) -> None:
-        """All results in one ZIP. Raises OSError."""
+        """All results in one ZIP. Raises OutputError."""
         done = [item for item in job.items if item.layer is not None]
         if not done:
             return
+        pairs = [pair for item in done for pair in ((item.layer, item.layer_name), (item.mask, item.mask_name))]
         target = job.folder / "archive"
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed already
-            for item in done:
-                for path, name in ((item.layer, item.layer_name), (item.mask, item.mask_name)):
-                    if path is not None:
-                        archive.write(path, name)
+        batch.write_archive(target, [(path, name) for path, name in pairs if path is not None])
         job.change(archive=target)
 
     def _tidy(self) -> None:
@@ -282,12 +278,10 @@ class _Names:
     def new(self, name: str, suffix: str) -> tuple[str, str]:
         """The names of a photo's layer and mask."""
         plain = Path((outputs.shortened(Path(name).stem) or "photo") + suffix)
-        for layer in outputs.numbered(plain):
-            mask = outputs.mask_beside(layer)
-            if not {layer.name.casefold(), mask.name.casefold()} & self._taken:
-                self._taken |= {layer.name.casefold(), mask.name.casefold()}
-                return layer.name, mask.name
-        raise AssertionError  # numbered never ends
+        layer, mask = outputs.free_names(plain, True, lambda path: path.name.casefold() in self._taken)
+        assert mask is not None
+        self._taken |= {layer.name.casefold(), mask.name.casefold()}
+        return layer.name, mask.name
 
 
 def harmless(name: str | None) -> str:

@@ -88,14 +88,7 @@ def _choices(control: Control, texts: Texts) -> dict[str, str]:
     """What a drop-down offers, and what people read for each. Raises ModelError."""
     if control.kind != settings.MODEL:
         return {value: texts(f"choice.{control.name}.{value}") for value in control.choices}
-    titles = {name: _title(entry, texts) for name, entry in catalogue.catalogue().items()}
-    auto = _title(catalogue.entry_of(catalogue.AUTO), texts)
-    return {catalogue.AUTO: texts("choice.model.auto", model=auto), **titles}
-
-
-def _title(entry: catalogue.ModelEntry, texts: Texts) -> str:
-    shown = texts(f"choice.model.{entry.name}")  # a shipped one's; a person's own has the title they gave it
-    return entry.title if shown == f"choice.model.{entry.name}" else shown
+    return catalogue.choices(texts)
 
 
 def _declared(control: Control, texts: Texts) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
 from cvmatte_core.errors import CvmatteError
-from cvmatte_core.models.catalogue import AUTO, ModelEntry, catalogue, entry_of
+from cvmatte_core.models import catalogue
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
 from cvmatte_core.texts import Texts
 
@@ -126,25 +126,14 @@ def _colour_from_obs(value: int) -> str:
     return f"#{value & 0xFF:02x}{value >> 8 & 0xFF:02x}{value >> 16 & 0xFF:02x}"
 
 
-def model_title(entry: ModelEntry, texts: Texts) -> str:
-    """What a person reads for a model: a shipped one's text, or the title that they gave their own."""
-    key = f"choice.model.{entry.name}"
-    shown = texts(key)
-    return entry.title if shown == key else shown
-
-
 def model_choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
     """(name, shown text) of every model that there is now, and of a chosen one that is gone: so it isn't replaced."""
     try:
-        entries = catalogue()
-        auto = model_title(entry_of(AUTO), texts)
+        choices = catalogue.choices(texts)
     except CvmatteError:  # whoever mattes next says it
-        entries, auto = {}, ""
-    choices = [(AUTO, texts("choice.model.auto", model=auto))]
-    choices += [(name, model_title(entry, texts)) for name, entry in entries.items()]
-    if chosen not in dict(choices):
-        choices.append((chosen, texts("choice.model.gone", model=chosen)))
-    return choices
+        choices = {catalogue.AUTO: texts("choice.model.auto", model="")}
+    choices.setdefault(chosen, texts("choice.model.gone", model=chosen))
+    return list(choices.items())
 
 
 def add_controls(properties: int, texts: Texts, image_filter: str, values: Values) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 from cvmatte_core import __version__, devices, outputs, paths
 from cvmatte_core.errors import CvmatteError, ImageError
-from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there
+from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there, shown_title
 from cvmatte_core.texts import megabytes
 from cvmatte_core.worker.client import STOPPED
 
@@ -164,7 +164,7 @@ class Panel:
             entries = [entry for entry in catalogue().values() if entry.source["kind"] != "file"]
         missing = next((entry.name for entry in entries if not is_there(entry)), DEFAULT)
         libobs.obs_data_set_default_string(self._data, _MODEL, missing.encode())
-        titles = ((entry.name, controls.model_title(entry, self._texts)) for entry in entries)
+        titles = ((entry.name, shown_title(entry, self._texts)) for entry in entries)
         controls.add_choice(group, _MODEL, self._label("model_to_install"), titles)
         self._button(group, "install_model")
         self._button(group, "install_cancel")
@@ -240,7 +240,7 @@ class Panel:
             auto = entry_of(AUTO).name
             for entry in catalogue().values():
                 state = "installed" if is_there(entry) else "missing"
-                line = texts(f"panel.model.{state}", model=controls.model_title(entry, texts), licence=entry.licence)
+                line = texts(f"panel.model.{state}", model=shown_title(entry, texts), licence=entry.licence)
                 lines.append(texts("panel.model.auto", line=line) if entry.name == auto else line)
         except CvmatteError as error:
             lines.append(error.sentence(texts))
@@ -333,7 +333,7 @@ class Panel:
     def _install_model(self) -> None:
         entry = entry_of(self._value(_MODEL))
         if self._install.state != errands.RUNNING:
-            self._installing = controls.model_title(entry, self._texts)
+            self._installing = shown_title(entry, self._texts)
             self._install.start({"name": entry.name})
 
     def _write_diagnosis(self) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import batch, files, folders
+from cvmatte_core import files, folders
 from cvmatte_core.errors import Cancelled, CvmatteError, OutputError
 from cvmatte_core.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch, Settled, walk
 from cvmatte_core.matting import Decoded, Estimate, Matte, Matter, Seen
@@ -299,17 +299,15 @@ def test_cancelled_it_keeps_what_is_finished_and_goes_on_next_time(folder: Path,
 def test_a_full_disk_ends_it_and_it_can_be_gone_on_with(
     folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = batch.files.atomic_write
-    monkeypatch.setattr(folders.files, "atomic_write", write)
+    write = files.write
 
     def refuse(path: Path, content: bytes) -> None:
         if path.name == "c.png":
             raise files.output_error(OSError(errno.ENOSPC, "full"), path.parent)
-        with write(path) as file:
-            file.write(content)
+        write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "_write", refuse)
+        patch.setattr(files, "write", refuse)
         cancelled = threading.Event()
         with pytest.raises(OutputError) as refused:
             run(folder, out, cancelled=cancelled)
