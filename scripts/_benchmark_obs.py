@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import re
 import time
@@ -16,7 +14,6 @@ from _benchmark_tables import milliseconds, ratio, row, table
 from cvmatte_core import paths
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.worker.client import READY, WorkerClient
-from PIL import Image
 from throwaway_obs import SCENE, ThrowawayObs
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
@@ -69,8 +66,7 @@ def in_obs(folder: Path, photos: list[Path]) -> None:
         row("the button to the layer of a still", milliseconds([whole for whole, _ in stills]), ratios)
         frames(obs, photos)
         table("OBS and the worker", "what", "")
-        peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
-        row("the worker's peak memory", f"{int(peak.group(1)) / 1024 if peak else 0:.0f} MB")
+        row("the worker's peak memory", f"{memory(worker, 'VmHWM'):.0f} MB")
         time.sleep(2)
         row("memory leaks at OBS's end", obs.quit())
         for line in re.findall(r"\[CVMatte\] (\d+ polls.*)", obs.log()):
@@ -230,12 +226,16 @@ def seconds_until_drawn_anew(obs: ThrowawayObs, act: Callable[[], None]) -> floa
 
 def drawn(obs: ThrowawayObs, name: str = "Portrait") -> np.ndarray | None:
     """A small picture of what OBS draws for the portrait; None while that is nothing."""
-    (item,) = [found for found in obs.requests.get_scene_item_list(SCENE).scene_items if found["sourceName"] == name]
-    if not item["sceneItemTransform"]["sourceWidth"]:
+    if throwaway_obs.size_in_scene(obs.requests, name) == (0, 0):
         return None
-    taken = obs.requests.get_source_screenshot(name, "png", 96, 54, 100)
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(taken.image_data.partition(",")[2]))))
+    pixels = throwaway_obs.screenshot(obs.requests, name, 96, 54)
     return pixels if pixels[..., 3].any() else None
+
+
+def memory(process: int | str, field: str = "VmRSS") -> float:
+    """Megabytes. Raises OSError where the process has ended."""
+    found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(found.group(1)) / 1024 if found else 0.0
 
 
 def network_times(log: Path) -> list[float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -17,13 +15,14 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import throwaway_obs
 from _soak_watch import Watch
 from cvmatte_core import paths
 from cvmatte_core.matting import Matter
 from cvmatte_core.settings import COLOUR, CONTROLS, MatteSettings
 from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance, ImageOps
-from throwaway_obs import SCENE, ThrowawayObs, same_layer, wait_until
+from throwaway_obs import SCENE, ThrowawayObs, same_layer, size_in_scene, wait_until
 
 SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
@@ -399,11 +398,8 @@ class World:
 
     def layer(self, name: str) -> np.ndarray | None:
         """What OBS draws for a portrait: uint8 RGBA. None while that is nothing."""
-        for item in self.requests.get_scene_item_list(SCENE).scene_items:
-            shape = item["sceneItemTransform"]
-            if item["sourceName"] == name and shape["sourceWidth"]:
-                return screenshot(self.requests, name, int(shape["sourceWidth"]), int(shape["sourceHeight"]))
-        return None
+        width, height = size_in_scene(self.requests, name)
+        return screenshot(self.requests, name, width, height) if width else None
 
     def _check_watch(self) -> None:
         if self.watch.problem:
@@ -419,11 +415,9 @@ class World:
 
 def screenshot(requests: Any, name: str, width: int, height: int) -> np.ndarray | None:
     try:
-        taken = requests.get_source_screenshot(name, "png", width, height, 100)
+        return throwaway_obs.screenshot(requests, name, width, height)
     except OBSSDKRequestError:  # gone, or without a picture
         return None
-    data = base64.b64decode(taken.image_data.partition(",")[2])
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
 
 
 def matte_settings(settings: dict[str, Any]) -> MatteSettings:

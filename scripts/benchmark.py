@@ -25,6 +25,7 @@ from pathlib import Path
 
 import _benchmark_obs as obs
 import numpy as np
+from _benchmark_obs import memory
 from _benchmark_tables import milliseconds, ratio, row, table
 from cvmatte_core import batch, images, matting, paths
 from cvmatte_core.layer_store import LayerStore
@@ -163,7 +164,7 @@ def server(chosen: argparse.Namespace, folder: Path) -> None:
     settings = MatteSettings(quality="fast")
     photos = make_photos(chosen.photo, folder, _CLIENTS, SIZES[0])
     matter = Matter()
-    expected = {photo: layer_of(matter(photo, settings)) for photo in photos}
+    expected = {photo: alpha_of(matter(photo, settings)) for photo in photos}
     with serving() as (address, process):
         before = memory(process.pid)
 
@@ -195,7 +196,7 @@ def server(chosen: argparse.Namespace, folder: Path) -> None:
     row("memory before, after, peak", f"{before:.0f}, {after:.0f}, {peak:.0f} MB")
 
 
-def layer_of(matte: Matte) -> np.ndarray:
+def alpha_of(matte: Matte) -> np.ndarray:
     return matte.layer[..., 3].astype(np.float32)
 
 
@@ -239,12 +240,6 @@ def beside_rembg(chosen: argparse.Namespace, folder: Path) -> None:
             peer.append(time.perf_counter() - between)
         ratios = ratio([mine / theirs for mine, theirs in zip(own[1:], peer[1:], strict=True)])  # the first warms up
         row(f"{math.prod(size) / 1e6:.1f}", milliseconds(own[1:]), milliseconds(peer[1:]), ratios)
-
-
-def memory(process: int | str, field: str = "VmRSS") -> float:
-    """Megabytes. Raises OSError where the process has ended."""
-    found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
-    return int(found.group(1)) / 1024 if found else 0.0
 
 
 if __name__ == "__main__":

@@ -299,8 +299,8 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def print_frames(lives: Sequence[Life]) -> None:
-    for name, kept in (("alone", [life for life in lives if not life.busy]), ("beside the busy script", lives)):
-        chosen = kept if name == "alone" else [life for life in lives if life.busy]
+    for name, busy in (("alone", False), ("beside the busy script", True)):
+        chosen = [life for life in lives if life.busy == busy]
         frames, lagged = sum(life.frames for life in chosen), sum(life.lagged for life in chosen)
         if frames:
             print(f"{len(chosen)} times OBS {name}: {frames} frames, {lagged} of them late ({lagged / frames:.1%})")

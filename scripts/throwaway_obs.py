@@ -5,7 +5,9 @@ Nothing of the person's own OBS is read or changed. Linux only: it needs obs, Xv
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import json
 import logging
 import os
@@ -53,7 +55,7 @@ class ThrowawayObs:
         self.folder = folder
         self.screen = screen
         self.environment = environment or {}
-        self._port = _free_port()
+        self._port = free_port()
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
@@ -321,7 +323,23 @@ def same_layer(actual: np.ndarray, expected: np.ndarray) -> bool:
     return bool(difference[..., 3].max() <= 1 and difference[seen].max(initial=0) <= 2)
 
 
-def _free_port() -> int:
+def screenshot(requests: obsws_python.ReqClient, name: str, width: int, height: int) -> np.ndarray:
+    """What OBS draws of a source or scene: uint8 RGBA, this size. Raises OBSSDKRequestError where that is nothing."""
+    taken = requests.get_source_screenshot(name, "png", width, height, 100)
+    data = base64.b64decode(taken.image_data.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+
+
+def size_in_scene(requests: obsws_python.ReqClient, name: str) -> tuple[int, int]:
+    """Of what a source in the scene draws; (0, 0) while it draws nothing, or isn't there yet."""
+    for item in requests.get_scene_item_list(SCENE).scene_items:
+        if item["sourceName"] == name:
+            shape = item["sceneItemTransform"]
+            return int(shape["sourceWidth"]), int(shape["sourceHeight"])
+    return 0, 0
+
+
+def free_port() -> int:
     """A port outside of those that the system gives to connections: it is OBS's from one start to the next.
 
     Another program's connection could take one of those while OBS is closed; or ours, which then reaches itself.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 DATA = Path(__file__).parent / "data"
 
@@ -13,6 +17,25 @@ DATA = Path(__file__).parent / "data"
 def photo() -> Path:
     """NASA's portrait of Eileen Collins: 512 x 512, RGB."""
     return DATA / "astronaut.png"
+
+
+def make_team(folder: Path, photo: Path, count: int) -> Path:
+    """A new folder of so many photos, no two alike, and a subfolder with one more."""
+    (folder / "second floor").mkdir(parents=True)
+    pixels = np.asarray(Image.open(photo))
+    for number in range(count):
+        Image.fromarray(np.roll(pixels, number, axis=1)).save(folder / f"{number}.png")
+    shutil.copy(folder / "0.png", folder / "second floor" / "人像.png")
+    return folder
+
+
+def fail(error: BaseException) -> Callable[[], None]:
+    """Something that raises an error when it is called."""
+
+    def raising() -> None:
+        raise error
+
+    return raising
 
 
 @pytest.fixture

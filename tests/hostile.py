@@ -25,7 +25,13 @@ PICTURE = np.dstack([_ACROSS, _DOWN, np.full((32, 48), 90.0)]).astype(np.uint8)
 GREY = np.asarray(Image.fromarray(PICTURE).convert("L"))
 NOISE = np.random.default_rng(5).integers(0, 256, (32, 48, 3), np.uint8)  # a file of which no part is redundant
 ALPHA = np.tile(np.linspace(0, 255, 48).astype(np.uint8), (32, 1))
-
+# Format, suffix, and options with which the colours stay nearly what they are
+_WHOLE_COLOURS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("JPEG", "jpg", {"quality": 95}),
+    ("PNG", "png", {}),
+    ("WEBP", "webp", {"lossless": True}),
+    ("TIFF", "tif", {}),
+)
 
 Tags = dict[int, tuple[int, list[int]]]  # of a TIFF: tag → (type 3 or 4, values)
 
@@ -316,12 +322,7 @@ def _orientations() -> Iterator[Case]:
     }
     for orientation, pixels in stored.items():
         pixels, exif = np.ascontiguousarray(pixels), _exif(orientation)
-        for kind, suffix, options in (
-            ("JPEG", "jpg", {"quality": 95}),
-            ("PNG", "png", {}),
-            ("WEBP", "webp", {"lossless": True}),
-            ("TIFF", "tif", {}),
-        ):
+        for kind, suffix, options in _WHOLE_COLOURS:
             data = encoded(pixels, kind, exif=exif, **options)
             yield _case(f"orientation {orientation}.{suffix}", data, shown=PICTURE, tolerance=3)
     whole = b"Exif\0\0" + _exif(6).tobytes()[6:]
@@ -374,12 +375,7 @@ def _profiles() -> Iterator[Case]:
         "of 3 MB": (srgb + b"\0" * 3_000_000, PICTURE),
     }
     for name, (profile, shown) in profiles.items():
-        for kind, suffix, options in (
-            ("JPEG", "jpg", {"quality": 95}),
-            ("PNG", "png", {}),
-            ("WEBP", "webp", {"lossless": True}),
-            ("TIFF", "tif", {}),
-        ):
+        for kind, suffix, options in _WHOLE_COLOURS:
             data = encoded(PICTURE, kind, icc_profile=profile, **options)
             yield _case(f"profile {name}.{suffix}", data, shown=shown, tolerance=4)
     yield _case("grey with a colour profile.png", encoded(GREY, "PNG", icc_profile=srgb), shown=_grey(GREY))

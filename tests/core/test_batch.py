@@ -20,6 +20,7 @@ from cvmatte_core.batch import Batch, Outcome, photos_in
 from cvmatte_core.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
 from cvmatte_core.matting import Matte, Matter
 from cvmatte_core.settings import MatteSettings
+from tests.conftest import fail
 
 SMALL = MatteSettings(quality="fast", longest_side=64)
 
@@ -44,13 +45,6 @@ class PretendMatter:
 
 def pretend(**by_stem: Callable[[], None]) -> Any:
     return PretendMatter(**by_stem)
-
-
-def fail(error: BaseException) -> Callable[[], None]:
-    def raising() -> None:
-        raise error
-
-    return raising
 
 
 @pytest.fixture(autouse=True)

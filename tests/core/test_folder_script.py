@@ -6,21 +6,22 @@ import csv
 import io
 import json
 import os
-import shutil
 import signal
 import struct
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from throwaway_obs import wait_until
 
 from cvmatte_core import paths
+from tests.conftest import make_team
 
 SMALL = ("--quality", "fast", "--longest-side", "64")
 SLOW = ("--quality", "best")  # slow enough to be met in the middle
@@ -42,23 +43,13 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command(*arguments), env=ENVIRONMENT, **pipes)  # type: ignore[call-overload]
 
 
-def wait_for(happened: Callable[[], bool]) -> None:
-    end = time.monotonic() + 90
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+wait_for = partial(wait_until, timeout=90)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, photo: Path) -> Path:
     """Six photos, one of them in a subfolder."""
-    made = tmp_path / "team"
-    (made / "second floor").mkdir(parents=True)
-    pixels = np.asarray(Image.open(photo))
-    for number in range(5):
-        Image.fromarray(np.roll(pixels, number, axis=1)).save(made / f"{number}.png")
-    shutil.copy(made / "0.png", made / "second floor" / "人像.png")
-    return made
+    return make_team(tmp_path / "team", photo, 5)
 
 
 def layers(folder: Path) -> set[str]:

@@ -26,6 +26,7 @@ from cvmatte_core.pipeline import STAGES, Pipeline
 from cvmatte_core.record import made_in
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import Texts
+from tests.conftest import fail
 
 SETTINGS = MatteSettings(save_mask=True, longest_side=32)
 
@@ -58,13 +59,6 @@ class PretendMatter:
 
 def pretend(**by_stem: Callable[[], None]) -> Any:
     return PretendMatter(**by_stem)
-
-
-def fail(error: BaseException) -> Callable[[], None]:
-    def raising() -> None:
-        raise error
-
-    return raising
 
 
 @pytest.fixture

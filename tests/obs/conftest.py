@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from throwaway_obs import SCENE, ThrowawayObs, same_layer, wait_until
+from throwaway_obs import SCENE, ThrowawayObs, same_layer, screenshot, size_in_scene, wait_until
 
 from cvmatte_core import paths
 from cvmatte_core.matting import Matter
@@ -76,17 +74,11 @@ class Studio:
 
     def pixels(self, name: str, width: int, height: int) -> np.ndarray:
         """A screenshot of a source or scene: uint8 RGBA, at this size."""
-        taken = self.requests.get_source_screenshot(name, "png", width, height, 100)
-        data = base64.b64decode(taken.image_data.partition(",")[2])
-        return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+        return screenshot(self.requests, name, width, height)
 
     def size(self, name: str) -> tuple[int, int]:
         """Of what a source in the scene draws; (0, 0) while it draws nothing, or isn't there yet."""
-        for item in self.requests.get_scene_item_list(SCENE).scene_items:
-            if item["sourceName"] == name:
-                shape = item["sceneItemTransform"]
-                return int(shape["sourceWidth"]), int(shape["sourceHeight"])
-        return 0, 0
+        return size_in_scene(self.requests, name)
 
     def wait_for_layer(self, name: str, expected: np.ndarray, timeout: float = 120.0) -> None:
         """Until OBS draws exactly these RGBA pixels (colours of transparent ones aside). Raises AssertionError."""

@@ -7,15 +7,16 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from throwaway_obs import free_port, wait_until
 
 if importlib.util.find_spec("ray") is None:
     collect_ignore_glob = ["test_*.py"]
@@ -24,20 +25,7 @@ WITHOUT_RAY_S = {name: value for name, value in os.environ.items() if not name.s
 ENVIRONMENT = {**WITHOUT_RAY_S, "LC_ALL": "en_US.UTF-8", "CVMATTE_ENTERED": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
-def wait_for(happened: Callable[[], object], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    """One below those that the system gives to whoever asks for any."""
-    for port in range(20000, 32000):
-        with contextlib.suppress(OSError), socket.socket() as tried:
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError
+wait_for = partial(wait_until, timeout=120)
 
 
 class Node:

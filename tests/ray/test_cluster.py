@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from throwaway_obs import free_port
 
 from cvmatte_core import paths
+from tests.conftest import make_team
 
-from .conftest import ENVIRONMENT, Node, RayCluster, free_port, wait_for
+from .conftest import ENVIRONMENT, Node, RayCluster, wait_for
 
 QUICK = ("--quality", "fast", "--longest-side", "64")
 SLOW = ("--quality", "best")  # slow enough to be met in the middle
@@ -54,13 +54,7 @@ def nothing_goes_on(cluster: RayCluster) -> Iterator[None]:
 @pytest.fixture
 def folder(tmp_path: Path, photo: Path) -> Path:
     """Eight photos, one of them in a subfolder."""
-    made = tmp_path / "team"
-    (made / "second floor").mkdir(parents=True)
-    pixels = np.asarray(Image.open(photo))
-    for number in range(7):
-        Image.fromarray(np.roll(pixels, number, axis=1)).save(made / f"{number}.png")
-    shutil.copy(made / "0.png", made / "second floor" / "人像.png")
-    return made
+    return make_team(tmp_path / "team", photo, 7)
 
 
 def content(out: Path) -> dict[str, bytes]:
@@ -157,7 +151,7 @@ def test_ended_by_the_person_it_keeps_what_is_finished(
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     assert f"Done: {layers(out)}," in output
-    wait_for(lambda: not cluster.engines(), 20)
+    wait_for(lambda: not cluster.engines(), timeout=20)
     done = layers(out)
     again = run(folder, "-o", out, "--ray", cluster.address, *SLOW)
     assert again.returncode == 0
