@@ -30,7 +30,7 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads
         for top in range(0, height, _TILE)
         for left in range(0, width, _TILE)
     ]
-    with_edge = [tile for tile in tiles if result[tile].max() >= _FLAT and result[tile].min() <= 1 - _FLAT]
+    with_edge = [tile for tile in tiles if np.max(result[tile]) >= _FLAT and np.min(result[tile]) <= 1 - _FLAT]
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda tile: _lead(result[tile], tile, alpha, small, rgb), with_edge))

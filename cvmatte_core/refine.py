@@ -101,9 +101,10 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
         return alpha
     rows, columns = np.ogrid[-1 : 1 : small.shape[0] * 1j, -1 : 1 : small.shape[1] * 1j]
     importance = np.exp(-2 * (rows**2 + columns**2))  # of a pixel: 1 in the centre, 0.14 in the middle of a side
-    weights = np.bincount(labels.ravel(), importance.ravel(), count)
+    components = labels.ravel().astype(np.intp)
+    weights = np.bincount(components, importance.ravel(), count)
     main = 1 + int(np.argmax(weights[1:]))
-    areas = np.bincount(labels.ravel(), minlength=count)
+    areas = np.bincount(components, minlength=count)
     others = areas * _SPECK > areas[main]
     others[[0, main]] = False
     if not others.any():

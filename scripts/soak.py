@@ -49,12 +49,15 @@ def main() -> int:
         help="when another script in OBS looks sources up on each frame: half is every other OBS [%(default)s]",
     )
     parser.add_argument("--only", metavar="WORDS", help="only actions with one of these in their name, comma between")
+    parser.add_argument("--without", metavar="WORDS", help="no such actions; without restart, one OBS lives throughout")
     parser.add_argument("--growth", type=float, default=0.0, help="MB an hour that OBS may grow; 0: any [%(default)g]")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep OBS's home and what was found in a new folder"
     )
     chosen = parser.parse_args()
-    wanted = [action for action in ACTIONS if is_wanted(action, chosen.only)]
+    wanted = [action for action in ACTIONS if not chosen.only or is_named(action, chosen.only)]
+    if chosen.without:
+        wanted = [action for action in wanted if not is_named(action, chosen.without)]
     with contextlib.suppress(ValueError):  # a crash leaves its memory in OBS's home, for a debugger
         resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     if chosen.keep:
@@ -78,8 +81,8 @@ def main() -> int:
     return 1 if soak.faults else 0
 
 
-def is_wanted(action: Action, words: str | None) -> bool:
-    return not words or any(word.strip() in action.name for word in words.split(","))
+def is_named(action: Action, words: str) -> bool:
+    return any(word.strip() in action.name for word in words.split(","))
 
 
 @dataclass

@@ -120,7 +120,7 @@ def _regions_of_people(alpha: np.ndarray, shape: tuple[int, ...]) -> list[_Regio
     _, _, parts, _ = cv2.connectedComponentsWithStats((alpha > _PERSON).view(np.uint8))
     areas = parts[1:, cv2.CC_STAT_AREA]
     boxes = []
-    for left, top, across, down, _ in parts[1:][areas * _SPECK > areas.max(initial=0)].tolist():
+    for left, top, across, down, _ in parts[1:][areas * _SPECK > np.max(areas, initial=0)].tolist():
         margin = round(_MARGIN * max(across, down))
         boxes.append((top - margin, left - margin, top + down + margin, left + across + margin))
     boxes = _united(boxes)

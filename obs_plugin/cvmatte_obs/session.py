@@ -83,7 +83,7 @@ class Session:
         self.store = LayerStore()
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
-        self._poll_times: deque[float] = deque(maxlen=100_000)
+        self._polls: deque[tuple[float, float]] = deque(maxlen=200_000)  # each one's seconds, and those of processor
         self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
@@ -185,10 +185,13 @@ class Session:
         self._sources_changed.close()
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.close()
-        if self._poll_times:
-            times = [seconds * 1000 for seconds in self._poll_times]
-            summary = f"{len(times)} polls, median {statistics.median(times):.3f} ms, longest {max(times):.2f} ms"
-            libobs.log(libobs.LOG_INFO, f"{summary}, none of them on a thread of OBS")
+        if self._polls:
+            figures = (
+                f"median {statistics.median(times) * 1000:.3f} ms, longest {max(times) * 1000:.2f} ms"
+                for times in zip(*self._polls)
+            )
+            summary = "; of processor ".join(figures)
+            libobs.log(libobs.LOG_INFO, f"{len(self._polls)} polls, {summary}; none of them on a thread of OBS")
 
     # On the session's own thread
 
@@ -206,9 +209,10 @@ class Session:
                 if time.monotonic() >= next_poll:
                     begun, worked = time.monotonic(), time.thread_time()
                     self._poll()
-                    self._poll_times.append(time.monotonic() - begun)
+                    processor = time.thread_time() - worked
+                    self._polls.append((time.monotonic() - begun, processor))
                     # Of its own work: not of what it waited for others, who may hold the GIL for long.
-                    rest = (time.thread_time() - worked) / _POLL_SHARE
+                    rest = processor / _POLL_SHARE
                     taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
                     next_poll = begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
             except Exception:

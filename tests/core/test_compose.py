@@ -41,7 +41,7 @@ def test_a_background_makes_the_layer_opaque_and_shows_only_around_the_person() 
     assert (layer[..., 3] == 255).all()
     assert layer[0, 0].tolist() == [0x10, 0x20, 0x30, 255]
     assert layer[100, 100].tolist() == [255, 255, 255, 255]
-    half = np.unravel_index(np.abs(alpha - 0.5).argmin(), alpha.shape)
+    half = np.unravel_index(np.argmin(np.abs(alpha - 0.5)), alpha.shape)
     assert layer[half][0] == pytest.approx(alpha[half] * 255 + (1 - alpha[half]) * 0x10, abs=1)
 
 
