@@ -189,7 +189,7 @@ class Matter:
         decoded = seen.decoded
         with self._memory_for(decoded.name):
             clock = _Clock(seen.seconds)
-            raw = _with_colours(decoded.photo, seen.estimate, False, clock)
+            raw = self._with_colours(decoded.photo, seen.estimate, False, clock)
             matte = self._finished(_key(decoded.digest, settings), raw, settings, clock)
             self._steps.forget()
             return matte
@@ -267,7 +267,7 @@ class Matter:
             if raw is None:
                 photo = images.decode(data, image.name, settings.longest_side)
                 clock.lap("decode")
-                raw = _with_colours(photo, self._alpha(photo, settings, burst, step, clock), bool(burst), clock)
+                raw = self._with_colours(photo, self._alpha(photo, settings, burst, step, clock), bool(burst), clock)
                 self._remember(key, raw)
                 return key, raw
         self._raw_mattes.move_to_end(key)
@@ -342,6 +342,14 @@ class Matter:
         clock.lap("network")
         return Estimate(alpha, device, fallback)
 
+    def _with_colours(self, photo: images.Photo, estimate: Estimate, from_burst: bool, clock: _Clock) -> RawMatte:
+        alpha = estimate.alpha
+        foreground = refine.estimate_foreground(photo.rgb, alpha, self._threads)
+        if photo.alpha is not None:
+            alpha = np.minimum(alpha, photo.alpha)
+        clock.lap("colours")
+        return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
+
     def _remember(self, key: _Key, raw: RawMatte) -> None:
         self._steps.forget()  # it may take the place of one that steps were made from
         self._raw_mattes[key] = raw
@@ -411,15 +419,6 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
 
 def _key(digest: str, settings: MatteSettings) -> _Key:
     return digest, settings.model, settings.quality, settings.longest_side
-
-
-def _with_colours(photo: images.Photo, estimate: Estimate, from_burst: bool, clock: _Clock) -> RawMatte:
-    alpha = estimate.alpha
-    foreground = refine.estimate_foreground(photo.rgb, alpha)
-    if photo.alpha is not None:
-        alpha = np.minimum(alpha, photo.alpha)
-    clock.lap("colours")
-    return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
 
 
 def _give_memory_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
@@ -40,13 +41,16 @@ def cold_start(data: Path, photo: Path) -> None:
     del os.environ["CVMATTE_DATA"]
 
 
-def in_obs(folder: Path, photos: list[Path]) -> None:
-    """Every way from a change to OBS's screen, at 1080p, and what OBS's frames and memory are meanwhile."""
+def in_obs(folder: Path, photos: list[Path], large: list[Path]) -> None:
+    """Every way from a change to OBS's screen, and what OBS's frames and memory are meanwhile.
+
+    photos: of 1080p. large: of 12 megapixels.
+    """
     folder.mkdir()
     # A small canvas: drawing a large one without a graphics card would take most of the processor.
     obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})], canvas=(320, 180))
     log = folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
-    table("In OBS, a photo of 1920 x 1080", "what", "how long", "times the network's own time")
+    table("In OBS, photos of 1920 x 1080", "what", "how long", "times the network's own time")
     try:
         obs.start()
         begun = time.perf_counter()
@@ -56,14 +60,13 @@ def in_obs(folder: Path, photos: list[Path]) -> None:
         (worker,) = obs.worker_ids()
         change(obs, photos[1], log)  # warms up
         changes = [change(obs, photo, log) for photo in photos[2:]]
-        seconds, network = [whole for whole, _ in changes], [alone for _, alone in changes]
-        ratios = ratio([whole / alone for whole, alone in changes])
-        row("another photo to its layer on screen", milliseconds(seconds), ratios)
-        row("of that, the network", milliseconds(network), "")
+        row_of_ratios("another photo to its layer on screen", changes)
+        row("of that, the network", milliseconds([alone for _, alone in changes]), "")
+        change(obs, large[0], log)
+        row_of_ratios("the same with 12 megapixels", [change(obs, photo, log) for photo in large[1:]])
+        change(obs, photos[-1], log)
         row("a slider to its layer on screen", milliseconds([slide(obs, feather) for feather in range(1, 11)]), "")
-        stills = still(obs, photos, log)
-        ratios = ratio([whole / alone for whole, alone in stills])
-        row("the button to the layer of a still", milliseconds([whole for whole, _ in stills]), ratios)
+        row_of_ratios("the button to the layer of a still", still(obs, photos, log))
         frames(obs, photos)
         table("OBS and the worker", "what", "")
         row("the worker's peak memory", f"{memory(worker, 'VmHWM'):.0f} MB")
@@ -79,6 +82,11 @@ def in_obs(folder: Path, photos: list[Path]) -> None:
         obs.quit()
     finally:
         obs.close()
+
+
+def row_of_ratios(name: str, taken: list[tuple[float, float]]) -> None:
+    """taken: the seconds of the whole and of the network alone, each time."""
+    row(name, milliseconds([whole for whole, _ in taken]), ratio([whole / alone for whole, alone in taken]))
 
 
 def first_use(folder: Path, photo: Path) -> None:
@@ -144,11 +152,13 @@ def frames(obs: ThrowawayObs, photos: list[Path]) -> None:
                 set_portrait(obs, feather=feather, threshold=step % 200)  # no layer is asked for twice
                 time.sleep(1 / 30)
 
-    def rematte() -> None:
+    def saturate() -> None:
         until = time.monotonic() + _SECONDS
+        unseen = itertools.product(("best", "fast"), photos)  # no matte of them is kept yet
         while time.monotonic() < until:
             jobs = jobs_done(obs)
-            obs.requests.press_input_properties_button("Portrait", "rematte")
+            quality, photo = next(unseen)
+            set_portrait(obs, image=str(photo), quality=quality)
             throwaway_obs.wait_until(lambda jobs=jobs: jobs_done(obs) > jobs)  # type: ignore[misc]
 
     set_portrait(obs, input="file", image=str(photos[-1]))
@@ -157,7 +167,7 @@ def frames(obs: ThrowawayObs, photos: list[Path]) -> None:
     for name, act in (
         ("nothing happens", lambda: time.sleep(_SECONDS)),
         ("a slider is dragged", drag),
-        ("the worker has no rest", rematte),
+        ("the network has no rest", saturate),
     ):
         jobs, begun = jobs_done(obs), time.monotonic()
         rendered = frames_rendered(obs, act)

@@ -30,8 +30,6 @@ from PIL import Image, ImageEnhance
 from throwaway_obs import SCENE, wait_until
 
 _MOST_PORTRAITS = 12  # beside the canary and those without a photo
-# In the Scripts dialog, as ThrowawayObs.open_scripts places it: there busy_script.py stands before cvmatte.py
-_FIRST_SCRIPT, _SECOND_SCRIPT, _RELOAD_BUTTON = (122, 67), (122, 101), (122, 707)
 _SLIDERS = tuple(control.name for control in CONTROLS if control.kind == INTEGER and 0 < control.maximum <= 255)
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "quality": ("fast", "fast", "balanced", "best"),
@@ -323,12 +321,12 @@ def reload_script(world: World) -> None:
         return world.obs.log().count("Unloaded python script: cvmatte.py")
 
     before = unloaded()
-    script = _SECOND_SCRIPT if world.is_busy_script_there else _FIRST_SCRIPT
+    script = "second script" if world.is_busy_script_there else "first script"  # OBS lists them by name
     dialog = world.obs.open_scripts()
     try:
         for _ in range(world.random.randrange(1, 4)):
-            world.obs.click(*script)
-            world.obs.click(*_RELOAD_BUTTON)
+            world.obs.click_on(script)
+            world.obs.click_on("reload scripts")
             time.sleep(world.random.random())
         wait_until(lambda: unloaded() > before, 20)
     finally:

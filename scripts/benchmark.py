@@ -113,7 +113,9 @@ def stages(chosen: argparse.Namespace, folder: Path) -> None:
 
 def in_obs(chosen: argparse.Namespace, folder: Path) -> None:
     photos = make_photos(chosen.photo, folder, chosen.rounds + 2)
-    obs.in_obs(folder / "obs", photos)
+    (folder / "large").mkdir()
+    large = make_photos(chosen.photo, folder / "large", chosen.rounds // 2 + 1, SIZES[2])
+    obs.in_obs(folder / "obs", photos, large)
     obs.first_use(folder / "first", photos[0])
 
 

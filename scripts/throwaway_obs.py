@@ -28,17 +28,32 @@ from PIL import Image, ImageGrab
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
 _MAIN_WINDOW = "^OBS [0-9]"
+# Where the mouse finds things, from which version of OBS on: in the main window as `start` leaves it, in
+# Tools → Scripts as `open_scripts` does, in a portrait's properties of 720 x 570 and in the missing files of 700 x 400.
+_PLACES = {
+    "topmost source": {29: (310, 603), 32: (60, 441)},
+    "first script": {29: (122, 67), 30: (122, 62)},
+    "second script": {29: (122, 101), 30: (122, 89)},
+    "reload scripts": {29: (122, 707), 30: (131, 709), 32: (166, 709)},
+    "add photos": {29: (808, 485), 30: (796, 453), 32: (797, 457)},
+    "browse photo": {29: (645, 319), 30: (648, 332)},
+    "properties OK": {29: (570, 540)},
+    "missing file": {29: (450, 95)},
+    "missing files OK": {29: (575, 370)},
+}
 
 
 class ThrowawayObs:
     """One home folder of OBS; start and quit it as often as you like.
 
-    scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs.
+    scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs. version: OBS's
+    major one, from its start on.
     screen: (width, height) of the virtual screen, pixels. preview: whether OBS's window shows the scene. Without a
     graphics card, that and each frame per second cost a good part of a processor core.
     """
 
     requests: obsws_python.ReqClient
+    version: int
 
     def __init__(
         self,
@@ -83,11 +98,15 @@ class ThrowawayObs:
             "modules": {"scripts-tool": [{"path": str(path), "settings": settings} for path, settings in scripts]},
         }
         web_socket = {"server_enabled": True, "server_port": self._port, "auth_required": False, "first_load": False}
-        files = {
-            "global.ini": f"[General]\nFirstRun=true\nLanguage={language}\nEnableAutoUpdates=false\n"
+        user = (
+            f"[General]\nFirstRun=true\nLanguage={language}\nEnableAutoUpdates=false\n"
             "[Basic]\nProfile=Untitled\nProfileDir=Untitled\nSceneCollection=Untitled\nSceneCollectionFile=Untitled\n"
             f"[BasicWindow]\nPreviewEnabled={str(preview).lower()}\n"
-            f"[OBSWebSocket]\nServerEnabled=true\nServerPort={self._port}\nAuthRequired=false\nFirstLoad=false\n",
+            f"[OBSWebSocket]\nServerEnabled=true\nServerPort={self._port}\nAuthRequired=false\nFirstLoad=false\n"
+        )
+        files = {
+            "global.ini": user,
+            "user.ini": user,  # from OBS 31 on; without it, OBS opens its wizard
             "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n"
             f"[Video]\nBaseCX={width}\nBaseCY={height}\nOutputCX={width}\nOutputCY={height}\nFPSCommon={frames_per_second}\n",
             "basic/scenes/Untitled.json": json.dumps(collection),
@@ -124,6 +143,7 @@ class ThrowawayObs:
                 socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
                 self.requests = obsws_python.ReqClient(host="127.0.0.1", port=self._port, timeout=20)
                 self.requests.get_scene_list()
+                self.version = int(self.requests.get_version().obs_version.partition(".")[0])
                 break
             except Exception as error:  # refused, or not ready yet
                 if self._obs.poll() is not None:
@@ -169,6 +189,17 @@ class ThrowawayObs:
 
     def click(self, x: int, y: int) -> None:
         self.xdotool("mousemove", str(x), str(y), "click", "1")
+
+    def click_on(self, what: str) -> None:
+        """Click on one of _PLACES."""
+        places = _PLACES[what]
+        self.click(*places[max(version for version in places if version <= self.version)])
+
+    def press(self, key: str, seconds: float = 0.2) -> None:
+        """Hold a key for as long: OBS looks for hotkeys some 40 times a second."""
+        self.xdotool("keydown", key)
+        time.sleep(seconds)
+        self.xdotool("keyup", key)
 
     def dismiss(self, window: str) -> None:
         """Close a dialog with the Escape key. Raises TimeoutError."""

@@ -18,10 +18,6 @@ from .conftest import BACKGROUND, Studio, open_studio, same_layer
 
 NO_WORKER = {"CVMATTE_PYTHON": "/nonexistent/python"}
 
-# Places in the Scripts dialog at the size that open_scripts gives it
-RELOAD_BUTTON = (122, 707)
-ADD_BUTTON = (808, 485)
-
 
 @pytest.fixture
 def chosen(tmp_path: Path, photo: Path) -> Path:
@@ -91,7 +87,7 @@ def test_three_reloads_of_the_script_lose_nothing(tmp_path: Path, photo: Path, e
         studio.wait_for_state("portrait", "Ready")
         studio.obs.open_scripts()
         for reloads in range(1, 4):
-            studio.obs.click(*RELOAD_BUTTON)
+            studio.obs.click_on("reload scripts")
             wait_until(lambda: studio.obs.log().count("Unloaded python script: cvmatte.py") == reloads)  # noqa: B023
             studio.wait_for_layer("portrait", expected_layer(photo, erosion=reloads - 1))
             studio.set("portrait", erosion=reloads)
@@ -109,7 +105,7 @@ def test_the_panel_adds_chosen_photos_to_the_current_scene(
     chosen = {"images": [{"value": str(photo)}, {"value": str(other_photo)}]}
     with open_studio(tmp_path, settings=chosen) as studio:
         studio.obs.open_scripts()
-        studio.obs.click(*ADD_BUTTON)
+        studio.obs.click_on("add photos")
         studio.wait_for_layer("astronaut", expected_layer(photo, longest_side=2160))
         studio.wait_for_layer("mirrored", expected_layer(other_photo, longest_side=2160))
         names = [item["sourceName"] for item in studio.requests.get_scene_item_list(SCENE).scene_items]
@@ -148,7 +144,7 @@ def test_the_hotkey_s_keys_are_saved_and_restored(
         studio.wait_for_layer("portrait", expected_layer(photo))
         Image.open(other_photo).save(chosen)
         time.sleep(1)
-        studio.obs.xdotool("key", "F9")
+        studio.obs.press("F9")
         studio.wait_for_layer("portrait", expected_layer(chosen))
 
 
@@ -279,11 +275,11 @@ def test_a_moved_photo_is_in_obs_s_dialog_of_missing_files_and_can_be_found_ther
         studio.wait_for_layer("portrait", expected_layer(photo), timeout=20)  # meanwhile the last layer is shown
         studio.obs.place(window, 700, 400)
         time.sleep(0.5)
-        studio.obs.click(450, 95)
+        studio.obs.click_on("missing file")
         studio.obs.xdotool("click", "--repeat", "2", "1")
         studio.obs.xdotool("type", str(moved))
         studio.obs.xdotool("key", "Return")
-        studio.obs.click(575, 370)
+        studio.obs.click_on("missing files OK")
         wait_until(lambda: studio.requests.get_input_settings("portrait").input_settings["image"] == str(moved), 10)
         studio.wait_for_state("portrait", "Ready")
         studio.quit()
@@ -315,15 +311,13 @@ def test_a_portrait_s_own_hotkeys_are_saved_restored_and_survive_a_reload(
         studio.start()
         studio.wait_for_state("portrait", "Ready")
         jobs = count_jobs(studio)
-        studio.obs.xdotool("key", "F8")
+        studio.obs.press("F8")
         wait_until(lambda: count_jobs(studio) == jobs + 1)
         studio.obs.open_scripts()
-        studio.obs.click(*RELOAD_BUTTON)
+        studio.obs.click_on("reload scripts")
         wait_until(lambda: studio.obs.log().count("Unloaded python script: cvmatte.py") == 1)
         studio.wait_for_state("portrait", "Ready")
-        studio.obs.xdotool("keydown", "F8")
-        time.sleep(0.5)
-        studio.obs.xdotool("keyup", "F8")  # coming up, it does nothing
+        studio.obs.press("F8", 0.5)  # coming up, it does nothing
         wait_until(lambda: count_jobs(studio) == jobs + 2)
         time.sleep(1.5)
         assert count_jobs(studio) == jobs + 2
@@ -361,7 +355,7 @@ def test_undo_and_redo_of_a_removal_bring_the_layer_back(tmp_path: Path, photo: 
         studio.wait_for_layer("portrait", expected_layer(photo, erosion=2))
         main = studio.obs.window("^OBS [0-9]")
         studio.obs.xdotool("windowfocus", "--sync", main)
-        studio.obs.click(310, 603)  # the topmost of the sources
+        studio.obs.click_on("topmost source")
         studio.obs.xdotool("key", "Delete")
         time.sleep(1)
         studio.obs.xdotool("key", "Return")  # OBS asks
@@ -382,7 +376,7 @@ def browse(studio: Studio, path: Path) -> None:
         return studio.requests.get_input_settings("portrait").input_settings.get("image") == str(path)
 
     for _ in range(3):  # on a busy machine the file dialog may be late to take keys
-        studio.obs.click(645, 319)
+        studio.obs.click_on("browse photo")
         studio.obs.xdotool("windowfocus", "--sync", studio.obs.window("^Photo$"))
         time.sleep(4)
         studio.obs.xdotool("type", str(path))
@@ -409,5 +403,5 @@ def test_a_file_dialog_that_is_open_while_a_portrait_becomes_ready_does_no_harm(
             browse(studio, path)
         studio.wait_for_layer("portrait", expected_layer(photo))
         studio.wait_for_state("portrait", "Ready")
-        studio.obs.click(570, 540)  # OK
+        studio.obs.click_on("properties OK")
         time.sleep(1)

@@ -198,7 +198,14 @@ def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo:
             for script in collection["modules"]["scripts-tool"]
             if script["path"].endswith("cvmatte.py")
         ]
-        for part in ("CVMatte 0.", "OBS 2", "onnxruntime", "CPUExecutionProvider", str(studio.data), "at all.png"):
+        for part in (
+            "CVMatte 0.",
+            f"OBS {studio.obs.version}.",
+            "onnxruntime",
+            "CPUExecutionProvider",
+            str(studio.data),
+            "at all.png",
+        ):
             assert part in text
 
 
