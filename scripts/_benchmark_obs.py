@@ -64,7 +64,8 @@ def in_obs(folder: Path, photos: list[Path], large: list[Path]) -> None:
         row("of that, the network", milliseconds([alone for _, alone in changes]), "")
         change(obs, large[0], log)
         row_of_ratios("the same with 12 megapixels", [change(obs, photo, log) for photo in large[1:]])
-        change(obs, photos[-1], log)
+        set_portrait(obs, image=str(photos[-1]))  # its layer is kept
+        time.sleep(2)
         row("a slider to its layer on screen", milliseconds([slide(obs, feather) for feather in range(1, 11)]), "")
         row_of_ratios("the button to the layer of a still", still(obs, photos, log))
         frames(obs, photos)

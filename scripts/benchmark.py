@@ -12,6 +12,7 @@ _environment.enter()
 import argparse
 import contextlib
 import math
+import os
 import re
 import statistics
 import subprocess
@@ -227,6 +228,7 @@ def beside_rembg(chosen: argparse.Namespace, folder: Path) -> None:
     if rembg is None or chosen.rembg is None:
         print("\nrembg: left out; it needs to be installed, and --rembg MODEL.")
         return
+    os.environ["REMBG_HOME"] = str(chosen.rembg.absolute().parent)  # it takes models from there only
     session = rembg.new_session("u2net_custom", model_path=str(chosen.rembg.absolute()))
     matter, settings = Matter(), MatteSettings()
     table("Beside rembg, photo to PNG", "megapixels", "CVMatte", "rembg", "CVMatte / rembg")
