@@ -80,6 +80,13 @@ def worker_may_end(world: World) -> bool:
     return world.hung is None
 
 
+def can_switch_collection(world: World) -> bool:
+    """Newer ones end themselves where anything still holds a source then, be it a screenshot or their own fade to a
+    scene; also with plain images and without any script.
+    """
+    return worker_may_end(world) and world.obs.version < 30
+
+
 def has_worker(world: World) -> bool:
     return worker_may_end(world) and bool(world.obs.worker_ids())
 
@@ -475,7 +482,7 @@ ACTIONS = (
     Action("look at the properties", 1, look_at_properties, has_portrait),
     Action("switch scenes", 3, switch_scene),
     Action("show in another scene", 2, show_in_another_scene, has_portrait),
-    Action("switch the collection", 2, switch_collection, worker_may_end, all_is_there),
+    Action("switch the collection", 2, switch_collection, can_switch_collection, all_is_there),
     Action("reload the script", 2, reload_script, worker_may_end, all_is_there),
     Action("restart OBS", 2, restart_obs, worker_may_end),
     Action("kill the worker", 1, kill_worker, has_worker),

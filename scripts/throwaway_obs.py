@@ -188,7 +188,7 @@ class ThrowawayObs:
         self.xdotool("windowsize", "--sync", window, str(width), str(height))
 
     def click(self, x: int, y: int) -> None:
-        self.xdotool("mousemove", str(x), str(y), "click", "1")
+        self.xdotool("mousemove", str(x), str(y), "sleep", "0.1", "click", "1")
 
     def click_on(self, what: str) -> None:
         """Click on one of _PLACES."""
@@ -196,7 +196,13 @@ class ThrowawayObs:
         self.click(*places[max(version for version in places if version <= self.version)])
 
     def press(self, key: str, seconds: float = 0.2) -> None:
-        """Hold a key for as long: OBS looks for hotkeys some 40 times a second."""
+        """Hold a hotkey for as long: OBS looks for them some 40 times a second.
+
+        OBS 32 sees none of those of a virtual screen, its own neither: it is told of the key instead.
+        """
+        if self.version >= 31:
+            self.requests.trigger_hot_key_by_key_sequence(f"OBS_KEY_{key}", False, False, False, False)
+            return
         self.xdotool("keydown", key)
         time.sleep(seconds)
         self.xdotool("keyup", key)
