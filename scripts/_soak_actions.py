@@ -212,9 +212,17 @@ def duplicate(world: World) -> str:
 def remove(world: World) -> str:
     name = some(world)
     world.requests.set_current_program_scene(SCENE)  # a scene lets go of what was removed when it is drawn
+    await_fade(world)
     world.requests.remove_input(name)
+    await_fade(world)
     del world.portraits[name]
     return name
+
+
+def await_fade(world: World) -> None:
+    """OBS 32 loses memory of what is removed in a fade between scenes; also of a plain image, without any script."""
+    if world.obs.version >= 30:
+        time.sleep(0.6)
 
 
 def rename(world: World) -> str:
@@ -298,7 +306,9 @@ def show_in_another_scene(world: World) -> None:
     item = world.requests.create_scene_item(scene, some(world), True).scene_item_id
     world.requests.set_current_program_scene(scene)
     time.sleep(world.random.random())
+    await_fade(world)
     world.requests.remove_scene_item(scene, item)
+    await_fade(world)
 
 
 def switch_collection(world: World) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -146,7 +145,6 @@ class World:
         self.portraits: dict[str, dict[str, Any]] = {}
         self.blanks = blanks
         self.later: list[Later] = []
-        self.screenshots = threading.Lock()  # held while one is taken
         self.hung: int | None = None  # a worker that is stopped for longer than it may be silent
         self.hung_once = False
         self.restarts = 0
@@ -202,11 +200,8 @@ class World:
     def quit(self) -> None:
         """Quit OBS: it must have lost no memory, and logged no error of ours."""
         self.watch.end()
-        # obs-websocket of newer ones loses what it holds of a screenshot that it takes while OBS quits.
-        no_screenshot = self.screenshots if self.obs.version >= 30 else contextlib.nullcontext()
         try:
-            with no_screenshot:
-                leaks = self.obs.quit(60)
+            leaks = self.obs.quit(60)
         except TimeoutError as error:
             raise Frozen(f"quit: {error}") from None
         log = self.obs.log()

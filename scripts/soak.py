@@ -267,8 +267,7 @@ class Photographer:
                 with contextlib.closing(requests.base_client.ws):
                     while not self._stopping.wait(self._random.random() * 0.3):
                         name = self._random.choice([*SCENES, *self._world.portraits])
-                        with self._world.screenshots:
-                            self.taken += screenshot(requests, name, 160, 90) is not None
+                        self.taken += screenshot(requests, name, 160, 90) is not None
 
 
 def print_answers(watch: Watch, ui_answers: Sequence[float]) -> None:

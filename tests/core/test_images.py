@@ -208,6 +208,15 @@ def written(folder: Path, format: str, layer: np.ndarray = LAYER) -> Path:
     return path
 
 
+@pytest.mark.parametrize("pixels", [RGB[..., 1], RGB, LAYER], ids=["grey", "colours", "with alpha"])
+def test_a_png_keeps_every_value(pixels: np.ndarray) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, pixels.shape, np.uint8)
+    for shown in (pixels, noise, noise[::2, 1::3]):
+        file = io.BytesIO()
+        images.write_png(file, shown)
+        assert np.array_equal(np.asarray(Image.open(file)), shown)
+
+
 @pytest.mark.parametrize("format", ["png", "webp"])
 def test_a_written_layer_reads_back_the_same(tmp_path: Path, format: str) -> None:
     path = written(tmp_path, format)
