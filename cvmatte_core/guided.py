@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
+from . import images
+
 _RADIUS = 4  # pixels of the reduced picture, within which alpha is taken to be a linear function of colour
 _EPSILON = 1e-4  # colour variance, of 0..1, below which there is nothing to be led by
 _UNEXPLAINED = 0.8  # the part of alpha's variance that colour must explain before it leads at all
@@ -25,11 +27,7 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads
     """
     height, width = rgb.shape[:2]
     result = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
-    tiles = [
-        np.s_[top : min(height, top + _TILE), left : min(width, left + _TILE)]
-        for top in range(0, height, _TILE)
-        for left in range(0, width, _TILE)
-    ]
+    tiles = images.tiles((height, width), _TILE)
     with_edge = [tile for tile in tiles if np.max(result[tile]) >= _FLAT and np.min(result[tile]) <= 1 - _FLAT]
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
     with ThreadPoolExecutor(threads) as pool:

@@ -236,6 +236,16 @@ def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
+def tiles(shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of squares of so many pixels that cover a picture; at its right and bottom what is left."""
+    height, width = shape
+    return [
+        np.s_[top : min(height, top + side), left : min(width, left + side)]
+        for top in range(0, height, side)
+        for left in range(0, width, side)
+    ]
+
+
 def write_png(file: BinaryIO, pixels: np.ndarray) -> None:
     """Write a PNG. pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha.
 

@@ -268,11 +268,6 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1) ->
     near_edge = cv2.dilate(cv2.inRange(alpha, 1 / 512, 1 - 1 / 512), reach)
     near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
     result = rgb.copy()
-    tiles = [
-        np.s_[top : min(height, top + _TILE), left : min(width, left + _TILE)]
-        for top in range(0, height, _TILE)
-        for left in range(0, width, _TILE)
-    ]
 
     def improve(tile: tuple[slice, slice]) -> None:
         rows = slice(max(0, tile[0].start - _FINE_RADIUS), min(height, tile[0].stop + _FINE_RADIUS))
@@ -290,7 +285,7 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1) ->
 
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(improve, [tile for tile in tiles if near_edge[tile].any()]))
+        list(pool.map(improve, [tile for tile in images.tiles((height, width), _TILE) if near_edge[tile].any()]))
     return result
 
 

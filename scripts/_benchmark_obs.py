@@ -114,7 +114,8 @@ def first_use(folder: Path, photo: Path) -> None:
         dialog = obs.window("^Properties for")
         obs.place(dialog, 720, 570)
         time.sleep(0.3)
-        click(645, 319)  # Browse
+        clicks += 1
+        obs.click_on("browse photo")
         obs.window("^Photo$")
         obs.xdotool("type", str(photo))  # a person would pick it with the mouse
         obs.xdotool("key", "Return")

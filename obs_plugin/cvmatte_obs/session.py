@@ -83,7 +83,7 @@ class Session:
         self.store = LayerStore()
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
-        self._polls: deque[tuple[float, float]] = deque(maxlen=200_000)  # each one's seconds, and those of processor
+        self._polls: deque[tuple[float, float]] = deque(maxlen=100_000)  # each one's seconds, and those of processor
         self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
