@@ -11,6 +11,8 @@ _environment.enter()
 
 import argparse
 import contextlib
+import csv
+import math
 import os
 import resource
 import shutil
@@ -33,6 +35,7 @@ from _soak_world import SCENES, Fault, Frozen, World, screenshot
 from obsws_python.error import OBSSDKRequestError
 
 _WARM_UP = 20.0  # seconds of each OBS that say nothing of its growth
+_LONG = 600.0  # seconds that a process has lived to be told of through its time
 
 
 def main() -> int:
@@ -74,6 +77,7 @@ def main() -> int:
     if chosen.growth:
         soak.check_growth(chosen.growth)
     soak.report()
+    write_processes(folder / "processes.csv", world.watch.lives)
     if soak.faults or chosen.keep:
         print(f"\nOBS's home, its logs and what was found are in {folder}")
     else:
@@ -328,6 +332,29 @@ def print_processes(name: str, lives: Sequence[Sequence[Process]]) -> None:
     ):
         slope = slope_an_hour(series, _WARM_UP)
         print(f"  {what}: " + (f"{slope[0]:+.0f} ± {slope[1]:.0f}" if slope else "too short to tell"))
+    for life in lives:
+        if life[-1].at - life[0].at > _LONG:
+            print("  one of them through its time, MB: " + " ".join(f"{value:.0f}" for value in tenths(life)))
+
+
+def tenths(life: Sequence[Process]) -> Iterator[float]:
+    """The median memory of each tenth of a process's time."""
+    length = (life[-1].at - life[0].at) / 10
+    for number in range(10):
+        begin = life[0].at + number * length
+        yield statistics.median([found.memory for found in life if begin <= found.at <= begin + length] or [math.nan])
+
+
+def write_processes(path: Path, lives: Sequence[Life]) -> None:
+    """Everything measured of OBS and its workers, as CSV."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("OBS", "worker", "seconds", "memory MB", "handles", "threads"))
+        for number, life in enumerate(lives, 1):
+            for worker, series in [("", life.obs), *life.workers.items()]:
+                for found in series:
+                    at = round(found.at - life.begun, 1)
+                    table.writerow((number, worker, at, round(found.memory, 1), found.handles, found.threads))
 
 
 def memory_of(lives: Iterable[Sequence[Process]]) -> list[list[tuple[float, float]]]:

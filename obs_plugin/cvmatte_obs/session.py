@@ -60,6 +60,28 @@ class Job:
     frame_shown: bool = False
 
 
+class PollTimes:
+    """How long polls took, in bounded memory, however many hours they go on."""
+
+    def __init__(self) -> None:
+        self._latest: deque[tuple[float, float]] = deque(maxlen=4096)
+        self._longest = (0.0, 0.0)
+        self._count = 0
+
+    def add(self, seconds: float, processor: float) -> None:
+        self._latest.append((seconds, processor))
+        self._longest = (max(self._longest[0], seconds), max(self._longest[1], processor))
+        self._count += 1
+
+    def __str__(self) -> str:
+        medians = [statistics.median(times) for times in zip(*self._latest)] or [0.0, 0.0]
+        wall, processor = (
+            f"median {median * 1000:.3f} ms, longest {longest * 1000:.2f} ms"
+            for median, longest in zip(medians, self._longest)
+        )
+        return f"{self._count} polls, {wall}; of processor {processor} (medians of the last {len(self._latest)})"
+
+
 @dataclass(frozen=True)
 class Choices:
     """What is chosen in the panel: the preset of new portraits, and how a still gets into the scene."""
@@ -83,7 +105,7 @@ class Session:
         self.store = LayerStore()
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
-        self._polls: deque[tuple[float, float]] = deque(maxlen=100_000)  # each one's seconds, and those of processor
+        self._poll_times = PollTimes()
         self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
@@ -185,13 +207,7 @@ class Session:
         self._sources_changed.close()
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.close()
-        if self._polls:
-            figures = (
-                f"median {statistics.median(times) * 1000:.3f} ms, longest {max(times) * 1000:.2f} ms"
-                for times in zip(*self._polls)
-            )
-            summary = "; of processor ".join(figures)
-            libobs.log(libobs.LOG_INFO, f"{len(self._polls)} polls, {summary}; none of them on a thread of OBS")
+        libobs.log(libobs.LOG_INFO, f"{self._poll_times}; none of them on a thread of OBS")
 
     # On the session's own thread
 
@@ -210,7 +226,7 @@ class Session:
                     begun, worked = time.monotonic(), time.thread_time()
                     self._poll()
                     processor = time.thread_time() - worked
-                    self._polls.append((time.monotonic() - begun, processor))
+                    self._poll_times.add(time.monotonic() - begun, processor)
                     # Of its own work: not of what it waited for others, who may hold the GIL for long.
                     rest = processor / _POLL_SHARE
                     taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
