@@ -27,11 +27,10 @@ from typing import Any, Generator, Iterable, Iterator, Mapping
 import cv2
 
 from . import devices, files, images, paths
-from .batch import explained
 from .errors import Cancelled, ClusterError, CvmatteError, ImageError, WorkerError
 from .matting import Matter, decode
 from .models.catalogue import ModelEntry, add_own, entry_of, files_of, install_command, verify
-from .pipeline import Made, made_of
+from .pipeline import Made, explained, made_of
 from .settings import MatteSettings
 
 _AT_AN_ACTOR = 2  # photos: one at work, and one that is there already when that is done

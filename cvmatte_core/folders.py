@@ -12,19 +12,22 @@ import io
 import json
 import os
 import threading
+import time
+import zipfile
 from collections import deque
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
-from . import batch, files, images, outputs
-from .errors import CvmatteError, OutputError, WorkerError
+from . import files, images, outputs, paths
+from .errors import Cancelled, CvmatteError, OutputError, WorkerError
 from .models.catalogue import entry_of
 from .pipeline import Cutter, Made
 from .record import Names, Record, made_in, state_of
 from .settings import MatteSettings
 from .texts import Texts
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
 DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
 _TRIES = 2  # of a photo at which the process ended
@@ -235,7 +238,7 @@ class FolderBatch:
         content = hashlib.sha256(repr([(name, state_of(path)) for path, name in members]).encode("ascii", "replace"))
         name = self._own_name(ARCHIVE)
         if not self._record.is_current(name, content.hexdigest()):
-            batch.write_archive(self.output_folder / name, members, on_file, cancelled)
+            write_zip(self.output_folder / name, members, on_file, cancelled)
             self._record.note(name, content.hexdigest())
         return self.output_folder / name
 
@@ -249,6 +252,12 @@ class FolderBatch:
         """The name, or the first numbered one that is free or this batch's own."""
         names = (path.name for path in outputs.numbered(Path(wanted)))
         return next(name for name in names if self._record.own(name) or not _exists(self.output_folder / name))
+
+
+def new_output_folder(folder: Path) -> Path:
+    """A free name, beside the other outputs, for what a folder's photos become."""
+    name = outputs.shortened(folder.absolute().name) or "photos"
+    return outputs.unused(paths.outputs_folder() / f"{name}-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
 class Settled:
@@ -303,12 +312,28 @@ def walk(folder: Path, output_folder: Path, recursive: bool, unreadable: list[Pa
             with contextlib.suppress(OSError):  # gone meanwhile
                 if entry.is_dir():
                     (links if entry.is_symlink() else subfolders).append(path)
-                elif path.suffix.lower() in batch.SUFFIXES and entry.is_file():
+                elif path.suffix.lower() in SUFFIXES and entry.is_file():
                     yield path
         if recursive:
             ahead.extendleft(reversed(subfolders))
         else:
             links.clear()
+
+
+def write_zip(
+    target: Path,
+    members: Iterable[tuple[Path, str]],
+    on_file: Callable[[], None] = lambda: None,
+    cancelled: threading.Event | None = None,
+) -> None:
+    """Write a ZIP of files, each under a name of its own. Raises OutputError, Cancelled: then there is none."""
+    with files.atomic_write(target) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+        for path, name in members:
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled
+            on_file()
+            # Pictures are compressed already: stored, they cost no time.
+            archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import io
 import logging
 import os
 import sys
@@ -108,6 +109,18 @@ class Matte:
         """The three-view sheet, uint8 RGB."""
         return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
 
+    def layer_file(self, format: str) -> bytes:
+        """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
+        file = io.BytesIO()
+        images.write_layer(file, self.layer, format)
+        return file.getvalue()
+
+    def mask_file(self) -> bytes:
+        """What the mask's file holds: a grey PNG, white is the person."""
+        file = io.BytesIO()
+        images.write_png(file, compose.alpha_bytes(self.alpha))
+        return file.getvalue()
+
 
 @dataclass
 class _Loaded:
@@ -166,7 +179,13 @@ class Matter:
             step("refine")
             return self._finished(key, raw, settings, clock)
 
-    def see(self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event) -> Seen:
+    def see(
+        self,
+        decoded: Decoded,
+        settings: MatteSettings,
+        cancelled: threading.Event,
+        on_progress: Progress = lambda stage, done, total: None,
+    ) -> Seen:
         """The network's part of a matte alone, for who overlaps it with `finish` of the photo before.
 
         Nothing of it is kept. Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
@@ -175,6 +194,7 @@ class Matter:
         def step(stage: str, done: int = 0, total: int = 1) -> None:
             if cancelled.is_set():
                 raise Cancelled
+            on_progress(stage, done, total)
 
         with self._memory_for(decoded.name):
             clock = _Clock()

@@ -1,11 +1,14 @@
-"""What cuts out many photos: here, the next is decoded and the last encoded while the network is at work.
+"""What cuts out many photos: Pipeline, where the next is decoded and the last encoded while the network is at work.
 
-In the processes of a cluster: cluster.py.
+OneByOne where other things are to be done between two photos; cluster.py in the processes of a cluster.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
+import logging
 import threading
 import time
 from collections import deque
@@ -16,10 +19,11 @@ from pathlib import Path
 from typing import Callable, Generator, Iterable, Protocol
 
 from . import images
-from .batch import explained, layer_file, mask_file
-from .errors import Cancelled, CvmatteError
+from .errors import Cancelled, CvmatteError, ImageError, WorkerError
 from .matting import Decoded, Matter, Seen, decode
 from .settings import MatteSettings
+
+logger = logging.getLogger(__name__)
 
 STAGES = 3  # decoding, the network, encoding: a photo in each is all that memory has to hold
 _PATIENCE = 0.2  # seconds in which Ctrl+C is noticed where waiting for a thread can't be interrupted (Windows)
@@ -77,19 +81,59 @@ class Pipeline:
         return _cut_out(photos, self._matter, settings, cancelled, at_once=1 if alone else STAGES)
 
 
+class OneByOne:
+    """The Cutter of this process where nothing is to be under way between two photos.
+
+    on_progress(photo) is called as each begins, and then every now and then.
+    """
+
+    in_this_process = True
+
+    def __init__(self, matter: Matter, on_progress: Callable[[Path], None]) -> None:
+        self._matter = matter
+        self._tell = on_progress
+
+    def prepare(self, settings: MatteSettings) -> None:
+        self._matter.prepare(settings.model)
+
+    def cut_out(
+        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
+    ) -> Generator[Made, None, None]:
+        for photo in photos:
+            if cancelled.is_set():
+                raise Cancelled
+            self._tell(photo)
+            yield made_of(photo, functools.partial(self._see, photo, settings, cancelled), self._matter, settings)
+
+    def _see(self, photo: Path, settings: MatteSettings, cancelled: threading.Event) -> Seen:
+        return self._matter.see(_decoded(photo, settings), settings, cancelled, lambda *step: self._tell(photo))
+
+
+def explained(error: Exception, name: str) -> CvmatteError:
+    """What to tell the person of whatever a photo of that name raised."""
+    if isinstance(error, CvmatteError):
+        return copy.copy(error)  # whose traceback would keep the photo's pixels alive for as long as it is kept
+    if isinstance(error, MemoryError):
+        return ImageError("image_memory", name=name)
+    logger.error("%s", name, exc_info=error)
+    return WorkerError("internal")
+
+
 def made_of(photo: Path, see: Callable[[], Seen], matter: Matter, settings: MatteSettings) -> Made:
     """All that comes after the network, which `see` waits for or runs. Raises Cancelled."""
     try:
         matte = matter.finish(see(), settings)
         begun = time.perf_counter()
-        layer, mask = layer_file(matte, settings), mask_file(matte) if settings.save_mask else None
+        layer, mask = matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
         seconds = sum(matte.seconds.values()) + time.perf_counter() - begun
         height, width = matte.alpha.shape
         return Made(photo, layer, mask, (width, height), round(seconds, 3))
     except Cancelled:
         raise
     except Exception as error:  # whatever a picture makes of us, the next one has its turn
-        return Made(photo, error=explained(error, photo.name))
+        failure = explained(error, photo.name)
+        error.__traceback__ = None  # it leads through this frame to `see`, which has it: the pixels would stay alive
+        return Made(photo, error=failure)
 
 
 def _cut_out(

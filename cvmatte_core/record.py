@@ -1,4 +1,4 @@
-"""What a batch of the shell has made: a line of JSON for each step, in a hidden file of its output folder.
+"""What a batch has made: a line of JSON for each step, in a hidden file of its output folder.
 
 It is how running again finds what is left, which files may be replaced, and what is no photo.
 """

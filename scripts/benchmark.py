@@ -28,7 +28,7 @@ import _benchmark_obs as obs
 import numpy as np
 from _benchmark_obs import memory
 from _benchmark_tables import milliseconds, ratio, row, table
-from cvmatte_core import batch, images, matting, paths
+from cvmatte_core import images, matting, paths
 from cvmatte_core.layer_store import LayerStore
 from cvmatte_core.matting import Matte, Matter
 from cvmatte_core.settings import MatteSettings
@@ -94,7 +94,7 @@ def stages(chosen: argparse.Namespace, folder: Path) -> None:
             height, width = matte.alpha.shape
             store.write_frame("frame", width, height, np.ascontiguousarray(matte.layer).data)
             framed = time.perf_counter()
-            batch.layer_file(matte, settings)
+            matte.layer_file(settings.format)
             saved = time.perf_counter()
             whole = framed - begun
             network = matte.seconds["network"]
@@ -237,7 +237,7 @@ def beside_rembg(chosen: argparse.Namespace, folder: Path) -> None:
         own, peer = [], []
         for photo in make_photos(chosen.photo, folder / str(size), 4, size):
             begun = time.perf_counter()
-            batch.layer_file(matter(photo, settings), settings)
+            matter(photo, settings).layer_file(settings.format)
             between = time.perf_counter()
             rembg.remove(photo.read_bytes(), session=session)
             own.append(between - begun)

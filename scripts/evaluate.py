@@ -30,7 +30,7 @@ import numpy as np
 
 import matte as matte_script
 from cvmatte_core import compose, images, measures
-from cvmatte_core.batch import SUFFIXES
+from cvmatte_core.folders import SUFFIXES
 from cvmatte_core.errors import CvmatteError
 from cvmatte_core.matting import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings

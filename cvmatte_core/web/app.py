@@ -33,7 +33,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
-from .. import __version__, batch, files, images
+from .. import __version__, files, folders, images
 from ..diagnose import diagnosis, state_of
 from ..errors import CvmatteError, RequestError, SettingsError, WorkerError
 from ..matting import Matte, Matter
@@ -354,9 +354,9 @@ async def _in_time(request: Request, work: Future[bytes], end: float, seconds: f
 def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
     """The bytes of what was asked for. Raises OutputError."""
     if output == "mask":
-        return batch.mask_file(matte)
+        return matte.mask_file()
     if output == "layer":
-        return batch.layer_file(matte, settings)
+        return matte.layer_file(settings.format)
     file = io.BytesIO()
     images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format)
     return file.getvalue()
@@ -509,7 +509,8 @@ def _items_of(folder: str, options: Options) -> list[Item]:
         if not chosen.is_relative_to(root) or not chosen.is_dir():
             raise RequestError("folder_unknown")
         # Also a link in it mustn't lead out.
-        photos = [photo for photo in batch.photos_in(chosen) if photo.resolve().is_relative_to(root)]
+        found = folders.walk(chosen, chosen, recursive=False, unreadable=[])
+        photos = [photo for photo in found if photo.resolve().is_relative_to(root)]
     except (OSError, ValueError, RuntimeError) as error:  # names that no folder has, links that go round
         raise RequestError("folder_unknown") from error
     except RequestError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import logging
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from .. import batch, images, outputs
+from .. import folders, images, outputs
 from ..errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
 from ..matting import Matter
 from ..models.catalogue import ModelEntry
@@ -238,7 +239,7 @@ class Jobs:
                 job.change(item, progress=0.1 + 0.7 * done / max(1, total))
 
         matte = matter(item.photo, settings, on_progress=step, cancelled=job.cancelled)
-        return batch.layer_file(matte, settings), batch.mask_file(matte) if settings.save_mask else None
+        return matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
 
     def _fetch(self, job: Job, entry: ModelEntry) -> None:
         def step(_stage: str, done: int, total: int) -> None:
@@ -255,7 +256,7 @@ class Jobs:
             return
         pairs = [pair for item in done for pair in ((item.layer, item.layer_name), (item.mask, item.mask_name))]
         target = job.folder / "archive"
-        batch.write_archive(target, [(path, name) for path, name in pairs if path is not None])
+        folders.write_zip(target, [(path, name) for path, name in pairs if path is not None])
         job.change(archive=target)
 
     def _tidy(self) -> None:
@@ -292,10 +293,14 @@ def harmless(name: str | None) -> str:
 
 
 def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
-    """The error with the person's name of a photo, in place of that of the file it is kept in. names: by the latter."""
-    if error.values.get("name") in names:
-        error.values["name"] = names[error.values["name"]]
-    return error
+    """The error with the person's name of a photo, in place of that of the file it is kept in. names: by the latter.
+
+    A new one, without the traceback: that would keep the photo's pixels alive for as long as its job is kept.
+    """
+    renamed = copy.copy(error)
+    if renamed.values.get("name") in names:
+        renamed.values["name"] = names[renamed.values["name"]]
+    return renamed
 
 
 def give_up_after(end: float, seconds: float) -> None:

@@ -8,10 +8,11 @@ Requests
                                      → a layer_store.Record as a dict, with `fallback`; first a `layer` notification
         burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
         fallback: see matting.Matte
-    batch {folder, settings, output_folder, resume?}
+    batch {folder, settings, output_folder}
                                      → {folder, archive, done, failed: [{name, error}], seconds}
-        output_folder: empty for a new one, which the answer's `folder` then names. archive: empty where no photo
-        would do. An `error` is what error_from_wire reads. Waiting mattes go before the next photo of a batch.
+        output_folder: empty for a new one, which the answer's `folder` then names; in one that has layers of this
+        folder already, only what is left is done. archive: empty where no photo would do. An `error` is what
+        error_from_wire reads. Waiting mattes go before the next photo of a batch.
     models {}                        → {models: [see diagnose.state_of], auto}
         auto: the name of the one that "auto" means now
     install_model {name}             → see diagnose.state_of

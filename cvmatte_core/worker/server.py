@@ -28,7 +28,6 @@ from ..settings import MatteSettings
 from . import protocol
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
-    from ..batch import Batch, Outcome
     from ..matting import Matte, Matter
 
 logger = logging.getLogger("cvmatte.worker")
@@ -76,9 +75,7 @@ class _BatchJob(_Job):
     folder: Path
     settings: MatteSettings
     output_folder: Path | None
-    resume: bool
-    batch: Batch | None = None
-    steps: Iterator[Outcome] = dataclasses.field(default_factory=lambda: iter(()))
+    steps: Iterator[None] | None = None  # None as long as it only waits
 
     @classmethod
     def parse(cls, number: int, params: dict[str, Any]) -> _BatchJob:
@@ -87,7 +84,6 @@ class _BatchJob(_Job):
             folder=Path(params["folder"]),
             settings=MatteSettings.from_mapping(params.get("settings") or {}).resolved(),
             output_folder=Path(params["output_folder"]) if params.get("output_folder") else None,
-            resume=bool(params.get("resume", False)),
         )
 
 
@@ -290,38 +286,47 @@ class Server:
 
     def _advance(self, job: _BatchJob) -> bool:
         """Do the next photo of a batch, and say whether there are more; answer when there are none."""
-        if job.batch is None:
-            if job.cancelled.is_set():
-                raise Cancelled
-            from ..batch import Batch
-            from ..matting import Matter
+        if job.steps is None:
+            job.steps = self._batch(job)
+        return next(job.steps, self) is not self
 
-            # Whoever dies from here on died of this batch; once it has a folder, of the photo that it says.
-            self._tell(job, "batch", 0, 0)
-            batch = job.batch = Batch(job.folder, job.settings, job.output_folder, resume=job.resume)
-            resume = {"output_folder": str(batch.output_folder), "resume": True}
-            job.steps = batch.run(
-                # One of its own, which keeps no photo: the live portraits' raw mattes stay cached.
-                Matter(cache_bytes=0),
-                lambda done, total, name: self._tell(job, "batch", done, total, name=name, resume=resume),
-                job.cancelled,
-            )
-        if next(job.steps, None) is not None:
-            return True
-        failed = [
-            {"name": outcome.photo, "error": protocol.error_to_wire(outcome.error)}
-            for outcome in job.batch.outcomes.values()
-            if outcome.error is not None
-        ]
+    def _batch(self, job: _BatchJob) -> Iterator[None]:
+        """A photo at each step, then the archive and the answer."""
+        from ..folders import ARCHIVE, WAITING, FolderBatch, new_output_folder
+        from ..matting import Matter
+        from ..pipeline import OneByOne
+
+        if job.cancelled.is_set():
+            raise Cancelled
+        # Whoever dies from here on died of this batch; then of the photo that it says.
+        self._tell(job, "batch", 0, 0)
+        output_folder = job.output_folder or new_output_folder(job.folder)
+
+        def tell(name: str, **more: Any) -> None:
+            total = len(batch.entries)
+            self._tell(job, "batch", total - batch.counts[WAITING], total, name=name, **more)
+
+        def tell_photo(photo: Path) -> None:
+            tell(photo.name, resume={"output_folder": str(output_folder)})
+
+        with FolderBatch(job.folder, job.settings, output_folder) as batch:
+            photos = batch.scan()
+            if not batch.entries:
+                raise CvmatteError("batch_no_photos", folder=str(job.folder))
+            # A Matter of its own, which keeps no photo: the live portraits' raw mattes stay cached.
+            cutter = OneByOne(Matter(cache_bytes=0), tell_photo)
+            for _ in batch.run(photos, cutter, job.cancelled):
+                yield
+            archive = batch.write_archive(job.cancelled, lambda: tell(ARCHIVE))
+            failed = {name: entry.error for name, entry in batch.entries.items() if entry.error}
         result = {
-            "folder": str(job.batch.output_folder),
-            "archive": str(job.batch.archive or ""),
-            "done": len(job.batch.outcomes) - len(failed),
-            "failed": failed,
+            "folder": str(batch.output_folder),
+            "archive": str(archive or ""),
+            "done": len(batch.entries) - len(failed),
+            "failed": [{"name": name, "error": protocol.error_to_wire(error)} for name, error in failed.items()],
             "seconds": round(time.perf_counter() - job.begun, 3),
         }
         self._answer(job, result)
-        return False
 
     # Finishing
 
@@ -336,7 +341,6 @@ class Server:
 
     def _finish(self, job: _MatteJob, record: Record, matte: Matte, due: float) -> None:
         from .. import images
-        from ..batch import layer_file, mask_file
 
         # A slider on the move replaces its layers many times a second: only the one it rests on is saved.
         if job.cancelled.wait(max(0.0, due - time.monotonic())):
@@ -345,8 +349,8 @@ class Server:
             raise Cancelled
         with files.atomic_write(self._store.preview_path(record.key)) as file:
             images.write_png(file, matte.preview())
-        mask = mask_file(matte) if job.settings.save_mask else None
-        saved, saved_mask = outputs.place(Path(record.saved), layer_file(matte, job.settings), mask)
+        mask = matte.mask_file() if job.settings.save_mask else None
+        saved, saved_mask = outputs.place(Path(record.saved), matte.layer_file(job.settings.format), mask)
         record = dataclasses.replace(record, saved=str(saved), mask=str(saved_mask or ""))
         self._store.save(record)
         self._store.trim(_FRAMES_LIMIT)

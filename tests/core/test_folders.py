@@ -18,11 +18,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import files, folders
-from cvmatte_core.errors import Cancelled, CvmatteError, OutputError
-from cvmatte_core.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch, Settled, walk
+from cvmatte_core import files, folders, paths
+from cvmatte_core.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
+from cvmatte_core.folders import (
+    DONE,
+    FAILED,
+    UNCHANGED,
+    WAITING,
+    Entry,
+    FolderBatch,
+    Settled,
+    new_output_folder,
+    walk,
+)
 from cvmatte_core.matting import Decoded, Estimate, Matte, Matter, Seen
-from cvmatte_core.pipeline import STAGES, Pipeline
+from cvmatte_core.pipeline import STAGES, Cutter, OneByOne, Pipeline
 from cvmatte_core.record import made_in
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.texts import Texts
@@ -41,7 +51,9 @@ class PretendMatter:
 
     def prepare(self, model: str) -> None: ...
 
-    def see(self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event) -> Seen:
+    def see(
+        self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event, on_progress: Any = None
+    ) -> Seen:
         self.seen.append(decoded.name)
         self._by_stem.get(Path(decoded.name).stem, lambda: None)()
         if cancelled.is_set():
@@ -59,6 +71,19 @@ class PretendMatter:
 
 def pretend(**by_stem: Callable[[], None]) -> Any:
     return PretendMatter(**by_stem)
+
+
+CUTTERS: dict[str, Callable[[Any], Cutter]] = {
+    "at once": Pipeline,
+    "one by one": lambda matter: OneByOne(matter, lambda photo: None),
+}
+cutter_of = Pipeline
+
+
+@pytest.fixture(autouse=True, params=CUTTERS)
+def each_cutter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the two of this process; the cluster's has tests of its own."""
+    monkeypatch.setattr(f"{__name__}.cutter_of", CUTTERS[request.param])
 
 
 @pytest.fixture
@@ -89,7 +114,7 @@ def run(
     cancelled = cancelled or threading.Event()
     with FolderBatch(folder, settings, out, recursive=recursive) as batch:
         try:
-            list(batch.run(batch.scan(), Pipeline(matter or pretend()), cancelled))
+            list(batch.run(batch.scan(), cutter_of(matter or pretend()), cancelled))
             batch.write_archive(cancelled)
         except Cancelled:
             pass
@@ -229,6 +254,20 @@ def test_broken_photos_are_told_and_tried_again_next_time(folder: Path, out: Pat
     assert statuses(run(folder, out))["b.jpg"] == DONE
 
 
+def test_whatever_one_photo_raises_the_others_are_done(folder: Path, out: Path) -> None:
+    too_large = OutputError("format_too_large", format="WEBP", limit=16383)  # of the kind that a full disk raises
+    matter = pretend(a=fail(MemoryError()), b=fail(ZeroDivisionError()), c=fail(too_large))
+    keys = {entry.file: entry.error and entry.error.key for entry in run(folder, out, matter)}
+    assert list(keys.values()) == ["image_memory", "internal", "format_too_large", None]
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("png", ".png"), ("webp", ".webp"), ("jpeg", ".jpg")])
+def test_layers_are_saved_in_the_chosen_format(folder: Path, out: Path, format: str, suffix: str) -> None:
+    run(folder, out, settings=MatteSettings(format=format, save_mask=True))
+    assert Image.open(out / f"a{suffix}").format == format.upper()
+    assert Image.open(out / "a-mask.png").mode == "L"
+
+
 def test_links_in_a_circle_lead_nowhere_twice(folder: Path, out: Path) -> None:
     (folder / "deep" / "up").symlink_to(folder, target_is_directory=True)
     (folder / "again").symlink_to(folder / "deep", target_is_directory=True)
@@ -268,6 +307,7 @@ def test_at_no_time_more_than_a_few_photos_are_in_memory(tmp_path: Path, out: Pa
     for number in range(40):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "many" / f"{number}.png")
     few, many = pretend(), pretend()
+    gc.collect()  # what other tests have left
     run(tmp_path / "many", out, many)
     for number in range(35):
         (tmp_path / "many" / f"{number}.png").unlink()
@@ -275,6 +315,19 @@ def test_at_no_time_more_than_a_few_photos_are_in_memory(tmp_path: Path, out: Pa
     assert len(many.seen) == 40
     # One more than are under way, for the moment between its end and its thread's letting go of it.
     assert max(few.most_alive, many.most_alive) <= STAGES + 1
+
+
+def test_photos_that_fail_leave_memory_at_once(folder: Path, out: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        matter = pretend(a=fail(MemoryError()), b=fail(ImageError("image_memory", name="b")))
+        with FolderBatch(folder, SETTINGS, out, recursive=True) as batch:
+            list(batch.run(batch.scan(), cutter_of(matter), threading.Event()))
+            assert batch.counts[FAILED] == 2
+            assert not [thing for thing in gc.get_objects() if isinstance(thing, Decoded)]
+    finally:
+        gc.enable()
 
 
 def test_cancelled_it_keeps_what_is_finished_and_goes_on_next_time(folder: Path, out: Path) -> None:
@@ -288,6 +341,41 @@ def test_cancelled_it_keeps_what_is_finished_and_goes_on_next_time(folder: Path,
     run(folder, out, matter)
     assert matter.seen == ["c.PNG", "人像.webp"]
     assert visible(out) == LAYERS | MASKS | TELLING
+
+
+def test_cancelled_inside_the_archive_it_leaves_no_half_of_one(folder: Path, out: Path) -> None:
+    cancelled = threading.Event()
+    with FolderBatch(folder, SETTINGS, out, recursive=True) as batch:
+        list(batch.run(batch.scan(), cutter_of(pretend()), cancelled))
+        with pytest.raises(Cancelled):
+            batch.write_archive(cancelled, cancelled.set)
+    assert visible(out) == LAYERS | MASKS
+    run(folder, out)
+    assert visible(out) == LAYERS | MASKS | TELLING
+
+
+def test_a_missing_model_ends_it_at_once(folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "models_folder", lambda: folder)
+    with pytest.raises(ModelError):
+        run(folder, out, Matter())
+    assert not out.exists()
+
+
+def test_an_output_folder_that_can_not_be_made_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError):
+        FolderBatch(folder, SETTINGS, tmp_path / "file" / "layers")
+
+
+def test_a_new_output_folder_is_named_after_the_photos_and_takes_nobody_s_place(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "outputs_folder", lambda: tmp_path)
+    first = new_output_folder(folder)
+    first.mkdir()
+    assert first.name.startswith("team-cvmatte-")
+    assert new_output_folder(folder) != first
+    assert new_output_folder(Path("/")).name.startswith("photos-cvmatte-")
 
 
 def test_a_full_disk_ends_it_and_it_can_be_gone_on_with(
@@ -342,6 +430,23 @@ def test_a_photo_that_ends_two_processes_is_left_out(folder: Path, out: Path) ->
     }
     assert "b.jpg" not in matter.seen
     assert statuses(run(folder, out))["b.jpg"] == DONE  # the next run gives it another chance
+
+
+def test_a_layer_written_just_before_the_process_ended_is_not_made_twice(folder: Path, out: Path) -> None:
+    ended_process(folder, out, "b")
+    (out / "b.png").write_bytes(b"written, but the process ended before it could note that")
+    run(folder, out)
+    assert visible(out) == LAYERS | MASKS | TELLING
+    assert Image.open(out / "b.png").size == (32, 32)
+
+
+def test_a_record_cut_off_in_mid_line_tells_the_rest(folder: Path, out: Path) -> None:
+    ended_process(folder, out, "b")
+    (record,) = out.glob(".matte-*.jsonl")
+    with record.open("ab") as file:
+        file.write(b'\n{"begun": "b.j')
+    assert statuses(run(folder, out))["a.png"] == UNCHANGED
+    assert visible(out) == LAYERS | MASKS | TELLING
 
 
 def test_two_batches_do_not_write_over_each_other(folder: Path, out: Path, tmp_path: Path) -> None:

@@ -237,7 +237,6 @@ PARAMS = some.fixed_dictionaries(
         "burst": some.one_of(JSON, some.lists(NOWHERE)),
         "name": some.one_of(some.just("no model"), some.integers()),
         "id": JSON,
-        "resume": JSON,
     },
 )
 METHODS = some.sampled_from(

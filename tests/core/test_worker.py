@@ -316,11 +316,11 @@ def submit_batch(
     return client.submit("batch", params, answers), answers
 
 
-def names_in(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+def visible_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("[!.]*")}
 
 
-ALL_SIX = {*(f"{number}.png" for number in range(6)), "party-cvmatte.zip"}
+ALL_SIX = {*(f"{number}.png" for number in range(6)), "batch_results.zip"}
 
 
 def test_a_folder_is_matted_and_what_would_not_do_is_named(client: WorkerClient, folder: Path, data: Path) -> None:
@@ -328,15 +328,15 @@ def test_a_folder_is_matted_and_what_would_not_do_is_named(client: WorkerClient,
     _, answers = submit_batch(client, folder)
     result = answers.wait_for("done")
     assert Path(result["folder"]).parent == data / "outputs"
-    assert result["archive"] == str(Path(result["folder"]) / "party-cvmatte.zip")
-    assert names_in(Path(result["folder"])) == ALL_SIX - {"3.png"}
+    assert result["archive"] == str(Path(result["folder"]) / "batch_results.zip")
+    assert visible_in(Path(result["folder"])) == ALL_SIX - {"3.png"}
     assert (result["done"], [failure["name"] for failure in result["failed"]]) == (5, ["3.png"])
     assert isinstance(protocol.error_from_wire(result["failed"][0]["error"]), ImageError)
     assert result["seconds"] > 0
     told = [detail for event, detail in answers.events if event == "progress"]
     assert {detail["stage"] for detail in told} == {"batch"}
     assert [detail["done"] for detail in told] == sorted(detail["done"] for detail in told)
-    assert {detail["name"] for detail in told[1:]} == {*(f"{number}.png" for number in range(6)), "party-cvmatte.zip"}
+    assert {detail["name"] for detail in told[1:]} == {*(f"{number}.png" for number in range(6)), "batch_results.zip"}
 
 
 def test_a_folder_without_photos_or_none_at_all_is_a_sentence(client: WorkerClient, tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_a_cancelled_batch_leaves_its_finished_layers_and_no_archive(
         pass
     client.cancel(number)
     assert isinstance(answers.wait_for("failed"), Cancelled)
-    assert {"0.png", "1.png"} <= names_in(tmp_path / "out") < ALL_SIX - {"party-cvmatte.zip"}
+    assert {"0.png", "1.png"} <= visible_in(tmp_path / "out") < ALL_SIX - {"batch_results.zip"}
 
 
 def test_a_batch_cancelled_in_the_queue_is_answered_at_once(client: WorkerClient, folder: Path, tmp_path: Path) -> None:
@@ -416,8 +416,7 @@ def test_a_worker_killed_in_mid_batch_is_replaced_and_the_batch_finished(
     result = answers.wait_for("done")
     assert (result["done"], result["failed"]) == (6, [])
     assert [Path(result["folder"])] == list((data / "outputs").iterdir())
-    visible = {name for name in names_in(Path(result["folder"])) if not name.startswith(".cvmatte-")}
-    assert visible == ALL_SIX
+    assert visible_in(Path(result["folder"])) == ALL_SIX
 
 
 def worker_with(program: str, *arguments: str) -> list[str]:
@@ -428,11 +427,11 @@ def worker_with(program: str, *arguments: str) -> list[str]:
 
 
 DEADLY = (
-    "import os\nfrom cvmatte_core.matting import Matter\noriginal = Matter.__call__\n"
-    "def call(self, image, *arguments, **more):\n"
-    "    if image.name == '2.png': os._exit(9)\n"
-    "    return original(self, image, *arguments, **more)\n"
-    "Matter.__call__ = call"
+    "import os\nfrom cvmatte_core.matting import Matter\noriginal = Matter.see\n"
+    "def see(self, decoded, *arguments):\n"
+    "    if decoded.name == '2.png': os._exit(9)\n"
+    "    return original(self, decoded, *arguments)\n"
+    "Matter.see = see"
 )
 
 
@@ -448,7 +447,7 @@ def test_a_photo_that_kills_workers_is_left_out_of_its_batch(data: Path, folder:
 
 
 def test_a_batch_that_kills_workers_before_its_first_photo_fails(data: Path, folder: Path) -> None:
-    deadly = "import os; from cvmatte_core import batch; batch.photos_in = lambda folder: os._exit(9)"
+    deadly = "import os; from cvmatte_core import folders; folders.walk = lambda *_: os._exit(9)"
     client = WorkerClient(worker_with(deadly), delays=(0.05,))
     assert submit_batch(client, folder)[1].wait_for("failed").key == "worker_died_twice"
     client.close()
@@ -598,7 +597,7 @@ def test_a_model_is_installed_and_used_by_the_same_worker(data: Path, photo: Pat
         assert "progress" in attempt.names()
     submit(client, photo)[1].wait_for("done")
     assert client.process_id == process
-    assert names_in(tmp_path / "models") == {entry_of(DEFAULT).file}
+    assert visible_in(tmp_path / "models") == {entry_of(DEFAULT).file}
     client.close()
 
 
