@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,17 +212,19 @@ def duplicate(world: World) -> str:
 def remove(world: World) -> str:
     name = some(world)
     world.requests.set_current_program_scene(SCENE)  # a scene lets go of what was removed when it is drawn
-    await_fade(world)
-    world.requests.remove_input(name)
-    await_fade(world)
+    with outside_of_fades(world):
+        world.requests.remove_input(name)
     del world.portraits[name]
     return name
 
 
-def await_fade(world: World) -> None:
+@contextlib.contextmanager
+def outside_of_fades(world: World) -> Iterator[None]:
     """OBS 32 loses memory of what is removed in a fade between scenes; also of a plain image, without any script."""
-    if world.obs.version >= 30:
-        time.sleep(0.6)
+    seconds = 0.6 if world.obs.version >= 30 else 0.0
+    time.sleep(seconds)
+    yield
+    time.sleep(seconds)
 
 
 def rename(world: World) -> str:
@@ -306,9 +308,8 @@ def show_in_another_scene(world: World) -> None:
     item = world.requests.create_scene_item(scene, some(world), True).scene_item_id
     world.requests.set_current_program_scene(scene)
     time.sleep(world.random.random())
-    await_fade(world)
-    world.requests.remove_scene_item(scene, item)
-    await_fade(world)
+    with outside_of_fades(world):
+        world.requests.remove_scene_item(scene, item)
 
 
 def switch_collection(world: World) -> None:

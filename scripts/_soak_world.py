@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -407,6 +408,9 @@ class World:
 
     def close(self) -> None:
         self.watch.end()
+        for worker in self.obs.worker_ids() if self.obs.is_running else []:  # one that is stopped would never end
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
         self.obs.close()
         with contextlib.suppress(OSError):  # the disk goes with what is on it
             shutil.copytree(self.disk.folder / "logs", self.folder / "worker logs", dirs_exist_ok=True)

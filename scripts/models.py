@@ -28,12 +28,12 @@ from cvmatte_core.models.catalogue import (
     add_own,
     catalogue,
     entry_of,
-    install_command,
     is_there,
     verify,
 )
 from cvmatte_core.models.descriptions import PRESETS
 from cvmatte_core.models.fetch import fetch, remove
+from cvmatte_core.models.single import packages_missing
 from cvmatte_core.texts import Texts, megabytes, system_texts
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
@@ -133,8 +133,7 @@ def convert_model(chosen: argparse.Namespace, texts: Texts) -> None:
 
             path = convert(entry, trial_picture(), lambda *progress: None)
         except ImportError as error:
-            install = f"{install_command()} --modelscope"
-            raise ModelError("model_extra_missing", model=entry.title, install=install) from error
+            raise packages_missing(entry.title) from error
     print(texts("models.converted", model=entry.title, path=path))
 
 

@@ -204,7 +204,7 @@ def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
     logger.warning("ModelScope's client: %s", last.get("why", said[-2000:]))
     kind = last.get("error")
     if kind == hub_client.NO_CLIENT:
-        raise ModelError("model_extra_missing", model=entry.title, install=f"{install_command()} --modelscope")
+        raise ModelError("packages_missing", model=entry.title, install=f"{install_command()} --modelscope")
     if kind == hub_client.NO_ROOM:
         raise _no_room(entry, folder, progress.total - progress.done)
     raise ModelError("model_offline" if kind == hub_client.OFFLINE else "model_fetch_failed", model=entry.title)

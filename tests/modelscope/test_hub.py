@@ -211,7 +211,7 @@ def test_a_cache_named_by_a_relative_path_is_the_caller_s(
 def test_without_the_client_it_says_how_to_get_it(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"]).returncode == 0
     error = error_of(python=tmp_path / "bare" / "bin" / "python")
-    assert error.key == "model_extra_missing"
+    assert error.key == "packages_missing"
     assert error.values["install"].endswith("install.py --modelscope")
 
 
