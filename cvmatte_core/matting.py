@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import io
 import logging
 import os
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -19,7 +17,7 @@ from typing import Callable, Hashable, Iterator, Mapping, Sequence, Tuple
 import cv2
 import numpy as np
 
-from . import compose, devices, images, refine
+from . import compose, devices, images, memory, refine
 from .errors import Cancelled, ImageError
 from .models.catalogue import ModelEntry, entry_of
 from .models.network import Network, load
@@ -236,7 +234,8 @@ class Matter:
             del self._networks[name]
             logger.info("%s was idle for %.0f s: its network is let go of", name, idle_seconds)
         if idle:
-            _give_memory_back()
+            gc.collect()
+            memory.give_back()
         if not self._networks:
             return None
         return idle_seconds - (now - min(loaded.used_at for loaded in self._networks.values()))
@@ -439,13 +438,6 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
 
 def _key(digest: str, settings: MatteSettings) -> _Key:
     return digest, settings.model, settings.quality, settings.longest_side
-
-
-def _give_memory_back() -> None:
-    gc.collect()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # glibc keeps what was freed for later; others don't
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _device_of_environment() -> str:

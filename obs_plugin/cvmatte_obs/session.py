@@ -7,6 +7,7 @@ into its inbox.
 
 from __future__ import annotations
 
+import math
 import queue
 import statistics
 import threading
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cvmatte_core import memory
 from cvmatte_core.errors import Cancelled, CvmatteError, ImageError
 from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.presets import PresetStore
@@ -34,6 +36,7 @@ _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits th
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
+_TRIM_SECONDS = 30.0  # at most between a layer's end and that of its memory, which takes OBS up to 4 ms
 _SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
 
 
@@ -106,6 +109,7 @@ class Session:
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
         self._poll_times = PollTimes()
+        self._trim_at = math.inf  # when to give memory back: some time after layers came or went
         self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
@@ -208,6 +212,7 @@ class Session:
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.close()
         libobs.log(libobs.LOG_INFO, f"{self._poll_times}; none of them on a thread of OBS")
+        memory.give_back()
 
     # On the session's own thread
 
@@ -231,6 +236,9 @@ class Session:
                     rest = processor / _POLL_SHARE
                     taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
                     next_poll = begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
+                    if begun >= self._trim_at:
+                        self._trim_at = math.inf
+                        memory.give_back()
             except Exception:
                 libobs.log(libobs.LOG_ERROR, traceback.format_exc())
 
@@ -275,6 +283,10 @@ class Session:
         self._give_up_job(portrait)
         self._give_up_still(portrait)
         SOURCE_TYPE.drop(portrait)
+        self._trim_later()
+
+    def _trim_later(self) -> None:
+        self._trim_at = min(self._trim_at, time.monotonic() + _TRIM_SECONDS)
 
     def _read(self, portrait: Portrait, source: int) -> None:
         """Look at a portrait's settings, and act on what changed."""
@@ -414,6 +426,7 @@ class Session:
             layers.show(source, frame)
         finally:
             frame.close()
+        self._trim_later()
         portrait.shown = key
         self.store.mark_used(key)
         return True
