@@ -220,11 +220,9 @@ def remove(world: World) -> str:
 
 @contextlib.contextmanager
 def outside_of_fades(world: World) -> Iterator[None]:
-    """OBS 32 loses memory of what is removed in a fade between scenes; also of a plain image, without any script."""
-    seconds = 0.6 if world.obs.version >= 30 else 0.0
-    time.sleep(seconds)
+    world.await_fade()
     yield
-    time.sleep(seconds)
+    world.await_fade()
 
 
 def rename(world: World) -> str:

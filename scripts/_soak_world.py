@@ -201,6 +201,7 @@ class World:
     def quit(self) -> None:
         """Quit OBS: it must have lost no memory, and logged no error of ours."""
         self.watch.end()
+        self.await_fade()
         try:
             leaks = self.obs.quit(60)
         except TimeoutError as error:
@@ -215,15 +216,23 @@ class World:
 
     def restart(self) -> None:
         """Quit OBS, let the busy script in or take it out, and start OBS again."""
+        fault = None
         try:
             self.quit()
-        finally:
-            self.restarts += 1
-            if not self.obs.is_running:
-                self._write_scripts()
+        except Fault as error:
+            fault = error
+        self.restarts += 1
+        self._write_scripts()
         self.start()
         self.await_settings()
         self.await_canary(60)
+        if fault is not None:
+            raise fault
+
+    def await_fade(self) -> None:
+        """OBS 32 loses memory of what goes in a fade between scenes; also of a plain image, without any script."""
+        if self.obs.version >= 30:
+            time.sleep(0.6)
 
     def _write_scripts(self) -> None:
         file = self.obs.config / "basic" / "scenes" / f"{OWN_COLLECTION}.json"
