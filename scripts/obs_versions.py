@@ -33,6 +33,7 @@ ENVIRONMENT = (
     "LC_ALL=C.UTF-8",
     "SSL_CERT_FILE=/etc/ssl/host.crt",
     "PIP_CERT=/etc/ssl/host.crt",
+    "REQUESTS_CA_BUNDLE=/etc/ssl/host.crt",  # which an older pip puts first
 )
 
 

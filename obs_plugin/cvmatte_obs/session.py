@@ -7,6 +7,7 @@ into its inbox.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import queue
 import statistics
@@ -471,7 +472,9 @@ class Session:
             elif not isinstance(detail, Cancelled):
                 self._set_error(portrait, detail)
                 self._after_failure(portrait, job, detail)
-            if portrait.waiting is not None:
+            if event == "failed" and job.request.burst and not Path(job.request.image).exists():
+                self._forget_still(portrait, job)
+            elif portrait.waiting is not None:
                 self._submit(portrait, portrait.waiting)
             elif event == "done" or isinstance(detail, ImageError):
                 self._renew_if_changed(portrait, job.request.image)
@@ -582,6 +585,19 @@ class Session:
             with SOURCE_TYPE.source(portrait) as source:
                 if source:
                     layers.change(source, {controls.STILL: image})
+
+    def _forget_still(self, portrait: Portrait, job: Job) -> None:
+        """Nothing came of a still: what was to be made from it is made from the one before."""
+        for path in job.request.burst:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if portrait.waiting is None:
+            return
+        portrait.waiting = None
+        portrait.tell(portrait.state.text)  # why; the state goes on
+        with SOURCE_TYPE.source(portrait) as source:
+            if source:
+                self._want(portrait, source)
 
     def _follow_camera(self, portrait: Portrait) -> None:
         """Keep a portrait to the source it takes stills from, also when that is renamed."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +131,42 @@ def test_the_list_of_sources_stays_current_and_a_renamed_source_is_followed(stud
     take(studio, portrait, stills(studio))
     studio.wait_for_state(portrait, "Ready")
     studio.requests.set_input_name("the other camera", "camera")
+
+
+def test_a_still_that_can_not_be_written_leaves_the_one_before(
+    studio: Studio, portrait: str, tmp_path: Path, expected_layer: Any
+) -> None:
+    still = take(studio, portrait, stills(studio))
+    kept = Path(shutil.copy(still, tmp_path / "kept.png"))
+    studio.wait_for_state(portrait, "Ready")
+    studio.set(portrait, still=str(kept))
+    studio.wait_for_state(portrait, "Ready")
+    (studio.data / "stills").rename(studio.data / "elsewhere")
+    (studio.data / "stills").touch()  # a file where the folder has to be
+    try:
+        with stopped(studio.worker_ids()):
+            studio.press(portrait, "take_still")
+            wait_until(lambda: len(list(studio.data.rglob("still-*"))) == BURST)
+            studio.wait_for_state(portrait, "Waiting")
+            studio.set(portrait, erosion=4)
+            time.sleep(0.5)  # as a person who moves a slider meanwhile
+        text = studio.wait_for_state(portrait, "Ready")
+        assert "Nothing can be written to" in text
+        studio.wait_for_layer(portrait, expected_layer(kept, burst=burst_of(kept), erosion=4))
+        assert studio.requests.get_input_settings(portrait).input_settings["still"] == str(kept)
+        assert not list(studio.data.rglob("still-*"))
+    finally:
+        (studio.data / "stills").unlink()
+        (studio.data / "elsewhere").rename(studio.data / "stills")
+
+
+@contextlib.contextmanager
+def stopped(workers: list[int]) -> Iterator[None]:
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    yield
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
 
 
 def test_a_still_survives_the_worker_s_death(studio: Studio, portrait: str, expected_layer: Any) -> None:
