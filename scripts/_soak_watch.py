@@ -187,16 +187,16 @@ def look_at(process: int) -> Process | None:
         return None
 
 
-def slope_an_hour(series: Iterable[Sequence[tuple[float, float]]], warm_up: float) -> tuple[float, float] | None:
+def slope_an_hour(series: Iterable[Sequence[tuple[float, float]]]) -> tuple[float, float] | None:
     """Least squares over several series of (seconds, value), each with a level of its own: (slope, its noise) an hour.
 
-    warm_up: the seconds of each series that are left out. The noise is the standard error, made larger for values that
-    resemble the ones before them.
+    Of each series only the second half of its time counts: in the first, portraits, textures and caches come to their
+    number. The noise is the standard error, made larger for values that resemble the ones before them.
     """
     times: list[float] = []
     values: list[float] = []
     for points in series:
-        kept = [point for point in points if point[0] > points[0][0] + warm_up]
+        kept = [point for point in points if point[0] > (points[0][0] + points[-1][0]) / 2]
         if len(kept) > 2:
             middle = statistics.fmean(at for at, _ in kept)
             level = statistics.fmean(value for _, value in kept)

@@ -34,7 +34,6 @@ from _soak_watch import ANSWER_LIMIT, Life, Process, Watch, keep_evidence, slope
 from _soak_world import SCENES, Fault, Frozen, World, screenshot
 from obsws_python.error import OBSSDKRequestError
 
-_WARM_UP = 20.0  # seconds of each OBS that say nothing of its growth
 _LONG = 600.0  # seconds that a process has lived to be told of through its time
 
 
@@ -53,7 +52,12 @@ def main() -> int:
     )
     parser.add_argument("--only", metavar="WORDS", help="only actions with one of these in their name, comma between")
     parser.add_argument("--without", metavar="WORDS", help="no such actions; without restart, one OBS lives throughout")
-    parser.add_argument("--growth", type=float, default=0.0, help="MB an hour that OBS may grow; 0: any [%(default)g]")
+    parser.add_argument(
+        "--growth",
+        type=float,
+        metavar="MB",
+        help="it is a fault when OBS grows by more an hour, beyond the noise, in the second half of its life",
+    )
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep OBS's home and what was found in a new folder"
     )
@@ -74,7 +78,7 @@ def main() -> int:
     finally:
         world.close()
     soak.check_answers()
-    if chosen.growth:
+    if chosen.growth is not None:
         soak.check_growth(chosen.growth)
     soak.report()
     write_processes(folder / "processes.csv", world.watch.lives)
@@ -210,7 +214,7 @@ class Soak:
         print(f"FAULT after {time.monotonic() - self._begun:.0f} s: {fault}", flush=True)
 
     def check_growth(self, limit: float) -> None:
-        slope = slope_an_hour(memory_of(life.obs for life in self.world.watch.lives), _WARM_UP)
+        slope = slope_an_hour(memory_of(life.obs for life in self.world.watch.lives))
         if slope and slope[0] - 2 * slope[1] > limit:
             self._note(f"OBS grows by {slope[0]:.0f} ± {slope[1]:.0f} MB an hour")
 
@@ -326,11 +330,11 @@ def print_processes(name: str, lives: Sequence[Sequence[Process]]) -> None:
         f"threads {statistics.median(threads):.0f}, at most {max(threads)}"
     )
     for what, series in (
-        ("memory, MB an hour", memory_of(lives)),
-        ("handles an hour", [[(found.at, float(found.handles)) for found in life] for life in lives]),
-        ("threads an hour", [[(found.at, float(found.threads)) for found in life] for life in lives]),
+        ("memory, MB an hour, second half", memory_of(lives)),
+        ("handles an hour, second half", [[(found.at, float(found.handles)) for found in life] for life in lives]),
+        ("threads an hour, second half", [[(found.at, float(found.threads)) for found in life] for life in lives]),
     ):
-        slope = slope_an_hour(series, _WARM_UP)
+        slope = slope_an_hour(series)
         print(f"  {what}: " + (f"{slope[0]:+.0f} ± {slope[1]:.0f}" if slope else "too short to tell"))
     for life in lives:
         if life[-1].at - life[0].at > _LONG:
