@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import secrets
+import stat
 import time
 from pathlib import Path
 from typing import IO, BinaryIO, Iterator
@@ -40,6 +41,27 @@ def write(path: Path, content: bytes) -> None:
     """Write a whole file atomically. Raises OutputError."""
     with atomic_write(path) as file:
         file.write(content)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there, as far as one may look: Path's own raises in a folder that lets nobody look."""
+    return _mode_of(path) != 0
+
+
+def is_file(path: Path) -> bool:
+    return stat.S_ISREG(_mode_of(path))
+
+
+def is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(_mode_of(path))
+
+
+def _mode_of(path: Path) -> int:
+    """0 where nothing is there, or nobody may look."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # a zero in the path
+        return 0
 
 
 def size_of(path: Path) -> int:

@@ -42,7 +42,7 @@ def numbered(path: Path) -> Iterator[Path]:
 
 
 def free_names(
-    layer: Path, with_mask: bool, is_taken: Callable[[Path], bool] = Path.exists
+    layer: Path, with_mask: bool, is_taken: Callable[[Path], bool] = files.exists
 ) -> tuple[Path, Path | None]:
     """The first of `numbered` that isn't taken, and the name of its mask where it is to have one, not taken either."""
     for candidate in numbered(layer):
@@ -54,7 +54,7 @@ def free_names(
 
 def unused(path: Path) -> Path:
     """The first of `numbered` that doesn't exist yet."""
-    return next(candidate for candidate in numbered(path) if not candidate.exists())
+    return next(candidate for candidate in numbered(path) if not files.exists(candidate))
 
 
 def place(layer: Path, content: bytes, mask: bytes | None) -> tuple[Path, Path | None]:
@@ -67,7 +67,7 @@ def place(layer: Path, content: bytes, mask: bytes | None) -> tuple[Path, Path |
         wanted = {candidate: content}
         if mask is not None:
             wanted[mask_beside(candidate)] = mask
-        missing = [path for path in wanted if not path.exists()]
+        missing = [path for path in wanted if not files.exists(path)]
         if all(path in missing or _holds(path, data) for path, data in wanted.items()):
             break
     for path in missing:
@@ -103,7 +103,7 @@ def tidy(keep: int, in_use: set[str], store: LayerStore) -> Tidied:
     portraits: dict[str, list[tuple[float, Record]]] = defaultdict(list)
     for path in store.folder.glob("*.json"):
         record = store.find(path.stem)
-        if record is None or record.key != path.stem or not _names_a_layer(record):
+        if record is None or record.key != path.stem or not files.is_file(Path(record.saved)):
             continue
         with contextlib.suppress(OSError):
             portraits[record.image].append((path.stat().st_mtime, record))
@@ -119,13 +119,6 @@ def tidy(keep: int, in_use: set[str], store: LayerStore) -> Tidied:
     # Several records may name one file: it stays while any of them does.
     removed = [_remove(record, store) for _, record in old if not protected & {_same(path) for path in _files(record)}]
     return Tidied(sum(1 for size in removed if size), sum(removed))
-
-
-def _names_a_layer(record: Record) -> bool:
-    try:
-        return Path(record.saved).is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _files(record: Record) -> list[str]:

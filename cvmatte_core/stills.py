@@ -25,10 +25,10 @@ def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
     frame file is broken, OutputError where the still can't be written.
     """
     *earlier_files, last_file = burst
-    again = still.exists()
+    again = files.exists(still)
     try:
-        last = _pixels(last_file) if not again or last_file.exists() else None
-        earlier = [_pixels(path) for path in earlier_files if path.exists()]
+        last = _pixels(last_file) if not again or files.exists(last_file) else None
+        earlier = [_pixels(path) for path in earlier_files if files.exists(path)]
     except FrameUnusable as error:
         logger.warning("broken frame file: %s", error)
         raise CvmatteError("still_failed") from error

@@ -78,7 +78,7 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
     given = {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
     if chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD):
         return MatteSettings(**given), STANDARD
-    if chosen.photo != STANDARD and chosen.photo.is_dir():
+    if chosen.photo != STANDARD and files.is_folder(chosen.photo):
         given.setdefault("save_mask", True)
         wanted = MatteSettings(**given)
         name = chosen.photo.absolute().resolve().name or "photos"
@@ -105,13 +105,13 @@ def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings,
     sources = [chosen.photo, Path(wanted.background_image) if wanted.background_image else None]
     for target in filter(None, targets):
         for source in filter(None, sources):
-            if target.exists() and source.exists() and target.samefile(source):
+            if files.exists(target) and files.exists(source) and target.samefile(source):
                 raise Misnamed(texts("matte.output_is_input"))
 
 
 def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSettings, texts: Texts) -> None:
     """Raise Misnamed where an option is of no use for what is to be matted, or there is no place for what it makes."""
-    folder = chosen.photo != STANDARD and chosen.photo.is_dir()
+    folder = chosen.photo != STANDARD and files.is_folder(chosen.photo)
     for option, given, fits in (
         ("--recursive", chosen.recursive, folder),
         ("--watch", chosen.watch, folder),
@@ -195,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise SettingsError("setting_range", control="threads", low=1, high=_MOST_THREADS)
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
-        if chosen.photo != STANDARD and chosen.photo.is_dir():
+        if chosen.photo != STANDARD and files.is_folder(chosen.photo):
             return _folders.cut_out(
                 chosen.photo,
                 wanted.resolved(),

@@ -506,7 +506,7 @@ def _items_of(folder: str, options: Options) -> list[Item]:
     root = options.root.resolve()
     try:
         chosen = (root / folder).resolve()
-        if not chosen.is_relative_to(root) or not chosen.is_dir():
+        if not chosen.is_relative_to(root) or not files.is_folder(chosen):
             raise RequestError("folder_unknown")
         # Also a link in it mustn't lead out.
         found = folders.walk(chosen, chosen, recursive=False, unreadable=[])

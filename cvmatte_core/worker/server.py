@@ -261,7 +261,7 @@ class Server:
     def _restore(self, job: _MatteJob, key: str) -> bool:
         """Make the frame again from the saved layer, where the photo is gone. Says whether that could be done."""
         record = self._store.find(key)
-        if record is None or Path(record.saved).suffix not in _RESTORABLE or not Path(record.saved).is_file():
+        if record is None or Path(record.saved).suffix not in _RESTORABLE or not files.is_file(Path(record.saved)):
             return False
         from .. import images
 
