@@ -55,7 +55,7 @@ class FolderBatch:
     """The photos of a folder on their way to an output folder, which is made where it is missing.
 
     entries: what became of each photo, by its path below the folder; those of unreadable subfolders too. Use it in a
-    `with` block: it keeps other batches from the same folders. Raises CvmatteError where the folder can't be read,
+    `with` block: it keeps other batches from the output folder. Raises CvmatteError where the folder can't be read,
     ModelError, OutputError.
     """
 
@@ -67,7 +67,7 @@ class FolderBatch:
         self._recursive = recursive
         self._key = _key(settings)
         self._tried: dict[str, list[int]] = {}  # photos that failed, and their state as they did
-        if not self.folder.is_dir():
+        if not files.is_folder(self.folder):
             raise CvmatteError("batch_folder", folder=str(folder))
         self._record = Record(self.folder.resolve(), self.output_folder)
         self._taken = {name.casefold() for name in self._record.taken()}
@@ -112,13 +112,19 @@ class FolderBatch:
         waiting = list(photos)
         # One of these made the last process end: alone, it can be told which.
         suspects = [name for name in waiting if self._record.tries.get(name)]
-        for name in [name for name in suspects if self._record.tries[name] >= _TRIES]:
-            self._record.let_go(name)
-            yield self._failed(name, WorkerError("worker_died_twice"))
-        suspects = [name for name in suspects if name in self._record.tries]
-        innocent = [name for name in waiting if self.entries[name].status == WAITING and name not in suspects]
-        yield from self._run(suspects, cutter, cancelled, alone=True)
-        yield from self._run(innocent, cutter, cancelled, alone=False)
+        blamed = [name for name in suspects if self._record.tries[name] >= _TRIES]
+        try:
+            for name in blamed:
+                yield self._failed(name, WorkerError("worker_died_twice"))
+            alone = [name for name in suspects if name not in blamed]
+            yield from self._run(alone, cutter, cancelled, alone=True)
+            innocent = [name for name in waiting if name not in suspects]
+            yield from self._run(innocent, cutter, cancelled, alone=False)
+        finally:
+            # Not before: should another photo end this process, the next one must still know of these.
+            for name in blamed:
+                with contextlib.suppress(OutputError):
+                    self._record.let_go(name)
 
     def _run(self, photos: list[str], cutter: Cutter, cancelled: threading.Event, alone: bool) -> Iterator[Entry]:
         begun: dict[Path, tuple[str, list[int], Names]] = {}
@@ -232,7 +238,7 @@ class FolderBatch:
         entries = [self.entries[name] for name in sorted(self.entries) if self.entries[name].layer]
         names = [name for entry in entries for name in (entry.layer, entry.mask) if name]
         members = [(self.output_folder / name, name) for name in names]
-        members = [(path, name) for path, name in members if path.is_file()]
+        members = [(path, name) for path, name in members if files.is_file(path)]
         if not members:
             return None
         content = hashlib.sha256(repr([(name, state_of(path)) for path, name in members]).encode("ascii", "replace"))

@@ -99,11 +99,14 @@ class OneByOne:
     def cut_out(
         self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
     ) -> Generator[Made, None, None]:
-        for photo in photos:
-            if cancelled.is_set():
-                raise Cancelled
+        remaining = iter(photos)
+        while not cancelled.is_set():
+            photo = next(remaining, None)
+            if photo is None:
+                return
             self._tell(photo)
             yield made_of(photo, functools.partial(self._see, photo, settings, cancelled), self._matter, settings)
+        raise Cancelled
 
     def _see(self, photo: Path, settings: MatteSettings, cancelled: threading.Event) -> Seen:
         return self._matter.see(_decoded(photo, settings), settings, cancelled, lambda *step: self._tell(photo))

@@ -19,6 +19,7 @@ from .errors import CvmatteError
 from .models.lock import locked
 
 _PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
+_LOCK = ".matte.lock"
 State = list[int]  # of a file: bytes and time of change; empty where there is none
 
 
@@ -47,8 +48,8 @@ class Record:
     """The record of the batches from a folder into an output folder, which is made where it is missing.
 
     tries: photos at whose time a process ended, and how many did that they may have made end. It stays open, locked
-    against a second batch of the same folders, until `close`. Raises OutputError, CvmatteError where another batch is
-    at work there.
+    against a second batch into the same output folder, until `close`. Raises OutputError, CvmatteError where another
+    batch is at work there.
     """
 
     def __init__(self, folder: Path, output_folder: Path) -> None:
@@ -60,9 +61,9 @@ class Record:
         self._contents: dict[str, str] = {}
         digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
         self._path = output_folder / f"{_PREFIX}{digest[:12]}{_SUFFIX}"
-        self._made_root = not output_folder.exists()
+        self._made_root = not files.exists(output_folder)
         self._held = contextlib.ExitStack()
-        self._held.enter_context(locked(self._path.with_suffix(".lock"), self._at_work))
+        self._held.enter_context(locked(output_folder / _LOCK, self._at_work))
         try:
             # Without a buffer: what a full disk refused must not be tried again when it closes.
             self._file = self._path.open("ab", buffering=0)
@@ -77,8 +78,8 @@ class Record:
     def close(self) -> None:
         """Where nothing was made, nothing stays."""
         self._file.close()
-        with contextlib.suppress(OSError):
-            if self._path.stat().st_size == 0:
+        if not (self.done or self._others or self.tries):
+            with contextlib.suppress(OSError):
                 self._path.unlink()
         self._held.close()
         if self._made_root:
@@ -118,7 +119,7 @@ class Record:
         for name in filter(None, (names.layer, names.mask)):
             now = state_of(self.root / name)
             # Begun and not finished: what stands there is what the process had just written when it ended.
-            if now and name in known and now != known[name] and photo not in self.tries:
+            if now and now != known.get(name) and photo not in self.tries:
                 return None
         return names
 
@@ -127,7 +128,7 @@ class Record:
         done = self.done.get(photo)
         if done is None or (done.state, done.settings) != (state, settings) or photo in self.tries:
             return False
-        return all((self.root / name).is_file() for name in done.made)
+        return all(files.is_file(self.root / name) for name in done.made)
 
     def is_current(self, name: str, content: str) -> bool:
         """Whether a file that was noted with that content still stands as it was written."""
@@ -169,13 +170,24 @@ class Record:
 
 
 def made_in(folder: Path) -> set[Path]:
-    """What batches have ever made in a folder and below it, by the records in the folder. Never raises."""
+    """What batches have made in a folder and below it, by the records in the folder. Never raises.
+
+    Also what they were making as their process ended; not what never came of a photo, whose names others may use.
+    """
     made: set[Path] = set()
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            begun: dict[str, set[Path]] = {}
             with path.open("rb") as file:
                 for step in _steps(file):
-                    made |= {folder / str(step[key]) for key in ("layer", "mask") if step.get(key)}
+                    paths = {folder / str(step[key]) for key in ("layer", "mask") if step.get(key)}
+                    if "begun" in step:
+                        begun[str(step["begun"])] = paths
+                    elif "let_go" in step:
+                        begun.pop(str(step["let_go"]), None)
+                    else:
+                        made |= paths
+            made |= set().union(*begun.values())
     return made
 
 

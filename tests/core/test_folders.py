@@ -227,6 +227,20 @@ def test_a_layer_that_the_person_retouched_is_kept_when_its_photo_changes(folder
     assert Image.open(out / "a-2.png").size == (20, 20)
 
 
+def test_what_the_person_put_where_a_photo_failed_is_kept(folder: Path, out: Path) -> None:
+    run(folder, out, pretend(b=fail(MemoryError())))
+    (out / "b.png").write_bytes(b"by hand")
+    run(folder, out)
+    assert (out / "b.png").read_bytes() == b"by hand"
+    assert {"b-2.png", "b-2-mask.png"} <= visible(out)
+
+
+def test_a_photo_in_the_place_of_a_layer_that_never_came_is_a_photo(folder: Path) -> None:
+    run(folder, folder, pretend(b=fail(MemoryError())))
+    shutil.copy(folder / "a.png", folder / "b.png")
+    assert statuses(run(folder, folder))["b.png"] == DONE
+
+
 def test_photos_that_differ_in_their_ending_alone_get_a_layer_each(folder: Path, out: Path) -> None:
     for name in ("a.jpg", "a.bmp", "A.tif", "a-mask.png"):
         Image.new("RGB", (32, 32)).save(folder / name)
@@ -343,6 +357,22 @@ def test_cancelled_it_keeps_what_is_finished_and_goes_on_next_time(folder: Path,
     assert visible(out) == LAYERS | MASKS | TELLING
 
 
+@pytest.mark.parametrize("at", ["before", "a"])
+def test_cancelled_before_anything_was_made_it_leaves_nothing(folder: Path, out: Path, at: str) -> None:
+    cancelled = threading.Event()
+    if at == "before":
+        cancelled.set()
+    with FolderBatch(folder, SETTINGS, out, recursive=True) as batch, pytest.raises(Cancelled):
+        list(batch.run(batch.scan(), cutter_of(pretend(a=cancelled.set)), cancelled))
+    assert not out.exists()
+
+
+def test_cancelled_in_the_last_photo_it_says_so(folder: Path, out: Path) -> None:
+    cancelled = threading.Event()
+    with FolderBatch(folder / "deep" / "deeper", SETTINGS, out) as batch, pytest.raises(Cancelled):
+        list(batch.run(batch.scan(), cutter_of(pretend(人像=cancelled.set)), cancelled))
+
+
 def test_cancelled_inside_the_archive_it_leaves_no_half_of_one(folder: Path, out: Path) -> None:
     cancelled = threading.Event()
     with FolderBatch(folder, SETTINGS, out, recursive=True) as batch:
@@ -456,6 +486,9 @@ def test_two_batches_do_not_write_over_each_other(folder: Path, out: Path, tmp_p
     other = tmp_path / "other"
     other.mkdir()
     Image.new("RGB", (9, 9)).save(other / "a.png")
+    with FolderBatch(folder, SETTINGS, out), pytest.raises(CvmatteError) as refused:
+        FolderBatch(other, SETTINGS, out)  # the names that one has chosen, the other can't know
+    assert refused.value.key == "batch_at_work"
     run(folder, out)
     run(other, out)
     assert Image.open(out / "a-2.png").size == (9, 9)

@@ -429,21 +429,22 @@ def worker_with(program: str, *arguments: str) -> list[str]:
 DEADLY = (
     "import os\nfrom cvmatte_core.matting import Matter\noriginal = Matter.see\n"
     "def see(self, decoded, *arguments):\n"
-    "    if decoded.name == '2.png': os._exit(9)\n"
+    "    if decoded.name in sys.argv[2:]: os._exit(9)\n"
     "    return original(self, decoded, *arguments)\n"
     "Matter.see = see"
 )
 
 
-def test_a_photo_that_kills_workers_is_left_out_of_its_batch(data: Path, folder: Path) -> None:
-    client = WorkerClient(worker_with(DEADLY), delays=(0.05,))
+@pytest.mark.parametrize("deadly", [["2.png"], ["1.png", "3.png"]])
+def test_photos_that_kill_workers_are_left_out_of_their_batch(data: Path, folder: Path, deadly: list[str]) -> None:
+    client = WorkerClient(worker_with(DEADLY, *deadly), delays=(0.05,))
     _, answers = submit_batch(client, folder)
     result = answers.wait_for("done")
     client.close()
-    assert result["done"] == 5
-    assert [failure["name"] for failure in result["failed"]] == ["2.png"]
-    assert protocol.error_from_wire(result["failed"][0]["error"]).key == "worker_died_twice"
-    assert answers.names().count("retrying") == 2
+    assert result["done"] == 6 - len(deadly)
+    assert [failure["name"] for failure in result["failed"]] == deadly
+    assert {protocol.error_from_wire(failure["error"]).key for failure in result["failed"]} == {"worker_died_twice"}
+    assert answers.names().count("retrying") == 2 * len(deadly)
 
 
 def test_a_batch_that_kills_workers_before_its_first_photo_fails(data: Path, folder: Path) -> None:
