@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core import memory
+from cvmatte_core import files, memory
 from cvmatte_core.errors import Cancelled, CvmatteError, ImageError
 from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.presets import PresetStore
@@ -37,7 +37,9 @@ _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits th
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
-_TRIM_SECONDS = 30.0  # at most between a layer's end and that of its memory, which takes OBS up to 4 ms
+_TROUBLE_SECONDS = 1.0  # between polls that fail
+_TRIM_SECONDS = 30.0  # between a layer's end and that of its memory
+_TRIM_SHARE = 1e-4  # of all time at most: whoever allocates memory meanwhile waits
 _SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
 
 
@@ -220,6 +222,7 @@ class Session:
     def _run(self) -> None:
         libobs.guarded(SOURCE_TYPE.discover)
         next_poll = time.monotonic()
+        trimmed_until = 0.0  # when memory may be given back again
         while not self._closing:
             try:
                 message = self._inbox.get(timeout=max(0.0, next_poll - time.monotonic()))
@@ -230,6 +233,7 @@ class Session:
                     getattr(self, f"_on_{message[0]}")(*message[1:])
                 if time.monotonic() >= next_poll:
                     begun, worked = time.monotonic(), time.thread_time()
+                    next_poll = begun + _TROUBLE_SECONDS
                     self._poll()
                     processor = time.thread_time() - worked
                     self._poll_times.add(time.monotonic() - begun, processor)
@@ -237,9 +241,11 @@ class Session:
                     rest = processor / _POLL_SHARE
                     taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
                     next_poll = begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
-                    if begun >= self._trim_at:
+                    if begun >= max(self._trim_at, trimmed_until):
                         self._trim_at = math.inf
+                        begun = time.monotonic()
                         memory.give_back()
+                        trimmed_until = begun + (time.monotonic() - begun) / _TRIM_SHARE
             except Exception:
                 libobs.log(libobs.LOG_ERROR, traceback.format_exc())
 
@@ -472,7 +478,7 @@ class Session:
             elif not isinstance(detail, Cancelled):
                 self._set_error(portrait, detail)
                 self._after_failure(portrait, job, detail)
-            if event == "failed" and job.request.burst and not Path(job.request.image).exists():
+            if event == "failed" and job.request.burst and not files.exists(Path(job.request.image)):
                 self._forget_still(portrait, job)
             elif portrait.waiting is not None:
                 self._submit(portrait, portrait.waiting)
@@ -555,8 +561,10 @@ class Session:
                 return
             settings = values.settings().resolved()
             request = Request(str(still.new_file()), settings, tuple(still.frames))
-        except CvmatteError as error:
+        except Exception as error:
             self._give_up_still(portrait)
+            if not isinstance(error, CvmatteError):
+                raise
             self._set_error(portrait, error)
             return
         still.frames = []  # they are the worker's now
@@ -581,7 +589,7 @@ class Session:
         image = job.request.image
         if not job.request.burst or portrait.values is None or portrait.values.still == image:
             return
-        if Path(image).exists():
+        if files.exists(Path(image)):
             with SOURCE_TYPE.source(portrait) as source:
                 if source:
                     layers.change(source, {controls.STILL: image})

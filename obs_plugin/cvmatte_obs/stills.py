@@ -9,7 +9,7 @@ import secrets
 import time
 from pathlib import Path
 
-from cvmatte_core import paths
+from cvmatte_core import files, paths
 from cvmatte_core.errors import ImageError
 from cvmatte_core.layer_store import LayerStore
 
@@ -63,7 +63,7 @@ class Still:
         """Where the still is to be kept: a name that tells its source and time, and that no file has."""
         name = re.sub(r"[^\w\- ]", "_", self._camera)[:60].strip() or "still"
         path = paths.stills_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.png"
-        return path.with_name(f"{path.stem}-{self._token}.png") if path.exists() else path
+        return path.with_name(f"{path.stem}-{self._token}.png") if files.exists(path) else path
 
     def close(self) -> None:
         """Let go of the source, and of frames that nobody took over."""
