@@ -208,7 +208,7 @@ class WorkerClient:
 
     def _note_resumption(self, job: _Job, params: dict[str, Any]) -> None:
         """A job that says how it could go on from here has got further: whoever dies now, that is a first time."""
-        resumption = params.pop("resume", None)
+        resumption = params.get("resume")
         if isinstance(resumption, dict):
             job.params = {**job.params, **resumption}
             job.deaths = 0

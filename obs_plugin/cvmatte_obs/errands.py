@@ -13,6 +13,7 @@ IDLE, RUNNING, DONE, FAILED, CANCELLED = "idle", "running", "done", "failed", "c
 class Errand:
     """A request of one method: how far it is, and what came of the last one.
 
+    resume: what to add to the parameters, so that the next one goes on where the last one was; empty where it can't.
     Attributes are replaced as wholes by the worker client's thread, and read by OBS's UI.
     """
 
@@ -23,13 +24,14 @@ class Errand:
         self._number = 0
         self.state = IDLE
         self.progress: dict[str, Any] = {}
+        self.resume: dict[str, Any] = {}
         self.result: Any = None
         self.error: CvmatteError | None = None
 
     def start(self, params: dict[str, Any] | None = None) -> None:
         """Begin, unless one runs."""
         if self.state != RUNNING:
-            self.state, self.progress, self.result, self.error = RUNNING, {}, None, None
+            self.state, self.progress, self.resume, self.result, self.error = RUNNING, {}, {}, None, None
             self._number = self._client.submit(self._method, params or {}, self._listen)
 
     def cancel(self) -> None:
@@ -38,7 +40,7 @@ class Errand:
 
     def _listen(self, event: str, detail: Any) -> None:
         if event == "progress":
-            self.progress = detail
+            self.progress, self.resume = detail, detail.get("resume", self.resume)
         elif event == "done":
             self.result, self.state = detail, DONE
             self._on_done(detail)

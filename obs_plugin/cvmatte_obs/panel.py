@@ -48,6 +48,7 @@ class Panel:
         libobs.obs_data_addref(data)
         self._said = ""
         self._batch = errands.Errand(session.client, "batch")
+        self._batch_params: dict[str, Any] = {}  # of the last one
         self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
         self._installing = ""  # the title of the model that is being installed
         self._diagnose = errands.Errand(session.client, "diagnose")
@@ -230,7 +231,11 @@ class Panel:
         libobs.obs_property_set_visible(line, bool(rich_text))
 
     def _error_of(self, errand: errands.Errand) -> str:
-        return errand.error.sentence(self._texts) if errand.error is not None else ""
+        error = errand.error
+        if error is None:
+            return ""
+        again = error.key == "disk_full"
+        return self._texts("panel.disk_full", **error.values) if again else error.sentence(self._texts)
 
     def _model_state(self) -> list[str]:
         """A line for each model that there is, the one under way, and what went wrong with the last."""
@@ -310,8 +315,13 @@ class Panel:
         if not folder:
             self._said = self._texts("panel.folder_none")
             return
-        wanted = self._session.defaults_of_new()
-        self._batch.start({"folder": folder, "settings": wanted, "output_folder": ""})
+        if self._batch.state == errands.RUNNING:
+            return
+        wanted = {"folder": folder, "settings": self._session.defaults_of_new()}
+        last = {**self._batch_params, **self._batch.resume}
+        goes_on = self._batch.state != errands.DONE and wanted.items() <= last.items()
+        self._batch_params = last if goes_on else {**wanted, "output_folder": ""}
+        self._batch.start(self._batch_params)
 
     def _open_outputs(self) -> None:
         folder = paths.outputs_folder()

@@ -150,11 +150,21 @@ def test_a_folder_can_be_cancelled(studio: Studio, tmp_path: Path, photo: Path) 
     for number in range(30):
         Image.open(photo).save(folder / f"{number}.png")
     studio.panel("folder_start", folder=str(folder))
-    wait_until(lambda: " of 30: " in studio.panel("refresh")["folder_state"]["description"], 60)
+    wait_until(lambda: "1 of 30: " in studio.panel("refresh")["folder_state"]["description"], 60)
     studio.panel("folder_cancel")
     wait_until(lambda: not studio.panel("refresh")["folder_cancel"]["visible"], 30)
     assert "cancelled" in studio.panel()["folder_state"]["description"]
     assert not list((studio.data / "outputs").rglob("*.zip"))
+    (made,) = (studio.data / "outputs").glob("many-cvmatte-*")
+    finished = {path: path.stat().st_mtime_ns for path in made.glob("*.png")}
+    assert 0 < len(finished) < 30
+    for path in sorted(folder.iterdir())[4:]:  # the rest would only take time
+        path.unlink()
+    studio.panel("folder_start", folder=str(folder))
+    wait_until(lambda: "Done: " in studio.panel("refresh")["folder_state"]["description"], 60)
+    assert list((studio.data / "outputs").glob("many-cvmatte-*")) == [made]
+    assert finished.items() <= {path: path.stat().st_mtime_ns for path in made.glob("*.png")}.items()
+    assert {f"{number}.png" for number in (0, 1, 10, 11)} <= {path.name for path in made.glob("*.png")}
     studio.add("after", photo)
     studio.wait_for_state("after", "Ready")
     studio.remove("after")

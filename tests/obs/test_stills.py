@@ -164,9 +164,12 @@ def test_a_still_that_can_not_be_written_leaves_the_one_before(
 def stopped(workers: list[int]) -> Iterator[None]:
     for worker in workers:
         os.kill(worker, signal.SIGSTOP)
-    yield
-    for worker in workers:
-        os.kill(worker, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
 
 
 def test_a_still_survives_the_worker_s_death(studio: Studio, portrait: str, expected_layer: Any) -> None:
