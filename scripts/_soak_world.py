@@ -216,18 +216,21 @@ class World:
 
     def restart(self) -> None:
         """Quit OBS, let the busy script in or take it out, and start OBS again."""
-        fault = None
+        faults = []
         try:
             self.quit()
-        except Fault as error:
-            fault = error
+        except Fault as error:  # a leak: no reason to end here
+            faults.append(str(error))
         self.restarts += 1
         self._write_scripts()
-        self.start()
-        self.await_settings()
-        self.await_canary(60)
-        if fault is not None:
-            raise fault
+        try:
+            self.start()
+            self.await_settings()
+            self.await_canary(60)
+        except (Fault, Frozen) as error:
+            raise type(error)("; then ".join([*faults, str(error)])) from None
+        if faults:
+            raise Fault(faults[0])
 
     def await_fade(self) -> None:
         """OBS 32 loses memory of what goes in a fade between scenes; also of a plain image, without any script."""

@@ -215,7 +215,9 @@ class Soak:
 
     def check_growth(self, limit: float) -> None:
         slope = slope_an_hour(memory_of(life.obs for life in self.world.watch.lives))
-        if slope and slope[0] - 2 * slope[1] > limit:
+        if slope is None:
+            self._note("too little was measured to tell whether OBS grows")
+        elif slope[0] - 2 * slope[1] > limit:
             self._note(f"OBS grows by {slope[0]:.0f} ± {slope[1]:.0f} MB an hour")
 
     # The report
@@ -337,7 +339,7 @@ def print_processes(name: str, lives: Sequence[Sequence[Process]]) -> None:
         slope = slope_an_hour(series)
         print(f"  {what}: " + (f"{slope[0]:+.0f} ± {slope[1]:.0f}" if slope else "too short to tell"))
     for life in lives:
-        if life[-1].at - life[0].at > _LONG:
+        if life and life[-1].at - life[0].at > _LONG:
             print("  one of them through its time, MB: " + " ".join(f"{value:.0f}" for value in tenths(life)))
 
 
