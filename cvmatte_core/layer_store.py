@@ -7,6 +7,7 @@ Standard library only: OBS reads here, the worker writes.
     KEY.frame         width, height, format and raw RGBA rows (straight alpha), read with mmap
     KEY.preview.png   the three views shown in the properties
     KEY.json          the record: which file it was made from, where its layer is saved
+    still-*.burst     a frame of a still that is being taken; see burst_path
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from .settings import MatteSettings
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
+BURST_SUFFIX = ".burst"
 _RESULT_VERSION = 4  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
@@ -51,9 +53,10 @@ class Record:
     seconds: float
     mask: str = ""
 
-    def made_from(self, status: os.stat_result) -> bool:
-        """Whether the photo on disk still is the one that this layer was made from."""
-        return (self.image_bytes, self.image_modified_ns) == (status.st_size, status.st_mtime_ns)
+    @property
+    def made_from(self) -> tuple[int, int]:
+        """The bytes and modification of the photo that the layer was made from."""
+        return self.image_bytes, self.image_modified_ns
 
 
 class Frame:
@@ -130,6 +133,10 @@ class LayerStore:
             file.write(rows)
         return path
 
+    def burst_path(self, name: str, width: int, height: int) -> Path:
+        """Where a frame of a still is put on its way from OBS to the worker: a BMP file, at least as large as named."""
+        return self.folder / f"still-{name}-{width}x{height}{BURST_SUFFIX}"
+
     def mark_used(self, key: str) -> None:
         """Keep this layer from being trimmed before ones that nothing has shown for longer."""
         with contextlib.suppress(OSError):
@@ -143,7 +150,8 @@ class LayerStore:
     def trim(self, limit_bytes: int) -> None:
         """Drop the frames that were used longest ago until the rest fit; the saved layers stay."""
         with contextlib.suppress(OSError):
-            frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.frame")]
+            pixels = [*self.folder.glob("*.frame"), *self.folder.glob(f"*{BURST_SUFFIX}")]
+            frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in pixels]
             total = sum(size for _, size, _ in frames)
             for _, size, path in sorted(frames):
                 if total <= limit_bytes:

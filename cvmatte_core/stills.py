@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from pathlib import Path
 from typing import Sequence
 
+import cv2
 import numpy as np
 
 from . import files, images
 from .errors import CvmatteError
-from .layer_store import Frame, FrameUnusable
+from .layer_store import BURST_SUFFIX, FrameUnusable
 
+_NAME = re.compile(rf"still-.*-(?P<width>\d+)x(?P<height>\d+){re.escape(BURST_SUFFIX)}")
 logger = logging.getLogger(__name__)
 
 
@@ -42,10 +45,14 @@ def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    """A frame file's uint8 RGB, shape (H, W, 3), its alpha dropped. Raises FrameUnusable."""
-    frame = Frame(path)
-    rows = np.frombuffer(frame.pixels, np.uint8, offset=frame.offset)
-    colours = rows.reshape(frame.height, frame.width, 4)[..., :3].copy()
-    del rows  # a mapping can't be closed under an array
-    frame.close()
-    return colours
+    """A frame file's uint8 RGB, shape (H, W, 3), in the size that its name says. Raises FrameUnusable."""
+    named = _NAME.fullmatch(path.name)
+    if named is None:
+        raise FrameUnusable(path)
+    try:
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, ValueError, cv2.error) as error:
+        raise FrameUnusable(path) from error
+    if pixels is None:
+        raise FrameUnusable(path)
+    return cv2.cvtColor(pixels[: int(named["height"]), : int(named["width"])], cv2.COLOR_BGR2RGB)

@@ -1,79 +1,104 @@
 """A still from any video source, as OBS shows it with its filters. Never call it from a thread of OBS.
 
-Nothing is written to the person's recording folder: the source is drawn into a texture, and that is read back.
+obs-websocket takes it, which is part of OBS. Python itself mustn't draw: it would hold the graphics lock from one call
+to the next and wait for the GIL between them, while another script, holding that, waits for the lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-from typing import Iterator, NamedTuple
+import json
+import shutil
+from pathlib import Path
+
+from cvmatte_core import files
+from cvmatte_core.errors import ImageError, OutputError
 
 from . import libobs
 
-_LONGEST_SIDE = 16384  # pixels; what graphics cards can draw
+FORMAT = "bmp"  # the quickest to write
+_SUCCESS = 100
+_SPACE = 64 << 20  # bytes that a disk must have left, not to be called full
 
 
-class Picture(NamedTuple):
-    """Raw RGBA rows of a source, without gaps, and its size in pixels."""
+class _CallData(ctypes.Structure):
+    """calldata_t: named values on their way into a procedure of libobs's, and out of it."""
 
-    width: int
-    height: int
-    rows: bytes
+    _fields_ = [
+        ("stack", ctypes.c_void_p),
+        ("size", ctypes.c_size_t),
+        ("capacity", ctypes.c_size_t),
+        ("fixed", ctypes.c_bool),
+    ]
 
 
-def draw(source: int) -> Picture | None:
-    """What a source shows now; None while it shows nothing (a camera that is still starting)."""
+class _Response(ctypes.Structure):
+    """struct obs_websocket_request_response."""
+
+    _fields_ = [("status", ctypes.c_uint), ("comment", ctypes.c_void_p), ("data", ctypes.c_void_p)]
+
+
+def size_of(source: int) -> tuple[int, int] | None:
+    """(width, height) of what a source shows now, in pixels; None while it shows nothing (a camera may be starting).
+
+    Raises ImageError where a filter makes it larger, of which obs-websocket takes a part only.
+    """
     width, height = libobs.obs_source_get_width(source), libobs.obs_source_get_height(source)
-    if not 0 < width <= _LONGEST_SIDE or not 0 < height <= _LONGEST_SIDE:
+    if not width or not height:
         return None
-    with _graphics():
-        texture = libobs.gs_texrender_create(libobs.GS_RGBA, libobs.GS_ZS_NONE)
-        surface = libobs.gs_stagesurface_create(width, height, libobs.GS_RGBA)
-        try:
-            if not texture or not surface or not libobs.gs_texrender_begin(texture, width, height):
-                return None
-            _draw_source(source, width, height)
-            libobs.gs_texrender_end(texture)
-            libobs.gs_stage_texture(surface, libobs.gs_texrender_get_texture(texture))
-            return _read(surface, width, height)
-        finally:
-            if surface:
-                libobs.gs_stagesurface_destroy(surface)
-            if texture:
-                libobs.gs_texrender_destroy(texture)
+    if width > libobs.obs_source_get_base_width(source) or height > libobs.obs_source_get_base_height(source):
+        raise ImageError("still_enlarged", name=libobs.source_name(source))
+    return width, height
 
 
-@contextlib.contextmanager
-def _graphics() -> Iterator[None]:
-    libobs.obs_enter_graphics()
+def write(source: int, path: Path) -> None:
+    """Write what a source shows now; where a filter makes it smaller, to the left and above of black.
+
+    Raises ImageError where OBS has no obs-websocket, OutputError.
+    """
+    wanted = {"sourceName": libobs.source_name(source), "imageFormat": FORMAT, "imageFilePath": str(path)}
     try:
-        yield
-    finally:
-        libobs.obs_leave_graphics()
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.output_error(error, path.parent) from error
+    status, comment = _request("SaveSourceScreenshot", wanted)
+    if status == _SUCCESS:
+        return
+    libobs.log(libobs.LOG_WARNING, f"SaveSourceScreenshot: {status} {comment}")
+    with contextlib.suppress(OSError):  # a part of it
+        path.unlink()
+    raise OutputError("disk_full" if _is_full(path.parent) else "cannot_write", folder=str(path.parent))
 
 
-def _draw_source(source: int, width: int, height: int) -> None:
-    memory = ctypes.create_string_buffer(32)
-    black = ctypes.addressof(memory) + 15 & ~15  # a struct vec4, which C may read with aligned instructions
-    libobs.gs_clear(libobs.GS_CLEAR_COLOR, black, 0.0, 0)
-    libobs.gs_ortho(0.0, width, 0.0, height, -100.0, 100.0)
-    libobs.gs_blend_state_push()
-    libobs.gs_blend_function(libobs.GS_BLEND_ONE, libobs.GS_BLEND_ZERO)
-    libobs.obs_source_video_render(source)
-    libobs.gs_blend_state_pop()
-
-
-def _read(surface: int, width: int, height: int) -> Picture | None:
-    data, stride = ctypes.c_void_p(), ctypes.c_uint32()
-    if not libobs.gs_stagesurface_map(surface, ctypes.byref(data), ctypes.byref(stride)) or not data.value:
-        return None
+def _is_full(folder: Path) -> bool:
     try:
-        if stride.value == width * 4:
-            rows = ctypes.string_at(data.value, height * width * 4)
-        else:
-            lines = (ctypes.string_at(data.value + row * stride.value, width * 4) for row in range(height))
-            rows = b"".join(lines)
-        return Picture(width, height, rows)
-    finally:
-        libobs.gs_stagesurface_unmap(surface)
+        return shutil.disk_usage(folder).free < _SPACE
+    except OSError:
+        return False
+
+
+def _request(name: str, values: dict[str, str]) -> tuple[int, str]:
+    """Ask obs-websocket in this process: its status, and a comment on that. Raises ImageError where it isn't there."""
+    found = _call(libobs.obs_get_proc_handler(), b"obs_websocket_api_get_ph", b"ph")
+    text = {b"request_type": name.encode(), b"request_data": json.dumps(values).encode()}
+    address = _call(found, b"call_request", b"response", text) if found else None
+    if not address:
+        raise ImageError("still_no_websocket")
+    response = _Response.from_address(address)
+    comment = ctypes.string_at(response.comment).decode("utf-8", "replace") if response.comment else ""
+    status = int(response.status)
+    for part in (response.comment, response.data, address):
+        libobs.bfree(part)
+    return status, comment
+
+
+def _call(handler: int, procedure: bytes, result: bytes, values: dict[bytes, bytes] | None = None) -> int | None:
+    """Call a procedure; the pointer that it gives back under that name, None where it gives none."""
+    data, found = _CallData(), ctypes.c_void_p()
+    for name, value in (values or {}).items():
+        libobs.calldata_set_data(ctypes.byref(data), name, value, len(value) + 1)
+    libobs.proc_handler_call(handler, procedure, ctypes.byref(data))
+    libobs.calldata_get_data(ctypes.byref(data), result, ctypes.byref(found), ctypes.sizeof(found))
+    libobs.bfree(data.stack)
+    return found.value

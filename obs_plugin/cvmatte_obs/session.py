@@ -30,6 +30,7 @@ from cvmatte_core.worker.client import READY, WorkerClient
 from . import controls, layers, libobs, stills
 from .events import Event, Hotkey
 from .file_watch import FileWatch
+from .file_watch import State as FileState
 from .source_type import SOURCE_TYPE, Portrait, State
 
 _POLL_SECONDS = 0.015
@@ -37,6 +38,7 @@ _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits th
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
+_END_SECONDS = 5.0  # that OBS's UI waits for the thread when the script is unloaded
 _TROUBLE_SECONDS = 1.0  # between polls that fail
 _TRIM_SECONDS = 30.0  # between a layer's end and that of its memory
 _TRIM_SHARE = 1e-4  # of all time at most: whoever allocates memory meanwhile waits
@@ -115,7 +117,7 @@ class Session:
         self._trim_at = math.inf  # when to give memory back: some time after layers came or went
         self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
         self.client = WorkerClient(on_state=self._log_worker_state)
-        self._watch = FileWatch(lambda path, status: self._inbox.put(("photo_on_disk", path, status)))
+        self._watch = FileWatch(lambda path, state: self._inbox.put(("photo_on_disk", path, state)))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
@@ -205,7 +207,10 @@ class Session:
         self._inbox.put(("close",))
         self._watch.close()
         self.client.close()
-        self._thread.join(10)
+        self._thread.join(_END_SECONDS)
+        if self._thread.is_alive():  # it holds what would be let go of here, and serves nobody when it goes on
+            libobs.log(libobs.LOG_ERROR, "the session's thread doesn't end")
+            return
         for portrait in SOURCE_TYPE.portraits():
             self._give_up_still(portrait)
         SOURCE_TYPE.release()
@@ -231,7 +236,7 @@ class Session:
             try:
                 if message[0] != "poll":
                     getattr(self, f"_on_{message[0]}")(*message[1:])
-                if time.monotonic() >= next_poll:
+                if time.monotonic() >= next_poll and not self._closing:
                     begun, worked = time.monotonic(), time.thread_time()
                     next_poll = begun + _TROUBLE_SECONDS
                     self._poll()
@@ -259,6 +264,8 @@ class Session:
         if self._still_in_scene.pressed():
             self._on_take_still_in_scene()
         for portrait in SOURCE_TYPE.portraits():
+            if self._closing:
+                return
             with SOURCE_TYPE.source(portrait) as source:
                 if source:
                     self._look_at(portrait, source)
@@ -318,10 +325,23 @@ class Session:
 
     def _on_close(self) -> None: ...
 
-    def _on_photo_on_disk(self, path: str, status: tuple[int, int]) -> None:
-        self._on_disk[path] = status
+    def _on_photo_on_disk(self, path: str, state: FileState) -> None:
+        if state is None:
+            self._on_disk.pop(path, None)
+        else:
+            self._on_disk[path] = state
         for portrait in SOURCE_TYPE.portraits():
-            self._renew_if_changed(portrait, path)
+            if state is None:
+                self._note_absence(portrait, path)
+            else:
+                self._renew_if_changed(portrait, path)
+
+    def _note_absence(self, portrait: Portrait, path: str) -> None:
+        """The photo of a finished layer is gone. It may come back the same."""
+        shown = portrait.values is not None and portrait.values.image == path and portrait.job is None
+        if shown and portrait.made_from is not None:
+            self._set_state(portrait, "state.photo_gone", name=Path(path).name)
+            portrait.made_from, portrait.refresh_wanted = None, True
 
     def _renew_if_changed(self, portrait: Portrait, path: str) -> None:
         """Matte a photo again that isn't any more what the portrait's layer was made from."""
@@ -410,18 +430,15 @@ class Session:
         record = self.store.find(request.key)
         if record is None:
             return False
-        try:
-            status = Path(request.image).stat()
-        except (OSError, ValueError):
-            status = None
-        if status is not None and not record.made_from(status):
+        # Not looked at here, since a drive may hang: `_watch` tells what has changed, if only after the layer is shown.
+        if self._on_disk.get(request.image, record.made_from) != record.made_from:
             # The photo has changed meanwhile. Its former layer beats an empty source until the new one is there.
             if portrait.shown is None:
                 self._show(portrait, source, request.key)
             return False
         if not self._show(portrait, source, request.key):
             return False
-        self._set_done(portrait, record, gone=status is None)
+        self._set_done(portrait, record)
         return True
 
     def _show(self, portrait: Portrait, source: int, key: str) -> bool:
@@ -650,18 +667,13 @@ class Session:
         if time.monotonic() - portrait.noted_at > _NOTE_SECONDS:
             portrait.note = ""
 
-    def _set_done(self, portrait: Portrait, record: Record, gone: bool = False, fallback: Any = None) -> None:
+    def _set_done(self, portrait: Portrait, record: Record, fallback: Any = None) -> None:
         """fallback: see matting.Matte."""
         width, height = record.size
-        if gone:
-            self._set_state(portrait, "state.photo_gone", name=Path(record.image).name)
-        else:
-            self._set_state(portrait, "state.ready", width=width, height=height, seconds=f"{record.seconds:.1f}")
+        self._set_state(portrait, "state.ready", width=width, height=height, seconds=f"{record.seconds:.1f}")
         if fallback:
             portrait.state = State(f"{portrait.state.text} {self.texts('device.fallback', **fallback)}")
-        portrait.made_from = (record.image_bytes, record.image_modified_ns)
-        if gone:
-            self._expect_photo(portrait, record.image)
+        portrait.made_from = record.made_from
         portrait.preview = str(self.store.preview_path(record.key))
         portrait.refresh_wanted = True
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+_BINDINGS = b"cvmatte_hotkeys"  # in the helper's private settings
+
+
 @dataclass
 class State:
     """A portrait's state line, in the person's language."""
@@ -43,30 +46,38 @@ class State:
 class Links:
     """What a portrait hears of OBS: the events and hotkeys of its source.
 
-    bindings: the hotkeys' keys from before the script was reloaded, as `bindings` gave them.
+    The hotkeys' keys from before the script was reloaded are taken over; see `keep_bindings`.
     """
 
-    def __init__(self, source: int, helper: int, texts: Any, bindings: bytes | None) -> None:
+    def __init__(self, source: int, helper: int, texts: Any) -> None:
         self._helper_weak = libobs.obs_source_get_weak_source(helper)
         self.updated, self.relinked = Event(), Event()
         self.updated.connect(libobs.obs_source_get_signal_handler(source), b"update")
         self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
         self.rematte = Hotkey("cvmatte.portrait.rematte", texts("hotkey.rematte"), source)
         self.take_still = Hotkey("cvmatte.portrait.take_still", texts("hotkey.take_still"), source)
+        kept = libobs.obs_source_get_private_settings(helper)
+        bindings = libobs.obs_data_get_obj(kept, _BINDINGS)
         if bindings:
-            data = libobs.obs_data_create_from_json(bindings)
-            self.rematte.load(data)
-            self.take_still.load(data)
-            libobs.obs_data_release(data)
+            self.rematte.load(bindings)
+            self.take_still.load(bindings)
+            libobs.obs_data_release(bindings)
+            libobs.obs_data_erase(kept, _BINDINGS)
+        libobs.obs_data_release(kept)
 
-    def bindings(self) -> bytes:
-        """The hotkeys' keys. Not as an object of libobs's: at OBS's end nobody would release it."""
-        data = libobs.obs_data_create()
-        self.rematte.save(data)
-        self.take_still.save(data)
-        json = libobs.obs_data_get_json(data) or b"{}"
-        libobs.obs_data_release(data)
-        return json
+    def keep_bindings(self) -> None:
+        """Keep the hotkeys' keys until the script is back: with the helper, so that they end when it does."""
+        helper = libobs.obs_weak_source_get_source(self._helper_weak)
+        if not helper:
+            return
+        bindings = libobs.obs_data_create()
+        self.rematte.save(bindings)
+        self.take_still.save(bindings)
+        kept = libobs.obs_source_get_private_settings(helper)
+        libobs.obs_data_set_obj(kept, _BINDINGS, bindings)
+        for data in (kept, bindings):
+            libobs.obs_data_release(data)
+        libobs.obs_source_release(helper)
 
     def close(self, source: int | None) -> None:
         """Let go. source: None where it is gone, and its signals with it."""
@@ -114,7 +125,6 @@ class SourceType:
     def __init__(self) -> None:
         self.session: Session | None = None
         self._portraits: list[Portrait] = []  # those that are gone too, until the session drops them
-        self._bindings: dict[int, bytes] = {}  # hotkeys of portraits that no session serves, by the helper's address
         self._lock = threading.Lock()  # never held while libobs takes a lock of its own
         self._discovering = threading.Lock()
         self._registered = False
@@ -154,10 +164,9 @@ class SourceType:
         """The session has ended: hold on to nothing of OBS's. A later session finds the portraits again."""
         with self._lock:
             self.session = None
-        self._bindings.clear()
         for portrait in self.portraits():
             if portrait.links is not None:
-                self._bindings[portrait.helper] = portrait.links.bindings()
+                portrait.links.keep_bindings()
             self.drop(portrait)
 
     def portraits(self) -> list[Portrait]:
@@ -193,7 +202,7 @@ class SourceType:
 
     def link(self, portrait: Portrait, source: int, texts: Any) -> None:
         """Begin to hear of a portrait."""
-        portrait.links = Links(source, portrait.helper, texts, self._bindings.pop(portrait.helper, None))
+        portrait.links = Links(source, portrait.helper, texts)
 
     @contextlib.contextmanager
     def source(self, portrait: Portrait) -> Iterator[int | None]:

@@ -18,6 +18,7 @@ from . import capture, libobs
 _BURST = 4  # frames: what the recurrent network needs to settle
 _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
 _PATIENCE_SECONDS = 5.0  # for a camera that is still starting
+_promised: set[Path] = set()  # names of stills: the worker writes them when it comes to it
 
 
 class Still:
@@ -49,21 +50,25 @@ class Still:
         now = time.monotonic()
         if now < self._next:
             return False
-        picture = capture.draw(self._source)
-        if picture is None:
+        size = capture.size_of(self._source)
+        if size is None:
             if now - self._due > _PATIENCE_SECONDS:
                 raise ImageError("still_no_picture", name=self._camera)
             return False
         self._next = now + _FRAME_SECONDS
-        key = f"still-{self._token}-{len(self.frames)}"
-        self.frames.append(store.write_frame(key, picture.width, picture.height, picture.rows))
+        path = store.burst_path(f"{self._token}-{len(self.frames)}", *size)
+        capture.write(self._source, path)
+        self.frames.append(path)
         return len(self.frames) >= _BURST
 
     def new_file(self) -> Path:
-        """Where the still is to be kept: a name that tells its source and time, and that no file has."""
+        """Where the still is to be kept: a name that tells its source and time, and that no file has, or will have."""
         name = re.sub(r"[^\w\- ]", "_", self._camera)[:60].strip() or "still"
         path = paths.stills_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.png"
-        return path.with_name(f"{path.stem}-{self._token}.png") if files.exists(path) else path
+        if path in _promised or files.exists(path):
+            path = path.with_name(f"{path.stem}-{self._token}.png")
+        _promised.add(path)
+        return path
 
     def close(self) -> None:
         """Let go of the source, and of frames that nobody took over."""

@@ -222,6 +222,24 @@ def test_a_photo_that_changes_on_disk_is_matted_again_by_itself(
     studio.remove("watched")
 
 
+def test_a_photo_that_goes_is_said_and_its_layer_stays_until_another_is_there(
+    studio: Studio, chosen: Path, photo: Path, other_photo: Path, expected_layer: Any
+) -> None:
+    studio.add("watched", chosen)
+    studio.wait_for_layer("watched", expected_layer(photo))
+    studio.wait_for_state("watched", "Ready")
+    away = chosen.rename(chosen.with_name("away"))
+    studio.wait_for_state("watched", "chosen.png is not there any more: its last layer is shown.")
+    away.rename(chosen)  # the same as before: nothing is to be done
+    studio.wait_for_state("watched", "Ready")
+    chosen.unlink()
+    studio.wait_for_state("watched", "chosen.png is not there any more: its last layer is shown.")
+    studio.wait_for_layer("watched", expected_layer(photo), timeout=5)
+    Image.open(other_photo).save(chosen)
+    studio.wait_for_layer("watched", expected_layer(chosen))
+    studio.remove("watched")
+
+
 def test_a_photo_that_changes_into_rubbish_and_back_is_said_and_mended(
     studio: Studio, chosen: Path, photo: Path, expected_layer: Any
 ) -> None:

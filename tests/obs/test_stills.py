@@ -78,6 +78,15 @@ def test_a_still_has_the_source_s_filters(studio: Studio, portrait: str, photo: 
     assert np.array_equal(np.asarray(Image.open(still)), np.asarray(Image.open(photo).convert("RGB"))[:, 100:])
 
 
+def test_a_source_that_a_filter_enlarges_is_taken_through_a_scene(studio: Studio, portrait: str) -> None:
+    studio.requests.create_source_filter("camera", "padded", "crop_filter", {"relative": True, "left": -100})
+    wait_until(lambda: studio.size("camera")[0] == 612)
+    studio.press(portrait, "take_still")
+    studio.wait_for_state(portrait, "A filter makes camera larger")
+    studio.set(portrait, source=SCENE)
+    assert Image.open(take(studio, portrait, stills(studio))).size == (1280, 720)
+
+
 def test_a_whole_scene_can_be_the_source(studio: Studio, portrait: str) -> None:
     studio.requests.create_scene("another scene")
     colour = {"color": 0xFF2040C0, "width": 1280, "height": 720}
@@ -192,6 +201,18 @@ def large_photo(studio: Studio) -> Path:
     path = studio.data / "large.png"
     Image.open(Path(__file__).parent.parent / "data" / "astronaut.png").resize((1600, 1600)).save(path)
     return path
+
+
+def test_another_script_that_draws_never_freezes_obs_while_stills_are_taken(tmp_path: Path, photo: Path) -> None:
+    """It holds the GIL and waits for the graphics lock: who holds that lock mustn't wait for the GIL."""
+    scripts: list[Any] = [(Path(__file__).with_name("drawing_script.py"), {})]
+    with open_studio(tmp_path, scripts=scripts, frames_per_second=30) as studio:
+        studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
+        studio.add("portrait", "", input="source", source="camera", quality="fast")
+        studio.wait_for_state("portrait", "Take still")
+        for _ in range(10):
+            take(studio, "portrait", stills(studio))
+        studio.wait_for_state("portrait", "Ready")
 
 
 def test_a_still_is_there_at_once_after_a_restart_and_has_the_portrait_s_hotkey(
