@@ -128,9 +128,9 @@ def _add_own_presets(properties: int, portrait: Portrait, texts: Texts) -> None:
 def _matches(session: Session, preset: str, settings: int) -> bool:
     try:
         wanted = session.presets.values(preset)
-    except CvmatteError:
+        present = controls.read(settings).settings().as_dict()
+    except CvmatteError:  # no such preset, or a value that only another version of CVMatte takes
         return False
-    present = controls.read(settings).settings().as_dict()
     return all(present[name] == value for name, value in wanted.items())
 
 

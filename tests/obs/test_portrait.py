@@ -173,6 +173,14 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     studio.wait_for_layer(portrait, expected_layer(photo, **mine))
 
 
+def test_a_value_of_another_version_leaves_the_dialog_whole(studio: Studio, photo: Path) -> None:
+    studio.add("of a later version", photo, quality="ultra", preset="id_photo", preset_applied="id_photo")
+    studio.wait_for_state("of a later version", "one of these: fast")
+    properties = studio.properties("of a later version")
+    assert {"quality", "feather", "preset_save"} <= set(properties)
+    studio.remove("of a later version")
+
+
 @pytest.mark.parametrize("way", ["button", "hotkey"])
 def test_rematte_reads_the_photo_again(
     studio: Studio, photo: Path, other_photo: Path, tmp_path: Path, expected_layer: Any, way: str
