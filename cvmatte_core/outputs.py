@@ -97,22 +97,28 @@ def tidy(keep: int, in_use: set[str], store: LayerStore) -> Tidied:
     """Remove each portrait's saved layers but the newest `keep`, with their masks, frames, previews and records.
 
     in_use: keys of layers and paths of files that stay whatever their age. Only what a record names is ever removed;
-    never a photo that any record was made from, nor a file that was changed after its record was written: that one
-    has become the person's own work. What can't be removed stays, with its record. Never raises.
+    never a photo that any record was made from, nor a layer whose photo is not there any more: nobody could make it
+    again; nor a file that was changed after its record was written: that one has become the person's own work. What
+    can't be removed stays, with its record. Never raises.
     """
+    photos: set[str] = set()
     portraits: dict[str, list[tuple[float, Record]]] = defaultdict(list)
     for path in store.folder.glob("*.json"):
         record = store.find(path.stem)
-        if record is None or record.key != path.stem or not files.is_file(Path(record.saved)):
+        if record is None:
             continue
-        with contextlib.suppress(OSError):
-            portraits[record.image].append((path.stat().st_mtime, record))
-    protected = {_same(path) for path in (*in_use, *portraits)}
+        photos.add(record.image)
+        if record.key == path.stem and files.is_file(Path(record.saved)):
+            with contextlib.suppress(OSError):
+                portraits[record.image].append((path.stat().st_mtime, record))
+    protected = {_same(path) for path in (*in_use, *photos) if path}
     old: list[tuple[float, Record]] = []
-    for layers in portraits.values():
+    for photo, layers in portraits.items():
+        can_be_made_again = files.is_file(Path(photo))
         layers.sort(key=lambda layer: layer[0], reverse=True)
         for place_in_line, (written, record) in enumerate(layers):
-            if place_in_line < keep or record.key in in_use or _changed_since(written, record):
+            stays = place_in_line < keep or record.key in in_use or _changed_since(written, record)
+            if stays or not can_be_made_again:
                 protected |= {_same(path) for path in _files(record)}
             else:
                 old.append((written, record))
@@ -127,7 +133,9 @@ def _files(record: Record) -> list[str]:
 
 def _same(path: str) -> str:
     """One spelling for each path, whatever links and letter cases it was written with."""
-    return os.path.normcase(os.path.realpath(path))
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path: no file has it
+        path = os.path.realpath(path)
+    return os.path.normcase(path)
 
 
 def _changed_since(written: float, record: Record) -> bool:

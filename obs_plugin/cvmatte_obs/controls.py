@@ -49,6 +49,12 @@ class Values:
     def image_key(self) -> bytes:
         return STILL if self.input == FROM_SOURCE else IMAGE
 
+    @property
+    def files(self) -> set[str]:
+        """Every file that they name: the photo, the still, the background picture."""
+        pictures = (value for control, value in zip(CONTROLS, self.controls) if control.kind == declaration.IMAGE)
+        return {self.file, self.still, *pictures} - {""}
+
     def settings(self) -> MatteSettings:
         """Raises SettingsError."""
         return MatteSettings(**{control.name: value for control, value in zip(CONTROLS, self.controls)})

@@ -170,12 +170,18 @@ class Session:
         return found
 
     def layers_in_use(self) -> set[str]:
-        """The keys of the layers that portraits show, and of those under way."""
-        keys: set[Any] = set()
+        """What tidying leaves alone: the keys of the layers that portraits show, and of those under way, and the paths
+        of the files that portraits need, any of which may be another portrait's layer.
+        """
+        used: set[Any] = set()
         for portrait in SOURCE_TYPE.portraits():
-            job = portrait.job  # read once: the session's thread may change it meanwhile
-            keys |= {portrait.shown, job.request.key if job is not None else None}
-        return keys - {None}
+            job, values = portrait.job, portrait.values  # read once: the session's thread may change them meanwhile
+            used.add(portrait.shown)
+            if job is not None:
+                used |= {job.request.key, job.request.image}
+            if values is not None:
+                used |= values.files
+        return used - {None}
 
     def complete(self, source: int, settings: int) -> None:
         """Give a new portrait the defaults that hold now as its own values.

@@ -26,9 +26,20 @@ class Desk:
         self.store = store
         self.folder = folder
         self.folder.mkdir()
+        self._photos = folder.parent / "photos"
+        self._photos.mkdir()
         self._minutes = 0
 
-    def save(self, key: str, image: str = "/photo.jpg", *, saved: Path | None = None, mask: bool = False) -> Path:
+    def photo(self, name: str) -> Path:
+        path = self._photos / name
+        path.touch()
+        return path
+
+    def save(
+        self, key: str, photo: str = "photo.jpg", *, image: str = "", saved: Path | None = None, mask: bool = False
+    ) -> Path:
+        """image: the photo's whole path, instead of the name of one that is there."""
+        image = image or str(self.photo(photo))
         path = saved or self.folder / f"{key}.png"
         path.write_bytes(b"x" * 100)
         beside = outputs.mask_beside(path)
@@ -55,8 +66,8 @@ def remaining(folder: Path) -> set[str]:
 
 def test_the_newest_layers_of_each_portrait_stay(desk: Desk, store: LayerStore) -> None:
     for key in ("a1", "a2", "a3"):
-        desk.save(key, "/a.jpg", mask=True)
-    desk.save("b1", "/b.jpg")
+        desk.save(key, "a.jpg", mask=True)
+    desk.save("b1", "b.jpg")
     tidied = outputs.tidy(2, set(), store)
     assert remaining(desk.folder) == {"a2.png", "a2-mask.png", "a3.png", "a3-mask.png", "b1.png"}
     assert not any(name.startswith("a1") for name in remaining(store.folder))
@@ -116,15 +127,41 @@ def test_a_file_that_the_person_has_changed_is_their_own(desk: Desk, store: Laye
 def test_a_layer_that_is_a_portrait_s_photo_stays(desk: Desk, store: LayerStore) -> None:
     layer = desk.save("a1")
     desk.save("a2")
-    desk.save("b1", str(layer))
+    desk.save("b1", image=str(layer))
     assert outputs.tidy(1, set(), store).count == 0
     assert layer.exists()
 
 
+def test_a_layer_that_is_a_photo_of_a_layer_that_is_gone_stays(desk: Desk, store: LayerStore) -> None:
+    layer = desk.save("a1")
+    desk.save("a2")
+    desk.save("b1", image=str(layer)).unlink()
+    assert outputs.tidy(1, set(), store).count == 0
+    assert layer.exists()
+
+
+def test_layers_whose_photo_is_not_there_any_more_stay(desk: Desk, store: LayerStore) -> None:
+    for key in ("a1", "a2"):
+        desk.save(key, "gone.jpg")
+        desk.save(key.replace("a", "b"), "there.jpg")
+    desk.photo("gone.jpg").unlink()
+    assert outputs.tidy(1, set(), store).count == 1
+    assert remaining(desk.folder) == {"a1.png", "a2.png", "b2.png"}
+
+
+@pytest.mark.parametrize("image", ["a\0zero", "half \ud800 a character", "x" * 5000])
+def test_a_record_of_a_photo_that_can_not_be_stops_nobody(desk: Desk, store: LayerStore, image: str) -> None:
+    desk.save("odd", image=image)
+    for key in ("a1", "a2"):
+        desk.save(key)
+    assert outputs.tidy(1, {"also a\0zero", ""}, store).count == 1
+    assert remaining(desk.folder) == {"odd.png", "a2.png"}
+
+
 def test_a_file_that_two_records_name_stays_while_one_of_them_does(desk: Desk, store: LayerStore) -> None:
-    shared = desk.save("a1", "/a.jpg")
-    desk.save("a2", "/a.jpg")
-    desk.save("b1", "/a copy.jpg", saved=shared)
+    shared = desk.save("a1", "a.jpg")
+    desk.save("a2", "a.jpg")
+    desk.save("b1", "a copy.jpg", saved=shared)
     assert outputs.tidy(1, set(), store).count == 0
     assert shared.exists()
 

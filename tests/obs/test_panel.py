@@ -170,7 +170,9 @@ def test_a_folder_can_be_cancelled(studio: Studio, tmp_path: Path, photo: Path) 
     studio.remove("after")
 
 
-def test_tidying_keeps_what_is_in_use_and_the_newest(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
+def test_tidying_keeps_what_is_in_use_and_the_newest(
+    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
+) -> None:
     with open_studio(tmp_path) as studio:
         studio.add("portrait", photo)
         for erosion in range(4):
@@ -180,10 +182,17 @@ def test_tidying_keeps_what_is_in_use_and_the_newest(tmp_path: Path, photo: Path
         studio.set("portrait", erosion=0)
         studio.wait_for_layer("portrait", expected_layer(photo))
         outputs = studio.data / "outputs"
-        assert len(list(outputs.glob("*.png"))) == 4
-        assert "Removed 2 layers" in studio.panel("tidy", keep=1)["said"]["description"]
-        kept = {np.asarray(Image.open(path)).tobytes() for path in outputs.glob("*.png")}
-        assert kept == {expected_layer(photo, erosion=erosion).tobytes() for erosion in (0, 3)}
+
+        def saved() -> dict[bytes, Path]:
+            return {np.asarray(Image.open(path)).tobytes(): path for path in outputs.glob("*.png")}
+
+        layers = [expected_layer(photo, erosion=erosion).tobytes() for erosion in range(4)]
+        assert saved().keys() == set(layers)
+        behind = saved()[layers[1]]
+        studio.add("before it", other_photo, background="image", background_image=str(behind), format="webp")
+        studio.wait_for_state("before it", "Ready")
+        assert "Removed 1 layers" in studio.panel("tidy", keep=1)["said"]["description"]
+        assert saved().keys() == {layers[erosion] for erosion in (0, 1, 3)}
 
 
 def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
