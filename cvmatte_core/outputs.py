@@ -1,6 +1,6 @@
 """The files that CVMatte writes for the person: how they are named, and how old ones are tidied away.
 
-Standard library only: OBS tidies.
+Standard library only: OBS names files by it.
 """
 
 from __future__ import annotations
@@ -93,17 +93,19 @@ class Tidied:
     bytes: int
 
 
-def tidy(keep: int, in_use: set[str], store: LayerStore) -> Tidied:
+def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], None] = lambda: None) -> Tidied:
     """Remove each portrait's saved layers but the newest `keep`, with their masks, frames, previews and records.
 
     in_use: keys of layers and paths of files that stay whatever their age. Only what a record names is ever removed;
     never a photo that any record was made from, nor a layer whose photo is not there any more: nobody could make it
     again; nor a file that was changed after its record was written: that one has become the person's own work. What
-    can't be removed stays, with its record. Never raises.
+    can't be removed stays, with its record. on_look: called at each record and again at each layer, which takes its
+    time on a network drive. Never raises.
     """
     photos: set[str] = set()
     portraits: dict[str, list[tuple[float, Record]]] = defaultdict(list)
     for path in store.folder.glob("*.json"):
+        on_look()
         record = store.find(path.stem)
         if record is None:
             continue
@@ -112,18 +114,23 @@ def tidy(keep: int, in_use: set[str], store: LayerStore) -> Tidied:
             with contextlib.suppress(OSError):
                 portraits[record.image].append((path.stat().st_mtime, record))
     protected = {_same(path) for path in (*in_use, *photos) if path}
-    old: list[tuple[float, Record]] = []
+    old: list[Record] = []
     for photo, layers in portraits.items():
         can_be_made_again = files.is_file(Path(photo))
         layers.sort(key=lambda layer: layer[0], reverse=True)
         for place_in_line, (written, record) in enumerate(layers):
+            on_look()
             stays = place_in_line < keep or record.key in in_use or _changed_since(written, record)
             if stays or not can_be_made_again:
                 protected |= {_same(path) for path in _files(record)}
             else:
-                old.append((written, record))
+                old.append(record)
     # Several records may name one file: it stays while any of them does.
-    removed = [_remove(record, store) for _, record in old if not protected & {_same(path) for path in _files(record)}]
+    removed = []
+    for record in old:
+        on_look()
+        if not protected & {_same(path) for path in _files(record)}:
+            removed.append(_remove(record, store))
     return Tidied(sum(1 for size in removed if size), sum(removed))
 
 

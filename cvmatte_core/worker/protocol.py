@@ -16,14 +16,15 @@ Requests
     models {}                        → {models: [see diagnose.state_of], auto}
         auto: the name of the one that "auto" means now
     install_model {name}             → see diagnose.state_of
+    tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
     diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}
     shutdown {}                      → {}, then the process ends
 Notifications from the worker
     progress {id, stage, done, total, name?, resume?}
         stage: "start", "decode", "load", "network", "refine" of a matte; "batch", with the `name` of what is under
-        way; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are. resume: what to add to
-        the parameters should the request have to be sent again.
+        way; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are; "tidy", always 0 of 1.
+        resume: what to add to the parameters should the request have to be sent again.
     waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
     layer {id, key, width, height}   the frame file is there to show; the saved file follows
 """

@@ -94,6 +94,20 @@ def _rest(value: Any) -> float:
     return float(value)
 
 
+def _whole_number(value: Any) -> int:
+    """Raises ValueError."""
+    if not _is_number(value) or value < 0:
+        raise ValueError("a whole number, from 0")
+    return int(value)
+
+
+def _texts(value: Any) -> list[str]:
+    """Raises ValueError."""
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise ValueError("a list of texts")
+    return value
+
+
 class Server:
     """One worker's state; `output` is where messages go, `warnings` what a diagnosis shows of the log."""
 
@@ -147,7 +161,7 @@ class Server:
         elif method == "shutdown":
             self._send({"id": number, "result": {}})
             return False
-        elif method in ("matte", "batch", "models", "install_model", "diagnose"):
+        elif method in ("matte", "batch", "models", "install_model", "tidy", "diagnose"):
             self._accept(number, method, params)
         else:
             self._fail(number, protocol.METHOD_NOT_FOUND, f"no method {method}")
@@ -169,6 +183,9 @@ class Server:
                 name = str(params["name"])
                 entry_of(name)
                 self._start_aside(number, lambda job: self._install(job, name))
+            elif method == "tidy":
+                keep, in_use = _whole_number(params["keep"]), set(_texts(params["in_use"]))
+                self._start_aside(number, lambda job: self._tidy(job, keep, in_use))
             else:
                 self._start_aside(number, self._models if method == "models" else self._diagnose)
         except CvmatteError as error:
@@ -384,6 +401,10 @@ class Server:
     def _install(self, job: _Job, name: str) -> dict[str, Any]:
         fetch(entry_of(name), lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
         return diagnose.state_of(entry_of(name))
+
+    def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
+        # Said all the while: a worker that is silent for long counts as one that hangs.
+        return dataclasses.asdict(outputs.tidy(keep, in_use, self._store, lambda: self._tell(job, "tidy", 0, 1)))
 
     def _diagnose(self, job: _Job) -> dict[str, Any]:
         return diagnose.diagnosis(list(self._warnings.lines), self._device)

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
-from cvmatte_core import __version__, devices, outputs, paths
+from cvmatte_core import __version__, devices, paths
 from cvmatte_core.errors import CvmatteError, ImageError
 from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there, shown_title
 from cvmatte_core.texts import megabytes
@@ -50,6 +50,7 @@ class Panel:
         self._batch = errands.Errand(session.client, "batch")
         self._batch_params: dict[str, Any] = {}  # of the last one
         self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
+        self._tidying = errands.Errand(session.client, "tidy")
         self._installing = ""  # the title of the model that is being installed
         self._diagnose = errands.Errand(session.client, "diagnose")
         self._acts: dict[str, Callable[[], None]] = {
@@ -156,6 +157,7 @@ class Panel:
         self._button(group, "open_outputs")
         libobs.obs_properties_add_int(group, _KEEP, self._label("keep"), 1, _KEEP_MOST, 1)
         self._button(group, "tidy")
+        self._text(group, "tidy_state")
 
     def _add_models(self, properties: int) -> None:
         group = self._group(properties, "model")
@@ -209,6 +211,7 @@ class Panel:
         lines = {
             "said": [refusal, self._said],
             "portraits": portraits or [texts("panel.no_portraits")],
+            "tidy_state": [self._tidy_state()],
             "model_state": self._model_state(),
             "worker_state": [refusal or texts(f"panel.worker.{client.state}")],
         }
@@ -273,6 +276,14 @@ class Panel:
         lines.append(html.escape(", ".join(failure["name"] for failure in result["failed"])))
         return "<br>".join(filter(None, lines))
 
+    def _tidy_state(self) -> str:
+        tidying, texts = self._tidying, self._texts
+        if tidying.state == errands.RUNNING:
+            return texts("panel.tidying", refresh=texts("panel.refresh"))
+        if tidying.state != errands.DONE:
+            return self._error_of(tidying)
+        return texts("panel.tidied", count=tidying.result["count"], megabytes=megabytes(tidying.result["bytes"]))
+
     # What it does
 
     def _add(self) -> None:
@@ -336,9 +347,9 @@ class Panel:
             self._said = str(folder)
 
     def _tidy(self) -> None:
+        """The worker does it: looking at thousands of files, or at a drive that is away, OBS's window would freeze."""
         keep = libobs.obs_data_get_int(self._data, _KEEP)
-        tidied = outputs.tidy(keep, self._session.layers_in_use(), self._session.store)
-        self._said = self._texts("panel.tidied", count=tidied.count, megabytes=megabytes(tidied.bytes))
+        self._tidying.start({"keep": keep, "in_use": sorted(self._session.layers_in_use())})
 
     def _install_model(self) -> None:
         entry = entry_of(self._value(_MODEL))

@@ -499,6 +499,27 @@ def test_a_diagnosis_names_versions_paths_and_the_last_warnings(client: WorkerCl
     assert "WARNING" in found["log"][-1]
 
 
+def test_outputs_are_tidied(client: WorkerClient, photo: Path, data: Path) -> None:
+    made = [submit(client, photo, MatteSettings(quality="fast", erosion=n))[1].wait_for("done") for n in range(3)]
+    before = sum(path.stat().st_size for path in (data / "outputs").iterdir())
+    tidying = ask(client, "tidy", keep=1, in_use=[made[0]["key"]])
+    assert tidying.wait_for("progress")["stage"] == "tidy"
+    tidied = tidying.wait_for("done")
+    assert tidied["count"] == 1
+    assert [Path(record["saved"]).exists() for record in made] == [True, False, True]
+    assert tidied["bytes"] > before - sum(path.stat().st_size for path in (data / "outputs").iterdir())
+    assert ask(client, "tidy", keep=0, in_use=[]).wait_for("done")["count"] == 2
+
+
+@pytest.mark.parametrize("keep, in_use", [(-1, []), (True, []), (1.5, []), (0, "a path"), (0, [1]), (0, None)])
+def test_tidying_is_refused_where_it_is_not_clear_what_stays(
+    client: WorkerClient, photo: Path, keep: Any, in_use: Any
+) -> None:
+    record = submit(client, photo)[1].wait_for("done")
+    ask(client, "tidy", keep=keep, in_use=in_use).wait_for("failed")
+    assert Path(record["saved"]).exists()
+
+
 def test_questions_are_answered_while_a_matte_is_made(client: WorkerClient, photo: Path) -> None:
     _, busy = submit(client, photo, MatteSettings(quality="best"))
     busy.wait_for("progress")

@@ -191,8 +191,22 @@ def test_tidying_keeps_what_is_in_use_and_the_newest(
         behind = saved()[layers[1]]
         studio.add("before it", other_photo, background="image", background_image=str(behind), format="webp")
         studio.wait_for_state("before it", "Ready")
-        assert "Removed 1 layers" in studio.panel("tidy", keep=1)["said"]["description"]
+        assert "Tidying…" in studio.panel("tidy", keep=1)["tidy_state"]["description"]
+        wait_until(lambda: "Removed 1 layers" in studio.panel("refresh")["tidy_state"]["description"], 30)
         assert saved().keys() == {layers[erosion] for erosion in (0, 1, 3)}
+
+
+def test_a_drive_that_is_away_keeps_only_tidying_waiting(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
+    python = worker_with(tmp_path, SLOW_TO_TIDY)
+    with open_studio(tmp_path / "obs", environment={"CVMATTE_PYTHON": str(python)}) as studio:
+        for _ in range(3):  # pressing it again does no harm
+            begun = time.monotonic()
+            assert "Tidying…" in studio.panel("tidy")["tidy_state"]["description"]
+            assert time.monotonic() - begun < 2
+        studio.add("portrait", photo)
+        studio.wait_for_layer("portrait", expected_layer(photo))
+        wait_until(lambda: "Removed 7 layers" in studio.panel("refresh")["tidy_state"]["description"], 30)
+        assert (tmp_path / "tidied").read_text() == "once "
 
 
 def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
@@ -281,6 +295,29 @@ def test_the_device_is_the_worker_s_from_its_next_start(tmp_path: Path, photo: P
         assert studio.worker_ids() == [after]
 
 
+def worker_with(folder: Path, program: str) -> Path:
+    """An interpreter whose worker is `program`."""
+    file, python = folder / "worker.py", folder / "python"
+    file.write_text(program.format(root=str(paths.ROOT), folder=str(folder)), encoding="utf-8")
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{file}"\n', encoding="utf-8")
+    python.chmod(0o755)
+    return python
+
+
+SLOW_TO_TIDY = """
+import sys, time
+sys.path.insert(0, {root!r})
+from cvmatte_core import outputs
+def tidy(*arguments):
+    with open({folder!r} + "/tidied", "a") as file:
+        file.write("once ")
+    time.sleep(10)
+    return outputs.Tidied(7, 0)
+outputs.tidy = tidy
+from cvmatte_core.worker.server import main
+main()
+"""
+
 ELSEWHERE = """
 import sys
 sys.path.insert(0, {root!r})
@@ -297,10 +334,7 @@ main()
 
 
 def test_a_network_that_runs_elsewhere_is_said_so_with_the_layer(tmp_path: Path, photo: Path) -> None:
-    program, python = tmp_path / "worker.py", tmp_path / "python"
-    program.write_text(ELSEWHERE.format(root=str(paths.ROOT)), encoding="utf-8")
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{program}"\n', encoding="utf-8")
-    python.chmod(0o755)
+    python = worker_with(tmp_path, ELSEWHERE)
     with open_studio(tmp_path / "obs", environment={"CVMATTE_PYTHON": str(python)}) as studio:
         studio.add("portrait", photo)
         studio.wait_for_state("portrait", "CUDA can&#x27;t be used, so the network runs on CPU")
