@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from pathlib import Path
 from typing import Any, Callable
 
+from cvmatte_core import files, paths
 from cvmatte_core.errors import Cancelled, CvmatteError
 from cvmatte_core.worker.client import WorkerClient
 
 IDLE, RUNNING, DONE, FAILED, CANCELLED = "idle", "running", "done", "failed", "cancelled"
+_BATCH_FIELDS = {"folder": str, "settings": dict, "output_folder": str}
 
 
 class Errand:
@@ -17,10 +22,18 @@ class Errand:
     Attributes are replaced as wholes by the worker client's thread, and read by OBS's UI.
     """
 
-    def __init__(self, client: WorkerClient, method: str, on_done: Callable[[Any], None] = lambda result: None) -> None:
+    def __init__(
+        self,
+        client: WorkerClient,
+        method: str,
+        on_done: Callable[[Any], None] = lambda result: None,
+        on_resume: Callable[[dict[str, Any]], None] = lambda resume: None,
+    ) -> None:
+        """on_done, on_resume: called on the worker client's thread; the latter whenever `resume` is another."""
         self._client = client
         self._method = method
         self._on_done = on_done
+        self._on_resume = on_resume
         self._number = 0
         self.state = IDLE
         self.progress: dict[str, Any] = {}
@@ -40,9 +53,38 @@ class Errand:
 
     def _listen(self, event: str, detail: Any) -> None:
         if event == "progress":
-            self.progress, self.resume = detail, detail.get("resume", self.resume)
+            before, self.progress, self.resume = self.resume, detail, detail.get("resume", self.resume)
+            if self.resume != before:
+                self._on_resume(self.resume)
         elif event == "done":
             self.result, self.state = detail, DONE
             self._on_done(detail)
         elif event == "failed":
             self.error, self.state = detail, CANCELLED if isinstance(detail, Cancelled) else FAILED
+
+
+class UnfinishedFolder:
+    """The parameters of the last batch that was begun and isn't done, in a file: so that it can go on after a script
+    reload, a switch of scene collections or OBS's end, all of which end the worker.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file or paths.data_folder() / "unfinished_folder.json"
+
+    def load(self) -> dict[str, Any]:
+        """Empty where there is none, or none that can be read."""
+        try:
+            params = json.loads(self._file.read_text(encoding="utf-8"))
+            whole = all(isinstance(params[name], kind) for name, kind in _BATCH_FIELDS.items())
+            return {name: params[name] for name in _BATCH_FIELDS} if whole else {}
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return {}
+
+    def save(self, params: dict[str, Any]) -> None:
+        """Where it can't be written, the next one just begins anew."""
+        with contextlib.suppress(CvmatteError):
+            files.write(self._file, json.dumps(params).encode("ascii"))
+
+    def forget(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.unlink()

@@ -47,8 +47,14 @@ class Panel:
         self._data = data
         libobs.obs_data_addref(data)
         self._said = ""
-        self._batch = errands.Errand(session.client, "batch")
-        self._batch_params: dict[str, Any] = {}  # of the last one
+        self._unfinished = errands.UnfinishedFolder()
+        self._batch = errands.Errand(
+            session.client,
+            "batch",
+            lambda result: self._unfinished.forget(),
+            lambda resume: self._unfinished.save({**self._batch_params, **resume}),
+        )
+        self._batch_params = self._unfinished.load()  # of the last one, maybe in another panel's life
         self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
         self._tidying = errands.Errand(session.client, "tidy")
         self._installing = ""  # the title of the model that is being installed
@@ -266,6 +272,9 @@ class Panel:
             done, total = batch.progress.get("done", 0), batch.progress.get("total", 0)
             name = batch.progress.get("name", "")
             return html.escape(texts("panel.folder_running", done=done, total=total, name=name))
+        if batch.state == errands.IDLE and self._batch_params:
+            names = {"button": texts("panel.folder_start"), "preset": texts("panel.new_preset")}
+            return html.escape(texts("panel.folder_interrupted", folder=self._batch_params["folder"], **names))
         if batch.state != errands.DONE:
             return html.escape(self._error_of(batch))
         result = batch.result

@@ -170,6 +170,29 @@ def test_a_folder_can_be_cancelled(studio: Studio, tmp_path: Path, photo: Path) 
     studio.remove("after")
 
 
+def test_a_folder_that_obs_s_end_interrupts_goes_on(tmp_path: Path, photo: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(30):
+        Image.open(photo).save(folder / f"{number}.png")
+    with open_studio(tmp_path / "obs") as studio:
+        studio.panel("folder_start", folder=str(folder))
+        wait_until(lambda: "1 of 30: " in studio.panel("refresh")["folder_state"]["description"], 60)
+        studio.quit()
+        (made,) = (studio.data / "outputs").glob("many-cvmatte-*")
+        finished = {path: path.stat().st_mtime_ns for path in made.glob("*.png")}
+        assert 0 < len(finished) < 30
+        for path in sorted(folder.iterdir())[4:]:  # the rest would only take time
+            path.unlink()
+        studio.start()
+        assert f"{folder} was interrupted." in studio.panel()["folder_state"]["description"]
+        studio.panel("folder_start")
+        wait_until(lambda: "Done: " in studio.panel("refresh")["folder_state"]["description"], 60)
+        assert list((studio.data / "outputs").glob("many-cvmatte-*")) == [made]
+        assert finished.items() <= {path: path.stat().st_mtime_ns for path in made.glob("*.png")}.items()
+        assert not list(studio.data.glob("*.json"))
+
+
 def test_tidying_keeps_what_is_in_use_and_the_newest(
     tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
 ) -> None:
