@@ -30,6 +30,7 @@ STOPPED, STARTING, READY, WAITING = "stopped", "starting", "ready", "waiting"
 _HANDSHAKE_SECONDS = 60.0
 SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
 _FAILED_STARTS = 3
+_FAILED_LOADS = 5  # more than starts: a process that somebody kills a few times looks the same
 _DEATHS_OF_A_JOB = 2
 _LOG_LIMIT = 1 << 20  # bytes
 _ERRORS_KEPT = 20
@@ -85,6 +86,7 @@ class WorkerClient:
         self._handshake: int | None = None
         self._deaths = 0  # in a row, without a finished job between
         self._failed_starts = 0  # in a row, without a handshake between
+        self._failed_loads = 0  # in a row, with jobs that waited for the model and none begun between
         self._wanted = False
         self._start_at = 0.0
         self._last_heard = 0.0
@@ -162,8 +164,7 @@ class WorkerClient:
 
     def _on_restart(self) -> None:
         self._end_process()
-        self._deaths = self._failed_starts = 0
-        self._start_at = 0.0
+        self._forget_deaths()
         self._wanted = True
         for job in list(self._jobs.values()):
             job.sent = job.begun = False
@@ -198,7 +199,10 @@ class WorkerClient:
             params = message.get("params") or {}
             job = self._jobs.get(params.get("id", 0))
             if job is not None and message["method"] in ("waiting", "progress", "layer"):
-                job.begun |= message["method"] != "waiting"
+                if message["method"] != "waiting":
+                    job.begun = True
+                    # An answer alone shows no loaded model: a list of models has one while that is still loading.
+                    self._failed_loads = 0
                 self._note_resumption(job, params)
                 self._tell(job, message["method"], params)
         elif message.get("id") == self._handshake and self._handshake is not None:
@@ -239,17 +243,21 @@ class WorkerClient:
         if process is not self._process:
             return
         started = self._handshake is None
+        under_way = [job for job in self._jobs.values() if job.sent]
         self._end_process()
         logger.warning("the worker ended with code %s", process.returncode)
         self._start_at = time.monotonic() + self._delays[min(self._deaths, len(self._delays) - 1)]
         self._deaths += 1
         self._failed_starts += 0 if started else 1
-        if self._failed_starts >= _FAILED_STARTS:
-            self._give_up(WorkerError("worker_does_not_start"))
-            return
+        self._failed_loads += 1 if under_way and not any(job.begun for job in under_way) else 0
         for job in list(self._jobs.values()):
             self._after_death(job)
-        self._set_state(WAITING if self._jobs else STOPPED)
+        if self._failed_starts >= _FAILED_STARTS:
+            self._give_up(WorkerError("worker_does_not_start"))
+        elif self._failed_loads >= _FAILED_LOADS:
+            self._give_up(WorkerError("worker_does_not_load"))
+        else:
+            self._set_state(WAITING if self._jobs else STOPPED)
 
     def _after_death(self, job: _Job) -> None:
         """Only the jobs that the worker was at may have killed it; the ones that waited just wait on."""
@@ -342,10 +350,15 @@ class WorkerClient:
     def _give_up(self, error: CvmatteError) -> None:
         """Fail everything that waits: starting the worker again would not help."""
         self._end_process()
-        self._deaths = self._failed_starts = 0
+        self._forget_deaths()
         for job in list(self._jobs.values()):
             self._finish(job, "failed", error)
         self._set_state(STOPPED)
+
+    def _forget_deaths(self) -> None:
+        """Whoever asks for a worker next gets one at once."""
+        self._deaths = self._failed_starts = self._failed_loads = 0
+        self._start_at = 0.0
 
     def _end_process(self) -> None:
         process, self._process, self._handshake = self._process, None, None

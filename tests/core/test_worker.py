@@ -882,6 +882,45 @@ def test_a_worker_that_cannot_serve_fails_the_jobs_with_a_sentence(
     client.close()
 
 
+# Each worker adds a byte to a file, and ends while it loads where that isn't the fifth, the tenth and so on.
+FRAGILE = (
+    "import os, time; from pathlib import Path; from cvmatte_core.worker.server import Server\n"
+    "count = Path(sys.argv[2])\n"
+    "def load(self):\n"
+    "    while not self._jobs: time.sleep(0.01)\n"
+    "    with count.open('ab') as file: file.write(b'.')\n"
+    "    if count.stat().st_size % int(sys.argv[3]): os._exit(9)\n"
+    "Server._matter = load\n"
+    "def compute(self, job):\n"
+    "    self._tell(job, 'start', 0, 1)\n"
+    "    self._answer(job, {})\n"
+    "Server._compute = compute"
+)
+
+
+def test_a_worker_that_ends_each_time_it_loads_fails_the_jobs_with_a_sentence(
+    data: Path, photo: Path, tmp_path: Path
+) -> None:
+    count = tmp_path / "count"
+    client = WorkerClient(worker_with(FRAGILE, str(count), "1000"), delays=(0.05,))
+    for attempt in (1, 2):  # a job that comes later is tried too
+        asked = [submit(client, photo)[1] for _ in range(2)]
+        assert [answers.wait_for("failed").key for answers in asked] == ["worker_does_not_load"] * 2
+        assert count.stat().st_size == 5 * attempt
+    assert "loads the model" in client.errors[-1]
+    client.close()
+
+
+def test_a_worker_that_loads_in_the_end_is_not_given_up(data: Path, photo: Path, tmp_path: Path) -> None:
+    client = WorkerClient(worker_with(FRAGILE, str(tmp_path / "count"), "5"), delays=(0.05,))
+    for _ in range(2):
+        submit(client, photo)[1].wait_for("done")
+        assert client.process_id is not None
+        os.kill(client.process_id, signal.SIGKILL)
+        wait_until(lambda: client.process_id is None)
+    client.close()
+
+
 def test_a_missing_environment_is_a_sentence_each_time(data: Path, photo: Path) -> None:
     client = WorkerClient(["/nonexistent/python"])
     for _ in range(2):
