@@ -54,6 +54,7 @@ class _Job:
     cancelled: bool = False
     sent: bool = False
     begun: bool = False
+    stood_still: bool = False  # the last of those workers was ended for its silence
 
 
 class WorkerClient:
@@ -90,6 +91,7 @@ class WorkerClient:
         self._wanted = False
         self._start_at = 0.0
         self._last_heard = 0.0
+        self._ended_for_silence = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-worker-client", daemon=True)
         self.state = STOPPED
@@ -224,7 +226,7 @@ class WorkerClient:
             return
         self._failed_starts = 0
         self._set_state(READY)
-        for job in list(self._jobs.values()):
+        for job in sorted(self._jobs.values(), key=_turn):
             self._send_job(job)
 
     def _on_answer(self, message: dict[str, Any]) -> None:
@@ -262,11 +264,13 @@ class WorkerClient:
     def _after_death(self, job: _Job) -> None:
         """Only the jobs that the worker was at may have killed it; the ones that waited just wait on."""
         was_at_it, job.sent, job.begun = job.begun, False, False
-        job.deaths += was_at_it
+        if was_at_it:
+            job.deaths += 1
+            job.stood_still = self._ended_for_silence
         if job.cancelled:
             self._finish(job, "failed", Cancelled())
         elif job.deaths >= _DEATHS_OF_A_JOB:
-            self._finish(job, "failed", WorkerError("worker_died_twice"))
+            self._finish(job, "failed", WorkerError("worker_silent" if job.stood_still else "worker_died_twice"))
         elif was_at_it:
             self._tell(job, "retrying", WorkerError("worker_died"))
 
@@ -279,6 +283,7 @@ class WorkerClient:
             waits = self._handshake is not None or any(job.sent for job in self._jobs.values())
             if waits and now - self._last_heard > limit:
                 logger.warning("the worker is silent for %.0f s: ending it", limit)
+                self._ended_for_silence = True
                 self._process.kill()
                 self._last_heard = now
         elif (self._wanted or self._jobs) and now >= self._start_at:
@@ -311,6 +316,7 @@ class WorkerClient:
             self._give_up(WorkerError("worker_missing"))
             return
         self._process = process
+        self._ended_for_silence = False
         self._last_heard = time.monotonic()
         threading.Thread(target=self._read, args=(process,), name="cvmatte-worker-output", daemon=True).start()
         self._handshake = next(self._numbers)
@@ -391,6 +397,16 @@ class WorkerClient:
             self.state = state
             if not self._closing.is_set():
                 self._on_state(state)
+
+
+def _turn(job: _Job) -> tuple[bool, int]:
+    """Sorts jobs for a new worker: no job waits for the second try of one that hung.
+
+    Of several that hung the youngest goes first: what hangs as it is saved holds up those that were begun after it.
+    A job whose worker ended by itself keeps its place: that holds nobody up for long, and its second try, put after
+    others, could end a worker that is still saving theirs.
+    """
+    return job.stood_still, -job.number if job.stood_still else job.number
 
 
 def default_command() -> list[str]:

@@ -793,6 +793,51 @@ def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
         answers.wait_for("done")
 
 
+# Cuts nothing out, and stands still where it reads a photo named far.png, or where it saves to a folder named so.
+STANDING_STILL = (
+    "import time; from cvmatte_core.worker.server import Server\n"
+    "Server._matter = lambda self: None\n"
+    "def compute(self, job):\n"
+    "    self._tell(job, 'start', 0, 1)\n"
+    "    if 'far' in job.image.name: time.sleep(600)\n"
+    "    self._to_finish.put((job, None, None, 0.0))\n"
+    "Server._compute = compute\n"
+    "def finish(self, job, *matte):\n"
+    "    if 'far' in job.settings.output_folder: time.sleep(600)\n"
+    "    self._answer(job, {})\n"
+    "Server._finish = finish"
+)
+
+
+def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    client = WorkerClient(worker_with(STANDING_STILL), delays=(0.5,))
+    far = [submit(client, Path(f"far{number}.png"))[1] for number in range(2)]
+    near = submit(client, Path("near.png"))[1]
+    near.wait_for("done")
+    assert [answers.drain("failed") for answers in far] == [[], []]
+    assert far[1].wait_for("failed").key == "worker_silent"
+    late = submit(client, Path("near.png"))[1]  # comes when the next worker is still to be started
+    late.wait_for("done")
+    assert far[0].drain("failed") == []
+    assert far[0].wait_for("failed").key == "worker_silent"
+    assert "retrying" not in near.names() + late.names()
+    client.close()
+
+
+def test_an_output_folder_that_does_not_answer_fails_nothing_but_what_is_saved_there(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    client = WorkerClient(worker_with(STANDING_STILL), delays=(0.05,))
+    far = submit(client, Path("photo.png"), MatteSettings(output_folder="far"))[1]
+    near = [submit(client, Path("photo.png"))[1] for _ in range(5)]
+    for answers in near:
+        answers.wait_for("done")
+    assert far.wait_for("failed").key == "worker_silent"
+    client.close()
+
+
 def test_a_cancelled_job_fails_as_cancelled_and_saves_nothing(client: WorkerClient, photo: Path, data: Path) -> None:
     number, answers = submit(client, photo, MatteSettings(quality="best"))
     answers.wait_for("progress")
@@ -882,7 +927,7 @@ def test_a_worker_that_cannot_serve_fails_the_jobs_with_a_sentence(
     client.close()
 
 
-# Each worker adds a byte to a file, and ends while it loads where that isn't the fifth, the tenth and so on.
+# Each worker adds a byte to a file, and ends while it loads unless that is the last of so many.
 FRAGILE = (
     "import os, time; from pathlib import Path; from cvmatte_core.worker.server import Server\n"
     "count = Path(sys.argv[2])\n"
@@ -902,7 +947,7 @@ def test_a_worker_that_ends_each_time_it_loads_fails_the_jobs_with_a_sentence(
     data: Path, photo: Path, tmp_path: Path
 ) -> None:
     count = tmp_path / "count"
-    client = WorkerClient(worker_with(FRAGILE, str(count), "1000"), delays=(0.05,))
+    client = WorkerClient(worker_with(FRAGILE, str(count), "20"), delays=(0.05,))
     for attempt in (1, 2):  # a job that comes later is tried too
         asked = [submit(client, photo)[1] for _ in range(2)]
         assert [answers.wait_for("failed").key for answers in asked] == ["worker_does_not_load"] * 2
