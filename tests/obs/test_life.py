@@ -62,7 +62,7 @@ def test_a_lost_frame_file_is_made_again_from_the_png_though_the_photo_is_gone(
         chosen.unlink()
         studio.start()
         studio.wait_for_layer("portrait", expected_layer(photo))
-        studio.wait_for_state("portrait", "Ready")
+        studio.wait_for_state("portrait", "chosen.png is not there any more: its last layer is shown.")
 
 
 def test_a_photo_that_is_gone_still_shows_its_last_layer(
