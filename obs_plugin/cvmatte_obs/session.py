@@ -115,7 +115,7 @@ class Session:
         self._closing = False
         self._poll_times = PollTimes()
         self._trim_at = math.inf  # when to give memory back: some time after layers came or went
-        self._on_disk: dict[str, tuple[int, int]] = {}  # bytes and modification of each photo, as last seen
+        self._on_disk: dict[str, FileState] = {}  # of each photo, as `_watch` last told
         self.client = WorkerClient(on_state=self._log_worker_state)
         self._watch = FileWatch(lambda path, state: self._inbox.put(("photo_on_disk", path, state)))
         self._completing = threading.Lock()
@@ -332,10 +332,7 @@ class Session:
     def _on_close(self) -> None: ...
 
     def _on_photo_on_disk(self, path: str, state: FileState) -> None:
-        if state is None:
-            self._on_disk.pop(path, None)
-        else:
-            self._on_disk[path] = state
+        self._on_disk[path] = state
         for portrait in SOURCE_TYPE.portraits():
             if state is None:
                 self._note_absence(portrait, path)
@@ -346,14 +343,18 @@ class Session:
         """The photo of a finished layer is gone. It may come back the same."""
         shown = portrait.values is not None and portrait.values.image == path and portrait.job is None
         if shown and portrait.made_from is not None:
-            self._set_state(portrait, "state.photo_gone", name=Path(path).name)
-            portrait.made_from, portrait.refresh_wanted = None, True
+            self._say_gone(portrait, path)
+            portrait.refresh_wanted = True
+
+    def _say_gone(self, portrait: Portrait, path: str) -> None:
+        self._set_state(portrait, "state.photo_gone", name=Path(path).name)
+        portrait.made_from = None
 
     def _renew_if_changed(self, portrait: Portrait, path: str) -> None:
         """Matte a photo again that isn't any more what the portrait's layer was made from."""
         if portrait.values is None or portrait.values.image != path or portrait.job is not None:
             return
-        if self._on_disk.get(path, portrait.made_from) != portrait.made_from:
+        if self._on_disk.get(path) not in (None, portrait.made_from):
             known = portrait.made_from is not None  # else its layer may be in the store
             portrait.made_from = self._on_disk[path]  # if that one turns out broken: not again before it changes
             with SOURCE_TYPE.source(portrait) as source:
@@ -437,7 +438,7 @@ class Session:
         if record is None:
             return False
         # Not looked at here, since a drive may hang: `_watch` tells what has changed, if only after the layer is shown.
-        if self._on_disk.get(request.image, record.made_from) != record.made_from:
+        if self._on_disk.get(request.image) not in (None, record.made_from):
             # The photo has changed meanwhile. Its former layer beats an empty source until the new one is there.
             if portrait.shown is None:
                 self._show(portrait, source, request.key)
@@ -676,10 +677,12 @@ class Session:
     def _set_done(self, portrait: Portrait, record: Record, fallback: Any = None) -> None:
         """fallback: see matting.Matte."""
         width, height = record.size
+        portrait.made_from = record.made_from
         self._set_state(portrait, "state.ready", width=width, height=height, seconds=f"{record.seconds:.1f}")
+        if self._on_disk.get(record.image, record.made_from) is None:
+            self._say_gone(portrait, record.image)
         if fallback:
             portrait.state = State(f"{portrait.state.text} {self.texts('device.fallback', **fallback)}")
-        portrait.made_from = record.made_from
         portrait.preview = str(self.store.preview_path(record.key))
         portrait.refresh_wanted = True
 
