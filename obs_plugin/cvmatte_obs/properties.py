@@ -87,7 +87,7 @@ def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
     if portrait.preview:
         picture = f'<img src="{html.escape(portrait.preview)}" width="{_VIEWS_WIDTH}">'
         text = f"{html.escape(texts('source.views'))}<br>{picture}"
-        libobs.obs_properties_add_text(properties, b"views", text.encode(), libobs.OBS_TEXT_INFO)
+        libobs.obs_properties_add_text(properties, b"views", text.encode("utf-8", "replace"), libobs.OBS_TEXT_INFO)
 
 
 def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:

@@ -215,6 +215,32 @@ def test_another_script_that_draws_never_freezes_obs_while_stills_are_taken(tmp_
         studio.wait_for_state("portrait", "Ready")
 
 
+def test_a_source_that_is_removed_in_the_countdown_still_gives_its_still(
+    studio: Studio, portrait: str, photo: Path
+) -> None:
+    known = stills(studio)
+    studio.requests.create_input(SCENE, "passing", "image_source", {"file": str(photo)}, True)
+    studio.set(portrait, source="passing", delay=3)
+    studio.press(portrait, "take_still")
+    studio.wait_for_state(portrait, "Still in")
+    studio.requests.remove_input("passing")
+    wait_until(lambda: stills(studio) - known, 60)
+    studio.wait_for_state(portrait, "Ready")
+
+
+def test_a_data_folder_whose_name_is_no_text_never_ends_obs(tmp_path: Path, photo: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")  # a name of older systems: Latin-1
+    with open_studio(tmp_path, environment={"CVMATTE_DATA": str(folder)}) as studio:
+        studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
+        studio.add("portrait", "", input="source", source="camera", quality="fast")
+        studio.wait_for_state("portrait", "Take still")
+        studio.press("portrait", "take_still")
+        studio.wait_for_state("portrait", "Nothing can be written")
+        studio.add("photo", photo, quality="fast")
+        studio.wait_for_state("photo", "Ready")
+        assert "feather" in studio.properties("photo")
+
+
 def test_a_still_is_there_at_once_after_a_restart_and_has_the_portrait_s_hotkey(
     tmp_path: Path, photo: Path, expected_layer: Any
 ) -> None:
