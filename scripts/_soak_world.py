@@ -23,7 +23,7 @@ from cvmatte_core.matting import Matter
 from cvmatte_core.settings import COLOUR, CONTROLS, MatteSettings
 from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance, ImageOps
-from throwaway_obs import SCENE, ThrowawayObs, same_layer, size_in_scene, wait_until
+from throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, size_in_scene, wait_until
 
 SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
@@ -276,14 +276,10 @@ class World:
 
     def probe(self, command: dict[str, Any]) -> dict[str, Any]:
         """What probe.py in OBS answers."""
-        Path(f"{self._probe_file}.command").write_text(json.dumps(command), encoding="utf-8")
-        self._probe_file.unlink(missing_ok=True)
-        self.requests.trigger_hot_key_by_name("probe.dump")
         try:
-            wait_until(self._probe_file.exists, 60)
+            found = ask_probe(self._probe_file, command, 60)
         except TimeoutError:
             raise Frozen("Python in OBS didn't answer within 60 s") from None
-        found = json.loads(self._probe_file.read_text(encoding="utf-8"))
         if "error" in found:
             raise Fault(f"the probe: {found['error']}")
         return found

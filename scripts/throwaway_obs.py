@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import obsws_python
+from cvmatte_core import files
 from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
@@ -228,8 +229,19 @@ class ThrowawayObs:
         self.xdotool("key", "Up", "Up", "Return")  # it stands above the last entry, obs-websocket's
         window = self.window("^(Scripts|脚本)$")
         self.place(window, 1100, 790)
-        time.sleep(0.5)
+        self._wait_until_drawn(1100, 790)
         return window
+
+    def _wait_until_drawn(self, width: int, height: int) -> None:
+        """Until nothing changes any more in the screen's corner: only then is anything where a click looks for it."""
+        before = b""
+
+        def still() -> bool:
+            nonlocal before
+            former, before = before, self.photograph().crop((0, 0, width, height)).tobytes()
+            return before == former
+
+        wait_until(still, 20, 0.3)
 
     def _fill_screen(self) -> None:
         """Without a window manager the main window keeps its first size: give it the whole screen."""
@@ -374,6 +386,15 @@ def size_in_scene(requests: obsws_python.ReqClient, name: str) -> tuple[int, int
             shape = item["sceneItemTransform"]
             return int(shape["sourceWidth"]), int(shape["sourceHeight"])
     return 0, 0
+
+
+def ask_probe(file: Path, command: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """What tests/obs/probe.py in OBS, whose file this is, answers to a command. Raises TimeoutError."""
+    file.unlink(missing_ok=True)
+    files.write(Path(f"{file}.command"), json.dumps(command).encode())
+    wait_until(file.exists, timeout)
+    answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return answer
 
 
 def free_port() -> int:

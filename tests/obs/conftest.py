@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from throwaway_obs import SCENE, ThrowawayObs, same_layer, screenshot, size_in_scene, wait_until
+from throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, screenshot, size_in_scene, wait_until
 
 from cvmatte_core import paths
 from cvmatte_core.matting import Matter
@@ -105,12 +104,7 @@ class Studio:
         return self._probe({"choose": [name, key, value]})["portraits"][name]
 
     def _probe(self, command: dict[str, Any] | None = None) -> dict[str, Any]:
-        if command:
-            Path(f"{self._probe_file}.command").write_text(json.dumps(command), encoding="utf-8")
-        self._probe_file.unlink(missing_ok=True)
-        self.requests.trigger_hot_key_by_name("probe.dump")
-        wait_until(self._probe_file.exists, 30)
-        found = json.loads(self._probe_file.read_text(encoding="utf-8"))
+        found = ask_probe(self._probe_file, command or {}, 30)
         assert "error" not in found, found["error"]
         return found
 

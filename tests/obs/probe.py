@@ -1,4 +1,4 @@
-"""A script for a real OBS under test: on a hotkey it does what a command file asks, and writes down what OBS sees.
+"""A script for a real OBS under test: it does what a command file asks, and writes down what OBS sees.
 
 {"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
 chooses in a drop-down of a source's properties, as their dialog does; {"duplicate": [SOURCE, NAME]} puts a copy of a
@@ -10,30 +10,42 @@ import ctypes
 import json
 import os
 import sys
+import threading
 import traceback
 from typing import Any
 
 import obspython as obs
 
 _libobs = ctypes.CDLL(None)
-_hotkey = None
 _data = None
+_ended = threading.Event()
 
 
 def script_load(settings):
-    global _hotkey
-    _hotkey = obs.obs_hotkey_register_frontend("probe.dump", "probe: dump", lambda pressed: pressed and dump())
+    """No hotkey and no timer: obspython would take it for that script which it calls just now. Another one's tick may
+    have had its turn since this began: then that is none, and OBS ends.
+    """
+    global _ended
+    _ended = threading.Event()  # a new one each time: the module stays when scene collections are switched
+    threading.Thread(target=serve, args=(os.environ["PROBE_FILE"], _ended), daemon=True).start()
 
 
-def dump():
-    file = os.environ["PROBE_FILE"]
+def script_unload():
+    _ended.set()
+
+
+def serve(file, ended):
+    while not ended.wait(0.02):
+        if os.path.exists(file + ".command"):
+            dump(file)
+
+
+def dump(file):
     found: dict = {"portraits": {}}
     try:
-        command = {}
-        if os.path.exists(file + ".command"):
-            with open(file + ".command", encoding="utf-8") as asked:
-                command = json.load(asked)
-            os.remove(file + ".command")
+        with open(file + ".command", encoding="utf-8") as asked:
+            command = json.load(asked)
+        os.remove(file + ".command")
         if "choose" in command:
             choose(*command["choose"])
         if "duplicate" in command:
