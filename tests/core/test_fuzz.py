@@ -5,6 +5,7 @@ The same examples each time; CVMATTE_FUZZ=5000 tries so many others of each kind
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -287,20 +288,35 @@ class Worker:
             heard.append(message)
 
 
-@pytest.fixture(scope="module")
-def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+@contextlib.contextmanager
+def started_worker(data: Path) -> Iterator[Worker]:
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("CVMATTE_DATA", str(tmp_path_factory.mktemp("data")))
-        opened = Worker()
-    yield opened
-    opened.process.kill()
-    opened.process.wait()
+        environment.setenv("CVMATTE_DATA", str(data))
+        worker = Worker()
+    try:
+        yield worker
+    finally:
+        worker.process.kill()
+        worker.process.wait()
+
+
+@pytest.fixture(scope="module")
+def fuzzed_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """One for all examples: what was asked of it before may still be answered."""
+    with started_worker(tmp_path_factory.mktemp("data")) as worker:
+        yield worker
+
+
+@pytest.fixture
+def speaking(tmp_path: Path) -> Iterator[Worker]:
+    with started_worker(tmp_path) as worker:
+        yield worker
 
 
 @given(lines=some.lists(LINES, min_size=1, max_size=8))
 @fuzzed(80)
-def test_the_worker_lives_through_any_lines(speaking: Worker, lines: list[bytes]) -> None:
-    for message in speaking.answers(*lines):
+def test_the_worker_lives_through_any_lines(fuzzed_worker: Worker, lines: list[bytes]) -> None:
+    for message in fuzzed_worker.answers(*lines):
         assert "method" in message or "result" in message or isinstance(message["error"]["message"], str)
         if "error" in message:
             assert message["error"]["code"] != protocol.INTERNAL_ERROR, message
