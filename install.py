@@ -74,7 +74,8 @@ FULL = 20_000_000  # bytes free on a disk that took no more
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
 OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
-TEST_PROGRAMS = {"chromium": "chromium", "gdb": "gdb"}  # for the page; gdb tells what a frozen OBS waits for
+# For the page; what a frozen OBS waits for; a drive that hangs.
+TEST_PROGRAMS = {"chromium": "chromium", "gdb": "gdb", "bindfs": "bindfs"}
 
 INTERRUPTED = 130  # the exit code
 

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one. Standard library only."""
+"""Writing files so that a reader never sees half of one, and drives that don't answer. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import errno
 import hashlib
 import secrets
 import stat
+import threading
 import time
+from concurrent import futures
 from pathlib import Path
-from typing import IO, BinaryIO, Iterator
+from typing import IO, BinaryIO, Callable, Iterator, TypeVar
 
 from .errors import OutputError
 
@@ -17,6 +19,9 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
+_PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
+_unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
+_T = TypeVar("_T")
 
 
 @contextlib.contextmanager
@@ -71,6 +76,39 @@ def size_of(path: Path) -> int:
         return sum(part.stat().st_size for part in parts if part.is_file())
     except OSError:
         return 0
+
+
+def patiently(call: Callable[[], _T], folder: Path) -> _T:
+    """What a call that reaches for a folder's drive returns or raises. Raises TimeoutError where no answer comes.
+
+    A network drive that is gone may keep who asks it waiting for ever: a thread is left to that. As long as it waits,
+    nobody else waits for the same folder.
+    """
+    before = _unanswered.get(folder)
+    if before is not None and before.is_alive():
+        raise TimeoutError(errno.ETIMEDOUT, "still no answer", str(folder))
+    answer: futures.Future[_T] = futures.Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    thread = threading.Thread(target=ask, name="drive", daemon=True)
+    thread.start()
+    if not futures.wait([answer], _PATIENCE_SECONDS).done:
+        _unanswered[folder] = thread
+        raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
+    return answer.result()
+
+
+def await_answer(folder: Path) -> None:
+    """Raises OutputError where the folder's drive doesn't answer."""
+    try:
+        patiently(lambda: exists(folder), folder)
+    except TimeoutError as error:
+        raise OutputError("folder_no_answer", folder=str(folder)) from error
 
 
 def _created(path: Path) -> BinaryIO:

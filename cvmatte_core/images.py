@@ -30,7 +30,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from . import bombs
+from . import bombs, files
 from .errors import ImageError, OutputError
 
 logger = logging.getLogger(__name__)
@@ -76,19 +76,40 @@ class Photo:
     alpha: np.ndarray | None
 
 
-def read(path: Path) -> bytes:
-    """The bytes of a photo's file. Raises ImageError where it is missing, no file, empty, too large or unreadable."""
-    name = path.name or str(path)
+def status(path: Path) -> os.stat_result | None:
+    """Of a photo's file; None where there is none. Raises ImageError where its drive doesn't answer."""
     try:
+        return files.patiently(path.stat, path.parent)
+    except TimeoutError as error:
+        raise ImageError("image_no_answer", name=path.name) from error
+    except (OSError, ValueError):  # what is wrong with it, reading it will say
+        return None
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a photo's file.
+
+    Raises ImageError where it is missing, no file, empty, too large or unreadable, or its drive doesn't answer.
+    """
+    name = path.name or str(path)
+
+    def opened() -> BinaryIO:
         if not path.exists():
             raise ImageError("image_missing", name=name)
         if not path.is_file():  # a folder, a pipe or a device: reading it might never end
             raise ImageError("image_not_a_picture", name=name)
-        with path.open("rb") as file:
+        file = path.open("rb")
+        file.peek(1)  # a drive may hang here first
+        return file
+
+    try:
+        with files.patiently(opened, path.parent) as file:
             size = os.fstat(file.fileno()).st_size
             if size > BYTE_LIMIT:
                 raise ImageError("image_file_too_large", name=name, limit=BYTE_LIMIT // 1_000_000)
             data = file.read(size)  # no more than that, though it may be growing
+    except TimeoutError as error:
+        raise ImageError("image_no_answer", name=name) from error
     except (OSError, ValueError) as error:
         raise ImageError("image_unreadable", name=name) from error
     except MemoryError as error:

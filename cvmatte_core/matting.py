@@ -320,7 +320,6 @@ class Matter:
         if not chosen:
             raise ImageError("background_missing")
         path = Path(chosen)
-        state = _state_of(path) or chosen
 
         def picture() -> np.ndarray:
             decoded = images.decode(images.read(path), path.name)
@@ -332,7 +331,13 @@ class Matter:
         def fitted() -> np.ndarray:
             return compose.covering(self._backdrops("picture", state, picture), size)
 
-        return self._backdrops("fitted", (state, size), fitted)
+        try:
+            state = _state_of(path) or chosen
+            return self._backdrops("fitted", (state, size), fitted)
+        except ImageError as error:
+            if error.key in ("image_missing", "image_no_answer"):  # it isn't the photo, which may be waited for
+                raise ImageError("background_gone", name=path.name) from error
+            raise
 
     def _alpha(
         self,
@@ -461,9 +466,6 @@ def _default_threads() -> int:
 
 
 def _state_of(path: Path) -> Hashable:
-    """What changes when a file's content does, as far as can be told without reading it."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):  # what is wrong with it, reading it will say
-        return None
-    return str(path), status.st_size, status.st_mtime_ns
+    """What changes when a file's content does, as far as can be told without reading it. Raises ImageError."""
+    status = images.status(path)
+    return (str(path), status.st_size, status.st_mtime_ns) if status is not None else None

@@ -63,6 +63,7 @@ def place(layer: Path, content: bytes, mask: bytes | None) -> tuple[Path, Path |
     The name is `layer` or the first of `numbered` that is free, or that holds just this content already. Returns the
     paths of the layer and of its mask. Raises OutputError.
     """
+    files.await_answer(layer.parent)
     for candidate in numbered(layer):
         wanted = {candidate: content}
         if mask is not None:

@@ -29,6 +29,7 @@ STOPPED, STARTING, READY, WAITING = "stopped", "starting", "ready", "waiting"
 
 _HANDSHAKE_SECONDS = 60.0
 SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
+_DYING_SECONDS = 10.0  # that a process that was killed is waited for: a broken disk may keep it even from that
 _FAILED_STARTS = 3
 _FAILED_LOADS = 5  # more than starts: a process that somebody kills a few times looks the same
 _DEATHS_OF_A_JOB = 2
@@ -377,7 +378,8 @@ class WorkerClient:
             process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=_DYING_SECONDS)
 
     def _finish(self, job: _Job, event: str, detail: Any) -> None:
         self._jobs.pop(job.number, None)

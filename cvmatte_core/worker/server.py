@@ -248,8 +248,10 @@ class Server:
             burst = stills.take(job.image, job.burst)
         if job.cancelled.is_set():
             raise Cancelled
+        from .. import images
+
         key = self._store.key(str(job.image), job.settings)
-        status = _status(job.image)
+        status = images.status(job.image)
         if status is None and self._restore(job, key):
             return
         matte = self._matter()(
@@ -460,13 +462,6 @@ def _lines(requests: BinaryIO) -> Iterator[bytes]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (OSError, ValueError):  # what is wrong with it, reading it will say
-        return None
 
 
 def _in_words(seconds: dict[str, float]) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from cvmatte_core import files, paths
+from cvmatte_core import files, images, outputs, paths
+from cvmatte_core.errors import ImageError, OutputError
+from tests.conftest import fail
 
 
 def test_what_is_there(tmp_path: Path) -> None:
@@ -41,3 +45,45 @@ def test_where_one_may_not_look_nothing_is_there(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=True)
     closed.chmod(0o700)
     assert done.stdout.strip() == "False"
+
+
+def test_a_drive_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.1)
+    back = threading.Event()
+    with pytest.raises(TimeoutError):
+        files.patiently(back.wait, tmp_path)
+    asked = []
+    with pytest.raises(TimeoutError):
+        files.patiently(lambda: asked.append(1), tmp_path)
+    assert not asked
+    assert files.patiently(lambda: "another", tmp_path / "another") == "another"
+    back.set()
+    deadline = time.monotonic() + 10
+    while "drive" in [thread.name for thread in threading.enumerate()]:
+        assert time.monotonic() < deadline
+    assert files.patiently(lambda: "back", tmp_path) == "back"
+
+
+@pytest.mark.parametrize("error", [TimeoutError(110, "the drive's own"), PermissionError(13, "no"), ValueError("0")])
+def test_what_a_drive_answers_is_passed_on(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        files.patiently(fail(error), tmp_path)
+    assert raised.value is error
+
+
+def test_a_photo_and_a_folder_whose_drive_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(path: Path, *arguments: object) -> None:
+        if path.is_relative_to(tmp_path):
+            back.wait()
+
+    back = threading.Event()
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(Path, "stat", hang)
+    for asked in (images.read, images.status):
+        with pytest.raises(ImageError) as raised:
+            asked(tmp_path / "photo.png")
+        assert raised.value.key == "image_no_answer"
+    with pytest.raises(OutputError) as refused:
+        outputs.place(tmp_path / "layers" / "layer.png", b"layer", None)
+    assert refused.value.key == "folder_no_answer"
+    back.set()

@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 from throwaway_obs import SCENE, wait_until
 
-from .conftest import BACKGROUND, Studio, same_layer
+from .conftest import BACKGROUND, Studio, open_studio, same_layer
+from .hanging_drive import mounted
 
 FACE = (slice(110, 150), slice(205, 245))
 HAIR = (slice(20, 110), slice(150, 305))
@@ -211,6 +212,42 @@ def test_a_broken_photo_keeps_the_last_good_layer_and_says_so(
     assert same_layer(layer, expected_layer(photo))
     studio.set(portrait, image=photo, erosion=3)
     studio.wait_for_layer(portrait, expected_layer(photo, erosion=3))
+
+
+def test_a_missing_background_is_said_once(studio: Studio, portrait: str) -> None:
+    studio.set(portrait, background="image", background_image="/nowhere/beach.png")
+    sentence = "The background beach.png is not there any more"
+    studio.wait_for_state(portrait, sentence)
+    time.sleep(3)  # in which it would be tried again, if it were taken for the photo
+    assert studio.obs.log().count(sentence) == 1
+
+
+def test_a_drive_that_does_not_answer_costs_only_its_own_portrait(
+    tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
+) -> None:
+    with mounted(tmp_path) as drive, open_studio(tmp_path / "studio") as studio:
+        far, another = drive.folder / photo.name, drive.folder / other_photo.name
+        shutil.copy(photo, far)
+        shutil.copy(other_photo, another)
+        studio.add("far", far)
+        studio.add("near", photo)
+        studio.wait_for_layer("far", expected_layer(photo))
+        studio.wait_for_layer("near", expected_layer(photo))
+        drive.hang()
+        studio.set("far", image=another)
+        studio.wait_for_state("far", "Beginning")
+        studio.set("near", erosion=3)
+        studio.wait_for_state("far", f"The drive that {another.name} is on doesn", timeout=60)
+        studio.wait_for_layer("near", expected_layer(photo, erosion=3))
+        studio.set("near", output_folder=str(drive.folder), erosion=4)
+        studio.wait_for_layer("near", expected_layer(photo, erosion=4))
+        studio.wait_for_state("near", f"The drive that {drive.folder} is on doesn", timeout=60)
+        drive.answer()
+        studio.wait_for_layer("far", expected_layer(other_photo))
+        drive.hang()
+        time.sleep(1)
+        studio.quit()
+        drive.answer()
 
 
 def test_no_photo_shows_nothing_and_asks_for_one(studio: Studio, portrait: str) -> None:
