@@ -100,3 +100,18 @@ def small(photo: Path) -> bytes:
     file = io.BytesIO()
     Image.open(photo).convert("RGB").resize((256, 256)).save(file, format="JPEG")
     return file.getvalue()
+
+
+@pytest.fixture
+def waits_for_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job's third photo and those after it wait until the job is cancelled: it is never done before."""
+    from cvmatte_core.web.jobs import Job, Jobs
+
+    cut_out = Jobs._pictures
+
+    def held(self: Jobs, job: Job, item: Any, settings: Any, matter: Any) -> Any:
+        if job.items.index(item) >= 2:
+            assert job.cancelled.wait(30)
+        return cut_out(self, job, item, settings, matter)
+
+    monkeypatch.setattr(Jobs, "_pictures", held)

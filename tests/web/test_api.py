@@ -414,6 +414,7 @@ def test_events_tell_each_photo_s_progress_until_the_end(client: httpx.Client, s
     assert last == {0: "done", 1: "done", 2: "done"}
 
 
+@pytest.mark.usefixtures("waits_for_cancel")
 def test_a_cancelled_job_keeps_what_is_finished(client: httpx.Client, small: bytes) -> None:
     files = [("images", (f"{number}.jpg", small)) for number in range(40)]
     job = client.post("/jobs", files=files, data=FAST).json()

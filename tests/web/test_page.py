@@ -301,6 +301,7 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
     expect(page.locator("#start")).to_be_visible()
 
 
+@pytest.mark.usefixtures("waits_for_cancel")
 def test_dropped_photos_become_a_batch_that_can_be_cancelled(opened: Opened, photo: Path) -> None:
     page = opened()
     fast(page)
@@ -308,7 +309,8 @@ def test_dropped_photos_become_a_batch_that_can_be_cancelled(opened: Opened, pho
     drop(page, "#drop-many", {f"{number}.png": photo.read_bytes() for number in range(12)})
     expect(page.locator("#list li")).to_have_count(12)
     page.click("#start")
-    expect(page.locator("#list")).to_contain_text("Cutting out", timeout=SECONDS)
+    expect(page.locator("#batch-status")).to_contain_text("2 of 12 done", timeout=SECONDS)
+    expect(page.locator("#list")).to_contain_text("Cutting out")
     page.click("#cancel")
     expect(page.locator("#batch-status")).to_contain_text("Cancelled", timeout=SECONDS)
     expect(page.locator("#cancel")).to_be_hidden()
