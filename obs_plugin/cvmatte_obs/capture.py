@@ -82,7 +82,7 @@ def _request(name: str, values: dict[str, str]) -> tuple[int, str]:
     """Ask obs-websocket in this process: its status, and a comment on that. Raises ImageError where it isn't there."""
     found = _call(libobs.obs_get_proc_handler(), b"obs_websocket_api_get_ph", b"ph")
     # Never as \u escapes: half a character, which a folder's name may hold, would end OBS where they are read.
-    data = json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
+    data = libobs.utf8(json.dumps(values, ensure_ascii=False))
     text = {b"request_type": name.encode(), b"request_data": data}
     address = _call(found, b"call_request", b"response", text) if found else None
     if not address:

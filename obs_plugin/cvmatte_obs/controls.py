@@ -192,7 +192,7 @@ def add_choice(properties: int, name: bytes, label: bytes, choices: Any) -> int:
     kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_STRING
     added = libobs.obs_properties_add_list(properties, name, label, kind, values)
     for value, shown in choices:
-        libobs.obs_property_list_add_string(added, shown.encode("utf-8", "replace"), value.encode("utf-8", "replace"))
+        libobs.obs_property_list_add_string(added, libobs.utf8(shown), libobs.utf8(value))
     return added
 
 

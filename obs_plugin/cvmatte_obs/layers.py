@@ -107,7 +107,7 @@ def names_in_current_scene(names: Iterable[str]) -> set[str]:
     if not scene:
         return set()
     items = libobs.obs_scene_from_source(scene)
-    found = {name for name in names if libobs.obs_scene_find_source_recursive(items, name.encode("utf-8", "replace"))}
+    found = {name for name in names if libobs.obs_scene_find_source_recursive(items, libobs.utf8(name))}
     libobs.obs_source_release(scene)
     return found
 
@@ -119,7 +119,7 @@ def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str)
         return None
     data = _data(settings)
     _add_helper(data, name, str(settings.get(controls.IMAGE, "")))
-    unused = _unused_name(name).encode("utf-8", "replace")
+    unused = libobs.utf8(_unused_name(name))
     source = libobs.obs_source_create(SOURCE_ID, unused, data, None)
     libobs.obs_data_release(data)
     helper = None

@@ -295,13 +295,18 @@ def may_redraw_properties() -> bool:
     return _active_modal_widget is not None and not _active_modal_widget()
 
 
+def utf8(text: str) -> bytes:
+    """Any text as libobs takes it. What a file's name may hold that is no text becomes question marks."""
+    return text.encode("utf-8", "replace")
+
+
 def source_name(source: int) -> str:
     return (obs_source_get_name(source) or b"").decode("utf-8", "replace")
 
 
 def source_named(name: str) -> int | None:
     """The source of that name, with a reference to be released; None where there is none."""
-    return obs_get_source_by_name(name.encode("utf-8", "replace"))
+    return obs_get_source_by_name(utf8(name))
 
 
 def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -315,4 +320,4 @@ def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
 
 def log(level: int, message: str) -> None:
     """A line in OBS's log."""
-    _blog(level, b"%s", f"[CVMatte] {message}".encode("utf-8", "replace"))
+    _blog(level, b"%s", utf8(f"[CVMatte] {message}"))

@@ -236,7 +236,7 @@ class Panel:
     @staticmethod
     def _show_text(properties: int, name: str, rich_text: str) -> None:
         line = libobs.obs_properties_get(properties, name.encode())
-        libobs.obs_property_set_description(line, f"<span>{rich_text}</span>".encode("utf-8", "replace"))
+        libobs.obs_property_set_description(line, libobs.utf8(f"<span>{rich_text}</span>"))
         libobs.obs_property_set_visible(line, bool(rich_text))
 
     def _error_of(self, errand: errands.Errand) -> str:

@@ -78,7 +78,7 @@ def _add_state(properties: int, portrait: Portrait) -> None:
     # Always as rich text: a file's name may look like a tag.
     lines = "<br>".join(html.escape(line) for line in (state.text, portrait.note) if line)
     text = f"<span>{lines}</span>"
-    line = libobs.obs_properties_add_text(properties, b"state", text.encode("utf-8", "replace"), libobs.OBS_TEXT_INFO)
+    line = libobs.obs_properties_add_text(properties, b"state", libobs.utf8(text), libobs.OBS_TEXT_INFO)
     kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
     libobs.obs_property_text_set_info_type(line, kind)
 
@@ -87,7 +87,7 @@ def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
     if portrait.preview:
         picture = f'<img src="{html.escape(portrait.preview)}" width="{_VIEWS_WIDTH}">'
         text = f"{html.escape(texts('source.views'))}<br>{picture}"
-        libobs.obs_properties_add_text(properties, b"views", text.encode("utf-8", "replace"), libobs.OBS_TEXT_INFO)
+        libobs.obs_properties_add_text(properties, b"views", libobs.utf8(text), libobs.OBS_TEXT_INFO)
 
 
 def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:
