@@ -109,10 +109,10 @@ def first_use(folder: Path, photo: Path) -> None:
         time.sleep(0.3)
         click(360, 442)  # CVMatte Portrait
         dialog = obs.window("^Create/Select Source$")
-        obs.place(dialog, 352, 302)
+        obs.move(dialog, 352, 302)
         click(202, 272)  # OK
         dialog = obs.window("^Properties for")
-        obs.place(dialog, 720, 570)
+        obs.move(dialog, 720, 570)
         time.sleep(0.3)
         clicks += 1
         obs.click_on("browse photo")

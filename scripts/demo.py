@@ -52,11 +52,9 @@ def main() -> int:
             obs.requests.open_input_properties_dialog("Astronaut")
             dialog = obs.window("Astronaut")
             obs.place(dialog, *_DIALOG)
-            time.sleep(2.0)
             obs.photograph().crop((0, 0, *_DIALOG)).save(RESULTS / "properties.png")
             obs.dismiss(dialog)
             obs.place(obs.open_scripts(), *_PANEL)
-            time.sleep(1.5)
             obs.photograph().crop((0, 0, *_PANEL)).save(RESULTS / "panel.png")
     except TimeoutError as error:
         print(error, texts("demo.failed", folder=home), sep="\n", file=sys.stderr)

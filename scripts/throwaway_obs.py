@@ -184,6 +184,18 @@ class ThrowawayObs:
         return wait_until(found, timeout=10)
 
     def place(self, window: str, width: int, height: int) -> None:
+        """Move a window as `move` does and wait until it is drawn. Raises TimeoutError where it goes on changing."""
+        self.move(window, width, height)
+        before = b""
+
+        def still() -> bool:
+            nonlocal before
+            former, before = before, self.photograph().crop((0, 0, width, height)).tobytes()
+            return before == former
+
+        wait_until(still, 20, 0.3)
+
+    def move(self, window: str, width: int, height: int) -> None:
         """Move a window to the screen's corner at this size, so that what is in it has a known place."""
         self.xdotool("windowmove", "--sync", window, "0", "0")
         self.xdotool("windowsize", "--sync", window, str(width), str(height))
@@ -223,29 +235,23 @@ class ThrowawayObs:
 
     def open_scripts(self) -> str:
         """Open Tools → Scripts from the keyboard, at the screen's corner and 1100 x 790; its window."""
-        self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
-        self.xdotool("key", "alt+t")
-        time.sleep(0.5)
-        self.xdotool("key", "Up", "Up", "Return")  # it stands above the last entry, obs-websocket's
-        window = self.window("^(Scripts|脚本)$")
-        self.place(window, 1100, 790)
-        self._wait_until_drawn(1100, 790)
-        return window
-
-    def _wait_until_drawn(self, width: int, height: int) -> None:
-        """Until nothing changes any more in the screen's corner: only then is anything where a click looks for it."""
-        before = b""
-
-        def still() -> bool:
-            nonlocal before
-            former, before = before, self.photograph().crop((0, 0, width, height)).tobytes()
-            return before == former
-
-        wait_until(still, 20, 0.3)
+        for seconds in (0.5, 2.0, 5.0):  # on a busy machine the menu is late to take keys
+            self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
+            self.xdotool("key", "alt+t")
+            time.sleep(seconds)
+            self.xdotool("key", "Up", "Up", "Return")  # it stands above the last entry, obs-websocket's
+            try:
+                window = self.window("^(Scripts|脚本)$")
+            except TimeoutError:
+                self.xdotool("key", "Escape", "Escape")
+                continue
+            self.place(window, 1100, 790)
+            return window
+        raise TimeoutError("the Scripts window didn't open")
 
     def _fill_screen(self) -> None:
         """Without a window manager the main window keeps its first size: give it the whole screen."""
-        self.place(self.window(_MAIN_WINDOW), *self.screen)
+        self.move(self.window(_MAIN_WINDOW), *self.screen)
 
     def xdotool(self, *arguments: str) -> str:
         # A locale that exists everywhere: xdotool matches names in Chinese only in one of UTF-8.

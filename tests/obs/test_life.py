@@ -292,7 +292,6 @@ def test_a_moved_photo_is_in_obs_s_dialog_of_missing_files_and_can_be_found_ther
         window = studio.obs.window("^Missing Files$")
         studio.wait_for_layer("portrait", expected_layer(photo), timeout=20)  # meanwhile the last layer is shown
         studio.obs.place(window, 700, 400)
-        time.sleep(0.5)
         studio.obs.click_on("missing file")
         studio.obs.xdotool("click", "--repeat", "2", "1")
         studio.obs.xdotool("type", str(moved))
@@ -419,7 +418,6 @@ def test_a_file_dialog_that_is_open_while_a_portrait_becomes_ready_does_no_harm(
         studio.requests.open_input_properties_dialog("portrait")
         dialog = studio.obs.window("^Properties for")
         studio.obs.place(dialog, 720, 570)
-        time.sleep(0.5)
         for path in (photo, chosen):  # the second time while the first is being cut out
             browse(studio, path)
         studio.wait_for_layer("portrait", expected_layer(photo))
