@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 
 from .. import __version__, diagnose, files, outputs, paths
-from ..errors import Cancelled, CvmatteError, OutputError
+from ..errors import Cancelled, CvmatteError, ImageError, OutputError
 from ..layer_store import LayerStore, Record
 from ..models.catalogue import AUTO, catalogue, entry_of
 from ..models.fetch import fetch
@@ -420,6 +420,8 @@ class Server:
     def _answer_error(self, job: _Job, error: BaseException) -> None:
         if self._jobs.pop(job.number, None) is None:  # cancelled, and answered, while it waited
             return
+        if isinstance(error, MemoryError) and isinstance(job, _MatteJob):
+            error = ImageError("image_memory", name=job.image.name)
         if not isinstance(error, CvmatteError):
             logger.error("job %d", job.number, exc_info=error)
         elif not isinstance(error, Cancelled):

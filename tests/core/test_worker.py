@@ -809,6 +809,15 @@ STANDING_STILL = (
 )
 
 
+SHORT_OF_MEMORY = (
+    "from cvmatte_core import images\n"
+    "from cvmatte_core.worker.server import Server\n"
+    "def fail(*arguments): raise MemoryError\n"
+    "if {at!r} == 'finish': Server._finish = fail\n"
+    "else: images.status = fail"
+)
+
+
 def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
     client = WorkerClient(worker_with(STANDING_STILL), delays=(0.5,))
@@ -822,6 +831,14 @@ def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypat
     assert far[0].drain("failed") == []
     assert far[0].wait_for("failed").key == "worker_silent"
     assert "retrying" not in near.names() + late.names()
+    client.close()
+
+
+@pytest.mark.parametrize("at", ["finish", "status"])
+def test_memory_that_ends_anywhere_in_a_job_is_said(data: Path, photo: Path, at: str) -> None:
+    client = WorkerClient(worker_with(SHORT_OF_MEMORY.format(at=at)))
+    _, answers = submit(client, photo)
+    assert answers.wait_for("failed").key == "image_memory"
     client.close()
 
 
