@@ -78,11 +78,12 @@ def size_of(path: Path) -> int:
         return 0
 
 
-def patiently(call: Callable[[], _T], folder: Path) -> _T:
-    """What a call that reaches for a folder's drive returns or raises. Raises TimeoutError where no answer comes.
+def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] = lambda: 0) -> _T:
+    """What a call that reaches for a folder's drive returns or raises.
 
     A network drive that is gone may keep who asks it waiting for ever: a thread is left to that. As long as it waits,
-    nobody else waits for the same folder.
+    nobody else waits for the same folder. progress: of a call that takes many answers, how many there were.
+    Raises TimeoutError where no answer comes, MemoryError.
     """
     before = _unanswered.get(folder)
     if before is not None and before.is_alive():
@@ -96,11 +97,17 @@ def patiently(call: Callable[[], _T], folder: Path) -> _T:
             answer.set_exception(error)
 
     thread = threading.Thread(target=ask, name="drive", daemon=True)
-    thread.start()
-    if not futures.wait([answer], _PATIENCE_SECONDS).done:
-        _unanswered[folder] = thread
-        raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
-    return answer.result()
+    try:
+        thread.start()
+    except RuntimeError as error:  # which is all that Python says of it
+        raise MemoryError("too little for a thread") from error
+    while True:
+        so_far = progress()
+        if futures.wait([answer], _PATIENCE_SECONDS).done:
+            return answer.result()
+        if progress() == so_far:
+            _unanswered[folder] = thread
+            raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
 
 
 def await_answer(folder: Path) -> None:

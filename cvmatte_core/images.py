@@ -46,6 +46,7 @@ _PLUGINS = (
 FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 PIXEL_LIMIT = 120_000_000
 BYTE_LIMIT = 400_000_000
+_PIECE = 1 << 18  # bytes of a photo that even a slow drive gives before patience with it ends
 
 SUFFIXES = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg")}  # of a layer's file; the first is usual
 # One filter for all rows, and only runs of equal bytes: for photographs and layers less than half the time of Pillow's
@@ -92,22 +93,24 @@ def read(path: Path) -> bytes:
     Raises ImageError where it is missing, no file, empty, too large or unreadable, or its drive doesn't answer.
     """
     name = path.name or str(path)
+    pieces: list[bytes] = []
 
-    def opened() -> BinaryIO:
+    def take() -> None:
         if not path.exists():
             raise ImageError("image_missing", name=name)
         if not path.is_file():  # a folder, a pipe or a device: reading it might never end
             raise ImageError("image_not_a_picture", name=name)
-        file = path.open("rb")
-        file.peek(1)  # a drive may hang here first
-        return file
+        with path.open("rb") as file:
+            left = os.fstat(file.fileno()).st_size  # no more than that, though it may be growing
+            if left > BYTE_LIMIT:
+                raise ImageError("image_file_too_large", name=name, limit=BYTE_LIMIT // 1_000_000)
+            while piece := file.read(min(left, _PIECE)):
+                pieces.append(piece)
+                left -= len(piece)
 
     try:
-        with files.patiently(opened, path.parent) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > BYTE_LIMIT:
-                raise ImageError("image_file_too_large", name=name, limit=BYTE_LIMIT // 1_000_000)
-            data = file.read(size)  # no more than that, though it may be growing
+        files.patiently(take, path.parent, lambda: len(pieces))
+        data = b"".join(pieces)
     except TimeoutError as error:
         raise ImageError("image_no_answer", name=name) from error
     except (OSError, ValueError) as error:

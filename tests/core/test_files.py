@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -64,11 +65,43 @@ def test_a_drive_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeyp
     assert files.patiently(lambda: "back", tmp_path) == "back"
 
 
+def test_a_drive_that_is_slow_is_waited_for_as_long_as_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.5)
+    answers: list[int] = []
+    back = threading.Event()
+
+    def slowly() -> str:
+        for number in range(20):
+            time.sleep(0.1)
+            answers.append(number)
+        return "all"
+
+    def never_ending() -> None:
+        slowly()
+        back.wait()
+
+    assert files.patiently(slowly, tmp_path, lambda: len(answers)) == "all"
+    with pytest.raises(TimeoutError):
+        files.patiently(never_ending, tmp_path, lambda: len(answers))
+    assert len(answers) == 40
+    back.set()
+
+
 @pytest.mark.parametrize("error", [TimeoutError(110, "the drive's own"), PermissionError(13, "no"), ValueError("0")])
 def test_what_a_drive_answers_is_passed_on(tmp_path: Path, error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         files.patiently(fail(error), tmp_path)
     assert raised.value is error
+
+
+def test_where_no_thread_can_be_had_memory_is_said_to_be_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = fail(RuntimeError("can't start new thread"))
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: none())
+    with pytest.raises(ImageError) as raised:
+        images.read(tmp_path / "photo.png")
+    assert raised.value.key == "image_memory"
 
 
 def test_a_photo_and_a_folder_whose_drive_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +120,25 @@ def test_a_photo_and_a_folder_whose_drive_does_not_answer(tmp_path: Path, monkey
         outputs.place(tmp_path / "layers" / "layer.png", b"layer", None)
     assert refused.value.key == "folder_no_answer"
     back.set()
+
+
+def test_a_photo_whose_drive_goes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Going(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() >= 1 << 20:
+                back.wait()
+            return super().read(size)
+
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(os.urandom(3 << 20))
+    back = threading.Event()
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(Path, "open", lambda path, mode: Going(path, mode))
+    with pytest.raises(ImageError) as raised:
+        images.read(photo)
+    assert raised.value.key == "image_no_answer"
+    back.set()
+    deadline = time.monotonic() + 10
+    while "drive" in [thread.name for thread in threading.enumerate()]:
+        assert time.monotonic() < deadline
+    assert images.read(photo) == photo.read_bytes()
