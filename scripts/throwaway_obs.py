@@ -175,13 +175,14 @@ class ThrowawayObs:
     def window(self, name: str) -> str:
         """The topmost visible window whose name matches an extended regular expression. Raises TimeoutError."""
 
-        def found() -> str:
-            try:
-                return self.xdotool("search", "--onlyvisible", "--name", name).split()[-1]
-            except (subprocess.CalledProcessError, IndexError):
-                return ""
+        return wait_until(lambda: self._visible(name), timeout=10)[-1]
 
-        return wait_until(found, timeout=10)
+    def _visible(self, name: str) -> list[str]:
+        """The windows whose name matches, the topmost last."""
+        try:
+            return self.xdotool("search", "--onlyvisible", "--name", name).split()
+        except subprocess.CalledProcessError:
+            return []
 
     def place(self, window: str, width: int, height: int) -> None:
         """Move a window as `move` does and wait until it is drawn. Raises TimeoutError where it goes on changing."""
@@ -221,15 +222,17 @@ class ThrowawayObs:
         self.xdotool("keyup", key)
 
     def dismiss(self, window: str) -> None:
-        """Close a dialog with the Escape key. Raises TimeoutError."""
+        """Close a dialog with the Escape key. What has changed since it opened is kept. Raises TimeoutError."""
         self.xdotool("windowfocus", "--sync", window)
         self.xdotool("key", "Escape")
 
         def gone() -> bool:
-            try:
-                return window not in self.xdotool("search", "--onlyvisible", "--name", ".").split()
-            except subprocess.CalledProcessError:
-                return True
+            question = self._visible("^Settings Changed$")
+            if question:  # a still that was taken meanwhile is a change too; to keep it is the usual answer
+                with contextlib.suppress(subprocess.CalledProcessError):  # it goes just now
+                    self.xdotool("windowfocus", "--sync", question[-1])
+                    self.xdotool("key", "Return")
+            return window not in self._visible(".")
 
         wait_until(gone, timeout=10)
 
