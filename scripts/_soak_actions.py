@@ -287,6 +287,8 @@ def look_at_properties(world: World) -> None:
     dialog = world.obs.window("^Properties for")
     try:
         press_rematte(world, name)
+        if world.random.random() < 0.5:
+            world.change(name, erosion=world.random.randint(0, 6))
         time.sleep(1 + world.random.random())
     finally:
         world.obs.dismiss(dialog)  # left open, it would ask what to do at the next switch of the collection
