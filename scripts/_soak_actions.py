@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,17 +212,9 @@ def duplicate(world: World) -> str:
 def remove(world: World) -> str:
     name = some(world)
     world.requests.set_current_program_scene(SCENE)  # a scene lets go of what was removed when it is drawn
-    with outside_of_fades(world):
-        world.requests.remove_input(name)
+    world.requests.remove_input(name)
     del world.portraits[name]
     return name
-
-
-@contextlib.contextmanager
-def outside_of_fades(world: World) -> Iterator[None]:
-    world.await_fade()
-    yield
-    world.await_fade()
 
 
 def rename(world: World) -> str:
@@ -308,8 +300,7 @@ def show_in_another_scene(world: World) -> None:
     item = world.requests.create_scene_item(scene, some(world), True).scene_item_id
     world.requests.set_current_program_scene(scene)
     time.sleep(world.random.random())
-    with outside_of_fades(world):
-        world.requests.remove_scene_item(scene, item)
+    world.requests.remove_scene_item(scene, item)
 
 
 def switch_collection(world: World) -> None:
