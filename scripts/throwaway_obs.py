@@ -223,18 +223,21 @@ class ThrowawayObs:
 
     def dismiss(self, window: str) -> None:
         """Close a dialog with the Escape key. What has changed since it opened is kept. Raises TimeoutError."""
-        self.xdotool("windowfocus", "--sync", window)
-        self.xdotool("key", "Escape")
+
+        def press(window: str, key: str) -> None:
+            with contextlib.suppress(subprocess.CalledProcessError):  # it goes just now
+                self.xdotool("windowfocus", "--sync", window)
+                self.xdotool("key", key)
 
         def gone() -> bool:
             question = self._visible("^Settings Changed$")
             if question:  # a still that was taken meanwhile is a change too; to keep it is the usual answer
-                with contextlib.suppress(subprocess.CalledProcessError):  # it goes just now
-                    self.xdotool("windowfocus", "--sync", question[-1])
-                    self.xdotool("key", "Return")
+                press(question[-1], "Return")
+            elif window in self._visible("."):  # again and again: what is just drawn anew takes no key
+                press(window, "Escape")
             return window not in self._visible(".")
 
-        wait_until(gone, timeout=10)
+        wait_until(gone, timeout=10, interval=0.5)
 
     def open_scripts(self) -> str:
         """Open Tools → Scripts from the keyboard, at the screen's corner and 1100 x 790; its window."""
