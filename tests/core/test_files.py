@@ -48,6 +48,14 @@ def test_where_one_may_not_look_nothing_is_there(tmp_path: Path) -> None:
     assert done.stdout.strip() == "False"
 
 
+def wait_until_nobody_waits() -> None:
+    """For a drive."""
+    deadline = time.monotonic() + 10
+    while "drive" in [thread.name for thread in threading.enumerate()]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_drive_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.1)
     back = threading.Event()
@@ -59,9 +67,7 @@ def test_a_drive_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeyp
     assert not asked
     assert files.patiently(lambda: "another", tmp_path / "another") == "another"
     back.set()
-    deadline = time.monotonic() + 10
-    while "drive" in [thread.name for thread in threading.enumerate()]:
-        assert time.monotonic() < deadline
+    wait_until_nobody_waits()
     assert files.patiently(lambda: "back", tmp_path) == "back"
 
 
@@ -138,7 +144,5 @@ def test_a_photo_whose_drive_goes_while_it_is_read(tmp_path: Path, monkeypatch: 
         images.read(photo)
     assert raised.value.key == "image_no_answer"
     back.set()
-    deadline = time.monotonic() + 10
-    while "drive" in [thread.name for thread in threading.enumerate()]:
-        assert time.monotonic() < deadline
+    wait_until_nobody_waits()
     assert images.read(photo) == photo.read_bytes()
