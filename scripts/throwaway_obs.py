@@ -224,18 +224,16 @@ class ThrowawayObs:
     def dismiss(self, window: str) -> None:
         """Close a dialog with the Escape key. What has changed since it opened is kept. Raises TimeoutError."""
 
-        def press(window: str, key: str) -> None:
-            with contextlib.suppress(subprocess.CalledProcessError):  # it goes just now
-                self.xdotool("windowfocus", "--sync", window)
-                self.xdotool("key", key)
-
         def gone() -> bool:
+            if window not in self._visible("."):
+                return True
+            # A still that was taken meanwhile is a change too; to keep it is the usual answer.
             question = self._visible("^Settings Changed$")
-            if question:  # a still that was taken meanwhile is a change too; to keep it is the usual answer
-                press(question[-1], "Return")
-            elif window in self._visible("."):  # again and again: what is just drawn anew takes no key
-                press(window, "Escape")
-            return window not in self._visible(".")
+            asked, key = (question[-1], "Return") if question else (window, "Escape")
+            with contextlib.suppress(subprocess.CalledProcessError):  # it goes just now
+                self.xdotool("windowfocus", "--sync", asked)
+                self.xdotool("key", key)
+            return False  # again and again: what is just drawn anew takes no key
 
         wait_until(gone, timeout=10, interval=0.5)
 
