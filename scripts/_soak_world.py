@@ -217,6 +217,8 @@ class World:
             raise Frozen(f"OBS ended without counting its leaks; the end of its log: {log[-1500:]}")
         if leaks > (_OWN_LEAKS if self.obs.version >= 32 else 0):
             raise Fault(f"OBS counted {leaks} memory leaks")
+        if leaks:
+            print(f"OBS counted {leaks} memory leaks: at most {_OWN_LEAKS} are taken for its own", flush=True)
 
     def restart(self) -> None:
         """Quit OBS, let the busy script in or take it out, and start OBS again."""
