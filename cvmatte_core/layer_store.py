@@ -4,7 +4,7 @@ A layer is kept under the key of its request: the photo's path and the settings.
 again after a restart, in a copied source or after an undo, and nothing about it needs saving in a scene.
 Standard library only: OBS reads here, the worker writes.
 
-    KEY.frame         width, height, format and raw RGBA rows (straight alpha), read with mmap
+    KEY.frame         width, height, format, which photo it is of, and raw RGBA rows (straight alpha), read with mmap
     KEY.preview.png   the three views shown in the properties
     KEY.json          the record: which file it was made from, where its layer is saved
     still-*.burst     a frame of a still that is being taken; see burst_path
@@ -26,14 +26,14 @@ from . import files, paths
 from .settings import MatteSettings
 
 _FORMAT_RGBA_STRAIGHT = 1
-_HEADER = struct.Struct("<4sIIIII8x")  # magic, version, width, height, format, header size; 32 bytes
+_HEADER = struct.Struct("<4sIIIIIQ")  # magic, version, width, height, format, header size, photo; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
 BURST_SUFFIX = ".burst"
 _RESULT_VERSION = 4  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
 class FrameUnusable(Exception):
-    """The frame file is missing, truncated or of another version: make it again."""
+    """The frame file is missing, truncated, of another version or of another photo: make it again."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,25 @@ class Record:
         return self.image_bytes, self.image_modified_ns
 
 
+def _stamp(made_from: tuple[int, int]) -> int:
+    """A frame's mark of the photo that it is of, never 0."""
+    digest = hashlib.sha256("{} {}".format(*made_from).encode()).digest()
+    return int.from_bytes(digest[:8], "little") | 1
+
+
 class Frame:
     """A mapped frame file: `width`, `height`, and `pixels`, a private writable mapping of RGBA rows at `offset`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made_from: tuple[int, int] | None = None) -> None:
+        """made_from: the bytes and modification of the photo that it must be of. Raises FrameUnusable."""
         try:
             with path.open("rb") as file:
                 header = file.read(_HEADER.size)
-                magic, version, width, height, layout, offset = _HEADER.unpack(header)
+                magic, version, width, height, layout, offset, stamp = _HEADER.unpack(header)
                 expected = offset + width * height * 4
                 if (magic, version, layout) != (_MAGIC, _VERSION, _FORMAT_RGBA_STRAIGHT):
+                    raise FrameUnusable(path)
+                if made_from is not None and stamp not in (0, _stamp(made_from)):  # older frames have 0
                     raise FrameUnusable(path)
                 if width == 0 or height == 0 or os.fstat(file.fileno()).st_size != expected:
                     raise FrameUnusable(path)
@@ -102,7 +111,8 @@ class LayerStore:
     @staticmethod
     def key(image: str, settings: MatteSettings) -> str:
         """The name of a request: a photo (its path, or its content's digest) with settings, resolved."""
-        request = json.dumps([_RESULT_VERSION, image, settings.as_dict()], sort_keys=True)
+        # In the system's own spelling: OBS writes a path with slashes everywhere.
+        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.as_dict()], sort_keys=True)
         return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def frame_path(self, key: str) -> Path:
@@ -125,11 +135,15 @@ class LayerStore:
     def save(self, record: Record) -> None:
         files.write(self._record_path(record.key), json.dumps(asdict(record)).encode())
 
-    def write_frame(self, key: str, width: int, height: int, rows: Any) -> Path:
-        """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha."""
+    def write_frame(self, key: str, width: int, height: int, rows: Any, made_from: tuple[int, int]) -> Path:
+        """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha.
+
+        made_from: the bytes and modification of its photo. Raises OutputError.
+        """
         path = self.frame_path(key)
+        header = (_MAGIC, _VERSION, width, height, _FORMAT_RGBA_STRAIGHT, _HEADER.size, _stamp(made_from))
         with files.atomic_write(path) as file:
-            file.write(_HEADER.pack(_MAGIC, _VERSION, width, height, _FORMAT_RGBA_STRAIGHT, _HEADER.size))
+            file.write(_HEADER.pack(*header))
             file.write(rows)
         return path
 

@@ -92,7 +92,7 @@ def stages(chosen: argparse.Namespace, folder: Path) -> None:
             matte = matter(photo, settings)
             matted = time.perf_counter()
             height, width = matte.alpha.shape
-            store.write_frame("frame", width, height, np.ascontiguousarray(matte.layer).data)
+            store.write_frame("frame", width, height, np.ascontiguousarray(matte.layer).data, (0, 0))
             framed = time.perf_counter()
             matte.layer_file(settings.format)
             saved = time.perf_counter()

@@ -59,6 +59,10 @@ class _MatteJob(_Job):
     rest_seconds: float
     burst: list[Path]
 
+    @property
+    def key(self) -> str:
+        return LayerStore.key(str(self.image), self.settings)
+
     @classmethod
     def parse(cls, number: int, params: dict[str, Any]) -> _MatteJob:
         return cls(
@@ -120,6 +124,7 @@ class Server:
         self._outputs_folder = outputs_folder
         self._warnings = warnings
         self._jobs: dict[int, _Job] = {}
+        self._frames_lock = threading.Lock()  # so that none is removed that another job has just written
         self._order = itertools.count()
         self._to_compute: queue.PriorityQueue[tuple[bool, int, _MatteJob | _BatchJob]] = queue.PriorityQueue()
         self._to_finish: queue.Queue[tuple[_MatteJob, Record, Matte, float]] = queue.Queue(maxsize=2)
@@ -250,9 +255,8 @@ class Server:
             raise Cancelled
         from .. import images
 
-        key = self._store.key(str(job.image), job.settings)
         status = images.status(job.image)
-        if status is None and self._restore(job, key):
+        if status is None and self._restore(job):
             return
         matte = self._matter()(
             job.image,
@@ -263,31 +267,43 @@ class Server:
         )
         self._device = matte.device
         height, width = matte.layer.shape[:2]
-        self._store.write_frame(key, width, height, matte.layer.data)
-        self._notify("layer", id=job.number, key=key, width=width, height=height)
+        made_from = (status.st_size, status.st_mtime_ns) if status else (0, 0)
+        self._write_frame(job, width, height, matte.layer.data, made_from)
         logger.info("job %d: %d x %d, %s", job.number, width, height, _in_words(matte.seconds))
         record = Record(
-            key=key,
+            key=job.key,
             image=str(job.image),
-            image_bytes=status.st_size if status else 0,
-            image_modified_ns=status.st_mtime_ns if status else 0,
+            image_bytes=made_from[0],
+            image_modified_ns=made_from[1],
             saved=str(self._layer_path(job, matte.digest)),
             size=(width, height),
             seconds=round(time.perf_counter() - job.begun, 3),
         )
         self._to_finish.put((job, record, matte, time.monotonic() + job.rest_seconds))
 
-    def _restore(self, job: _MatteJob, key: str) -> bool:
+    def _write_frame(self, job: _MatteJob, width: int, height: int, pixels: Any, made_from: tuple[int, int]) -> None:
+        with self._frames_lock:
+            self._store.write_frame(job.key, width, height, pixels, made_from)
+        self._notify("layer", id=job.number, key=job.key, made_from=made_from, width=width, height=height)
+
+    def _forget(self, job: _MatteJob) -> None:
+        """Remove the frame of a layer that was never saved, unless another job of the same request is under way."""
+        with self._frames_lock:
+            others = [other for other in list(self._jobs.values()) if other is not job]
+            wanted = any(isinstance(other, _MatteJob) and other.key == job.key for other in others)
+            if not wanted and self._store.find(job.key) is None:
+                self._store.forget(job.key)
+
+    def _restore(self, job: _MatteJob) -> bool:
         """Make the frame again from the saved layer, where the photo is gone. Says whether that could be done."""
-        record = self._store.find(key)
+        record = self._store.find(job.key)
         if record is None or Path(record.saved).suffix not in _RESTORABLE or not files.is_file(Path(record.saved)):
             return False
         from .. import images
 
         pixels = images.read_layer(Path(record.saved))
         height, width = pixels.shape[:2]
-        self._store.write_frame(key, width, height, pixels.data)
-        self._notify("layer", id=job.number, key=key, width=width, height=height)
+        self._write_frame(job, width, height, pixels.data, record.made_from)
         self._answer(job, {**dataclasses.asdict(record), "fallback": None})
         return True
 
@@ -363,8 +379,7 @@ class Server:
 
         # A slider on the move replaces its layers many times a second: only the one it rests on is saved.
         if job.cancelled.wait(max(0.0, due - time.monotonic())):
-            if self._store.find(record.key) is None:
-                self._store.forget(record.key)
+            self._forget(job)
             raise Cancelled
         with files.atomic_write(self._store.preview_path(record.key)) as file:
             images.write_png(file, matte.preview())
@@ -406,6 +421,7 @@ class Server:
 
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
         # Said all the while: a worker that is silent for long counts as one that hangs.
+        in_use = in_use | {other.key for other in list(self._jobs.values()) if isinstance(other, _MatteJob)}
         return dataclasses.asdict(outputs.tidy(keep, in_use, self._store, lambda: self._tell(job, "tidy", 0, 1)))
 
     def _diagnose(self, job: _Job) -> dict[str, Any]:

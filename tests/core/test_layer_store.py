@@ -15,6 +15,7 @@ from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.settings import MatteSettings
 
 ROWS = bytes(range(48))
+MADE_FROM = (5, 7)  # bytes, and modification in ns
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def record(key: str, **changes: object) -> Record:
 
 
 def test_a_frame_comes_back_pixel_for_pixel(store: LayerStore) -> None:
-    frame = Frame(store.write_frame("k", 4, 3, ROWS))
+    frame = Frame(store.write_frame("k", 4, 3, ROWS, MADE_FROM))
     assert (frame.width, frame.height) == (4, 3)
     assert frame.pixels[frame.offset :] == ROWS
     frame.close()
@@ -43,7 +44,7 @@ def test_a_frame_comes_back_pixel_for_pixel(store: LayerStore) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"CVMF", b"x" * 200, None])
 def test_a_damaged_frame_is_unusable_rather_than_wrong(store: LayerStore, damage: bytes | None) -> None:
-    path = store.write_frame("k", 4, 3, ROWS)
+    path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
     path.write_bytes(path.read_bytes()[:-1] if damage is None else damage)
     with pytest.raises(FrameUnusable):
         Frame(path)
@@ -52,11 +53,25 @@ def test_a_damaged_frame_is_unusable_rather_than_wrong(store: LayerStore, damage
 def test_a_frame_with_a_lying_header_is_unusable(store: LayerStore) -> None:
     for width, height in ((0, 3), (4, 0), (65535, 65535), (4, 4)):
         with pytest.raises(FrameUnusable):
-            Frame(store.write_frame("k", width, height, ROWS))
+            Frame(store.write_frame("k", width, height, ROWS, MADE_FROM))
+
+
+def test_a_frame_is_of_one_version_of_its_photo(store: LayerStore) -> None:
+    path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
+    Frame(path, MADE_FROM).close()
+    with pytest.raises(FrameUnusable):
+        Frame(path, (5, 8))
+
+
+def test_a_frame_that_an_older_version_wrote_is_shown(store: LayerStore) -> None:
+    path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
+    header = path.read_bytes()[:24] + bytes(8)  # which photo it is of was not said
+    path.write_bytes(header + ROWS)
+    Frame(path, MADE_FROM).close()
 
 
 def test_showing_a_frame_never_changes_its_file(store: LayerStore) -> None:
-    path = store.write_frame("k", 4, 3, ROWS)
+    path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
     frame = Frame(path)
     frame.pixels[frame.offset] = 255
     frame.close()
@@ -102,7 +117,7 @@ def test_each_photo_and_each_setting_has_a_key_of_its_own() -> None:
 
 def test_trimming_drops_what_was_used_longest_ago(store: LayerStore) -> None:
     for age, key in enumerate(("new", "middle", "old")):
-        path = store.write_frame(key, 4, 3, ROWS)
+        path = store.write_frame(key, 4, 3, ROWS, MADE_FROM)
         os.utime(path, (1e9 - age, 1e9 - age))
     size = store.frame_path("new").stat().st_size
     store.mark_used("old")
@@ -113,13 +128,13 @@ def test_trimming_drops_what_was_used_longest_ago(store: LayerStore) -> None:
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="check that the folder exists"):
-        LayerStore(tmp_path / "file").write_frame("k", 4, 3, ROWS)
+        LayerStore(tmp_path / "file").write_frame("k", 4, 3, ROWS, MADE_FROM)
 
 
 def test_an_interrupted_write_leaves_the_former_file(store: LayerStore) -> None:
-    path = store.write_frame("k", 4, 3, ROWS)
+    path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
     with pytest.raises(TypeError):
-        store.write_frame("k", 4, 3, "not bytes")
+        store.write_frame("k", 4, 3, "not bytes", MADE_FROM)
     assert path.read_bytes().endswith(ROWS)
     assert [found.name for found in store.folder.iterdir()] == ["k.frame"]
 
@@ -135,5 +150,5 @@ def test_what_killed_writers_have_left_goes_and_nothing_else(store: LayerStore) 
 
 def test_files_get_the_permissions_that_the_person_s_others_have(store: LayerStore, tmp_path: Path) -> None:
     (tmp_path / "ordinary").write_text("x")
-    path = store.write_frame("k", 4, 3, ROWS)
+    path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
     assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode

@@ -45,7 +45,7 @@ class Desk:
         beside = outputs.mask_beside(path)
         if mask:
             beside.write_bytes(b"m" * 10)
-        self.store.write_frame(key, 1, 1, b"rgba")
+        self.store.write_frame(key, 1, 1, b"rgba", (5, 7))
         self.store.preview_path(key).write_bytes(b"preview")
         self.store.save(Record(key, image, 5, 7, str(path), (1, 1), 1.0, str(beside) if mask else ""))
         self._minutes += 1

@@ -868,6 +868,26 @@ def test_a_cancelled_job_fails_as_cancelled_and_saves_nothing(client: WorkerClie
     assert not (data / "outputs").exists()
 
 
+def test_a_cancelled_job_leaves_the_frame_to_another_of_the_same_request(client: WorkerClient, photo: Path) -> None:
+    first, answers = submit(client, photo, rest_seconds=60)
+    key = answers.wait_for("layer")["key"]
+    _, others = submit(client, photo, rest_seconds=2)
+    assert others.wait_for("layer")["key"] == key
+    client.cancel(first)
+    assert isinstance(answers.wait_for("failed"), Cancelled)
+    Frame(LayerStore().frame_path(key)).close()
+    others.wait_for("done")
+    Frame(LayerStore().frame_path(key)).close()
+
+
+def test_a_layer_is_found_again_however_its_photo_s_path_is_spelled(client: WorkerClient, photo: Path) -> None:
+    odd = f"{photo.parent}//{photo.name}"
+    params = {"image": odd, "settings": FAST.as_dict()}
+    heard = Answers()
+    client.submit("matte", params, heard)
+    assert heard.wait_for("done")["key"] == LayerStore.key(odd, FAST.resolved())
+
+
 def test_cancelling_before_the_worker_has_started_sends_nothing(data: Path, photo: Path) -> None:
     client = WorkerClient()
     number, answers = submit(client, photo)
