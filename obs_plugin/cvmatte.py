@@ -15,6 +15,7 @@ for _folder in (_FOLDER.parent, _FOLDER):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
+from cvmatte_obs import properties  # noqa: E402
 from cvmatte_obs.panel import Panel, set_defaults  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
 
@@ -26,6 +27,7 @@ class _Script:
 
     def __init__(self, data):
         self.session = Session(_texts(), data)
+        properties.serve(self.session)
         self.panel = Panel(self.session, data)
 
 
@@ -55,6 +57,7 @@ def script_unload():
     script, _script = _script, None
     if script is not None:
         script.panel.close()
+        properties.end()
         script.session.close()
 
 
@@ -69,7 +72,7 @@ def script_save(settings):
 
 
 def script_properties():
-    properties = obspython.obs_properties_create()
+    made = obspython.obs_properties_create()
     if _script is not None:
-        _script.panel.fill(int(properties))
-    return properties
+        _script.panel.fill(int(made))
+    return made

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from pathlib import Path
-from typing import Callable, Union
+from typing import Callable, Tuple
 
 _LOOK_SECONDS = 0.7
-State = Union[tuple[int, int], None]  # of a file: its bytes and modification in ns; None where it is not there
-_NEVER = (-1, -1)
+State = Tuple[int, int]  # of a file: its bytes and modification in ns
+GONE: State = (-1, -1)  # the state of one that is not there
 
 
 class FileWatch:
@@ -27,8 +27,12 @@ class FileWatch:
         self._closing = threading.Event()
         threading.Thread(target=self._run, name="cvmatte-file-watch", daemon=True).start()
 
-    def forget(self, path: str) -> None:
-        """Tell of this file again."""
+    def state(self, path: str) -> State | None:
+        """As last told; None before that."""
+        return self._told.get(path)
+
+    def look_again(self, path: str) -> None:
+        """Tell of this file anew."""
         self._told.pop(path, None)
 
     def close(self) -> None:
@@ -40,11 +44,11 @@ class FileWatch:
                 self._look(path)
 
     def _look(self, path: str) -> None:
-        now: State = None
+        now = GONE
         with contextlib.suppress(OSError, ValueError):  # gone, or not a path
             status = Path(path).stat()
             now = (status.st_size, status.st_mtime_ns)
-        before, self._seen[path] = self._seen.get(path, _NEVER), now
-        if now == before and now != self._told.get(path, _NEVER) and not self._closing.is_set():
+        before, self._seen[path] = self._seen.get(path), now
+        if now == before and now != self._told.get(path) and not self._closing.is_set():
             self._told[path] = now
             self._on_change(path, now)

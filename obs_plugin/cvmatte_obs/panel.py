@@ -21,9 +21,8 @@ from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, 
 from cvmatte_core.texts import megabytes
 from cvmatte_core.worker.client import STOPPED
 
-from . import controls, errands, layers, libobs
+from . import controls, errands, libobs, scenes
 from .session import Choices, Session
-from .source_type import video_source_names
 
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
@@ -33,7 +32,7 @@ _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 
 def set_defaults(data: int) -> None:
     """The panel's defaults, in an obs_data_t."""
-    libobs.obs_data_set_default_string(data, _PLACEMENT, layers.FIT_HEIGHT.encode())
+    libobs.obs_data_set_default_string(data, _PLACEMENT, scenes.FIT_HEIGHT.encode())
     libobs.obs_data_set_default_int(data, _KEEP, _KEEP_DEFAULT)
     libobs.obs_data_set_default_string(data, _DEVICE, devices.AUTO.encode())
 
@@ -128,7 +127,7 @@ class Panel:
         label, pattern, folder = self._label("images"), self._session.image_filter.encode(), os.fsencode(Path.home())
         files = libobs.OBS_EDITABLE_LIST_TYPE_FILES
         libobs.obs_properties_add_editable_list(group, _PHOTOS, label, files, pattern, folder)
-        placements = ((name, self._texts(f"panel.placement.{name}")) for name in layers.PLACEMENTS)
+        placements = ((name, self._texts(f"panel.placement.{name}")) for name in scenes.PLACEMENTS)
         controls.add_choice(group, _PLACEMENT, self._label("placement"), placements)
         presets = self._session.presets
         names = ((name, presets.title(name, self._texts)) for name in presets.names())
@@ -139,7 +138,7 @@ class Panel:
 
     def _add_still(self, properties: int) -> None:
         group = self._group(properties, "still")
-        names = [("", self._texts("source.camera.none")), *((name, name) for name in video_source_names())]
+        names = [("", self._texts("source.camera.none")), *((name, name) for name in scenes.video_source_names())]
         controls.add_choice(group, _CAMERA, self._label("still_source"), names)
         controls.add_delay(group, _DELAY, self._texts)
         self._button(group, "take_still")
@@ -297,7 +296,7 @@ class Panel:
 
     def _add(self) -> None:
         photos = self._photos()
-        scene = layers.current_scene()
+        scene = scenes.current_scene()
         if not photos:
             self._said = self._texts("panel.added_none")
         elif not scene:
@@ -306,7 +305,7 @@ class Panel:
             name = libobs.source_name(scene)
             placement = self._value(_PLACEMENT)
             added = [
-                layers.add_portrait(photo.stem or photo.name, {controls.IMAGE: str(photo)}, placement)
+                scenes.add_portrait(photo.stem or photo.name, {controls.IMAGE: str(photo)}, placement)
                 for photo in photos
             ]
             self._said = self._texts("panel.added", scene=name, count=sum(map(bool, added)))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any, Callable
+from functools import partial
+from typing import Any, Callable
 
 from cvmatte_core.errors import CvmatteError
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CONTROLS
 from cvmatte_core.texts import Texts
 
-from . import controls, libobs, source_type
-
-if TYPE_CHECKING:
-    from .session import Session
-    from .source_type import Portrait
+from . import controls, libobs, scenes
+from .portrait import Portrait
+from .session import Session
+from .source_type import SOURCE_TYPE
 
 _VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of it
 _PRESET, _PRESET_APPLIED, _PRESET_NAME = b"preset", b"preset_applied", b"preset_name"
@@ -23,7 +23,20 @@ _OF_SOURCE = (controls.CAMERA, controls.DELAY, b"take_still")
 _OF_OWN_PRESET = (b"preset_rename", b"preset_delete")
 
 
-def fill(session: Session, portrait: Portrait, properties: int, source: int) -> None:
+_current: list[Session] = []  # the session of the script that is loaded
+
+
+def serve(session: Session) -> None:
+    """Fill the portraits' properties, until `end`."""
+    _current[:] = [session]
+    SOURCE_TYPE.show_properties(partial(_fill, session))
+
+
+def end() -> None:
+    _current.clear()
+
+
+def _fill(session: Session, portrait: Portrait, properties: int, source: int) -> None:
     """Add everything to an empty obs_properties_t."""
     texts = session.texts
     settings = libobs.obs_source_get_settings(source)
@@ -62,7 +75,7 @@ def _add_input(
         None,
     )
     libobs.obs_property_set_long_description(image, texts("source.image.tip").encode())
-    names = [name for name in source_type.video_source_names() if name != own_name]
+    names = [name for name in scenes.video_source_names() if name != own_name]
     chosen = controls.get_string(settings, controls.CAMERA)
     if chosen not in names:  # none yet, or one that is gone: say so rather than show another
         names.insert(0, chosen)
@@ -158,10 +171,10 @@ def _modified(call: Callable[[int, int], bool]) -> Any:
 def _clicked(call: Callable[[Session, Portrait], None]) -> Any:
     @libobs.ButtonClicked
     def callback(_properties: int, _button: int, helper: int) -> bool:
-        session = source_type.SOURCE_TYPE.session
-        portrait = source_type.SOURCE_TYPE.portrait_of(helper)
-        if session is not None and portrait is not None:
-            libobs.guarded(call, session, portrait)
+        portrait = SOURCE_TYPE.portrait_of(helper)
+        if portrait is not None:
+            for session in _current:
+                libobs.guarded(call, session, portrait)
         return False
 
     return callback
@@ -174,13 +187,12 @@ def _deciding_changed(properties: int, data: int) -> bool:
 
 def _preset_chosen(properties: int, data: int) -> bool:
     """Put a preset's values into the controls, once: OBS also calls this whenever the dialog opens."""
-    session = source_type.SOURCE_TYPE.session
     chosen = controls.get_string(data, _PRESET)
-    if session is None or chosen == controls.get_string(data, _PRESET_APPLIED):
+    if not _current or chosen == controls.get_string(data, _PRESET_APPLIED):
         return False
     controls.set_string(data, _PRESET_APPLIED, chosen)
     if chosen:
-        wanted = session.presets.values(chosen)
+        wanted = _current[0].presets.values(chosen)
         for control in CONTROLS:
             if control.name in wanted:
                 controls.write(data, control, wanted[control.name])
@@ -192,7 +204,7 @@ def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> 
     """A button about presets: change(presets, chosen, name, settings) → (preset to choose, what to say)."""
 
     def call(session: Session, portrait: Portrait) -> None:
-        with source_type.SOURCE_TYPE.source(portrait) as source:
+        with portrait.source() as source:
             if not source:
                 return
             data = libobs.obs_source_get_settings(source)

@@ -1,0 +1,112 @@
+"""What is in OBS: its sources, the current scene, and a new portrait's place in it."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Iterable, Iterator, Mapping
+
+import obspython
+
+from . import controls, layers, libobs
+
+FIT_HEIGHT = "fit_height"
+PLACEMENTS = (FIT_HEIGHT, "bottom_centre", "left_third", "right_third", "full_frame")
+
+
+def all_sources() -> Iterator[int]:
+    """Every public input source, alive until the next is asked for."""
+    # obspython holds the GIL while it waits for OBS's sources lock, which a scene collection that loads keeps for long:
+    # wait for it without the GIL first.
+    libobs.obs_source_release(libobs.obs_get_source_by_name(b""))
+    sources = obspython.obs_enum_sources()
+    try:
+        for source in sources or ():
+            yield int(source)
+    finally:
+        obspython.source_list_release(sources)
+
+
+def video_source_names() -> list[str]:
+    """The names of everything that a still can be taken from: scenes, then sources, each by name."""
+    inputs = []
+    for source in all_sources():
+        if libobs.obs_source_get_output_flags(source) & libobs.OBS_SOURCE_VIDEO:
+            inputs.append(libobs.source_name(source))
+    scenes = obspython.obs_frontend_get_scene_names() or []
+    return [*sorted(inputs, key=str.casefold), *sorted(scenes, key=str.casefold)]
+
+
+def current_scene() -> int | None:
+    """The scene that the person works on, with a reference to be released: in studio mode the one in the preview."""
+    if obspython.obs_frontend_preview_program_mode_active():
+        scene = obspython.obs_frontend_get_current_preview_scene()
+    else:
+        scene = obspython.obs_frontend_get_current_scene()
+    return int(scene) if scene is not None else None
+
+
+def names_in_current_scene(names: Iterable[str]) -> set[str]:
+    """Those of these sources' names that are in the current scene or its groups."""
+    scene = current_scene()
+    if not scene:
+        return set()
+    items = libobs.obs_scene_from_source(scene)
+    found = {name for name in names if libobs.obs_scene_find_source_recursive(items, libobs.utf8(name))}
+    libobs.obs_source_release(scene)
+    return found
+
+
+def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str) -> int | None:
+    """Add a portrait to the current scene; its helper, None where there is no scene or OBS made no source."""
+    scene = current_scene()
+    if not scene:
+        return None
+    data = layers.data_of(settings)
+    layers.add_helper(data, name, str(settings.get(controls.IMAGE, "")))
+    unused = libobs.utf8(_unused_name(name))
+    source = libobs.obs_source_create(layers.SOURCE_ID, unused, data, None)
+    libobs.obs_data_release(data)
+    helper = None
+    if source:
+        item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source)
+        if item:
+            place(item, placement)
+            helper = libobs.obs_obj_get_data(source)
+    libobs.obs_source_release(source)
+    libobs.obs_source_release(scene)
+    return helper
+
+
+def place(item: int, placement: str) -> None:
+    """Give a scene item its place on the canvas.
+
+    A box instead of a scale: the layer's size in pixels may change with its settings, its place must not.
+    """
+    video = libobs.VideoInfo()
+    if not libobs.obs_get_video_info(ctypes.byref(video)):
+        return
+    width, height = video.base_width, video.base_height
+    left, top, right = {
+        "bottom_centre": (width // 6, height // 3, width - width // 6),
+        "left_third": (0, 0, width // 3),
+        "right_third": (width - width // 3, 0, width),
+    }.get(placement, (0, 0, width))
+    full_frame = placement == "full_frame"
+    kind = libobs.OBS_BOUNDS_SCALE_OUTER if full_frame else libobs.OBS_BOUNDS_SCALE_INNER
+    standing = libobs.OBS_ALIGN_CENTER if full_frame else libobs.OBS_ALIGN_BOTTOM
+    libobs.obs_sceneitem_set_alignment(item, libobs.OBS_ALIGN_LEFT | libobs.OBS_ALIGN_TOP)
+    libobs.obs_sceneitem_set_pos(item, ctypes.byref(libobs.Vec2(left, top)))
+    libobs.obs_sceneitem_set_bounds(item, ctypes.byref(libobs.Vec2(right - left, height - top)))
+    libobs.obs_sceneitem_set_bounds_alignment(item, standing)
+    libobs.obs_sceneitem_set_bounds_type(item, kind)
+
+
+def _unused_name(wanted: str) -> str:
+    name, number = wanted, 1
+    while True:
+        taken = libobs.source_named(name)
+        if not taken:
+            return name
+        libobs.obs_source_release(taken)
+        number += 1
+        name = f"{wanted} {number}"
