@@ -14,7 +14,7 @@ import sys
 
 if sys.version_info < (3, 10):  # before anything that an older Python would stumble over
     try:
-        from cvmatte_core.texts import system_texts
+        from cvmatte_core.words.texts import system_texts
 
         sys.exit(system_texts()("install.old_python"))
     except SyntaxError:  # before 3.7
@@ -43,13 +43,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
 
 import registration
 
-from cvmatte_core import devices, files, paths
-from cvmatte_core.errors import CvmatteError
+from cvmatte_core.disk import files, paths
+from cvmatte_core.disk.lock import locked
+from cvmatte_core.disk.paths import ENVIRONMENT, installed_python, python_of
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, verify
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
-from cvmatte_core.models.lock import locked
-from cvmatte_core.paths import ENVIRONMENT, installed_python, python_of
-from cvmatte_core.texts import megabytes, system_texts
+from cvmatte_core.system import devices
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.texts import megabytes, system_texts
 
 DEFAULT_MODEL = entry_of(DEFAULT)
 MODELSCOPE_ENVIRONMENT = ROOT / ".venv-modelscope"  # of the tests that need what ModelScope needs
@@ -117,7 +118,7 @@ def main() -> int:
         if chosen.test:
             install_missing(TEST_PROGRAMS)
             return lacking or run_tests(pytest_arguments)
-        return lacking or run_script("demo.py")
+        return lacking or run_script("demo/demo.py")
     except (Refused, CvmatteError) as error:
         complain(error)
     except KeyboardInterrupt:

@@ -11,10 +11,11 @@ from collections import deque
 from importlib import metadata
 from typing import Any, Sequence
 
-from . import __version__, files, paths
-from .errors import ModelError
+from . import __version__
+from .disk import files, paths
 from .models.catalogue import ModelEntry, catalogue, entry_of, verify
 from .settings import MatteSettings
+from .words.errors import ModelError
 
 _PACKAGES = {
     "numpy": ("numpy",),

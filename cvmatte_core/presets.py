@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from . import files, outputs, paths
-from .errors import OutputError, SettingsError
+from .disk import files, paths
+from .layers import outputs
 from .settings import CONTROLS, MatteSettings
-from .texts import LANGUAGES, Texts
+from .words.errors import OutputError, SettingsError
+from .words.texts import LANGUAGES, Texts
 
 NAME_LIMIT = 60  # characters
 _NOT_PART = ("model", "longest_side", "output_folder", "save_mask")

@@ -19,7 +19,7 @@ from cvmatte_obs import properties  # noqa: E402
 from cvmatte_obs.panel import Panel, set_defaults  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
 
-from cvmatte_core.texts import Texts, language_of  # noqa: E402
+from cvmatte_core.words.texts import Texts, language_of  # noqa: E402
 
 
 class _Script:

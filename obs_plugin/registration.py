@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core import files, paths, sandbox
+from cvmatte_core.disk import files, paths
+from cvmatte_core.system import sandbox
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 _SCRIPTS_TOOL = "scripts-tool"

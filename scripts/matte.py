@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _environment
+from parts import environment
 
-_environment.enter()
+environment.enter()
 
 import argparse
 import contextlib
@@ -18,14 +18,20 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import _folders
-from cvmatte_core import cluster, compose, devices, files, images, matting, outputs, settings
-from cvmatte_core.errors import CvmatteError, ImageError, SettingsError
-from cvmatte_core.matting import Matter
+from parts import folders
+from cvmatte_core import settings
+from cvmatte_core.batch import cluster
+from cvmatte_core.disk import files
+from cvmatte_core.layers import outputs
+from cvmatte_core.matting import compose
+from cvmatte_core.pictures import images
+from cvmatte_core.system import devices
+from cvmatte_core.words.errors import CvmatteError, ImageError, SettingsError
+from cvmatte_core.matting.matter import Matte, Matter, decode
 from cvmatte_core.models.catalogue import AUTO, catalogue
-from cvmatte_core.pipeline import Cutter, Pipeline
+from cvmatte_core.batch.pipeline import Cutter, Pipeline
 from cvmatte_core.settings import CONTROLS, MatteSettings
-from cvmatte_core.texts import Texts, system_texts
+from cvmatte_core.words.texts import Texts, system_texts
 
 STANDARD = Path("-")  # standard input or output
 
@@ -139,7 +145,7 @@ def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
     return contextlib.nullcontext(Pipeline(matter))
 
 
-def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> matting.Matte:
+def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> Matte:
     """Raises ImageError."""
     name = texts("matte.stdin")
     data = sys.stdin.buffer.read(images.BYTE_LIMIT + 1)
@@ -147,7 +153,7 @@ def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> 
         raise ImageError("image_empty", name=name)
     if len(data) > images.BYTE_LIMIT:
         raise ImageError("image_file_too_large", name=name, limit=images.BYTE_LIMIT // 1_000_000)
-    decoded = matting.decode(data, name, wanted.longest_side)
+    decoded = decode(data, name, wanted.longest_side)
     return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted)
 
 
@@ -196,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
         if chosen.photo != STANDARD and files.is_folder(chosen.photo):
-            return _folders.cut_out(
+            return folders.cut_out(
                 chosen.photo,
                 wanted.resolved(),
                 output,
@@ -221,7 +227,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error.sentence(texts), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return _folders.INTERRUPTED
+        return folders.INTERRUPTED
     except BrokenPipeError:  # nobody reads on; nor must the interpreter try to write what is left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _environment
+from parts import environment
 
-_environment.enter()
+environment.enter()
 
 import argparse
 import dataclasses
@@ -19,22 +19,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cvmatte_core import files
-from cvmatte_core.errors import Cancelled, CvmatteError, ModelError
+from cvmatte_core.disk import files
+from cvmatte_core.words.errors import Cancelled, CvmatteError, ModelError
 from cvmatte_core.models import network
-from cvmatte_core.models.catalogue import (
-    AUTO,
-    ModelEntry,
-    add_own,
-    catalogue,
-    entry_of,
-    is_there,
-    verify,
-)
+from cvmatte_core.models.catalogue import AUTO, ModelEntry, add_own, catalogue, entry_of, is_there, verify
 from cvmatte_core.models.descriptions import PRESETS
 from cvmatte_core.models.fetch import fetch, remove
 from cvmatte_core.models.single import packages_missing
-from cvmatte_core.texts import Texts, megabytes, system_texts
+from cvmatte_core.words.texts import Texts, megabytes, system_texts
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
 _LIKE = tuple(PRESETS)

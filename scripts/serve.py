@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _environment
+from parts import environment
 
-_environment.enter()
+environment.enter()
 
 import argparse
 import contextlib
@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cvmatte_core.models.catalogue import install_command
-from cvmatte_core.texts import Texts, system_texts
+from cvmatte_core.words.texts import Texts, system_texts
 
 _LOCAL_NAMES = ("localhost",)
 _CONNECTIONS = 200  # at once; beyond, the server answers 503

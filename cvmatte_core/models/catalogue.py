@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any, Callable, Mapping
 
-from .. import files, paths
-from ..errors import ModelError
+from ..disk import files, paths
+from ..disk.lock import locked
+from ..words.errors import ModelError
 from . import hub
-from .lock import locked
 
 AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"

@@ -15,8 +15,9 @@ from typing import Callable
 
 import numpy as np
 
-from .. import files, images, paths
-from ..errors import ModelError
+from ..disk import files, paths
+from ..pictures import images
+from ..words.errors import ModelError
 from . import hub, portrait, single
 from .catalogue import ModelEntry, record_of_conversion
 

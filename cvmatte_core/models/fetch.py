@@ -21,11 +21,11 @@ import zipfile
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from .. import files, paths
-from ..errors import Cancelled, ModelError, OutputError
+from ..disk import files, paths
+from ..disk.lock import locked
+from ..words.errors import Cancelled, ModelError, OutputError
 from . import hub, hub_client
 from .catalogue import ModelEntry, install_command, record_of_conversion, remove_own, verify
-from .lock import locked
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Callable, Protocol, Sequence
 
 import numpy as np
 
-from ..errors import ModelError
+from ..words.errors import ModelError
 from .catalogue import entry_of, verify
 
 BACKENDS = ("recurrent", "onnx", "torchscript", "modelscope", "portrait-graph")

@@ -7,7 +7,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..errors import ModelError
+from ..words.errors import ModelError
 from . import single
 from .catalogue import ModelEntry
 from .descriptions import described

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import cv2
 import numpy as np
 
-from ..errors import ModelError
+from ..words.errors import ModelError
 from . import hub, session, single
 from .catalogue import ModelEntry, install_command
 

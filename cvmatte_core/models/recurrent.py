@@ -13,8 +13,8 @@ from typing import Callable, Sequence, Tuple
 import cv2
 import numpy as np
 
-from .. import guided, images
-from . import single
+from ..pictures import images
+from . import guided, single
 from .session import OnSession
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from .. import paths
+from ..disk import paths
 from . import single
 from .catalogue import ModelEntry
 

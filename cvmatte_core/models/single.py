@@ -9,8 +9,8 @@ from typing import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from .. import guided
-from ..errors import CvmatteError, ModelError
+from ..words.errors import CvmatteError, ModelError
+from . import guided
 from .catalogue import install_command
 from .descriptions import Description
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError
+from ..words.errors import ModelError
 from . import session, single
 from .catalogue import ModelEntry
 from .descriptions import described

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 
-from ..errors import CvmatteError, RequestError
-from ..texts import Texts, language_of
+from ..words.errors import CvmatteError, RequestError
+from ..words.texts import Texts, language_of
 
 logger = logging.getLogger(__name__)
 

@@ -33,12 +33,15 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
-from .. import __version__, files, folders, images
+from .. import __version__
+from ..batch import folders
 from ..diagnose import diagnosis, state_of
-from ..errors import CvmatteError, RequestError, SettingsError, WorkerError
-from ..matting import Matte, Matter
+from ..disk import files
+from ..matting.matter import Matte, Matter
 from ..models.catalogue import catalogue, entry_of
+from ..pictures import images
 from ..settings import Control, MatteSettings
+from ..words.errors import CvmatteError, RequestError, SettingsError, WorkerError
 from . import parameters
 from .answers import answer, texts_for
 from .engine import Engine

@@ -10,9 +10,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Iterator, TypeVar
 
-from ..errors import CvmatteError, RequestError
-from ..matting import Matter
+from ..matting.matter import Matter
 from ..settings import MatteSettings
+from ..words.errors import CvmatteError, RequestError
 
 logger = logging.getLogger(__name__)
 

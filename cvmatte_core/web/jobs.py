@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from .. import folders, images, outputs
-from ..errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
-from ..matting import Matter
+from ..batch import folders
+from ..layers import outputs
+from ..matting.matter import Matter
 from ..models.catalogue import ModelEntry
 from ..models.fetch import fetch
+from ..pictures import images
 from ..settings import MatteSettings
-from ..texts import Texts
+from ..words.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
+from ..words.texts import Texts
 from .answers import explained
 from .engine import Engine
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from .. import presets, settings
-from ..errors import SettingsError
 from ..models import catalogue
 from ..settings import CONTROLS, Control, MatteSettings
-from ..texts import Texts
+from ..words.errors import SettingsError
+from ..words.texts import Texts
 
 OUTPUTS = ("layer", "mask", "photo")
 BACKGROUND = "background_image"  # a file of the request, not a path

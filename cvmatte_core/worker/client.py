@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from .. import paths, sandbox
-from ..errors import Cancelled, CvmatteError, WorkerError
+from ..disk import paths
+from ..system import sandbox
+from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ Requests
     matte {image, settings, rest_seconds, burst?}
                                      → a layer_store.Record as a dict, with `fallback`; first a `layer` notification
         burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
-        fallback: see matting.Matte
+        fallback: see matter.Matte
     batch {folder, settings, output_folder}
                                      → {folder, archive, done, failed: [{name, error}], seconds}
         output_folder: empty for a new one, which the answer's `folder` then names; in one that has layers of this
@@ -34,7 +34,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .. import errors
+from ..words import errors
 
 PROTOCOL_VERSION = 2
 LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them

@@ -19,16 +19,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 
-from .. import __version__, diagnose, files, outputs, paths
-from ..errors import Cancelled, CvmatteError, ImageError, OutputError
-from ..layer_store import LayerStore, Record
+from .. import __version__, diagnose
+from ..disk import files, paths
+from ..layers import outputs
+from ..layers.store import LayerStore, Record
 from ..models.catalogue import AUTO, catalogue, entry_of
 from ..models.fetch import fetch
 from ..settings import MatteSettings
+from ..system import memory
+from ..words.errors import Cancelled, CvmatteError, OutputError
 from . import protocol
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
-    from ..matting import Matte, Matter
+    from ..matting.matter import Matte, Matter
 
 logger = logging.getLogger("cvmatte.worker")
 
@@ -239,7 +242,7 @@ class Server:
 
     def _matter(self) -> Matter:
         if self._only_matter is None:
-            from ..matting import Matter
+            from ..matting.matter import Matter
 
             self._only_matter = Matter()
         return self._only_matter
@@ -248,12 +251,12 @@ class Server:
         self._tell(job, "start", 0, 1)
         burst = []
         if job.burst:  # also of a job that was cancelled: the next one for this still has no burst
-            from .. import stills
+            from ..matting import stills
 
             burst = stills.take(job.image, job.burst)
         if job.cancelled.is_set():
             raise Cancelled
-        from .. import images
+        from ..pictures import images
 
         status = images.status(job.image)
         if status is None and self._restore(job):
@@ -299,7 +302,7 @@ class Server:
         record = self._store.find(job.key)
         if record is None or Path(record.saved).suffix not in _RESTORABLE or not files.is_file(Path(record.saved)):
             return False
-        from .. import images
+        from ..pictures import images
 
         pixels = images.read_layer(Path(record.saved))
         height, width = pixels.shape[:2]
@@ -309,7 +312,7 @@ class Server:
 
     def _layer_path(self, job: _MatteJob, digest: str) -> Path:
         """Named after the photo, its content and the settings: a new result never takes an older one's name."""
-        from .. import images
+        from ..pictures import images
 
         chosen = job.settings.output_folder
         try:
@@ -327,9 +330,9 @@ class Server:
 
     def _batch(self, job: _BatchJob) -> Iterator[None]:
         """A photo at each step, then the archive and the answer."""
-        from ..folders import ARCHIVE, WAITING, FolderBatch, new_output_folder
-        from ..matting import Matter
-        from ..pipeline import OneByOne
+        from ..batch.folders import ARCHIVE, WAITING, FolderBatch, new_output_folder
+        from ..batch.pipeline import OneByOne
+        from ..matting.matter import Matter
 
         if job.cancelled.is_set():
             raise Cancelled
@@ -375,7 +378,7 @@ class Server:
             del job, record, matte
 
     def _finish(self, job: _MatteJob, record: Record, matte: Matte, due: float) -> None:
-        from .. import images
+        from ..pictures import images
 
         # A slider on the move replaces its layers many times a second: only the one it rests on is saved.
         if job.cancelled.wait(max(0.0, due - time.monotonic())):
@@ -436,8 +439,8 @@ class Server:
     def _answer_error(self, job: _Job, error: BaseException) -> None:
         if self._jobs.pop(job.number, None) is None:  # cancelled, and answered, while it waited
             return
-        if isinstance(error, MemoryError) and isinstance(job, _MatteJob):
-            error = ImageError("image_memory", name=job.image.name)
+        if isinstance(error, Exception) and isinstance(job, _MatteJob):
+            error = memory.explained(error, job.image.name)
         if not isinstance(error, CvmatteError):
             logger.error("job %d", job.number, exc_info=error)
         elif not isinstance(error, Cancelled):

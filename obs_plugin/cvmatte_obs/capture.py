@@ -12,8 +12,8 @@ import json
 import shutil
 from pathlib import Path
 
-from cvmatte_core import files
-from cvmatte_core.errors import ImageError, OutputError
+from cvmatte_core.disk import files
+from cvmatte_core.words.errors import ImageError, OutputError
 
 from . import libobs
 

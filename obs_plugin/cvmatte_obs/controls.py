@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
-from cvmatte_core.errors import CvmatteError
 from cvmatte_core.models import catalogue
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
-from cvmatte_core.texts import Texts
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.texts import Texts
 
 from . import libobs
 

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any, Callable
 
-from cvmatte_core import files, paths
-from cvmatte_core.errors import Cancelled, CvmatteError
+from cvmatte_core.disk import files, paths
+from cvmatte_core.words.errors import Cancelled, CvmatteError
 from cvmatte_core.worker.client import WorkerClient
 
 IDLE, RUNNING, DONE, FAILED, CANCELLED = "idle", "running", "done", "failed", "cancelled"

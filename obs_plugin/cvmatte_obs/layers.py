@@ -6,7 +6,7 @@ import ctypes
 import time
 from typing import Mapping
 
-from cvmatte_core.layer_store import Frame
+from cvmatte_core.layers.store import Frame
 
 from . import controls, libobs
 

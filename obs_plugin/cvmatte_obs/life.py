@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generator, Union
 
-from cvmatte_core.errors import Cancelled, CvmatteError, ImageError, OutputError
-from cvmatte_core.layer_store import LayerStore, Record
+from cvmatte_core.layers.store import LayerStore, Record
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
 
 from .file_watch import GONE, State
 
@@ -57,7 +57,7 @@ class Job:
 class Says:
     """What a portrait says: a text's key and values, or an error. kept: beside an error, a layer is on screen.
 
-    fallback: see matting.Matte.
+    fallback: see matter.Matte.
     """
 
     key: str = ""

@@ -15,10 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any, Callable
 
-from cvmatte_core import __version__, devices, paths
-from cvmatte_core.errors import CvmatteError, ImageError
+from cvmatte_core import __version__
+from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there, shown_title
-from cvmatte_core.texts import megabytes
+from cvmatte_core.system import devices
+from cvmatte_core.words.errors import CvmatteError, ImageError
+from cvmatte_core.words.texts import megabytes
 from cvmatte_core.worker.client import STOPPED
 
 from . import controls, errands, libobs, scenes

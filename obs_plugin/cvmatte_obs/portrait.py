@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
-from cvmatte_core import files
-from cvmatte_core.errors import CvmatteError
-from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
-from cvmatte_core.texts import Texts
+from cvmatte_core.disk import files
+from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import READY, WorkerClient
 
 from . import controls, dialogs, layers, libobs, stills

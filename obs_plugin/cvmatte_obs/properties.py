@@ -6,10 +6,10 @@ import html
 from functools import partial
 from typing import Any, Callable
 
-from cvmatte_core.errors import CvmatteError
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CONTROLS
-from cvmatte_core.texts import Texts
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.texts import Texts
 
 from . import controls, libobs, scenes
 from .portrait import Portrait

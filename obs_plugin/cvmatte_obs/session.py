@@ -13,11 +13,11 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from cvmatte_core import memory
-from cvmatte_core.errors import CvmatteError
-from cvmatte_core.layer_store import LayerStore
+from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.presets import PresetStore
-from cvmatte_core.texts import Texts
+from cvmatte_core.system import memory
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
 from . import controls, layers, libobs, scenes

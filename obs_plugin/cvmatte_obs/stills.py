@@ -9,9 +9,9 @@ import secrets
 import time
 from pathlib import Path
 
-from cvmatte_core import files, paths
-from cvmatte_core.errors import ImageError
-from cvmatte_core.layer_store import LayerStore
+from cvmatte_core.disk import files, paths
+from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.words.errors import ImageError
 
 from . import capture, libobs
 

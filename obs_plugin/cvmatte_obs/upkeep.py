@@ -7,7 +7,7 @@ import statistics
 import time
 from collections import deque
 
-from cvmatte_core import memory
+from cvmatte_core.system import memory
 
 _TRIM_SECONDS = 30.0  # between a layer's end and that of its memory
 _TRIM_SHARE = 1e-4  # of all time at most: whoever allocates memory meanwhile waits

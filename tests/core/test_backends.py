@@ -13,12 +13,13 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from cvmatte_core import images, paths
-from cvmatte_core.errors import ModelError
+from cvmatte_core.disk import paths
 from cvmatte_core.models import catalogue, single
 from cvmatte_core.models.catalogue import ModelEntry
 from cvmatte_core.models.descriptions import PRESETS, Description, described
 from cvmatte_core.models.network import Network, load
+from cvmatte_core.pictures import images
+from cvmatte_core.words.errors import ModelError
 from tests.conftest import DATA
 
 WEIGHTS = np.array([0.5, 0.25, 0.125])

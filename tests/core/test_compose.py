@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvmatte_core import compose, refine
+from cvmatte_core.matting import compose, refine
 
 from .test_refine import disc
 

@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 
-from cvmatte_core.errors import Cancelled, CvmatteError, ImageError, OutputError
-from cvmatte_core.texts import Texts
+from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
+from cvmatte_core.words.texts import Texts
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import evaluate
 import numpy as np
 import pytest
+from development import evaluate
 from PIL import Image
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 
 
 def save(path: Path, pixels: np.ndarray) -> None:

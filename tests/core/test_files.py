@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core import files, images, outputs, paths
-from cvmatte_core.errors import ImageError, OutputError
+from cvmatte_core.disk import files, paths
+from cvmatte_core.layers import outputs
+from cvmatte_core.pictures import images
+from cvmatte_core.words.errors import ImageError, OutputError
 from tests.conftest import fail
 
 

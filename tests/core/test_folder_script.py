@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from demo.throwaway_obs import wait_until
 from PIL import Image
-from throwaway_obs import wait_until
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 from tests.conftest import make_team
 
 SMALL = ("--quality", "fast", "--longest-side", "64")

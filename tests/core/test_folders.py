@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import files, folders, paths
-from cvmatte_core.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
-from cvmatte_core.folders import (
+from cvmatte_core.batch import folders
+from cvmatte_core.batch.folders import (
     DONE,
     FAILED,
     UNCHANGED,
@@ -31,11 +30,13 @@ from cvmatte_core.folders import (
     new_output_folder,
     walk,
 )
-from cvmatte_core.matting import Decoded, Estimate, Matte, Matter, Seen
-from cvmatte_core.pipeline import STAGES, Cutter, OneByOne, Pipeline
-from cvmatte_core.record import made_in
+from cvmatte_core.batch.pipeline import STAGES, Cutter, OneByOne, Pipeline
+from cvmatte_core.batch.record import made_in
+from cvmatte_core.disk import files, paths
+from cvmatte_core.matting.matter import Decoded, Estimate, Matte, Matter, Seen
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.texts import Texts
+from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
+from cvmatte_core.words.texts import Texts
 from tests.conftest import fail
 
 SETTINGS = MatteSettings(save_mask=True, longest_side=32)
@@ -446,7 +447,7 @@ def ended_process(folder: Path, out: Path, at: str) -> None:
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(folders.Record, "let_go", lambda self, photo: None)
-        patch.setattr("cvmatte_core.pipeline.explained", fail(Killed()))
+        patch.setattr("cvmatte_core.batch.pipeline.explained", fail(Killed()))
         run(folder, out, pretend(**{at: fail(Killed())}))
 
 

@@ -21,12 +21,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as some
 
-from cvmatte_core import images, paths
-from cvmatte_core.errors import CvmatteError, ImageError, SettingsError
-from cvmatte_core.layer_store import LayerStore, Record
+from cvmatte_core.disk import paths
+from cvmatte_core.layers.store import LayerStore, Record
+from cvmatte_core.pictures import images
 from cvmatte_core.presets import PRESET_CONTROLS, PresetStore
 from cvmatte_core.settings import CONTROLS, MatteSettings
-from cvmatte_core.texts import LANGUAGES, Texts
+from cvmatte_core.words.errors import CvmatteError, ImageError, SettingsError
+from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.client import default_command
 from tests import hostile

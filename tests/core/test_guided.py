@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvmatte_core.guided import enlarge_alpha
+from cvmatte_core.models.guided import enlarge_alpha
 
 
 def test_hair_finer_than_the_reduced_picture_is_the_photo_s() -> None:

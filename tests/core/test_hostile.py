@@ -21,14 +21,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import bombs, images, paths
-from cvmatte_core.errors import CvmatteError, ImageError
-from cvmatte_core.folders import DONE, FAILED, FolderBatch
-from cvmatte_core.matting import Matter
+from cvmatte_core.batch.folders import DONE, FAILED, FolderBatch
+from cvmatte_core.batch.pipeline import Pipeline
+from cvmatte_core.disk import paths
+from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.pipeline import Pipeline
+from cvmatte_core.pictures import bombs, images
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.texts import LANGUAGES, Texts
+from cvmatte_core.words.errors import CvmatteError, ImageError
+from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker.client import WorkerClient
 from tests import hostile
 from tests.conftest import DATA

@@ -12,9 +12,10 @@ import pytest
 import registration
 
 import install as installer
-from cvmatte_core import devices, paths
-from cvmatte_core.errors import ModelError
+from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import ModelEntry
+from cvmatte_core.system import devices
+from cvmatte_core.words.errors import ModelError
 
 from .conftest import COLLECTION
 

@@ -19,9 +19,9 @@ import pytest
 import registration
 
 import install as installer
-from cvmatte_core import devices, paths, sandbox
-from cvmatte_core.errors import CvmatteError
-from cvmatte_core.models import lock
+from cvmatte_core.disk import lock, paths
+from cvmatte_core.system import devices, sandbox
+from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.worker import client
 
 from .test_install import collections, install, scripts

@@ -6,20 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 
 VERMIN = str(Path(sys.executable).with_name("vermin"))
 
+CORE = paths.ROOT / "cvmatte_core"
 STANDARD_LIBRARY_ONLY = [
-    *(
-        paths.ROOT / "cvmatte_core" / name
-        for name in ("paths.py", "texts.py", "errors.py", "settings.py", "files.py", "devices.py", "sandbox.py")
-    ),
-    *(paths.ROOT / "cvmatte_core" / name for name in ("layer_store.py", "outputs.py", "presets.py")),
-    *(paths.ROOT / "cvmatte_core" / "models" / f"{name}.py" for name in ("catalogue", "descriptions")),
-    *(paths.ROOT / "cvmatte_core" / "models" / f"{name}.py" for name in ("fetch", "hub", "lock")),
-    paths.ROOT / "cvmatte_core" / "worker" / "protocol.py",
-    paths.ROOT / "cvmatte_core" / "worker" / "client.py",
+    *(path for room in ("disk", "layers", "system", "words") for path in sorted((CORE / room).rglob("*.py"))),
+    *(CORE / f"{name}.py" for name in ("presets", "settings")),
+    *(CORE / "models" / f"{name}.py" for name in ("catalogue", "descriptions", "fetch", "hub")),
+    *(CORE / "worker" / f"{name}.py" for name in ("client", "protocol")),
     *sorted((paths.ROOT / "obs_plugin").rglob("*.py")),
 ]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core import files
-from cvmatte_core.errors import OutputError
-from cvmatte_core.layer_store import Frame, FrameUnusable, LayerStore, Record
+from cvmatte_core.disk import files
+from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.words.errors import OutputError
 
 ROWS = bytes(range(48))
 MADE_FROM = (5, 7)  # bytes, and modification in ns

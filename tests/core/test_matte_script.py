@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 from cvmatte_core.settings import CONTROLS
 
 PYTHON = "/usr/bin/python3"  # the system's: it has none of what matting needs

@@ -14,12 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import devices, images, matting, paths, refine
-from cvmatte_core.errors import Cancelled, ImageError, ModelError
-from cvmatte_core.matting import Matter
+from cvmatte_core.disk import paths
+from cvmatte_core.matting import matter as matter_module
+from cvmatte_core.matting import refine
+from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models import catalogue
 from cvmatte_core.models.catalogue import DEFAULT, entry_of, verify
+from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system import devices
+from cvmatte_core.words.errors import Cancelled, ImageError, ModelError
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +370,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         asked.append(arguments)
         return Network()
 
-    monkeypatch.setattr(matting, "load", load)
+    monkeypatch.setattr(matter_module, "load", load)
     return asked
 
 

@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from throwaway_obs import wait_until
+from demo.throwaway_obs import wait_until
 
-from cvmatte_core import paths
-from cvmatte_core.errors import Cancelled, CvmatteError, ModelError, OutputError
+from cvmatte_core.disk import paths
+from cvmatte_core.disk.lock import locked
 from cvmatte_core.models import catalogue, hub
 from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, add_own, entry_of, is_there, remove_own, verify
 from cvmatte_core.models.fetch import fetch, remove
-from cvmatte_core.models.lock import locked
+from cvmatte_core.words.errors import Cancelled, CvmatteError, ModelError, OutputError
 
 MODEL = random.Random(1).randbytes(3_000_000)  # pip says how far it is of large files only
 ENTRY = ModelEntry(

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cvmatte_core import paths
-from cvmatte_core.errors import ModelError
+from cvmatte_core.disk import paths
 from cvmatte_core.models import catalogue, network
 from cvmatte_core.models.catalogue import DEFAULT, add_own, entry_of, verify
+from cvmatte_core.words.errors import ModelError
 
 from .test_models import ENTRY, MODEL, OWN, Shelf, put_conversion, put_cv_unet, shelf
 

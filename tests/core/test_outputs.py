@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core import outputs
-from cvmatte_core.errors import OutputError
-from cvmatte_core.layer_store import LayerStore, Record
+from cvmatte_core.layers import outputs
+from cvmatte_core.layers.store import LayerStore, Record
+from cvmatte_core.words.errors import OutputError
 
 LONG_AGO = 1_600_000_000
 

@@ -17,9 +17,17 @@ from cvmatte_obs.life import Course, Job, Life, Request
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cvmatte_core.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError, SettingsError, WorkerError
-from cvmatte_core.layer_store import Record
+from cvmatte_core.layers.store import Record
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.words.errors import (
+    Cancelled,
+    CvmatteError,
+    ImageError,
+    ModelError,
+    OutputError,
+    SettingsError,
+    WorkerError,
+)
 
 PHOTOS = ("/a.png", "/b.png")
 SEQUENCES, STEPS = 1000, 50

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.errors import ModelError, SettingsError
-from cvmatte_core.layer_store import LayerStore
+from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.models import catalogue
 from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.words.errors import ModelError, SettingsError
 
 
 def test_defaults_pass_their_own_checks_and_survive_a_round_trip() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from _soak_watch import slope_an_hour
+from development.soak_watch import slope_an_hour
 
 
 def memory(growth: float, seed: int = 1) -> list[tuple[float, float]]:

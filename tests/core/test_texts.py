@@ -9,15 +9,18 @@ import string
 
 import pytest
 
-from cvmatte_core import errors, paths
-from cvmatte_core.devices import DEVICES
+from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import catalogue
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CHOICE, CONTROLS
-from cvmatte_core.texts import LANGUAGES, Texts, language_of
+from cvmatte_core.system.devices import DEVICES
+from cvmatte_core.words import errors
+from cvmatte_core.words.texts import LANGUAGES, Texts, language_of
 
 TEXTS = {
-    language: json.loads((paths.ROOT / "cvmatte_core" / "locale" / f"{language}.json").read_text(encoding="utf-8"))
+    language: json.loads(
+        (paths.ROOT / "cvmatte_core" / "words" / "locale" / f"{language}.json").read_text(encoding="utf-8")
+    )
     for language in LANGUAGES
 }
 SOURCES = [

@@ -18,15 +18,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.throwaway_obs import wait_until
 from PIL import Image
-from throwaway_obs import wait_until
 
-from cvmatte_core import compose, paths
-from cvmatte_core.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
-from cvmatte_core.layer_store import Frame, LayerStore
-from cvmatte_core.matting import Matter
+from cvmatte_core.disk import paths
+from cvmatte_core.layers.store import Frame, LayerStore
+from cvmatte_core.matting import compose
+from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.words.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.client import READY, WorkerClient, default_command
 
@@ -370,7 +371,7 @@ def test_mattes_go_before_the_next_photo_of_a_batch(client: WorkerClient, folder
 
 
 def test_a_batch_leaves_the_live_portraits_raw_mattes_alone(data: Path, folder: Path, photo: Path) -> None:
-    room_for_one = "from cvmatte_core.matting import Matter; Matter.__init__.__defaults__ = (None, 3_000_000)"
+    room_for_one = "from cvmatte_core.matting.matter import Matter; Matter.__init__.__defaults__ = (None, 3_000_000)"
     client = WorkerClient(worker_with(room_for_one))
     submit(client, photo)[1].wait_for("done")
     submit_batch(client, folder)[1].wait_for("done")
@@ -427,7 +428,7 @@ def worker_with(program: str, *arguments: str) -> list[str]:
 
 
 DEADLY = (
-    "import os\nfrom cvmatte_core.matting import Matter\noriginal = Matter.see\n"
+    "import os\nfrom cvmatte_core.matting.matter import Matter\noriginal = Matter.see\n"
     "def see(self, decoded, *arguments):\n"
     "    if decoded.name in sys.argv[2:]: os._exit(9)\n"
     "    return original(self, decoded, *arguments)\n"
@@ -535,7 +536,7 @@ def test_a_model_that_is_gone_is_a_sentence_and_the_worker_lives_on(client: Work
 
 
 def test_a_worker_lets_go_of_its_network_and_loads_it_again(data: Path, photo: Path, tmp_path: Path) -> None:
-    program = "from cvmatte_core import matting; matting.Matter.let_go_of_idle.__defaults__ = (0.5,)"
+    program = "from cvmatte_core.matting.matter import Matter; Matter.let_go_of_idle.__defaults__ = (0.5,)"
     client = WorkerClient(worker_with(program))
     client.start()
     log = paths.log_file()
@@ -563,9 +564,9 @@ def test_the_environment_of_a_worker_is_that_of_its_next_start(data: Path, tmp_p
 def test_the_first_photo_hears_that_the_model_is_being_loaded(data: Path, photo: Path) -> None:
     """And no other; nor does that make a photo that only waits one that ends workers."""
     program = (
-        "import time; from cvmatte_core import matting\n"
-        "prepare = matting.Matter.prepare\n"
-        "matting.Matter.prepare = lambda *arguments: time.sleep(2) or prepare(*arguments)"
+        "import time; from cvmatte_core.matting.matter import Matter\n"
+        "prepare = Matter.prepare\n"
+        "Matter.prepare = lambda *arguments: time.sleep(2) or prepare(*arguments)"
     )
     client = WorkerClient(worker_with(program))
     first, second = submit(client, photo)[1], submit(client, photo)[1]

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from cvmatte_core import paths
-from cvmatte_core.errors import Cancelled, CvmatteError
+from cvmatte_core.disk import paths
 from cvmatte_core.models import hub
 from cvmatte_core.models.catalogue import entry_of, is_there, verify
 from cvmatte_core.models.fetch import fetch, remove
+from cvmatte_core.words.errors import Cancelled, CvmatteError
 from tests.modelscope.fake_hub import FakeHub
 
 pytest.importorskip("modelscope_hub")

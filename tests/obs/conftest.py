@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, screenshot, size_in_scene, wait_until
 from PIL import Image
-from throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, screenshot, size_in_scene, wait_until
 
-from cvmatte_core import paths
-from cvmatte_core.matting import Matter
+from cvmatte_core.disk import paths
+from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"

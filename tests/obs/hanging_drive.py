@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from throwaway_obs import wait_until
+from demo.throwaway_obs import wait_until
 
 
 class HangingDrive:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
-from throwaway_obs import SCENE, wait_until
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 
 from .conftest import Studio, open_studio
 
@@ -344,13 +344,13 @@ main()
 ELSEWHERE = """
 import sys
 sys.path.insert(0, {root!r})
-from cvmatte_core import matting
-load = matting.load
+from cvmatte_core.matting import matter
+load = matter.load
 def elsewhere(*arguments):
     network = load(*arguments)
     type(network).fallback = property(lambda self: {{"wanted": "CUDA", "device": "CPU"}})
     return network
-matting.load = elsewhere
+matter.load = elsewhere
 from cvmatte_core.worker.server import main
 main()
 """

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
-from throwaway_obs import SCENE, wait_until
 
 from .conftest import BACKGROUND, Studio, open_studio, same_layer
 from .hanging_drive import mounted

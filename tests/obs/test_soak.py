@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 
-SOAK = paths.ROOT / "scripts" / "soak.py"
+SOAK = paths.ROOT / "scripts" / "development" / "soak.py"
 
 
 def test_two_minutes_of_everything_at_once_leave_no_fault(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from throwaway_obs import free_port, wait_until
+from demo.throwaway_obs import free_port, wait_until
 
 if importlib.util.find_spec("ray") is None:
     collect_ignore_glob = ["test_*.py"]

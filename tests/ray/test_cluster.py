@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from throwaway_obs import free_port
+from demo.throwaway_obs import free_port
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 from tests.conftest import make_team
 
 from .conftest import ENVIRONMENT, Node, RayCluster, wait_for

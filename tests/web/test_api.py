@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 from cvmatte_core.settings import CONTROLS
 from cvmatte_core.web import jobs
 from cvmatte_core.web.engine import Engine

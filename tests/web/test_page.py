@@ -24,9 +24,9 @@ from playwright.sync_api import (
 )
 
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.texts import LANGUAGES, Texts
 from cvmatte_core.web import jobs
 from cvmatte_core.web.parameters import OF_PHOTOS
+from cvmatte_core.words.texts import LANGUAGES, Texts
 
 from .conftest import CHROMIUM, TOKEN, Address, serving
 

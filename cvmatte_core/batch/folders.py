@@ -1,0 +1,367 @@
+"""A folder of photos, with its subfolders or without, becomes a folder of layers that mirrors it.
+
+What it has made it records (see record.py), so that it can be ended at any time and run again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import threading
+import time
+import zipfile
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Callable, Iterable, Iterator
+
+from ..disk import files, paths
+from ..layers import outputs
+from ..models.catalogue import entry_of
+from ..pictures import images
+from ..settings import MatteSettings
+from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
+from ..words.texts import Texts
+from .pipeline import Cutter, Made
+from .record import Names, Record, made_in, state_of
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
+DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
+_TRIES = 2  # of a photo at which the process ended
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file's line of the report. status: DONE in this run, UNCHANGED since an earlier one, FAILED or WAITING.
+
+    file, layer, mask: paths below the two folders. size: (width, height) of the layer. bytes: of the photo's file.
+    seconds: what the matting took, whenever that was.
+    """
+
+    file: str
+    status: str
+    seconds: float = 0.0
+    size: tuple[int, int] = (0, 0)
+    bytes: int = 0
+    layer: str = ""
+    mask: str = ""
+    error: CvmatteError | None = None
+
+
+class FolderBatch:
+    """The photos of a folder on their way to an output folder, which is made where it is missing.
+
+    entries: what became of each photo, by its path below the folder; those of unreadable subfolders too. Use it in a
+    `with` block: it keeps other batches from the output folder. Raises CvmatteError where the folder can't be read,
+    ModelError, OutputError.
+    """
+
+    def __init__(self, folder: Path, settings: MatteSettings, output_folder: Path, *, recursive: bool = False) -> None:
+        self.folder = folder.absolute()
+        self.output_folder = output_folder.absolute()
+        self.entries: dict[str, Entry] = {}
+        self._settings = settings
+        self._recursive = recursive
+        self._key = _key(settings)
+        self._tried: dict[str, list[int]] = {}  # photos that failed, and their state as they did
+        if not files.is_folder(self.folder):
+            raise CvmatteError("batch_folder", folder=str(folder))
+        self._record = Record(self.folder.resolve(), self.output_folder)
+        self._taken = {name.casefold() for name in self._record.taken()}
+        for written in {self.output_folder, *((self.output_folder / name).parent for name in self._record.taken())}:
+            files.remove_stale(written)
+
+    def __enter__(self) -> FolderBatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._record.close()
+
+    def scan(self) -> list[str]:
+        """Look for photos, and return those that are left to do. Raises CvmatteError where the folder can't be read.
+
+        A photo that failed in this run is left only once it has changed.
+        """
+        unreadable: list[Path] = []
+        self.entries = {name: entry for name, entry in self.entries.items() if entry.status != WAITING}
+        for path in walk(self.folder, self.output_folder, self._recursive, unreadable):
+            name = path.relative_to(self.folder).as_posix()
+            state = state_of(path)
+            if name in self._tried and self._tried[name] == state:
+                continue
+            if not self._record.is_finished(name, state, self._key):
+                self.entries[name] = Entry(name, WAITING, bytes=state[0] if state else 0)
+            elif name not in self.entries:
+                self.entries[name] = self._entry(name, UNCHANGED, state[0])
+        for path in unreadable:
+            name = path.relative_to(self.folder).as_posix() + "/"
+            self.entries[name] = Entry(name, FAILED, error=CvmatteError("batch_folder", folder=str(path)))
+        return [entry.file for entry in self.entries.values() if entry.status == WAITING]
+
+    def run(self, photos: Iterable[str], cutter: Cutter, cancelled: threading.Event) -> Iterator[Entry]:
+        """Matte photos of `scan`, and yield the entry of each as soon as its files are written.
+
+        A photo that won't do is an entry that says why. Raises ModelError where there is no model, OutputError where
+        the disk is full or the output folder gone, whatever `cutter` does, Cancelled: finished files stay, and the
+        next run goes on.
+        """
+        cutter.prepare(self._settings)
+        waiting = list(photos)
+        # One of these made the last process end: alone, it can be told which.
+        suspects = [name for name in waiting if self._record.tries.get(name)]
+        blamed = [name for name in suspects if self._record.tries[name] >= _TRIES]
+        try:
+            for name in blamed:
+                yield self._failed(name, WorkerError("worker_died_twice"))
+            alone = [name for name in suspects if name not in blamed]
+            yield from self._run(alone, cutter, cancelled, alone=True)
+            innocent = [name for name in waiting if name not in suspects]
+            yield from self._run(innocent, cutter, cancelled, alone=False)
+        finally:
+            # Not before: should another photo end this process, the next one must still know of these.
+            for name in blamed:
+                with contextlib.suppress(OutputError):
+                    self._record.let_go(name)
+
+    def _run(self, photos: list[str], cutter: Cutter, cancelled: threading.Event, alone: bool) -> Iterator[Entry]:
+        begun: dict[Path, tuple[str, list[int], Names]] = {}
+
+        def beginning() -> Iterator[Path]:
+            for name in photos:
+                path, names = self.folder / name, self._names(name)
+                begun[path] = (name, state_of(path), names)
+                self._record.begin(name, names, a_try=cutter.in_this_process)
+                yield path
+
+        try:
+            line = cutter.cut_out(beginning(), self._settings, cancelled, alone=alone)
+            with contextlib.closing(line):  # its threads end before this does
+                for made in line:
+                    name, state, names = begun[made.photo]
+                    entry = self._written(name, state, names, made)
+                    del begun[made.photo]
+                    yield entry
+        finally:
+            for name, _, _ in begun.values():
+                with contextlib.suppress(OutputError):
+                    self._record.let_go(name)
+
+    def _written(self, name: str, state: list[int], names: Names, made: Made) -> Entry:
+        """Raises OutputError where no other photo could be written either."""
+        error = made.error
+        if error is None:
+            try:
+                files.write(self.output_folder / names.layer, made.layer)
+                if made.mask is not None:
+                    files.write(self.output_folder / names.mask, made.mask)
+            except OutputError as failure:
+                if failure.key == "disk_full":
+                    raise
+                error = failure  # of this subfolder alone, or else the record can't be written either
+        if error is not None:
+            self._tried[name] = state
+            self._record.let_go(name)
+            return self._failed(name, error)
+        self._tried.pop(name, None)
+        self._record.finish(name, state, self._key, names, made.size, made.seconds)
+        self.entries[name] = self._entry(name, DONE, state[0] if state else 0)
+        return self.entries[name]
+
+    def _failed(self, name: str, error: CvmatteError) -> Entry:
+        self._tried.setdefault(name, state_of(self.folder / name))
+        self.entries[name] = Entry(name, FAILED, bytes=self.entries[name].bytes, error=error)
+        return self.entries[name]
+
+    def _entry(self, name: str, status: str, size_bytes: int) -> Entry:
+        done = self._record.done[name]
+        return Entry(name, status, done.seconds, done.size, size_bytes, done.names.layer, done.names.mask)
+
+    def _names(self, name: str) -> Names:
+        """Names for a photo's files: those that it had, else free ones: two photos may differ in their suffix alone."""
+        suffix = images.suffix(self._settings.format)
+        before = self._record.names_of(name)
+        if before and before.layer.endswith(suffix) and bool(before.mask) == self._settings.save_mask:
+            return before
+        photo = Path(name)
+        plain = photo.with_name(outputs.shortened(photo.stem) + suffix)
+        layer, mask = outputs.free_names(plain, self._settings.save_mask, self._is_taken)
+        self._taken |= {_folded(path) for path in (layer, mask) if path is not None}
+        return Names(layer.as_posix(), mask.as_posix() if mask is not None else "")
+
+    def _is_taken(self, path: Path) -> bool:
+        return _folded(path) in self._taken or _exists(self.output_folder / path)
+
+    # What tells of it
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many entries have each status."""
+        statuses = [entry.status for entry in self.entries.values()]
+        return {status: statuses.count(status) for status in (DONE, UNCHANGED, FAILED, WAITING)}
+
+    def write_reports(self, texts: Texts, seconds: float) -> list[Path]:
+        """Write the report as JSON and as CSV; seconds: of this run. Raises OutputError."""
+        entries = [self.entries[name] for name in sorted(self.entries)]
+        rows = []
+        for entry in entries:
+            sentence = entry.error.sentence(texts) if entry.error else ""
+            row = {"file": entry.file, "status": entry.status, "seconds": entry.seconds}
+            size = "x".join(map(str, entry.size)) if entry.layer else ""
+            rows.append({**row, "size": size, "bytes": entry.bytes, "error": sentence, "layer": entry.layer})
+            rows[-1]["mask"] = entry.mask
+        report = {
+            "folder": str(self.folder),
+            "output_folder": str(self.output_folder),
+            "settings": self._settings.as_dict(),
+            "seconds": round(seconds, 3),
+            **self.counts,
+            "photos": rows,
+        }
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, list(asdict(Entry("", ""))))
+        writer.writeheader()
+        writer.writerows(rows)
+        return [
+            self._place(REPORT_JSON, json.dumps(report, indent=1).encode("ascii")),
+            # With the mark that tells Excel of UTF-8.
+            self._place(REPORT_CSV, table.getvalue().encode("utf-8-sig", "backslashreplace")),
+        ]
+
+    def write_archive(self, cancelled: threading.Event, on_file: Callable[[], None] = lambda: None) -> Path | None:
+        """Write the ZIP of all layers and masks, unless it stands already; None where there are none.
+
+        Raises OutputError, Cancelled.
+        """
+        entries = [self.entries[name] for name in sorted(self.entries) if self.entries[name].layer]
+        names = [name for entry in entries for name in (entry.layer, entry.mask) if name]
+        members = [(self.output_folder / name, name) for name in names]
+        members = [(path, name) for path, name in members if files.is_file(path)]
+        if not members:
+            return None
+        content = hashlib.sha256(repr([(name, state_of(path)) for path, name in members]).encode("ascii", "replace"))
+        name = self._own_name(ARCHIVE)
+        if not self._record.is_current(name, content.hexdigest()):
+            write_zip(self.output_folder / name, members, on_file, cancelled)
+            self._record.note(name, content.hexdigest())
+        return self.output_folder / name
+
+    def _place(self, wanted: str, content: bytes) -> Path:
+        name = self._own_name(wanted)
+        files.write(self.output_folder / name, content)
+        self._record.note(name)
+        return self.output_folder / name
+
+    def _own_name(self, wanted: str) -> str:
+        """The name, or the first numbered one that is free or this batch's own."""
+        names = (path.name for path in outputs.numbered(Path(wanted)))
+        return next(name for name in names if self._record.own(name) or not _exists(self.output_folder / name))
+
+
+def new_output_folder(folder: Path) -> Path:
+    """A free name, beside the other outputs, for what a folder's photos become."""
+    name = outputs.shortened(folder.absolute().name) or "photos"
+    return outputs.unused(paths.outputs_folder() / f"{name}-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+class Settled:
+    """Tells which photos of a folder that is watched have been written to their end.
+
+    Those whose size and time of change were the same when it was last asked.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[Path, list[int]] = {}
+
+    def __call__(self, paths: Iterable[Path]) -> list[Path]:
+        now = {path: state_of(path) for path in paths}
+        settled = [path for path, state in now.items() if state and self._last.get(path) == state]
+        self._last = now
+        return settled
+
+
+def walk(folder: Path, output_folder: Path, recursive: bool, unreadable: list[Path]) -> Iterator[Path]:
+    """The photos in a folder, by their names, hidden ones apart; then those of its subfolders.
+
+    Folders that are links come after all others, and each folder only once however many ways lead to it. What a batch
+    has made is no photo, nor is anything in the output folder. Subfolders that can't be read are added to
+    `unreadable`. Raises CvmatteError where the folder itself can't be.
+    """
+    seen: set[tuple[int, int]] = set()
+    if output_folder.resolve() != folder.resolve():
+        with contextlib.suppress(OSError):
+            seen.add(_identity(output_folder.stat()))
+    made: set[Path] = set()
+    ahead, links = deque([folder]), deque[Path]()
+    while ahead or links:
+        where = ahead.popleft() if ahead else links.popleft()
+        try:
+            identity = _identity(where.stat())
+            if identity in seen:
+                continue
+            seen.add(identity)
+            with os.scandir(where) as scanned:
+                found = sorted(scanned, key=lambda entry: (entry.name.lower(), entry.name))
+        except (OSError, ValueError) as error:
+            if where == folder:
+                raise CvmatteError("batch_folder", folder=str(folder)) from error
+            unreadable.append(where)
+            continue
+        made |= made_in(where)
+        subfolders: list[Path] = []
+        for entry in found:
+            path = where / entry.name
+            if entry.name.startswith(".") or path in made:
+                continue
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if entry.is_dir():
+                    (links if entry.is_symlink() else subfolders).append(path)
+                elif path.suffix.lower() in SUFFIXES and entry.is_file():
+                    yield path
+        if recursive:
+            ahead.extendleft(reversed(subfolders))
+        else:
+            links.clear()
+
+
+def write_zip(
+    target: Path,
+    members: Iterable[tuple[Path, str]],
+    on_file: Callable[[], None] = lambda: None,
+    cancelled: threading.Event | None = None,
+) -> None:
+    """Write a ZIP of files, each under a name of its own. Raises OutputError, Cancelled: then there is none."""
+    with files.atomic_write(target) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
+        for path, name in members:
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled
+            on_file()
+            # Pictures are compressed already: stored, they cost no time.
+            archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _key(settings: MatteSettings) -> str:
+    """Stands for all that a layer depends on but the photo. Raises ModelError."""
+    model = entry_of(settings.model)
+    values = {**settings.as_dict(), "output_folder": "", "model": [model.name, model.sha256]}
+    if settings.background == "image":
+        values["background_image"] = [settings.background_image, state_of(Path(settings.background_image))]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()[:16]
+
+
+def _folded(path: Path) -> str:
+    """One spelling for all that some file systems take for one."""
+    return path.as_posix().casefold()
+
+
+def _exists(path: Path) -> bool:
+    """Also where it is a link to nowhere; a name that is too long is of no file."""
+    return os.path.lexists(path)

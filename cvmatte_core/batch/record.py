@@ -1,0 +1,208 @@
+"""What a batch has made: a line of JSON for each step, in a hidden file of its output folder.
+
+It is how running again finds what is left, which files may be replaced, and what is no photo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Iterator
+
+from ..disk import files
+from ..disk.lock import locked
+from ..words.errors import CvmatteError
+
+_PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
+_LOCK = ".matte.lock"
+State = list[int]  # of a file: bytes and time of change; empty where there is none
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where a photo's layer and mask go: paths below the output folder; mask is empty where there is none."""
+
+    layer: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished photo: its state and settings as it was matted, and what was made of it."""
+
+    photo: str
+    state: State
+    settings: str
+    names: Names
+    made: dict[str, State]
+    size: tuple[int, int]
+    seconds: float
+
+
+class Record:
+    """The record of the batches from a folder into an output folder, which is made where it is missing.
+
+    tries: photos at whose time a process ended, and how many did that they may have made end. It stays open, locked
+    against a second batch into the same output folder, until `close`. Raises OutputError, CvmatteError where another
+    batch is at work there.
+    """
+
+    def __init__(self, folder: Path, output_folder: Path) -> None:
+        self.root = output_folder
+        self.done: dict[str, Done] = {}
+        self.tries: dict[str, int] = {}
+        self._promised: dict[str, Names] = {}
+        self._others: dict[str, State] = {}  # the archive and the reports
+        self._contents: dict[str, str] = {}
+        digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
+        self._path = output_folder / f"{_PREFIX}{digest[:12]}{_SUFFIX}"
+        self._made_root = not files.exists(output_folder)
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(locked(output_folder / _LOCK, self._at_work))
+        try:
+            # Without a buffer: what a full disk refused must not be tried again when it closes.
+            self._file = self._path.open("ab", buffering=0)
+        except OSError as error:
+            self._held.close()
+            raise files.output_error(error, output_folder) from error
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            for step in _steps(file):
+                with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
+                    self._learn(step)
+
+    def close(self) -> None:
+        """Where nothing was made, nothing stays."""
+        self._file.close()
+        if not (self.done or self._others or self.tries):
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        self._held.close()
+        if self._made_root:
+            with contextlib.suppress(OSError):  # something was made
+                self.root.rmdir()
+
+    def _at_work(self) -> None:
+        raise CvmatteError("batch_at_work", folder=str(self.root))
+
+    def begin(self, photo: str, names: Names, a_try: bool = True) -> None:
+        """A photo is under way; its files will have these names. a_try: it may end this process. Raises OutputError."""
+        step = {"begun": photo, "layer": names.layer, "mask": names.mask}
+        self._append(step if a_try else {**step, "try": False})
+
+    def let_go(self, photo: str) -> None:
+        """It is so no more, in good order. Raises OutputError."""
+        self._append({"let_go": photo})
+
+    def finish(
+        self, photo: str, state: State, settings: str, names: Names, size: tuple[int, int], seconds: float
+    ) -> None:
+        """The files of a photo are written. Raises OutputError."""
+        made = {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
+        step = {"done": photo, "state": state, "settings": settings, "layer": names.layer, "mask": names.mask}
+        self._append({**step, "made": made, "size": size, "seconds": seconds})
+
+    def note(self, name: str, content: str = "") -> None:
+        """An archive or a report was written; `content` tells one from another. Raises OutputError."""
+        self._append({"wrote": name, "state": state_of(self.root / name), "content": content})
+
+    def names_of(self, photo: str) -> Names | None:
+        """The names that a photo's files had, or were to have; None where anything else stands there by now."""
+        names = self._promised.get(photo)
+        known = self.done[photo].made if photo in self.done else {}
+        if names is None:
+            return None
+        for name in filter(None, (names.layer, names.mask)):
+            now = state_of(self.root / name)
+            # Begun and not finished: what stands there is what the process had just written when it ended.
+            if now and now != known.get(name) and photo not in self.tries:
+                return None
+        return names
+
+    def is_finished(self, photo: str, state: State, settings: str) -> bool:
+        """Whether a photo was finished in this state, with these settings, and its files are still there."""
+        done = self.done.get(photo)
+        if done is None or (done.state, done.settings) != (state, settings) or photo in self.tries:
+            return False
+        return all(files.is_file(self.root / name) for name in done.made)
+
+    def is_current(self, name: str, content: str) -> bool:
+        """Whether a file that was noted with that content still stands as it was written."""
+        return self._contents.get(name) == content and state_of(self.root / name) == self._others.get(name)
+
+    def own(self, name: str) -> bool:
+        """Whether an archive or a report stands as this batch wrote it, and so may be replaced."""
+        return name in self._others and state_of(self.root / name) == self._others[name]
+
+    def taken(self) -> Iterator[str]:
+        """The name of every file that was made, or is to be."""
+        for names in self._promised.values():
+            yield from filter(None, (names.layer, names.mask))
+
+    def _learn(self, step: dict[str, Any]) -> None:
+        if "begun" in step:
+            self._promised[step["begun"]] = Names(step["layer"], step["mask"])
+            self.tries[step["begun"]] = self.tries.get(step["begun"], 0) + int(step.get("try", True))
+        elif "let_go" in step:
+            self.tries.pop(step["let_go"], None)
+        elif "done" in step:
+            photo, names = step["done"], Names(step["layer"], step["mask"])
+            size = (int(step["size"][0]), int(step["size"][1]))
+            self.done[photo] = Done(photo, step["state"], step["settings"], names, step["made"], size, step["seconds"])
+            self._promised[photo] = names
+            self.tries.pop(photo, None)
+        else:
+            self._others[step["wrote"]], self._contents[step["wrote"]] = step["state"], step["content"]
+
+    def _append(self, step: dict[str, Any]) -> None:
+        try:
+            # The break comes first: the line before it may have been cut off.
+            line = b"\n" + json.dumps(step).encode("ascii")
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise files.output_error(error, self.root) from error
+        self._learn(step)
+
+
+def made_in(folder: Path) -> set[Path]:
+    """What batches have made in a folder and below it, by the records in the folder. Never raises.
+
+    Also what they were making as their process ended; not what never came of a photo, whose names others may use.
+    """
+    made: set[Path] = set()
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            begun: dict[str, set[Path]] = {}
+            with path.open("rb") as file:
+                for step in _steps(file):
+                    paths = {folder / str(step[key]) for key in ("layer", "mask") if step.get(key)}
+                    if "begun" in step:
+                        begun[str(step["begun"])] = paths
+                    elif "let_go" in step:
+                        begun.pop(str(step["let_go"]), None)
+                    else:
+                        made |= paths
+            made |= set().union(*begun.values())
+    return made
+
+
+def state_of(path: Path) -> State:
+    """What changes when a file's content does, as far as can be told without reading it."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _steps(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    for line in file:
+        with contextlib.suppress(ValueError):  # the process ended in mid-line
+            step = json.loads(line)
+            if isinstance(step, dict):
+                yield step

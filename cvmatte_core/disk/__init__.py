@@ -1,0 +1,1 @@
+"""Files, locks and folders. Standard library only."""

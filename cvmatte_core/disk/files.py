@@ -1,0 +1,151 @@
+"""Writing files so that a reader never sees half of one, and drives that don't answer. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import secrets
+import stat
+import threading
+import time
+from concurrent import futures
+from pathlib import Path
+from typing import IO, BinaryIO, Callable, Iterator, TypeVar
+
+from ..words.errors import OutputError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY_PREFIX = ".cvmatte-"
+_CHUNK = 1 << 20  # bytes
+_STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
+_PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
+_unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
+_T = TypeVar("_T")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that appears at `path`, whole, when the block ends without an error; else not at all.
+
+    Raises OutputError when the folder can't be made or written, or the disk is full.
+    """
+    temporary = path.with_name(_TEMPORARY_PREFIX + secrets.token_hex(8))
+    try:
+        with _created(temporary) as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        raise output_error(error, path.parent) from error
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a whole file atomically. Raises OutputError."""
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there, as far as one may look: Path's own raises in a folder that lets nobody look."""
+    return _mode_of(path) != 0
+
+
+def is_file(path: Path) -> bool:
+    return stat.S_ISREG(_mode_of(path))
+
+
+def is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(_mode_of(path))
+
+
+def _mode_of(path: Path) -> int:
+    """0 where nothing is there, or nobody may look."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # a zero in the path
+        return 0
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of a folder's files; 0 where there is none."""
+    try:
+        parts = path.rglob("*") if path.is_dir() else [path]
+        return sum(part.stat().st_size for part in parts if part.is_file())
+    except OSError:
+        return 0
+
+
+def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] = lambda: 0) -> _T:
+    """What a call that reaches for a folder's drive returns or raises.
+
+    A network drive that is gone may keep who asks it waiting for ever: a thread is left to that. As long as it waits,
+    nobody else waits for the same folder. progress: of a call that takes many answers, how many there were.
+    Raises TimeoutError where no answer comes, MemoryError.
+    """
+    before = _unanswered.get(folder)
+    if before is not None and before.is_alive():
+        raise TimeoutError(errno.ETIMEDOUT, "still no answer", str(folder))
+    answer: futures.Future[_T] = futures.Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    thread = threading.Thread(target=ask, name="drive", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # which is all that Python says of it
+        raise MemoryError("too little for a thread") from error
+    while True:
+        so_far = progress()
+        if futures.wait([answer], _PATIENCE_SECONDS).done:
+            return answer.result()
+        if progress() == so_far:
+            _unanswered[folder] = thread
+            raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
+
+
+def await_answer(folder: Path) -> None:
+    """Raises OutputError where the folder's drive doesn't answer."""
+    try:
+        patiently(lambda: exists(folder), folder)
+    except TimeoutError as error:
+        raise OutputError("folder_no_answer", folder=str(folder)) from error
+
+
+def _created(path: Path) -> BinaryIO:
+    """A new file, in a folder that is made where it is missing. Raises OSError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+    except ValueError as error:  # a zero in the path, or half of a character
+        raise OSError(errno.EINVAL, str(error)) from error
+
+
+def output_error(error: OSError, folder: Path) -> OutputError:
+    """What to tell the person of a write into a folder that failed."""
+    key = "disk_full" if error.errno in DISK_FULL else "cannot_write"
+    return OutputError(key, folder=str(folder))
+
+
+def sha256(file: IO[bytes], copy_to: IO[bytes] | None = None) -> str:
+    """The SHA-256 of the rest of a file, which is copied on the way where another is given. Raises OSError."""
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: file.read(_CHUNK), b""):
+        digest.update(chunk)
+        if copy_to is not None:
+            copy_to.write(chunk)
+    return digest.hexdigest()
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{_TEMPORARY_PREFIX}*"):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()

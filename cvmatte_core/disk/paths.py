@@ -1,0 +1,63 @@
+"""Where everything of CVMatte's is kept: the one place that knows a folder by name. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+ENVIRONMENT = ROOT / ".venv"
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def installed_python() -> Path:
+    """The interpreter of the environment that install.py makes."""
+    return python_of(ENVIRONMENT)
+
+
+def environment_python() -> Path:
+    """The interpreter that matting runs on: the installed one, unless CVMATTE_PYTHON names another."""
+    chosen = os.environ.get("CVMATTE_PYTHON")
+    return Path(chosen) if chosen else installed_python()
+
+
+def models_folder() -> Path:
+    return ROOT / "models"
+
+
+def data_folder() -> Path:
+    """The person's own CVMatte folder, by the platform's custom; CVMATTE_DATA names another."""
+    chosen = os.environ.get("CVMATTE_DATA")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "CVMatte"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "CVMatte"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cvmatte"
+
+
+def outputs_folder() -> Path:
+    """Finished layers and masks: the person's. Only outputs.tidy, on the person's word, removes some."""
+    return data_folder() / "outputs"
+
+
+def stills_folder() -> Path:
+    """Stills taken from sources: the person's photos like any other, never deleted by CVMatte."""
+    return data_folder() / "stills"
+
+
+def layers_folder() -> Path:
+    """What OBS shows layers from: frame files, previews and their records. Safe to delete."""
+    return data_folder() / "layers"
+
+
+def log_file() -> Path:
+    return data_folder() / "logs" / "worker.log"

@@ -1,0 +1,1 @@
+"""The finished layers: those kept for OBS, and those saved for the person. Standard library only."""

@@ -1,0 +1,174 @@
+"""The finished layers on disk, from which OBS shows a portrait at once, also before any worker runs.
+
+A layer is kept under the key of its request: the photo's path and the settings. So the same request finds its layer
+again after a restart, in a copied source or after an undo, and nothing about it needs saving in a scene.
+Standard library only: OBS reads here, the worker writes.
+
+    KEY.frame         width, height, format, which photo it is of, and raw RGBA rows (straight alpha), read with mmap
+    KEY.preview.png   the three views shown in the properties
+    KEY.json          the record: which file it was made from, where its layer is saved
+    still-*.burst     a frame of a still that is being taken; see burst_path
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import mmap
+import os
+import struct
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..disk import files, paths
+from ..settings import MatteSettings
+
+_FORMAT_RGBA_STRAIGHT = 1
+_HEADER = struct.Struct("<4sIIIIIQ")  # magic, version, width, height, format, header size, photo; 32 bytes
+_MAGIC, _VERSION = b"CVMF", 1
+BURST_SUFFIX = ".burst"
+_RESULT_VERSION = 4  # to be raised when the same request comes to give another layer: kept ones are then made anew
+
+
+class FrameUnusable(Exception):
+    """The frame file is missing, truncated, of another version or of another photo: make it again."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a finished layer.
+
+    saved: the path of the layer's file. size: (width, height) in pixels. seconds: what it took to make.
+    mask: the path of the mask's file; empty where none was asked for.
+    """
+
+    key: str
+    image: str
+    image_bytes: int
+    image_modified_ns: int
+    saved: str
+    size: tuple[int, int]
+    seconds: float
+    mask: str = ""
+
+    @property
+    def made_from(self) -> tuple[int, int]:
+        """The bytes and modification of the photo that the layer was made from."""
+        return self.image_bytes, self.image_modified_ns
+
+
+def _stamp(made_from: tuple[int, int]) -> int:
+    """A frame's mark of the photo that it is of, never 0."""
+    digest = hashlib.sha256("{} {}".format(*made_from).encode()).digest()
+    return int.from_bytes(digest[:8], "little") | 1
+
+
+class Frame:
+    """A mapped frame file: `width`, `height`, and `pixels`, a private writable mapping of RGBA rows at `offset`."""
+
+    def __init__(self, path: Path, made_from: tuple[int, int] | None = None) -> None:
+        """made_from: the bytes and modification of the photo that it must be of. Raises FrameUnusable."""
+        try:
+            with path.open("rb") as file:
+                header = file.read(_HEADER.size)
+                magic, version, width, height, layout, offset, stamp = _HEADER.unpack(header)
+                expected = offset + width * height * 4
+                if (magic, version, layout) != (_MAGIC, _VERSION, _FORMAT_RGBA_STRAIGHT):
+                    raise FrameUnusable(path)
+                if made_from is not None and stamp not in (0, _stamp(made_from)):  # older frames have 0
+                    raise FrameUnusable(path)
+                if width == 0 or height == 0 or os.fstat(file.fileno()).st_size != expected:
+                    raise FrameUnusable(path)
+                # A private mapping: ctypes wants a writable buffer, and the file must not change by it.
+                self.pixels = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except (OSError, struct.error, ValueError) as error:
+            raise FrameUnusable(path) from error
+        self.width, self.height, self.offset = width, height, offset
+
+    def close(self) -> None:
+        self.pixels.close()
+
+
+def _checked(record: Record) -> Record:
+    """The record. Raises TypeError where a field is of another type."""
+    paths_of_it = (record.key, record.image, record.saved, record.mask)
+    numbers = (*record.size, record.image_bytes, record.image_modified_ns)
+    if not all(isinstance(path, str) for path in paths_of_it) or not all(type(number) is int for number in numbers):
+        raise TypeError("a field is of another type")
+    if not isinstance(record.seconds, (int, float)):
+        raise TypeError("seconds is no number")
+    return record
+
+
+class LayerStore:
+    """The folder of finished layers. Reading never raises for a damaged entry: it counts as absent."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or paths.layers_folder()
+
+    @staticmethod
+    def key(image: str, settings: MatteSettings) -> str:
+        """The name of a request: a photo (its path, or its content's digest) with settings, resolved."""
+        # In the system's own spelling: OBS writes a path with slashes everywhere.
+        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.as_dict()], sort_keys=True)
+        return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def frame_path(self, key: str) -> Path:
+        return self.folder / f"{key}.frame"
+
+    def preview_path(self, key: str) -> Path:
+        return self.folder / f"{key}.preview.png"
+
+    def _record_path(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+    def find(self, key: str) -> Record | None:
+        try:
+            values = json.loads(self._record_path(key).read_text(encoding="utf-8"))
+            width, height = values.pop("size")
+            return _checked(Record(size=(width, height), **values))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    def save(self, record: Record) -> None:
+        files.write(self._record_path(record.key), json.dumps(asdict(record)).encode())
+
+    def write_frame(self, key: str, width: int, height: int, rows: Any, made_from: tuple[int, int]) -> Path:
+        """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha.
+
+        made_from: the bytes and modification of its photo. Raises OutputError.
+        """
+        path = self.frame_path(key)
+        header = (_MAGIC, _VERSION, width, height, _FORMAT_RGBA_STRAIGHT, _HEADER.size, _stamp(made_from))
+        with files.atomic_write(path) as file:
+            file.write(_HEADER.pack(*header))
+            file.write(rows)
+        return path
+
+    def burst_path(self, name: str, width: int, height: int) -> Path:
+        """Where a frame of a still is put on its way from OBS to the worker: a BMP file, at least as large as named."""
+        return self.folder / f"still-{name}-{width}x{height}{BURST_SUFFIX}"
+
+    def mark_used(self, key: str) -> None:
+        """Keep this layer from being trimmed before ones that nothing has shown for longer."""
+        with contextlib.suppress(OSError):
+            os.utime(self.frame_path(key))
+
+    def forget(self, key: str) -> None:
+        for path in (self.frame_path(key), self.preview_path(key), self._record_path(key)):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def trim(self, limit_bytes: int) -> None:
+        """Drop the frames that were used longest ago until the rest fit; the saved layers stay."""
+        with contextlib.suppress(OSError):
+            pixels = [*self.folder.glob("*.frame"), *self.folder.glob(f"*{BURST_SUFFIX}")]
+            frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in pixels]
+            total = sum(size for _, size, _ in frames)
+            for _, size, path in sorted(frames):
+                if total <= limit_bytes:
+                    break
+                path.unlink()
+                total -= size

@@ -1,0 +1,458 @@
+"""Matter: from a photo to a matte. The one entry for every caller: the worker, the command line, the tests."""
+
+from __future__ import annotations
+
+import gc
+import io
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Hashable, Mapping, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ..models.catalogue import ModelEntry, entry_of
+from ..models.network import Network, load
+from ..pictures import images
+from ..settings import MatteSettings
+from ..system import devices, memory
+from ..words.errors import Cancelled, ImageError
+from ..words.texts import Texts
+from . import compose, refine
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+_Key = Tuple[str, str, str, int]  # of a raw matte: the photo's digest, and every setting that the network sees
+
+_CACHE_BYTES = 400_000_000
+_STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
+_IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
+_BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo ahead of its matting. name: for sentences. digest: of its content. seconds: what decoding it took."""
+
+    name: str
+    digest: str
+    photo: images.Photo
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback: see Matte."""
+
+    alpha: np.ndarray
+    device: str
+    fallback: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo and what the network made of it. seconds: a number a stage."""
+
+    decoded: Decoded
+    estimate: Estimate
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RawMatte:
+    """What the network and the colour estimate made of a photo, before any control of the edge acts.
+
+    photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
+    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte.
+    """
+
+    photo: np.ndarray
+    alpha: np.ndarray
+    foreground: np.ndarray
+    from_burst: bool
+    device: str
+    fallback: Mapping[str, str] | None
+
+    @property
+    def bytes(self) -> int:
+        return self.photo.nbytes + self.alpha.nbytes + self.foreground.nbytes
+
+
+@dataclass(frozen=True)
+class Matte:
+    """A finished cut-out.
+
+    layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
+    foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
+    the cache may share them. seconds: what each stage took; one that the cache spared is absent.
+    device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
+    that isn't what it was to run on.
+    """
+
+    layer: np.ndarray
+    alpha: np.ndarray
+    foreground: np.ndarray
+    photo: np.ndarray
+    digest: str
+    seconds: dict[str, float]
+    device: str = ""
+    fallback: Mapping[str, str] | None = None
+
+    def preview(self) -> np.ndarray:
+        """The three-view sheet, uint8 RGB."""
+        return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
+
+    def layer_file(self, format: str) -> bytes:
+        """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
+        file = io.BytesIO()
+        images.write_layer(file, self.layer, format)
+        return file.getvalue()
+
+    def mask_file(self) -> bytes:
+        """What the mask's file holds: a grey PNG, white is the person."""
+        file = io.BytesIO()
+        images.write_png(file, compose.alpha_bytes(self.alpha))
+        return file.getvalue()
+
+
+@dataclass
+class _Loaded:
+    """A network in memory, the entry that it was loaded for, and when it was last needed."""
+
+    entry: ModelEntry
+    network: Network
+    used_at: float
+
+
+class Matter:
+    """Cuts people out of photos. Keeps loaded networks and the raw mattes of the last photos.
+
+    Use one instance a process, from one thread at a time.
+    """
+
+    def __init__(
+        self, threads: int | None = None, cache_bytes: int = _CACHE_BYTES, *, device: str | None = None
+    ) -> None:
+        """threads, device (of devices.DEVICES): without them, the environment's; see devices.py."""
+        self._threads = threads or _threads_of_environment() or _default_threads()
+        self._device = device or _device_of_environment()
+        self._cache_bytes = cache_bytes
+        self._networks: dict[str, _Loaded] = {}
+        self._raw_mattes: OrderedDict[_Key, RawMatte] = OrderedDict()
+        self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
+        self._steps = _LastResults()
+        self._backdrops = _LastResults()
+
+    def __call__(
+        self,
+        image: Path,
+        settings: MatteSettings,
+        *,
+        burst: Sequence[np.ndarray] = (),
+        on_progress: Progress = lambda stage, done, total: None,
+        cancelled: threading.Event | None = None,
+    ) -> Matte:
+        """Matte a photo.
+
+        burst: what the camera saw just before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of
+        another size are ignored. The raw matte made with them is what later calls without them go on from.
+        Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
+        """
+
+        def step(stage: str, done: int = 0, total: int = 1) -> None:
+            if cancelled is not None and cancelled.is_set():
+                raise Cancelled
+            on_progress(stage, done, total)
+
+        with memory.needed_for(image.name, self._forget):
+            settings = settings.resolved()
+            clock = _Clock()
+            step("decode")
+            key, raw = self._cached(image, settings, burst, step, clock)
+            step("refine")
+            return self._finished(key, raw, settings, clock)
+
+    def see(
+        self,
+        decoded: Decoded,
+        settings: MatteSettings,
+        cancelled: threading.Event,
+        on_progress: Progress = lambda stage, done, total: None,
+    ) -> Seen:
+        """The network's part of a matte alone, for who overlaps it with `finish` of the photo before.
+
+        Nothing of it is kept. Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
+        """
+
+        def step(stage: str, done: int = 0, total: int = 1) -> None:
+            if cancelled.is_set():
+                raise Cancelled
+            on_progress(stage, done, total)
+
+        with memory.needed_for(decoded.name, self._forget):
+            clock = _Clock()
+            estimate = self._alpha(decoded.photo, settings, (), step, clock)
+            return Seen(decoded, estimate, {"decode": decoded.seconds, **clock.seconds})
+
+    def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
+        """The rest of a matte. It may run in one other thread while `see` runs: they share nothing that changes.
+
+        Raises ImageError.
+        """
+        decoded = seen.decoded
+        with memory.needed_for(decoded.name, self._forget):
+            clock = _Clock(seen.seconds)
+            raw = self._with_colours(decoded.photo, seen.estimate, False, clock)
+            matte = self._finished(_key(decoded.digest, settings), raw, settings, clock)
+            self._steps.forget()
+            return matte
+
+    def prepare(self, model: str) -> Network:
+        """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
+        entry = entry_of(model)
+        loaded = self._networks.get(entry.name)
+        if loaded is None or loaded.entry != entry:  # a person's own may have come to be another file
+            self._networks.pop(entry.name, None)  # gone before its successor needs memory
+            loaded = _Loaded(entry, load(entry.name, self._threads, self._device), 0.0)
+            self._networks[entry.name] = loaded
+        loaded.used_at = time.monotonic()
+        return loaded.network
+
+    def let_go_of_idle(self, idle_seconds: float = _IDLE_SECONDS) -> float | None:
+        """Drop the networks that nobody needed for so long, and their memory.
+
+        Returns the seconds until the next would be dropped; None where none is loaded.
+        """
+        now = time.monotonic()
+        idle = [name for name, loaded in self._networks.items() if now - loaded.used_at >= idle_seconds]
+        for name in idle:
+            del self._networks[name]
+            logger.info("%s was idle for %.0f s: its network is let go of", name, idle_seconds)
+        if idle:
+            gc.collect()
+            memory.give_back()
+        if not self._networks:
+            return None
+        return idle_seconds - (now - min(loaded.used_at for loaded in self._networks.values()))
+
+    def _finished(self, key: _Key, raw: RawMatte, settings: MatteSettings, clock: _Clock) -> Matte:
+        """All controls applied to a raw matte."""
+        people = self._people(key, raw, settings)
+        # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
+        alpha = self._steps(
+            "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(people, settings.erosion)
+        )
+        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
+        alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
+        foreground = raw.foreground if settings.decontaminate else raw.photo
+        box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
+        background = self._background(key, raw, people, settings, box)
+        alpha, foreground, photo = alpha[box], foreground[box], raw.photo[box]
+        if settings.mirror:
+            alpha, foreground, photo = (cv2.flip(pixels, 1) for pixels in (alpha, foreground, photo))
+            if background is not None and settings.background == "blur":  # a chosen image may have writing on it
+                background = cv2.flip(background, 1)
+        layer = compose.layer_pixels(foreground, alpha, background)
+        clock.lap("refine")
+        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds, raw.device, raw.fallback)
+
+    def _cached(
+        self,
+        image: Path,
+        settings: MatteSettings,
+        burst: Sequence[np.ndarray],
+        step: Callable[..., None],
+        clock: _Clock,
+    ) -> tuple[_Key, RawMatte]:
+        """The photo's raw matte and its key; made only where the cache doesn't have it."""
+
+        def kept(key: _Key) -> RawMatte | None:
+            raw = self._raw_mattes.get(key)
+            return raw if raw is not None and (raw.from_burst or not burst) else None
+
+        state, (read_state, digest) = _state_of(image), self._last_read
+        key = _key(digest if state is not None and state == read_state else "", settings)
+        raw = kept(key)
+        if raw is None:
+            data = images.read(image)
+            key = _key(images.digest(data), settings)
+            self._last_read = (state, key[0])
+            raw = kept(key)
+            if raw is None:
+                photo = images.decode(data, image.name, settings.longest_side)
+                clock.lap("decode")
+                raw = self._with_colours(photo, self._alpha(photo, settings, burst, step, clock), bool(burst), clock)
+                self._remember(key, raw)
+                return key, raw
+        self._raw_mattes.move_to_end(key)
+        clock.lap("decode")
+        return key, raw
+
+    def _people(self, key: _Key, raw: RawMatte, settings: MatteSettings) -> np.ndarray:
+        """Alpha of whom the layer shows, before the controls of the edge."""
+        if settings.subject == "main":
+            return self._steps("main", key, lambda: refine.main_person(raw.alpha))
+        return raw.alpha
+
+    def _background(
+        self, key: _Key, raw: RawMatte, people: np.ndarray, settings: MatteSettings, box: tuple[slice, slice]
+    ) -> np.ndarray | None:
+        """What stands behind the people within the box: uint8 RGB, its size; None where the layer is transparent."""
+        height, width = people[box].shape
+        if settings.background == "colour":
+            return compose.plain(settings.background_colour, (width, height))
+        if settings.background == "image":
+            return self._backdrop(settings.background_image, (width, height))
+        if settings.background == "blur":
+            # Of the whole photo: what lies beyond the box shines in, and the box may move with any slider.
+            blur = settings.background_blur
+            request = (key, settings.subject, blur)
+            return self._steps("blurred", request, lambda: compose.blurred_background(raw.photo, people, blur))[box]
+        return None
+
+    def _backdrop(self, chosen: str, size: tuple[int, int]) -> np.ndarray:
+        """The background image that covers a layer of (width, height): uint8 RGB. Raises ImageError."""
+        if not chosen:
+            raise ImageError("background_missing")
+        path = Path(chosen)
+
+        def picture() -> np.ndarray:
+            decoded = images.decode(images.read(path), path.name)
+            if decoded.alpha is None:
+                return decoded.rgb
+            white = compose.plain("#ffffff", (decoded.rgb.shape[1], decoded.rgb.shape[0]))
+            return compose.over(decoded.rgb, decoded.alpha, white)
+
+        def fitted() -> np.ndarray:
+            return compose.covering(self._backdrops("picture", state, picture), size)
+
+        try:
+            state = _state_of(path) or chosen
+            return self._backdrops("fitted", (state, size), fitted)
+        except ImageError as error:
+            if error.key in ("image_missing", "image_no_answer"):  # it isn't the photo, which may be waited for
+                raise ImageError("background_gone", name=path.name) from error
+            raise
+
+    def _alpha(
+        self,
+        photo: images.Photo,
+        settings: MatteSettings,
+        burst: Sequence[np.ndarray],
+        step: Callable[..., None],
+        clock: _Clock,
+    ) -> Estimate:
+        """What the network makes of a photo, its own transparency apart: float32 in 0..1, shape (H, W)."""
+        step("load")
+        network = self.prepare(settings.model)
+        clock.lap("load")
+        seen = photo.rgb
+        if photo.alpha is not None:
+            grey = np.full_like(seen, _BEHIND_TRANSPARENT)
+            seen = cv2.blendLinear(seen, grey, photo.alpha, 1 - photo.alpha)
+        frames = [images.reduced(frame, settings.longest_side) for frame in burst]
+        before = [frame for frame in frames if frame.shape == seen.shape]
+        estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
+        # Only now: a device may turn out not to be able to run this network when it first has to.
+        device, fallback = network.device, network.fallback
+        if fallback:
+            logger.warning(Texts("en")("device.fallback", **fallback))
+        alpha = refine.mend(refine.clean_alpha(estimate))
+        clock.lap("network")
+        return Estimate(alpha, device, fallback)
+
+    def _with_colours(self, photo: images.Photo, estimate: Estimate, from_burst: bool, clock: _Clock) -> RawMatte:
+        alpha = estimate.alpha
+        foreground = refine.estimate_foreground(photo.rgb, alpha, self._threads)
+        if photo.alpha is not None:
+            alpha = np.minimum(alpha, photo.alpha)
+        clock.lap("colours")
+        return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
+
+    def _remember(self, key: _Key, raw: RawMatte) -> None:
+        self._steps.forget()  # it may take the place of one that steps were made from
+        self._raw_mattes[key] = raw
+        self._raw_mattes.move_to_end(key)
+        while len(self._raw_mattes) > 1 and sum(kept.bytes for kept in self._raw_mattes.values()) > self._cache_bytes:
+            self._raw_mattes.popitem(last=False)
+
+    def _forget(self) -> None:
+        self._raw_mattes.clear()
+        self._steps.forget()
+        self._backdrops.forget()
+
+
+class _LastResults:
+    """The last result of each costly step, so that a slider's move repeats only what depends on it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Hashable, np.ndarray]] = {}
+
+    def __call__(self, step: str, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The step's last result where that was made for the same key, else a new one."""
+        if step in self._kept and self._kept[step][0] == key:
+            return self._kept[step][1]
+        self._kept.pop(step, None)  # gone before its successor needs memory
+        result = make()
+        if result.nbytes <= _STEP_BYTES:
+            self._kept[step] = (key, result)
+        return result
+
+    def forget(self) -> None:
+        self._kept.clear()
+
+
+class _Clock:
+    """Splits the time that passes into named stages."""
+
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = now - self._last
+        self._last = now
+
+
+def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
+    """A photo's bytes decoded for Matter.see. Raises ImageError."""
+    begun = time.perf_counter()
+    photo = images.decode(data, name, longest_side)
+    return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
+
+
+def _key(digest: str, settings: MatteSettings) -> _Key:
+    return digest, settings.model, settings.quality, settings.longest_side
+
+
+def _device_of_environment() -> str:
+    chosen = os.environ.get(devices.DEVICE_VARIABLE, devices.AUTO)
+    if chosen in devices.DEVICES:
+        return chosen
+    logger.warning("%s=%s is no device: %s", devices.DEVICE_VARIABLE, chosen, ", ".join(devices.DEVICES))
+    return devices.AUTO
+
+
+def _threads_of_environment() -> int:
+    """0 where it doesn't say."""
+    chosen = os.environ.get(devices.THREADS_VARIABLE, "")
+    return int(chosen) if chosen.isdecimal() else 0
+
+
+def _default_threads() -> int:
+    """All cores but one for OBS, at most 8: more hardly help a network of this size."""
+    cores = os.cpu_count() or 1
+    return max(1, min(8, cores if cores <= 2 else cores - 1))
+
+
+def _state_of(path: Path) -> Hashable:
+    """What changes when a file's content does, as far as can be told without reading it. Raises ImageError."""
+    status = images.status(path)
+    return (str(path), status.st_size, status.st_mtime_ns) if status is not None else None

@@ -1,0 +1,74 @@
+"""Shows the sample portrait, cut out, in a scene of a real throwaway OBS. Run by `install.py --demo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from parts import environment
+
+environment.enter()
+
+import shutil
+import tempfile
+import time
+
+from demo import throwaway_obs
+from cvmatte_core.disk import paths
+from cvmatte_core.words.texts import system_texts
+
+SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
+RESULTS = paths.ROOT / "demo"
+_COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
+_SCREEN, _DIALOG, _PANEL = (1280, 1000), (800, 1000), (1000, 1000)
+_STANDING = {  # as large as fits, on the canvas's bottom
+    "boundsType": "OBS_BOUNDS_SCALE_INNER", "boundsWidth": 1280, "boundsHeight": 720, "boundsAlignment": 8,
+}  # fmt: skip
+
+
+def main() -> int:
+    texts = system_texts()
+    RESULTS.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
+    print(texts("demo.starting"), flush=True)
+    try:
+        language = "zh-CN" if texts.language == "zh-CN" else "en-US"
+        with throwaway_obs.running(
+            home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN, language=language
+        ) as obs:
+            colour = {"color": _COLOUR, "width": 1280, "height": 720}
+            obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
+            photo = home / "Pictures" / SAMPLE.name
+            photo.parent.mkdir()
+            shutil.copyfile(SAMPLE, photo)
+            settings = {"image": str(photo)}
+            added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", settings, True)
+            obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, _STANDING)
+            outputs = home / ".local" / "share" / "cvmatte" / "outputs"
+            layer = throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None), timeout=120)
+            shutil.copyfile(layer, RESULTS / "astronaut.png")
+            time.sleep(1.0)  # OBS draws its window ten times a second or so in software
+            obs.photograph().save(RESULTS / "obs.png")
+            obs.requests.open_input_properties_dialog("Astronaut")
+            dialog = obs.window("Astronaut")
+            obs.place(dialog, *_DIALOG)
+            obs.photograph().crop((0, 0, *_DIALOG)).save(RESULTS / "properties.png")
+            obs.dismiss(dialog)
+            obs.place(obs.open_scripts(), *_PANEL)
+            obs.photograph().crop((0, 0, *_PANEL)).save(RESULTS / "panel.png")
+    except TimeoutError as error:
+        print(error, texts("demo.failed", folder=home), sep="\n", file=sys.stderr)
+        return 1
+    shutil.rmtree(home, ignore_errors=True)
+    print(texts("demo.screenshot", path=RESULTS / "obs.png"))
+    print(texts("demo.properties", path=RESULTS / "properties.png"))
+    print(texts("demo.panel", path=RESULTS / "panel.png"))
+    print(texts("demo.layer", path=RESULTS / "astronaut.png"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

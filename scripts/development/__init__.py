@@ -1,0 +1,1 @@
+"""What developers measure CVMatte with, and wear it out: nothing that a person needs."""

@@ -1,0 +1,189 @@
+"""Measure the matte on pictures whose true alpha is known.
+
+The data set is either a folder of `cutouts` (straight RGBA) and `backgrounds`, which are put together to composites
+whose alpha and colours are known exactly; or a folder of photos with their alphas: `image` (or `original`) beside
+`alpha` (or `mask`, `matte`) with the same stems, as P3M-500, PPM-100 and AIM-500 have them once so named; or NAME.jpg
+with NAME.alpha.png beside it.
+
+MAD, MSE, edge-band MAD and the recomposite error are in thousandths. SAD, gradient and connectivity errors (Rhemann
+et al., CVPR 2009) are sums over the picture, in thousands. "edge" is where the true alpha is between 0.02 and 0.98,
+dilated 9x9. The recomposite error is known for composites only.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from parts import environment
+
+environment.enter()
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+import matte as matte_script
+from cvmatte_core.matting import compose, measures
+from cvmatte_core.pictures import images
+from cvmatte_core.batch.folders import SUFFIXES
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.matting.matter import Matter
+from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.words.texts import system_texts
+
+_IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
+_THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite")
+_COLUMNS = (
+    *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "sad", "sad_edge"),
+    *("gradient", "gradient_edge", "connectivity", "connectivity_edge", "seconds"),
+)
+_WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
+
+
+@dataclass(frozen=True)
+class Case:
+    """A picture, uint8 RGB, shape (H, W, 3); its true alpha, float32 in 0..1; its true colours, in 0..1, if known."""
+
+    name: str
+    picture: np.ndarray
+    alpha: np.ndarray
+    colours: np.ndarray | None = None
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Everything there is to measure in a data set's folder; nothing where it is none."""
+    if (folder / "cutouts").is_dir():
+        yield from composites(folder)
+        return
+    for picture, alpha in pairs(folder):
+        decoded = images.decode(images.read(picture), picture.name).rgb
+        truth = images.decode(images.read(alpha), alpha.name).rgb[..., 0]
+        if truth.shape == decoded.shape[:2]:
+            yield Case(picture.stem, decoded, truth / np.float32(255))
+        else:
+            print(f"{alpha.name}: not of its picture's size, left out", file=sys.stderr)
+
+
+def composites(folder: Path) -> Iterator[Case]:
+    """Each cutout over each background, resized (cubic) and blurred (sigma 2), rounded to 8 bits."""
+    for cutout in sorted((folder / "cutouts").glob("*.png")):
+        rgba = images.read_layer(cutout).astype(np.float32) / 255
+        colours, alpha = rgba[..., :3], rgba[..., 3]
+        for background in sorted(path for path in (folder / "backgrounds").iterdir() if path.suffix in SUFFIXES):
+            behind = images.decode(images.read(background), background.name).rgb
+            behind = cv2.resize(behind, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            behind = cv2.GaussianBlur(behind, (0, 0), 2).astype(np.float32) / 255
+            mixed = alpha[..., None] * colours + (1 - alpha[..., None]) * behind
+            picture = np.rint(mixed * 255).clip(0, 255).astype(np.uint8)
+            yield Case(f"{cutout.stem}-{background.stem}", picture, alpha, colours)
+
+
+def pairs(folder: Path) -> list[tuple[Path, Path]]:
+    """(picture, alpha) of every photo that has one, in the order of their names."""
+    found = []
+    for sub in _IMAGE_FOLDERS:
+        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in SUFFIXES):
+            alphas = [path for name in _ALPHA_FOLDERS for path in folder.glob(f"{name}/*") if path.stem == picture.stem]
+            found += [(picture, alpha) for alpha in alphas[:1]]
+    for alpha in sorted(folder.glob("*.alpha.png")):
+        name = alpha.name.removesuffix(".alpha.png")
+        found += [(folder / (name + end), alpha) for end in SUFFIXES if (folder / (name + end)).exists()][:1]
+    return found
+
+
+def measured(case: Case, matter: Matter, settings: MatteSettings, scratch: Path) -> tuple[dict[str, float], np.ndarray]:
+    """The case's figures, scaled as they are printed, and the layer: uint8 RGBA."""
+    path = scratch / "case.png"
+    with path.open("wb") as file:
+        images.write_png(file, case.picture)
+    begun = time.perf_counter()
+    matte = matter(path, settings)
+    figures = {"seconds": time.perf_counter() - begun}
+    figures |= measures.differences(matte.alpha, case.alpha)
+    if case.colours is not None:
+        colours = matte.foreground / 255
+        figures["recomposite"] = measures.recomposite_error(matte.alpha, colours, case.alpha, case.colours)
+    for name in figures.keys() - {"seconds"}:
+        figures[name] *= 1000 if name in _THOUSANDTHS else 0.001
+    return figures, matte.layer
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    columns = [name for name in _COLUMNS if all(name in figures for figures in rows.values())]
+    width = max(map(len, rows))
+    lines = [" ".join([" " * width, *(f"{name:>{max(8, len(name))}}" for name in columns)])]
+    for name, figures in rows.items():
+        values = (f"{figures[column]:{max(8, len(column))}.2f}" for column in columns)
+        lines.append(" ".join([f"{name:{width}}", *values]))
+    return "\n".join(lines)
+
+
+def strip(case: Case, layer: np.ndarray) -> np.ndarray:
+    """A row of the contact sheet: picture, true alpha, alpha, and the layer over black, white and magenta."""
+    alpha = layer[..., 3] / np.float32(255)
+    colours, size = layer[..., :3].copy(), layer.shape[1::-1]
+    greys = [cv2.cvtColor(compose.alpha_bytes(values), cv2.COLOR_GRAY2RGB) for values in (case.alpha, alpha)]
+    over = [compose.over(colours, alpha, compose.plain(colour, size)) for colour in ("#000000", "#ffffff", "#ff00ff")]
+    scale = _VIEW_HEIGHT / size[1]
+    views = [
+        cv2.resize(view, (max(1, round(size[0] * scale)), _VIEW_HEIGHT), interpolation=cv2.INTER_AREA)
+        for view in (case.picture, *greys, *over)
+    ]
+    return np.hstack(views)
+
+
+def contact_sheet(strips: list[np.ndarray]) -> np.ndarray:
+    width = max(row.shape[1] for row in strips)
+    return np.vstack([cv2.copyMakeBorder(row, 0, 6, 0, width - row.shape[1], cv2.BORDER_CONSTANT) for row in strips])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    texts = system_texts()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path, help="the data set's folder")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
+    parser.add_argument("--sheet", type=Path, metavar="PATH", help="write a picture of the worst cases there, a PNG")
+    matte_script.add_controls(parser, texts)
+    chosen = parser.parse_args(arguments)
+    given = {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
+    rows: dict[str, dict[str, float]] = {}
+    worst: list[tuple[float, str, np.ndarray]] = []
+    try:
+        settings = MatteSettings.from_mapping(given)
+        if settings.crop or settings.mirror or settings.longest_side or settings.background != "transparent":
+            parser.error("alpha is compared pixel for pixel: no crop, mirror, longest side or background here")
+        matter = Matter()
+        matter.prepare(settings.model)
+        with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
+            for case in cases(chosen.dataset):
+                rows[case.name], layer = measured(case, matter, settings, Path(scratch))
+                if chosen.sheet:
+                    worst.append((rows[case.name]["mad_edge"], case.name, strip(case, layer)))
+                    worst = sorted(worst, key=lambda one: -one[0])[:_WORST]
+    except CvmatteError as error:
+        print(error.sentence(texts), file=sys.stderr)
+        return 1
+    if not rows:
+        parser.error(f"{chosen.dataset} holds neither cutouts and backgrounds nor pictures with alphas")
+    means = {name: sum(figures[name] for figures in rows.values()) / len(rows) for name in next(iter(rows.values()))}
+    print(table({**rows, "mean": means}))
+    if chosen.json:
+        report = {"settings": settings.as_dict(), "mean": means, "cases": rows}
+        chosen.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if chosen.sheet:
+        with chosen.sheet.open("wb") as file:
+            images.write_png(file, contact_sheet([row for *_, row in worst]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""What soak.py sees of OBS while it is under use: how fast it answers, its frames, memory, handles and threads.
+
+A thread and a connection of its own, so that nothing the actions wait for is in the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from obsws_python.error import OBSSDKRequestError
+from demo.throwaway_obs import ThrowawayObs
+
+ANSWER_LIMIT = 1.0  # seconds for a light request
+FREEZE_LIMIT = 20.0  # seconds without an answer, or without a frame
+_PERIOD = 0.25  # seconds
+_PROCESS_EVERY = 8  # periods
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One light request. All but `at` in seconds.
+
+    late: how much later than asked for a plain sleep of this thread just before it ended. queued: how long the threads
+    of OBS that an answer goes through waited for a processor meanwhile, at most. load: the machine's, of one minute.
+    """
+
+    at: float
+    seconds: float
+    late: float
+    queued: float
+    load: float
+    during: str
+
+    @property
+    def is_slow(self) -> bool:
+        return self.seconds > ANSWER_LIMIT
+
+    @property
+    def is_obs_own(self) -> bool:
+        """Whether it is slow even without what the machine made it wait."""
+        return self.seconds - self.queued - self.late > ANSWER_LIMIT
+
+
+@dataclass(frozen=True)
+class Process:
+    """What one process holds. memory: resident, MB."""
+
+    at: float
+    memory: float
+    handles: int
+    threads: int
+
+
+@dataclass
+class Life:
+    """One OBS, from its start to its end."""
+
+    busy: bool
+    begun: float
+    frames: int = 0
+    lagged: int = 0
+    obs: list[Process] = field(default_factory=list)
+    workers: dict[int, list[Process]] = field(default_factory=dict)
+
+
+class Watch:
+    """Watches one OBS after another. during: what is being done, for whoever reads a slow answer's line.
+
+    problem: why OBS counts as frozen or gone; empty while it doesn't.
+    """
+
+    def __init__(self, obs: ThrowawayObs) -> None:
+        self.during = ""
+        self.problem = ""
+        self.answers: list[Answer] = []
+        self.lives: list[Life] = []
+        self._obs = obs
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, busy: bool) -> None:
+        """OBS has started."""
+        self._stopping = threading.Event()
+        self.lives.append(Life(busy, time.monotonic()))
+        arguments = (self._stopping, self.lives[-1])
+        self._thread = threading.Thread(target=self._run, args=arguments, name="soak-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """What OBS answers from now on doesn't count."""
+        self._stopping.set()
+
+    def end(self) -> None:
+        """OBS is about to be quit."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(FREEZE_LIMIT + 5)
+            self._thread = None
+
+    def _run(self, stopping: threading.Event, life: Life) -> None:
+        try:
+            self._watch(stopping, life)
+        except Exception as error:
+            if not stopping.is_set():
+                gone = "" if self._obs.is_running else "; OBS is gone"
+                self.problem = f"no answer to a light request: {error!r}{gone}"
+
+    def _watch(self, stopping: threading.Event, life: Life) -> None:
+        requests = self._obs.connect(timeout=FREEZE_LIMIT)
+        process = self._obs.process_id
+        frames, moved = -1, time.monotonic()
+        with contextlib.closing(requests.base_client.ws):
+            for count in range(10**9):
+                slept = time.monotonic()
+                time.sleep(_PERIOD)
+                begun = time.monotonic()
+                if stopping.is_set():
+                    return
+                queued = queueing(process)
+                asked = time.monotonic()
+                with contextlib.suppress(OBSSDKRequestError):  # not ready, while a collection loads: an answer too
+                    stats = requests.get_stats()
+                    life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
+                answered = time.monotonic()
+                if stopping.is_set():
+                    return
+                if life.frames != frames:
+                    frames, moved = life.frames, answered
+                elif answered - moved > FREEZE_LIMIT:
+                    raise TimeoutError(f"no frame was rendered for {answered - moved:.0f} s")
+                self.answers.append(
+                    Answer(
+                        at=asked,
+                        seconds=answered - asked,
+                        late=begun - slept - _PERIOD,
+                        queued=most_queued(queued, queueing(process)),
+                        load=os.getloadavg()[0],
+                        during=self.during,
+                    )
+                )
+                if count % _PROCESS_EVERY == 0:
+                    self._look_at_processes(life, process)
+
+    def _look_at_processes(self, life: Life, process: int) -> None:
+        found = look_at(process)
+        if found is not None:
+            life.obs.append(found)
+        for worker in self._obs.worker_ids():
+            found = look_at(worker)
+            if found is not None:
+                life.workers.setdefault(worker, []).append(found)
+
+
+def queueing(process: int) -> dict[str, float]:
+    """By thread of a process: the seconds that it ever waited for a processor."""
+    found = {}
+    for path in Path(f"/proc/{process}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # the thread ended meanwhile
+            found[path.parent.name] = int(path.read_text().split()[1]) / 1e9
+    return found
+
+
+def most_queued(before: dict[str, float], after: dict[str, float]) -> float:
+    """Of those three threads that waited longest: a request is taken, worked on and answered by one each."""
+    waited = [seconds - before.get(thread, 0.0) for thread, seconds in after.items()]
+    return sum(sorted(waited)[-3:])
+
+
+def look_at(process: int) -> Process | None:
+    """None where it has ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+        values = dict(line.split(":", 1) for line in status.splitlines())
+        handles = len(list(Path(f"/proc/{process}/fd").iterdir()))
+        return Process(time.monotonic(), int(values["VmRSS"].split()[0]) / 1024, handles, int(values["Threads"]))
+    except (OSError, KeyError):
+        return None
+
+
+def slope_an_hour(series: Iterable[Sequence[tuple[float, float]]]) -> tuple[float, float] | None:
+    """Least squares over several series of (seconds, value), each with a level of its own: (slope, its noise) an hour.
+
+    Of each series only the second half of its time counts: in the first, portraits, textures and caches come to their
+    number. The noise is the standard error, made larger for values that resemble the ones before them.
+    """
+    times: list[float] = []
+    values: list[float] = []
+    for points in series:
+        kept = [point for point in points if point[0] > (points[0][0] + points[-1][0]) / 2]
+        if len(kept) > 2:
+            middle = statistics.fmean(at for at, _ in kept)
+            level = statistics.fmean(value for _, value in kept)
+            times += [at - middle for at, _ in kept]
+            values += [value - level for _, value in kept]
+    spread = sum(at * at for at in times)
+    if len(times) < 10 or not spread:
+        return None
+    slope = sum(at * value for at, value in zip(times, values, strict=True)) / spread
+    rest = [value - slope * at for at, value in zip(times, values, strict=True)]
+    power = sum(value * value for value in rest)
+    error = math.sqrt(power / (len(rest) - 2) / spread)
+    alike = sum(a * b for a, b in itertools.pairwise(rest)) / power if power else 0.0
+    alike = min(max(alike, 0.0), 0.99)
+    return slope * 3600, error * math.sqrt((1 + alike) / (1 - alike)) * 3600
+
+
+def keep_evidence(obs: ThrowawayObs, folder: Path) -> None:
+    """All that tells why OBS doesn't answer: every thread's stack, twice, and a photograph of the screen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(Exception):
+        obs.photograph().save(folder / "screen.png")
+    everything = ["-batch", "-ex", "set pagination off", "-ex", "thread apply all bt"]
+    if obs.is_running:
+        for number in (1, 2):
+            _debug(["-p", str(obs.process_id), *everything], folder / f"stacks-{number}.txt")
+            time.sleep(2)
+    for core in obs.folder.glob("core*"):
+        _debug(["obs", str(core), *everything], folder / f"{core.name}.txt")
+
+
+def _debug(arguments: list[str], output: Path) -> None:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired), output.open("wb") as file:  # gdb may be missing
+        subprocess.run(["gdb", *arguments], stdout=file, stderr=file, stdin=subprocess.DEVNULL, timeout=120)

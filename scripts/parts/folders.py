@@ -1,0 +1,179 @@
+"""What scripts/matte.py does with a folder: a progress bar, a clean end, and watching for new photos."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from cvmatte_core.words.errors import Cancelled, ClusterError, CvmatteError, OutputError
+from cvmatte_core.batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
+from cvmatte_core.models.catalogue import install_command
+from cvmatte_core.batch.pipeline import Cutter
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.words.texts import Texts
+
+ALL_GOOD, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 3, 130
+_WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the same from one to the next is whole
+
+
+def cut_out(
+    folder: Path,
+    settings: MatteSettings,
+    output_folder: Path,
+    texts: Texts,
+    cutting: AbstractContextManager[Cutter],
+    *,
+    recursive: bool,
+    watch: bool,
+) -> int:
+    """Cut out a folder with a Cutter, and return the exit code; whatever prevents it is told as a sentence."""
+    try:
+        from tqdm import tqdm
+    except ImportError:  # an environment from before it was needed
+        print(texts("script.no_environment", install=install_command()), file=sys.stderr)
+        return NOTHING_DONE
+    try:
+        with (
+            FolderBatch(folder, settings, output_folder, recursive=recursive) as batch,
+            cutting as cutter,
+            ended_by_signals() as ended,
+            # disable=None: shown only where a person looks on.
+            tqdm(unit=texts("matte.unit"), disable=None, dynamic_ncols=True, smoothing=0.1) as bar,
+        ):
+            return _Run(batch, texts, cutter, ended, bar, watch).code()
+    except CvmatteError as error:
+        print(error.sentence(texts), file=sys.stderr)
+        return NOTHING_DONE
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl+C, or a request to terminate, sets; the second time they act at once, as always."""
+    ended = threading.Event()
+    before: dict[signal.Signals, Any] = {}
+
+    def end(number: int, frame: object) -> None:
+        ended.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, end)
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Run:
+    """One run over a folder: `bar` is the progress bar, `ended` is set when the person wants an end."""
+
+    def __init__(
+        self, batch: FolderBatch, texts: Texts, cutter: Cutter, ended: threading.Event, bar: Any, watch: bool
+    ) -> None:
+        self._batch = batch
+        self._texts = texts
+        self._ended = ended
+        self._bar = bar
+        self._watch = watch
+        self._cutter = cutter
+        self._begun = time.perf_counter()
+        self._told: set[str] = set()  # what failed, and was said to
+
+    def code(self) -> int:
+        """Do it all, and return the exit code. Raises CvmatteError where there is nothing to do."""
+        trouble = ""
+        try:
+            if self._watch:
+                self._keep_watching()
+            else:
+                self._round(self._batch.scan())
+                if not self._batch.entries:
+                    raise CvmatteError("batch_no_photos", folder=str(self._batch.folder))
+        except Cancelled:
+            pass
+        except (ClusterError, OutputError) as error:
+            full = self._texts("matte.disk_full", folder=error.values.get("folder", ""))
+            trouble = full if error.key == "disk_full" else error.sentence(self._texts)
+        return self._end(trouble)
+
+    def _keep_watching(self) -> None:
+        """Until the person ends it. Raises Cancelled where that is amid a photo."""
+        settled = Settled()
+        self._say(self._texts("matte.watching", folder=self._batch.folder))
+        while not self._ended.wait(_WATCH_SECONDS):
+            waiting = self._batch.scan()
+            ready = set(settled(self._batch.folder / name for name in waiting))
+            self._round([name for name in waiting if self._batch.folder / name in ready], reports=True)
+
+    def _round(self, photos: list[str], reports: bool = False) -> None:
+        """Matte these photos. Raises OutputError, Cancelled."""
+        for entry in self._batch.entries.values():
+            if entry.status == FAILED:
+                self._tell_failure(entry.file)
+        if not photos:
+            return
+        self._bar.total = (self._bar.total or 0) + len(photos)
+        self._bar.refresh()
+        for entry in self._batch.run(photos, self._cutter, self._ended):
+            if entry.status == FAILED:
+                self._told.discard(entry.file)
+                self._tell_failure(entry.file)
+            self._bar.update()
+        if reports:
+            self._write_reports()
+
+    def _write_reports(self) -> None:
+        self._batch.write_reports(self._texts, time.perf_counter() - self._begun)
+
+    def _end(self, trouble: str) -> int:
+        """Write what tells of the run, and say how it went."""
+        counts = self._batch.counts
+        interrupted = self._ended.is_set() and (counts[WAITING] > 0 or not self._watch)
+        archive = None
+        try:
+            self._write_reports()
+            if not trouble and not interrupted:
+                self._ended.clear()  # a watch that the person has ended still gets its archive
+                archive = self._batch.write_archive(self._ended)
+        except Cancelled:
+            interrupted = True
+        except OutputError as error:
+            trouble = trouble or error.sentence(self._texts)
+        self._bar.close()
+        if trouble:
+            print(trouble, file=sys.stderr)
+        good = counts[DONE] + counts[UNCHANGED]
+        print(
+            self._texts(
+                "matte.summary",
+                done=counts[DONE],
+                unchanged=counts[UNCHANGED],
+                failed=counts[FAILED],
+                waiting=counts[WAITING],
+                folder=self._batch.output_folder,
+            )
+        )
+        if archive:
+            print(self._texts("matte.saved", path=archive))
+        if interrupted:
+            return INTERRUPTED
+        if not good:
+            return NOTHING_DONE
+        return SOME_FAILED if counts[FAILED] or trouble else ALL_GOOD
+
+    def _tell_failure(self, name: str) -> None:
+        error = self._batch.entries[name].error
+        if name not in self._told and error is not None:
+            self._told.add(name)
+            self._say(f"{name}: {error.sentence(self._texts)}")
+
+    def _say(self, line: str) -> None:
+        self._bar.write(line, file=sys.stderr)
