@@ -3,6 +3,7 @@
 
 python3 install.py              set up, and register with your own OBS
 python3 install.py --demo       set up, and show a sample portrait in a throwaway OBS
+python3 install.py --check      set up with the test tools, and run what is quick of the tests
 python3 install.py --test       set up with the test tools, and run every test
 python3 install.py --uninstall  take the registration back
 
@@ -36,7 +37,7 @@ import venv
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
@@ -72,6 +73,8 @@ RUNTIME_GROUPS = {
 # What a dependency group takes on the disk while it is installed, in bytes, as far as that is much.
 ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
 FULL = 20_000_000  # bytes free on a disk that took no more
+LINTER_AND_TYPES = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+IN_PARALLEL = ["-n", "auto", "--maxprocesses", "4"]
 # What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
 OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
 OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
@@ -91,6 +94,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=say("install.about"))
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--demo", action="store_true", help=say("install.demo"))
+    what.add_argument("--check", action="store_true", help=say("install.check"))
     what.add_argument("--test", action="store_true", help=say("install.test"))
     what.add_argument("--uninstall", action="store_true", help=say("install.uninstall"))
     parser.add_argument("--modelscope", action="store_true", help=say("install.modelscope"))
@@ -106,14 +110,16 @@ def main() -> int:
     try:
         if chosen.uninstall:
             return unregister()
-        if not chosen.demo and not chosen.test:
+        group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
+        if group == "worker":
             refuse_while_obs_runs()  # rather than after minutes
-        group = "test" if chosen.test else "demo" if chosen.demo else "worker"
         set_up({"worker", "web", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
         fetch_model(DEFAULT_MODEL)
         lacking = 0 if not chosen.modelscope or add_modelscope() else 1
         if group == "worker":
             return register() or lacking
+        if chosen.check:
+            return lacking or run_quick_tests()
         install_obs()
         if chosen.test:
             install_missing(TEST_PROGRAMS)
@@ -453,29 +459,46 @@ def run_script(name: str) -> int:
     return subprocess.run([installed_python(), ROOT / "scripts" / name]).returncode
 
 
+def run_quick_tests() -> int:
+    """The linter, the types, and the tests that are quick and need neither OBS nor a browser."""
+    quick = ["pytest", "tests/core", "-m", "not slow and not whole", *IN_PARALLEL]
+    return run_checks([*LINTER_AND_TYPES, quick])
+
+
 def run_tests(pytest_arguments: list[str]) -> int:
     """The linter, the type checker, and every test: the first that fails ends it.
 
     The tests of what ModelScope runs have an environment of their own: its packages are many and large. Arguments are
     the main suite's, and leave them out.
     """
-    checks = [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["pytest", *pytest_arguments]]
     groups = {"worker", "modelscope", "modelscope-test"}
-    with ThreadPoolExecutor(1) as beside:  # its packages arrive while the first tests run
+    # Files stay whole, since their tests share an OBS, and keep their order: those that take long come first.
+    files_in_parallel = [*IN_PARALLEL, "--dist", "loadfile", "--no-loadscope-reorder"]
+    with ThreadPoolExecutor(1) as beside:
+        # Its packages arrive while the first checks run, and its tests run beside the others.
         arrived = None if pytest_arguments else beside.submit(set_up, groups, MODELSCOPE_ENVIRONMENT)
-        for check in checks:
-            code = run_check(ENVIRONMENT, check)
-            if code:
-                return code
-        if arrived is None:
-            return 0
+        code = run_checks(LINTER_AND_TYPES)
+        if code or arrived is None:
+            return code or run_checks([["pytest", *pytest_arguments]])
+        of_modelscope = beside.submit(run_quietly, MODELSCOPE_ENVIRONMENT, ["pytest", "tests/modelscope"])
+        code = run_checks([["pytest", *files_in_parallel]])
         arrived.result()
-    return run_check(MODELSCOPE_ENVIRONMENT, ["pytest", "tests/modelscope"])
+        print(of_modelscope.result().stdout)
+        return code or of_modelscope.result().returncode
 
 
-def run_check(environment: Path, check: list[str]) -> int:
-    print("$", *check, flush=True)
-    return subprocess.run([python_of(environment), "-m", *check], cwd=ROOT).returncode
+def run_checks(checks: Iterable[list[str]]) -> int:
+    for check in checks:
+        print("$", *check, flush=True)
+        code = subprocess.run([python_of(ENVIRONMENT), "-m", *check], cwd=ROOT).returncode
+        if code:
+            return code
+    return 0
+
+
+def run_quietly(environment: Path, check: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [str(python_of(environment)), "-m", *check]
+    return subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def register() -> int:

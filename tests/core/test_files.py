@@ -40,7 +40,8 @@ def test_where_one_may_not_look_nothing_is_there(tmp_path: Path) -> None:
     (closed / "file").touch()
     closed.chmod(0)
     program = (
-        "import sys; from pathlib import Path; from cvmatte_core import files; print(files.exists(Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from cvmatte_core.disk import files\n"
+        "print(files.exists(Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", program, str(closed / "file")]
     if os.geteuid() == 0:  # without the rights to pass over permissions

@@ -23,6 +23,8 @@ from PIL import Image
 from cvmatte_core.disk import paths
 from tests.conftest import make_team
 
+pytestmark = pytest.mark.whole
+
 SMALL = ("--quality", "fast", "--longest-side", "64")
 SLOW = ("--quality", "best")  # slow enough to be met in the middle
 

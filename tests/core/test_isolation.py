@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cvmatte_core.disk import paths
 
 VERMIN = str(Path(sys.executable).with_name("vermin"))
@@ -37,6 +39,7 @@ def module_name(path_parts: tuple[str, ...]) -> str:
     return ".".join(parts[1:] if parts[0] == "obs_plugin" else parts)
 
 
+@pytest.mark.whole
 def test_what_obs_imports_is_the_standard_library_alone() -> None:
     modules = [module_name(path.relative_to(paths.ROOT).parts) for path in STANDARD_LIBRARY_ONLY]
     folders = [str(paths.ROOT), str(paths.ROOT / "obs_plugin")]

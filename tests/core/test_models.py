@@ -221,7 +221,7 @@ def test_a_model_of_ones_own_that_is_gone_can_not_be_fetched(models: Path) -> No
 TWO = """
 import sys
 from pathlib import Path
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 paths.models_folder = lambda: Path(sys.argv[1])
 from cvmatte_core.models.fetch import fetch
 from tests.core.test_models import ENTRY
@@ -244,7 +244,7 @@ def test_two_processes_that_want_the_same_model_fetch_it_once(shelf: type[Shelf]
 HOLD = """
 import sys, time
 from pathlib import Path
-from cvmatte_core.models.lock import locked
+from cvmatte_core.disk.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -31,6 +31,8 @@ from cvmatte_core.words.errors import Cancelled, ImageError, ModelError, OutputE
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.client import READY, WorkerClient, default_command
 
+pytestmark = pytest.mark.whole
+
 FAST = MatteSettings(quality="fast")
 
 
@@ -449,14 +451,14 @@ def test_photos_that_kill_workers_are_left_out_of_their_batch(data: Path, folder
 
 
 def test_a_batch_that_kills_workers_before_its_first_photo_fails(data: Path, folder: Path) -> None:
-    deadly = "import os; from cvmatte_core import folders; folders.walk = lambda *_: os._exit(9)"
+    deadly = "import os; from cvmatte_core.batch import folders; folders.walk = lambda *_: os._exit(9)"
     client = WorkerClient(worker_with(deadly), delays=(0.05,))
     assert submit_batch(client, folder)[1].wait_for("failed").key == "worker_died_twice"
     client.close()
 
 
 def test_a_burst_that_kills_workers_fails(data: Path, burst: list[Path], tmp_path: Path) -> None:
-    deadly = "import os; from cvmatte_core import stills; stills.take = lambda still, burst: os._exit(9)"
+    deadly = "import os; from cvmatte_core.matting import stills; stills.take = lambda still, burst: os._exit(9)"
     client = WorkerClient(worker_with(deadly), delays=(0.05,))
     assert take(client, tmp_path / "still.png", burst)[1].wait_for("failed").key == "worker_died_twice"
     client.close()
@@ -584,7 +586,9 @@ def test_the_first_photo_hears_that_the_model_is_being_loaded(data: Path, photo:
     client.close()
 
 
-ELSEWHERE = "from pathlib import Path; from cvmatte_core import paths; paths.models_folder = lambda: Path(sys.argv[2])"
+ELSEWHERE = (
+    "from pathlib import Path; from cvmatte_core.disk import paths\npaths.models_folder = lambda: Path(sys.argv[2])"
+)
 
 
 @pytest.fixture
@@ -811,7 +815,7 @@ STANDING_STILL = (
 
 
 SHORT_OF_MEMORY = (
-    "from cvmatte_core import images\n"
+    "from cvmatte_core.pictures import images\n"
     "from cvmatte_core.worker.server import Server\n"
     "def fail(*arguments): raise MemoryError\n"
     "if {at!r} == 'finish': Server._finish = fail\n"
@@ -1015,7 +1019,7 @@ def test_a_missing_environment_is_a_sentence_each_time(data: Path, photo: Path) 
 def test_a_missing_model_is_a_sentence_and_no_death(data: Path, photo: Path, tmp_path: Path) -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from cvmatte_core import paths; paths.models_folder = lambda: Path(sys.argv[2])\n"
+        "from cvmatte_core.disk import paths; paths.models_folder = lambda: Path(sys.argv[2])\n"
         "from cvmatte_core.worker.server import main; main()\n"
     )
     client = WorkerClient([sys.executable, "-c", program, str(paths.ROOT), str(tmp_path)])

@@ -218,7 +218,7 @@ def test_without_the_client_it_says_how_to_get_it(tmp_path: Path) -> None:
 FETCH = """
 import sys
 from pathlib import Path
-from cvmatte_core import paths
+from cvmatte_core.disk import paths
 paths.models_folder = lambda: Path(sys.argv[1])
 from cvmatte_core.models.catalogue import entry_of
 from cvmatte_core.models.fetch import fetch

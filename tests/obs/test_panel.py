@@ -330,7 +330,7 @@ def worker_with(folder: Path, program: str) -> Path:
 SLOW_TO_TIDY = """
 import sys, time
 sys.path.insert(0, {root!r})
-from cvmatte_core import outputs
+from cvmatte_core.layers import outputs
 def tidy(*arguments):
     with open({folder!r} + "/tidied", "a") as file:
         file.write("once ")
