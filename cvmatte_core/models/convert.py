@@ -18,7 +18,7 @@ import numpy as np
 from ..disk import files, paths
 from ..pictures import images
 from ..words.errors import ModelError
-from . import hub, portrait, single
+from . import cv_unet, hub, single
 from .catalogue import ModelEntry, record_of_conversion
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def convert(
     """
     on_progress("convert", 0, 3)
     # It checks the files, and that the packages are there.
-    original = portrait.ModelscopeMatting(entry, threads, "cpu")
+    original = cv_unet.ModelscopeMatting(entry, threads, "cpu")
     on_progress("convert", 1, 3)
     target = paths.models_folder() / entry.converted["file"]
     with tempfile.TemporaryDirectory(prefix="cvmatte-") as folder:
@@ -57,7 +57,7 @@ def convert(
         on_progress("convert", 2, 3)
         data = made.read_bytes()
         with single.failures_explained(entry.title, "model_conversion"):
-            converted = portrait.PortraitGraphMatting(_at(entry, made), threads, "cpu")
+            converted = cv_unet.PortraitGraphMatting(_at(entry, made), threads, "cpu")
             for side in _SIDES:
                 _compare(original.look, converted.look, images.reduced(picture, side), entry.title)
         del converted  # on Windows nothing removes a file that is open
@@ -77,7 +77,7 @@ def _write_onnx(graph_file: Path, target: Path) -> None:
     graph = tensorflow.compat.v1.GraphDef()
     graph.ParseFromString(graph_file.read_bytes())
     model, _ = tf2onnx.convert.from_graph_def(
-        graph, input_names=[portrait.INPUT], output_names=[portrait.OUTPUT], opset=_OPSET
+        graph, input_names=[cv_unet.INPUT], output_names=[cv_unet.OUTPUT], opset=_OPSET
     )
     onnx.checker.check_model(model)
     onnx.save(model, str(target))

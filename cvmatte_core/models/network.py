@@ -22,7 +22,7 @@ class Network(Protocol):
 
     @property
     def fallback(self) -> dict[str, str] | None:
-        """Where that isn't what was wanted: the values of the text session.FALLBACK."""
+        """Where that isn't what was wanted: the values of the text onnx_session.FALLBACK."""
         ...
 
     def __call__(
@@ -64,11 +64,11 @@ def load(name: str, threads: int, device: str = "auto") -> Network:
 
         return TorchscriptMatting(entry, threads, device)
     if entry.backend == "modelscope":
-        from .portrait import ModelscopeMatting
+        from .cv_unet import ModelscopeMatting
 
         return ModelscopeMatting(entry, threads, device)
     if entry.backend == "portrait-graph":
-        from .portrait import PortraitGraphMatting
+        from .cv_unet import PortraitGraphMatting
 
         return PortraitGraphMatting(entry, threads, device)
     raise ModelError("model_backend", model=entry.title, backend=entry.backend, backends=", ".join(BACKENDS))

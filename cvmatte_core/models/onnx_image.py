@@ -11,7 +11,7 @@ from ..words.errors import ModelError
 from . import single
 from .catalogue import ModelEntry
 from .descriptions import described
-from .session import OnSession
+from .onnx_session import OnSession
 from .single import SingleLook
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}

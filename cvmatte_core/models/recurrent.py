@@ -15,7 +15,7 @@ import numpy as np
 
 from ..pictures import images
 from . import guided, single
-from .session import OnSession
+from .onnx_session import OnSession
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
 # many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region

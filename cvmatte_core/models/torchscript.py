@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..words.errors import ModelError
-from . import session, single
+from . import onnx_session, single
 from .catalogue import ModelEntry
 from .descriptions import described
 
@@ -32,7 +32,7 @@ class TorchscriptMatting(single.SingleLook):
         torch.set_num_threads(threads)
         on_gpu = device in ("auto", "cuda", "tensorrt") and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else "cpu"
-        self._wanted = "CUDA" if on_gpu else session.title(device)
+        self._wanted = "CUDA" if on_gpu else onnx_session.title(device)
         with single.failures_explained(self._model, "model_unreadable"):
             self._network: Any = torch.jit.load(str(entry.path), map_location="cpu").eval()
 
@@ -42,7 +42,7 @@ class TorchscriptMatting(single.SingleLook):
 
     @property
     def fallback(self) -> dict[str, str] | None:
-        return session.fallback(self._wanted, self._device.upper())
+        return onnx_session.fallback(self._wanted, self._device.upper())
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         source = np.ascontiguousarray(single.source(picture, self._description).transpose(2, 0, 1)[None])

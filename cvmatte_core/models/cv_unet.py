@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..words.errors import ModelError
-from . import hub, session, single
+from . import hub, onnx_session, single
 from .catalogue import ModelEntry, install_command
 
 INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape (H, W, 3); uint8 RGBA, shape (H, W, 4)
@@ -23,7 +23,7 @@ class ModelscopeMatting(single.SingleLook):
     """
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads, self._wanted = entry.title, threads, session.title(device)
+        self._model, self._threads, self._wanted = entry.title, threads, onnx_session.title(device)
         self._pipeline = _pipeline(hub.folder_of(entry.source["id"]), entry, threads)
 
     @property
@@ -32,7 +32,7 @@ class ModelscopeMatting(single.SingleLook):
 
     @property
     def fallback(self) -> dict[str, str] | None:
-        return session.fallback(self._wanted, "CPU")
+        return onnx_session.fallback(self._wanted, "CPU")
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         # Arrays are BGR to the pipeline, and its result is BGRA.
@@ -40,7 +40,7 @@ class ModelscopeMatting(single.SingleLook):
         return _alpha(result)
 
 
-class PortraitGraphMatting(session.OnSession, single.SingleLook):
+class PortraitGraphMatting(onnx_session.OnSession, single.SingleLook):
     """The converted graph (see convert.py); see models.network.Network."""
 
     def look(self, picture: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from cvmatte_core.disk import paths
-from cvmatte_core.models import catalogue, convert, hub, portrait
+from cvmatte_core.models import catalogue, convert, cv_unet, hub
 from cvmatte_core.models.network import Network, load
 from cvmatte_core.words.errors import ModelError
 from tests.modelscope import make_fixture
@@ -72,8 +72,8 @@ def test_two_models_in_one_process_are_two(folders: Path, rgb: np.ndarray) -> No
     entry = catalogue.entry_of("cv-unet")
     other = dataclasses.replace(entry, source={"kind": "modelscope", "id": "damo/another"})
     make_fixture.write(hub.folder_of(other.source["id"]), seed=2)
-    first = portrait.ModelscopeMatting(entry, 1, "cpu")
-    second = portrait.ModelscopeMatting(other, 1, "cpu")
+    first = cv_unet.ModelscopeMatting(entry, 1, "cpu")
+    second = cv_unet.ModelscopeMatting(other, 1, "cpu")
     one, two = alpha_of(first, rgb), alpha_of(second, rgb)
     assert np.abs(one - two).max() > 0.05
     assert np.array_equal(alpha_of(first, rgb), one)
@@ -125,7 +125,7 @@ def test_a_conversion_that_fails_leaves_the_one_before(
     record = catalogue.record_of_conversion(entry)
     record.parent.mkdir()
     record.write_text(json.dumps({"sha256": "of before"}))
-    monkeypatch.setattr(portrait, "OUTPUT", "output_jpeg:0")
+    monkeypatch.setattr(cv_unet, "OUTPUT", "output_jpeg:0")
     with pytest.raises(ModelError, match="can't be converted"):
         convert.convert(entry, rgb)
     assert [path.name for path in record.parent.iterdir()] == [record.name]

@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 
 from cvmatte_core.disk import paths
-from cvmatte_core.models.session import CPU, FALLBACK, Session, title
+from cvmatte_core.models.onnx_session import CPU, FALLBACK, Session, title
 from cvmatte_core.system.devices import DEVICES
 from cvmatte_core.words.texts import Texts
 from tests.conftest import DATA
