@@ -337,12 +337,21 @@ class Lives(RuleBasedStateMachine):
     # The worker
 
     @precondition(lambda self: self.world.works)
-    @rule(data=strategies.data(), heeds=strategies.booleans(), steps=strategies.integers(1, 3))
-    def the_worker_goes_on(self, data: Any, heeds: bool, steps: int) -> None:
-        work = data.draw(strategies.sampled_from(self.world.works))
+    @rule(
+        data=strategies.data(),
+        heeds=strategies.booleans(),
+        steps=strategies.integers(1, 3),
+        can_be_read=strategies.sampled_from([True, True, True, False]),
+    )
+    def the_worker_goes_on(self, data: Any, heeds: bool, steps: int, can_be_read: bool) -> None:
+        """can_be_read: what it writes meanwhile, if anything can."""
+        world = self.world
+        work, before = data.draw(strategies.sampled_from(world.works)), world.frames_can_be_read
+        world.frames_can_be_read = before and can_be_read
         for _ in range(steps):
-            if work in self.world.works:
-                self.world.work_on(work, heeds=heeds)
+            if work in world.works:
+                world.work_on(work, heeds=heeds)
+        world.frames_can_be_read = before
 
     @precondition(lambda self: self.world.works)
     @rule(data=strategies.data())
@@ -413,6 +422,9 @@ class Lives(RuleBasedStateMachine):
             return
         assert says.key == "state.ready", says
         assert world.picture == Picture(wanted.key, on_disk)
+
+    def teardown(self) -> None:
+        self.the_world_comes_to_rest()
 
     # What always holds
 
