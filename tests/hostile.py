@@ -129,7 +129,9 @@ def bmp(width: int, height: int, bits: int, body: bytes, palette: bytes = b"", c
 
 
 def _srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes(12)  # when it was made: these files are the same each time
+    return bytes(profile)
 
 
 def _exif(orientation: int) -> Image.Exif:
