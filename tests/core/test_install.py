@@ -90,16 +90,27 @@ def test_running_it_again_installs_nothing(home: Path) -> None:
     assert len(again.stdout.splitlines()) == 1, again.stdout  # what to click, and nothing before it
 
 
+ELSEWHERE = """
+import sys
+from pathlib import Path
+models = Path(sys.argv.pop())
+from cvmatte_core.disk import paths
+paths.models_folder = lambda: models
+import install
+sys.exit(install.main())
+"""
+
+
 def test_a_damaged_model_is_fetched_again(home: Path) -> None:
-    model = paths.models_folder() / "rvm_mobilenetv3_fp32.onnx"
-    whole = model.read_bytes()
-    try:
-        model.write_bytes(whole[:1000])
-        done = install()
-        assert done.returncode == 0, done.stderr
-        assert model.read_bytes() == whole
-    finally:
-        model.write_bytes(whole)
+    """In a folder of its own: other tests need the model meanwhile."""
+    (whole,) = paths.models_folder().glob("rvm_mobilenetv3_fp32.onnx")
+    model = home / "models" / whole.name
+    model.parent.mkdir()
+    model.write_bytes(whole.read_bytes()[:1000])
+    command = [sys.executable, "-c", ELSEWHERE, str(model.parent)]
+    done = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert model.read_bytes() == whole.read_bytes()
 
 
 def test_missing_system_packages_are_named_where_they_cannot_be_installed(home: Path) -> None:
