@@ -32,6 +32,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 import venv
 from concurrent.futures import ThreadPoolExecutor
@@ -184,12 +185,23 @@ def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> No
 
     device: of devices.DEVICES; without one, what was chosen last. Raises Refused, OutputError, OSError.
     """
+    refuse_impossible(groups)
     if is_set_up(folder, wanted_stamp(groups, folder, device)):
         return
     with set_up_alone(folder):
         wanted = wanted_stamp(groups, folder, device)  # another process may just have changed it
         if not is_set_up(folder, wanted):
             change_environment(folder, wanted)
+
+
+def refuse_impossible(groups: set[str]) -> None:
+    """Raise Refused where the packages don't come for this computer, or OBS wouldn't see what this Python writes."""
+    if sys.platform == "win32" and sysconfig.get_platform() == "win-arm64":  # no OpenCV
+        raise Refused(say("install.windows_on_arm"))
+    if sys.platform == "win32" and "WindowsApps" in Path(sys.base_prefix).parts:  # it redirects AppData
+        raise Refused(say("install.store_python"))
+    if sys.platform == "darwin" and platform.machine() == "x86_64" and "modelscope" in groups:  # no PyTorch from 2.3 on
+        raise Refused(say("install.intel_mac"))
 
 
 def wanted_stamp(groups: set[str], folder: Path, device: str) -> Stamp:

@@ -65,8 +65,9 @@ def _has_collections(folder: Path) -> bool:
 def obs_is_running() -> bool:
     """Whether an OBS Studio runs that uses this person's configuration folders."""
     if sys.platform == "win32":
-        listed = subprocess.run(["tasklist", "/FI", "IMAGENAME eq obs64.exe"], capture_output=True, text=True)
-        return "obs64.exe" in listed.stdout
+        # As bytes: what it says where there is none is in letters of the console's, not of the system's.
+        listed = subprocess.run(["tasklist", "/FI", "IMAGENAME eq obs64.exe"], capture_output=True)
+        return b"obs64.exe" in listed.stdout.lower()
     if sys.platform == "darwin":
         return subprocess.run(["pgrep", "-x", "OBS"], capture_output=True).returncode == 0
     home = b"HOME=" + os.fsencode(Path.home())

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import secrets
 import stat
+import sys
 import threading
 import time
 from concurrent import futures
@@ -19,6 +20,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
+_IN_USE_SECONDS, _LOOK_SECONDS = 2.0, 0.02  # that a file is waited for which another program has open; between tries
 _PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
 _unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
 _T = TypeVar("_T")
@@ -34,12 +36,26 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     try:
         with _created(temporary) as file:
             yield file
-        temporary.replace(path)
+        _replace(path, temporary)
     except OSError as error:
         raise output_error(error, path.parent) from error
     finally:
         with contextlib.suppress(OSError, ValueError):
             temporary.unlink()
+
+
+def _replace(path: Path, successor: Path) -> None:
+    """Raises OSError."""
+    deadline = time.monotonic() + _IN_USE_SECONDS
+    while True:
+        try:
+            successor.replace(path)
+            return
+        except PermissionError:
+            # On Windows a file that is open can't be replaced: OBS may be copying a frame, or antivirus reading it.
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_SECONDS)
 
 
 def write(path: Path, content: bytes) -> None:

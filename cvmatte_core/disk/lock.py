@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -51,28 +52,21 @@ def _acquire(path: Path, tick: Callable[[], None]) -> BinaryIO:
         file.close()  # whoever had it has removed it: begin again with the file that is there now
 
 
-if sys.platform == "win32":
-    import msvcrt
+def _try_lock(file: BinaryIO) -> bool:
+    """Whether it is ours now: also on a network drive that knows no locks, since writes are atomic all the same."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
-    def _try_lock(file: BinaryIO) -> bool:
-        try:
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+        else:
+            import fcntl
 
-else:
-    import fcntl
-
-    def _try_lock(file: BinaryIO) -> bool:
-        try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a network drive that knows no locks: writes are atomic all the same
-            return True
-        return True
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)  # as Windows and POSIX say that another has it
+    return True
 
 
 def _is_at(file: BinaryIO, path: Path) -> bool:

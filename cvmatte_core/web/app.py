@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import logging
+import mimetypes
 import os
 import secrets
 import shutil
@@ -51,6 +52,8 @@ from .jobs import FAILED, Item, Job, Jobs, give_up_after, harmless, named
 logger = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).with_name("static")
+# Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
+_PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _TOLD = ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform", "cores", "memory_bytes")
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive
@@ -166,6 +169,8 @@ def create_app(options: Options) -> ASGIApp:
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
     )
+    for ending, media in _PAGE_TYPES.items():
+        mimetypes.add_type(media, ending)
     app.mount("/static", StaticFiles(directory=_STATIC))
     _add_errors(app)
     _add_information(app)

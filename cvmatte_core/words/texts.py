@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import locale
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,8 +46,13 @@ def _load(language: str) -> dict[str, str]:
 
 
 def language_of(name: str | None) -> str:
-    """The language to use for a locale name such as "zh-CN", "zh_TW.UTF-8" or "en-US"."""
-    return "zh-CN" if (name or "").lower().startswith("zh") else "en"
+    """The language to use for a locale name such as "zh-CN", "zh_TW.UTF-8", "en-US" or "Chinese (Simplified)_China"."""
+    return "zh-CN" if (name or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def _language_of_windows() -> str | None:
+    """The language in which Windows talks to the person, such as "zh_CN": their dates and numbers may have another."""
+    return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage())  # type: ignore[attr-defined]
 
 
 def system_texts() -> Texts:
@@ -54,6 +61,7 @@ def system_texts() -> Texts:
         if os.environ.get(variable):
             return Texts(language_of(os.environ[variable]))
     try:
-        return Texts(language_of(locale.getlocale()[0]))
+        name = _language_of_windows() if sys.platform == "win32" else locale.getlocale()[0]
+        return Texts(language_of(name))
     except ValueError:
         return Texts("en")

@@ -490,15 +490,18 @@ def _in_words(seconds: dict[str, float]) -> str:
 
 
 def main() -> None:
-    # Messages get a descriptor of their own; whatever a library prints goes to the log instead.
-    output = os.fdopen(os.dup(1), "wb")
+    # Messages get descriptors of their own. Whatever a library prints goes to the log instead; and a library that looks
+    # at what stdin is, as NumPy does when it is imported, would wait on Windows for the next message to be read.
+    requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     warnings = diagnose.RecentWarnings()
     logging.getLogger().addHandler(warnings)
-    Server(output, LayerStore(), paths.outputs_folder(), warnings).serve(sys.stdin.buffer)
+    Server(output, LayerStore(), paths.outputs_folder(), warnings).serve(requests)
     # At once, also out of the middle of a network's pass: nothing is left to wait for.
     os._exit(0)
 

@@ -158,7 +158,8 @@ def has(name: str) -> bool:
 _pointer = c_void_p
 
 obs_get_video_info = function("obs_get_video_info", c_bool, POINTER(VideoInfo))
-_blog = function("blog", None, c_int, c_char_p, c_char_p)
+# Of a function with variable arguments only the fixed ones: the others go elsewhere on Apple silicon.
+_blog = function("blog", None, c_int, c_char_p)
 
 obs_register_source_s = function("obs_register_source_s", None, POINTER(SourceInfo), c_size_t)
 obs_source_create = function("obs_source_create", _pointer, c_char_p, c_char_p, _pointer, _pointer)
@@ -320,4 +321,4 @@ def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
 
 def log(level: int, message: str) -> None:
     """A line in OBS's log."""
-    _blog(level, b"%s", utf8(f"[CVMatte] {message}"))
+    _blog(level, b"%s", c_char_p(utf8(f"[CVMatte] {message}")))

@@ -188,10 +188,9 @@ class Session:
             next_poll = begun + _TROUBLE_SECONDS
             try:
                 self._poll()
-                processor = time.thread_time() - worked
-                self._poll_times.add(time.monotonic() - begun, processor)
+                self._poll_times.add(time.monotonic() - begun, time.thread_time() - worked)
                 # Of its own work: not of what it waited for others, who may hold the GIL for long.
-                rest = processor / _POLL_SHARE
+                rest = self._poll_times.processor / _POLL_SHARE
                 taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
                 next_poll = begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
                 self._trimming.if_due()

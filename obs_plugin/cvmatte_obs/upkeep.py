@@ -10,6 +10,7 @@ from collections import deque
 from cvmatte_core.system import memory
 
 _TRIM_SECONDS = 30.0  # between a layer's end and that of its memory
+_SMOOTHING = 64  # polls
 _TRIM_SHARE = 1e-4  # of all time at most: whoever allocates memory meanwhile waits
 
 
@@ -20,11 +21,14 @@ class PollTimes:
         self._latest: deque[tuple[float, float]] = deque(maxlen=4096)
         self._longest = (0.0, 0.0)
         self._count = 0
+        self.processor = 0.0  # seconds of processor that a poll takes lately
 
     def add(self, seconds: float, processor: float) -> None:
         self._latest.append((seconds, processor))
         self._longest = (max(self._longest[0], seconds), max(self._longest[1], processor))
         self._count += 1
+        # Smoothed: Windows counts a thread's time in steps of 16 ms, far more than a poll takes.
+        self.processor += (processor - self.processor) / min(self._count, _SMOOTHING)
 
     def __str__(self) -> str:
         medians = [statistics.median(times) for times in zip(*self._latest)] or [0.0, 0.0]

@@ -29,5 +29,13 @@ def enter() -> None:
     os.environ[_ENTERED] = "1"
     command = [str(python), *sys.argv]
     if sys.platform == "win32":  # there exec returns to the shell at once
-        sys.exit(subprocess.call(command))
+        sys.exit(_wait_for(subprocess.Popen(command)))
     os.execv(python, command)
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the process has heard of it too, and ends as it sees fit
+            continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import mimetypes
 import os
 import re
 import signal
@@ -586,3 +587,14 @@ def test_the_script_s_mistakes_are_one_sentence(arguments: list[str], part: str)
     assert done.returncode != 0
     assert part in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_page_is_served_as_what_it_is_whatever_a_registry_says() -> None:
+    """On Windows any program may have said there that JavaScript is plain text, which no browser runs."""
+    kinds = {"script.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"}
+    mimetypes.init()
+    for name in kinds:
+        mimetypes.add_type("text/plain", Path(name).suffix)
+    with serving() as address, httpx.Client(base_url=address.url) as client:
+        served = {name: client.get(f"/static/{name}").headers["content-type"].partition(";")[0] for name in kinds}
+    assert served == kinds
