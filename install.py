@@ -43,6 +43,7 @@ from typing import Callable, Iterable, Iterator
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
 
+import obs_python
 import registration
 
 from cvmatte_core.disk import files, paths
@@ -515,6 +516,8 @@ def run_quietly(environment: Path, check: list[str]) -> subprocess.CompletedProc
 
 def register() -> int:
     outcome = change_registration(registration.register, "install.collection_unreadable")
+    if is_without_python(outcome) and fetch_obs_python():
+        outcome = change_registration(registration.register, "install.collection_unreadable")
     sandboxed = " / ".join(registration.sandboxed_obs())
     if outcome.changed or outcome.unchanged:
         print(say("install.registered"))
@@ -524,9 +527,45 @@ def register() -> int:
         print(say("install.add_by_hand", script=registration.SCRIPT))
     if sandboxed:
         print(say("install.sandboxed_too", sandbox=sandboxed))
-    if platform.system() in ("Windows", "Darwin"):
-        print(say("install.python_path", folder=sys.base_prefix))
-    return 1 if outcome.unreadable else 0
+    return 1 if tell_of_obs_python(outcome) or outcome.unreadable else 0
+
+
+def is_without_python(outcome: registration.Outcome) -> bool:
+    """Whether OBS needs to be told of a Python, and none is there that it can load."""
+    return sys.platform in ("win32", "darwin") and not outcome.python
+
+
+def fetch_obs_python() -> bool:
+    """On Windows a Python for OBS, if there is none and the person wants it. Says whether it is there now."""
+    folder = paths.obs_python_folder()
+    computer = obs_python.Computer.this()
+    if sys.platform != "win32" or obs_python.find(computer, folder) is not None:
+        return False
+    embeddable = obs_python.EMBEDDABLE[obs_python.processor_of_obs(computer) or obs_python.X64]
+    question = say("install.obs_python_ask", url=embeddable.url)
+    if not sys.stdin.isatty() or input(question).strip().lower().startswith("n"):
+        return False
+    print(say("install.obs_python_fetching"), flush=True)
+    try:
+        obs_python.fetch(embeddable, folder)
+    except (OSError, obs_python.Unusable) as error:
+        print(say("install.obs_python_failed", reason=error), file=sys.stderr)
+        return False
+    return True
+
+
+def tell_of_obs_python(outcome: registration.Outcome) -> bool:
+    """Tell what the person has to do so that OBS loads a Python. Says whether there is anything."""
+    if not is_without_python(outcome):
+        return False
+    found = obs_python.find(obs_python.Computer.this(), paths.obs_python_folder())
+    if found is not None and outcome.useless_python:
+        print(say("install.obs_python_useless", told=outcome.useless_python, folder=found))
+    elif found is not None:  # OBS has never been started: nowhere to write it
+        print(say("install.obs_python_choose", folder=found))
+    else:
+        print(say("install.obs_python_missing_mac" if sys.platform == "darwin" else "install.obs_python_missing"))
+    return found is None or bool(outcome.useless_python)
 
 
 def unregister() -> int:

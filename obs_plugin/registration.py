@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,21 +19,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import obs_python
+
 from cvmatte_core.disk import files, paths
 from cvmatte_core.system import sandbox
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 _SCRIPTS_TOOL = "scripts-tool"
-_PYTHONS_OF_OBS = ((3, 6), (3, 12))  # what OBS loads on Windows and macOS
+_PYTHON_KEY = re.compile(r"^\[Python\][^\[]*?^Path64bit=(.*)$", re.MULTILINE)
 
 
 @dataclass
 class Outcome:
-    """What registering or unregistering did, by the files it concerns."""
+    """What registering or unregistering did, by the files it concerns.
+
+    python: where OBS finds a Python of its own now; useless_python: what it was told by the person, and finds none in.
+    """
 
     changed: list[Path] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
     unreadable: list[Path] = field(default_factory=list)
+    python: str = ""
+    useless_python: str = ""
 
 
 def configuration_folders() -> list[Path]:
@@ -103,7 +111,7 @@ def register(record: Path) -> Outcome:
             _replace(collection, _encoded(content))
             outcome.changed.append(collection)
         if sys.platform in ("win32", "darwin"):
-            _name_python(folder, record, done)
+            _name_python(folder, record, done, outcome)
     return outcome
 
 
@@ -178,20 +186,31 @@ def _is_ours(script: Any) -> bool:
         return False
 
 
-def _name_python(folder: Path, record: Path, done: dict[str, Any]) -> None:
-    """On Windows and macOS OBS must be told where Python is: only where the person hasn't."""
-    if not _PYTHONS_OF_OBS[0] <= sys.version_info[:2] <= _PYTHONS_OF_OBS[1]:
-        return
+def _name_python(folder: Path, record: Path, done: dict[str, Any], outcome: Outcome) -> None:
+    """On Windows and macOS OBS must be told where its Python is. What the person has told it stays."""
     settings = folder / "user.ini"
     if not settings.exists():
         settings = folder / "global.ini"
-    if not settings.exists():
+    text = _read_settings(settings) if settings.exists() else None
+    if text is None:
         return
-    text = _read_settings(settings)
-    if text is None or "Path64bit=" in text:
+    computer, before = obs_python.Computer.this(), done["python"].get(str(settings), "")
+    told = _PYTHON_KEY.search(text)
+    named = told[1].strip().replace("\\\\", "\\") if told else ""
+    if named and obs_python.works(computer, named):
+        outcome.python = named
         return
-    line = f"Path64bit={Path(sys.base_prefix).as_posix()}"
-    if "[Python]\n" in text:
+    if named and f"Path64bit={named}" not in before:  # an older version of install.py may have named a useless one
+        outcome.useless_python = named
+        return
+    found = obs_python.find(computer, paths.obs_python_folder())
+    if found is None:
+        return
+    text = text.replace(before + "\n", "", 1) if before else text
+    line = f"Path64bit={found.as_posix()}"
+    if told and not before:  # a key without a value
+        text = text[: told.start(1)] + found.as_posix() + text[told.end(1) :]
+    elif "[Python]\n" in text:
         text = text.replace("[Python]\n", f"[Python]\n{line}\n", 1)
     else:
         line = f"\n[Python]\n{line}"
@@ -199,6 +218,7 @@ def _name_python(folder: Path, record: Path, done: dict[str, Any]) -> None:
     done["python"][str(settings)] = line
     _write_record(record, done)
     _replace(settings, text.encode(), bom=True)
+    outcome.python = found.as_posix()
 
 
 def _replace(path: Path, content: bytes, bom: bool = False) -> None:

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
 ENVIRONMENT = ROOT / ".venv"
 
 
@@ -42,6 +40,11 @@ def data_folder() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "CVMatte"
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cvmatte"
+
+
+def obs_python_folder() -> Path:
+    """The Python that was fetched for OBS itself to load, on Windows. Safe to delete, once another is chosen in OBS."""
+    return data_folder() / "python-for-obs"
 
 
 def outputs_folder() -> Path:

@@ -28,7 +28,7 @@ sys.modules["obspython"] = types.ModuleType("obspython")
 ctypes.CDLL("libobs.so.0", mode=ctypes.RTLD_GLOBAL)  # OBS itself has it in its process
 for name in {modules!r}:
     importlib.import_module(name)
-ours = ("cvmatte", "cvmatte_core", "cvmatte_obs", "registration", "obspython", "__main__")
+ours = ("cvmatte", "cvmatte_core", "cvmatte_obs", "obs_python", "registration", "obspython", "__main__")
 foreign = {{name.partition(".")[0] for name in sys.modules}} - set(sys.stdlib_module_names) - set(ours)
 sys.exit(f"imported from outside: {{sorted(foreign)}}" if foreign else 0)
 """
