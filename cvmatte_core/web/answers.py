@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import HTTPConnection
 
 from ..words.errors import CvmatteError, RequestError
-from ..words.texts import Texts, language_of
+from ..words.texts import Texts, known_language, language_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def _preferred(header: str) -> str:
             weight = float(quality.strip().removeprefix("q=") or 1)
         except ValueError:
             weight = 0.0
-        if name.strip().lower().startswith(("zh", "en")):
+        if known_language(name):
             wanted.append((-weight, name.strip()))
     return min(wanted, key=lambda each: each[0])[1] if wanted else ""
 

@@ -6,11 +6,18 @@ import ctypes
 import json
 import locale
 import os
+import re
 import sys
 from functools import lru_cache
 from pathlib import Path
 
-LANGUAGES = ("en", "zh-CN")
+LANGUAGES = ("en", "zh-CN", "ja", "ko", "es", "pt-BR", "fr", "de", "ru")
+# By the first part of a locale's name, and by what the C library of Windows calls them.
+_BY_NAME = {
+    **{language.partition("-")[0]: language for language in LANGUAGES},
+    "chinese": "zh-CN", "japanese": "ja", "korean": "ko", "spanish": "es", "portuguese": "pt-BR", "french": "fr",
+    "german": "de", "russian": "ru",
+}  # fmt: skip
 _FOLDER = Path(__file__).resolve().parent / "locale"
 
 
@@ -46,8 +53,18 @@ def _load(language: str) -> dict[str, str]:
 
 
 def language_of(name: str | None) -> str:
-    """The language to use for a locale name such as "zh-CN", "zh_TW.UTF-8", "en-US" or "Chinese (Simplified)_China"."""
-    return "zh-CN" if (name or "").lower().startswith(("zh", "chinese")) else "en"
+    """The language to use for a locale name such as "zh-CN", "pt_PT.UTF-8", "en-US" or "Chinese (Simplified)_China"."""
+    return known_language(name or "") or "en"
+
+
+def known_language(name: str) -> str | None:
+    """As `language_of`, but None for a language that there are no texts in."""
+    return _BY_NAME.get(re.split(r"[-_.@ (]", name.strip().lower(), maxsplit=1)[0])
+
+
+def names_of_languages() -> dict[str, str]:
+    """What each language is called in it."""
+    return {language: Texts(language)("language.name") for language in LANGUAGES}
 
 
 def _language_of_windows() -> str | None:

@@ -35,9 +35,8 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
     print(texts("demo.starting"), flush=True)
     try:
-        language = "zh-CN" if texts.language == "zh-CN" else "en-US"
         with throwaway_obs.running(
-            home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN, language=language
+            home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN, language=throwaway_obs.LOCALES[texts.language]
         ) as obs:
             colour = {"color": _COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)

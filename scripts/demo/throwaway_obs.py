@@ -28,6 +28,12 @@ from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
+# What OBS calls our languages.
+LOCALES = {
+    "en": "en-US", "zh-CN": "zh-CN", "ja": "ja-JP", "ko": "ko-KR", "es": "es-ES", "pt-BR": "pt-BR", "fr": "fr-FR",
+    "de": "de-DE", "ru": "ru-RU",
+}  # fmt: skip
+_TOOLS_LOCALES = Path("/usr/share/obs/obs-plugins/frontend-tools/locale")
 _MAIN_WINDOW = "^OBS [0-9]"
 # Where the mouse finds things, from which version of OBS on: in the main window as `start` leaves it, in
 # Tools → Scripts as `open_scripts` does, in a portrait's properties of 720 x 570 and in the missing files of 700 x 400.
@@ -71,6 +77,7 @@ class ThrowawayObs:
         self.folder = folder
         self.screen = screen
         self.environment = environment or {}
+        self._scripts_title = _scripts_title(language)
         self._port = free_port()
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
@@ -245,7 +252,7 @@ class ThrowawayObs:
             time.sleep(seconds)
             self.xdotool("key", "Up", "Up", "Return")  # it stands above the last entry, obs-websocket's
             try:
-                window = self.window("^(Scripts|脚本)$")
+                window = self.window(f"^{self._scripts_title}$")
             except TimeoutError:
                 self.xdotool("key", "Escape", "Escape")
                 continue
@@ -405,6 +412,16 @@ def ask_probe(file: Path, command: dict[str, Any], timeout: float) -> dict[str, 
     wait_until(file.exists, timeout)
     answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return answer
+
+
+def _scripts_title(language: str) -> str:
+    """What the dialog of the scripts is called; in English where OBS has no translation."""
+    for name in (language, "en-US"):
+        with contextlib.suppress(OSError):
+            found = re.search('^Scripts="(.*)"', (_TOOLS_LOCALES / f"{name}.ini").read_text("utf-8"), re.MULTILINE)
+            if found:
+                return found[1]
+    return "Scripts"
 
 
 def free_port() -> int:

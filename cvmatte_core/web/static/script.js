@@ -6,7 +6,7 @@ const TYPING = 400; // milliseconds of rest after which a changed option counts
 const MEGABYTE = 1_000_000;
 const PICTURES = /\.(jpe?g|png|webp|bmp|tiff?)$/i;
 
-let language = navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en";
+let language = navigator.languages.join(","); // until /page says which of its own that is
 let texts = {};
 let limits = {};
 let declaration = { groups: [], presets: [] };
@@ -48,13 +48,15 @@ const json = async (path, options) => (await ask(path, options)).json();
 
 async function speak() {
   const page = await json("/page");
-  ({ texts, limits } = page);
+  ({ texts, limits, language } = page);
   document.documentElement.lang = language;
   document.title = text("web.title");
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", text(element.dataset.label));
   for (const element of document.querySelectorAll("[data-alt]")) element.alt = text(element.dataset.alt);
-  at("language").lang = language === "en" ? "zh-CN" : "en";
+  const choices = Object.entries(page.languages).map(([lang, name]) => made("option", { value: lang, lang, textContent: name }));
+  at("language").replaceChildren(...choices);
+  at("language").value = language;
   const chosen = values();
   declaration = await json("/controls");
   drawControls();
@@ -65,8 +67,8 @@ async function speak() {
   if (!at("about").hidden) await about();
 }
 
-at("language").addEventListener("click", () => {
-  language = language === "en" ? "zh-CN" : "en";
+at("language").addEventListener("change", () => {
+  language = at("language").value;
   speak().catch((error) => say("status", error.message, "bad"));
 });
 
