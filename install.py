@@ -46,6 +46,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
 import obs_python
 import registration
 
+from cvmatte_core import __version__
 from cvmatte_core.disk import files, paths
 from cvmatte_core.disk.lock import locked
 from cvmatte_core.disk.paths import ENVIRONMENT, installed_python, python_of
@@ -103,6 +104,7 @@ def main() -> int:
     parser.add_argument("--ray", action="store_true", help=say("install.ray"))
     choices = [device for device in devices.DEVICES if device != devices.COREML]  # that is in every Mac's plain build
     parser.add_argument("--device", choices=choices, default="", help=say("install.device"))
+    parser.add_argument("--version", action="version", version=f"CVMatte {__version__}", help=say("script.version"))
     chosen, pytest_arguments = parser.parse_known_args()
     if pytest_arguments and not chosen.test:
         parser.error(say("install.unknown", argument=pytest_arguments[0]))

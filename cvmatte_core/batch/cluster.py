@@ -28,7 +28,7 @@ import cv2
 
 from ..disk import files, paths
 from ..matting.matter import Matter, decode
-from ..models.catalogue import ModelEntry, add_own, entry_of, files_of, install_command, verify
+from ..models.catalogue import ModelEntry, add_own, entry_of, files_of, install_packages_command, verify
 from ..pictures import images
 from ..settings import MatteSettings
 from ..system import devices
@@ -57,7 +57,7 @@ def connected(address: str, threads: int | None = None, device: str | None = Non
         import ray
         from ray._private import services, worker
     except ImportError as error:
-        raise ClusterError("cluster_no_ray", command=f"{install_command()} --ray") from error
+        raise ClusterError("cluster_no_ray", command=install_packages_command("ray")) from error
     worker.print_to_stdstream = lambda *_, **__: None  # nodes that die are told of there, past every logger
     try:
         if address == "auto":

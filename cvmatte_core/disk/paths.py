@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+IS_PACKAGE = not (ROOT / "install.py").is_file()  # installed by pip, into whatever environment that was
 ENVIRONMENT = ROOT / ".venv"
 
 
@@ -21,13 +22,15 @@ def installed_python() -> Path:
 
 
 def environment_python() -> Path:
-    """The interpreter that matting runs on: the installed one, unless CVMATTE_PYTHON names another."""
+    """The interpreter that matting runs on: of the environment of this code, unless CVMATTE_PYTHON names another."""
     chosen = os.environ.get("CVMATTE_PYTHON")
-    return Path(chosen) if chosen else installed_python()
+    if chosen:
+        return Path(chosen)
+    return Path(sys.executable) if IS_PACKAGE else installed_python()
 
 
 def models_folder() -> Path:
-    return ROOT / "models"
+    return (data_folder() if IS_PACKAGE else ROOT) / "models"
 
 
 def data_folder() -> Path:

@@ -146,8 +146,18 @@ def verify(entry: ModelEntry) -> None:
 
 
 def install_command(name: str = DEFAULT) -> str:
+    """The command that a person runs to have a model."""
+    if paths.IS_PACKAGE:
+        return f"cvmatte models install {name}"
     python = "py" if sys.platform == "win32" else "python3"
     return f"{python} install.py" if name == DEFAULT else f"{python} scripts/models.py install {name}"
+
+
+def install_packages_command(extra: str = "") -> str:
+    """The command that a person runs to have CVMatte's packages, those of an extra among them."""
+    if paths.IS_PACKAGE:
+        return f"pip install 'cvmatte[{extra}]'" if extra else "pip install cvmatte"
+    return f"{install_command()} --{extra}" if extra else install_command()
 
 
 def record_of_conversion(entry: ModelEntry) -> Path:

@@ -25,7 +25,7 @@ from ..disk import files, paths
 from ..disk.lock import locked
 from ..words.errors import Cancelled, ModelError, OutputError
 from . import hub, hub_client
-from .catalogue import ModelEntry, install_command, record_of_conversion, remove_own, verify
+from .catalogue import ModelEntry, install_packages_command, record_of_conversion, remove_own, verify
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
     logger.warning("ModelScope's client: %s", last.get("why", said[-2000:]))
     kind = last.get("error")
     if kind == hub_client.NO_CLIENT:
-        raise ModelError("packages_missing", model=entry.title, install=f"{install_command()} --modelscope")
+        raise ModelError("packages_missing", model=entry.title, install=install_packages_command("modelscope"))
     if kind == hub_client.NO_ROOM:
         raise _no_room(entry, folder, progress.total - progress.done)
     raise ModelError("model_offline" if kind == hub_client.OFFLINE else "model_fetch_failed", model=entry.title)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..words.errors import CvmatteError, ModelError
 from . import guided
-from .catalogue import install_command
+from .catalogue import install_packages_command
 from .descriptions import Description
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def failures_explained(model: str, key: str) -> Iterator[None]:
 def packages_missing(model: str) -> ModelError:
     """For who has not installed TensorFlow, PyTorch and ModelScope. model: the title of one that needs them."""
     logger.warning("importing what %s needs", model, exc_info=True)  # one that is there may be broken
-    return ModelError("packages_missing", model=model, install=f"{install_command()} --modelscope")
+    return ModelError("packages_missing", model=model, install=install_packages_command("modelscope"))
 
 
 def shape_error(model: str, takes: Sequence[object], given: Sequence[object]) -> ModelError:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from parts import environment
+import environment
 
 environment.enter()
 
@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-import matte as matte_script
+from cvmatte_core.commands.matte import add_controls
 from cvmatte_core.matting import compose, measures
 from cvmatte_core.pictures import images
 from cvmatte_core.batch.folders import SUFFIXES
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("dataset", type=Path, help="the data set's folder")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument("--sheet", type=Path, metavar="PATH", help="write a picture of the worst cases there, a PNG")
-    matte_script.add_controls(parser, texts)
+    add_controls(parser, texts)
     chosen = parser.parse_args(arguments)
     given = {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
     rows: dict[str, dict[str, float]] = {}

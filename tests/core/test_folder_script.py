@@ -246,8 +246,8 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left(folder: Path, tmp_path: 
 
 
 def test_a_cluster_without_ray_is_a_sentence(folder: Path, tmp_path: Path) -> None:
-    program = "import sys; sys.modules['ray'] = None; import matte; sys.exit(matte.main())"
-    environment = {**ENVIRONMENT, "PYTHONPATH": str(paths.ROOT / "scripts")}
+    program = "import sys; sys.modules['ray'] = None; from cvmatte_core.commands import matte; sys.exit(matte.main())"
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(paths.ROOT)}
     arguments = [sys.executable, "-c", program, str(folder), "-o", str(tmp_path / "out"), "--ray", "auto"]
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)

@@ -63,7 +63,8 @@ def test_tasklist_answers_in_letters_of_the_console(
 
 
 @pytest.mark.parametrize(
-    ("identifier", "language"), [(0x0804, "zh-CN"), (0x0404, "zh-CN"), (0x0407, "de"), (0x0413, "en"), (0x0416, "pt-BR"), (0xFFFF, "en")]
+    ("identifier", "language"),
+    [(0x0804, "zh-CN"), (0x0404, "zh-CN"), (0x0407, "de"), (0x0413, "en"), (0x0416, "pt-BR"), (0xFFFF, "en")],
 )
 def test_windows_tells_its_language_by_a_number(
     monkeypatch: pytest.MonkeyPatch, windows: None, identifier: int, language: str
@@ -182,7 +183,7 @@ def test_what_can_not_work_on_a_computer_is_said_before_anything_is_installed(
 GOES_ON = """
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])
-from parts import environment
+import environment
 sys.exit(environment._wait_for(subprocess.Popen([sys.executable, "-c", sys.argv[2]])))
 """
 SCRIPT = """

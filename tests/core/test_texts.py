@@ -106,11 +106,24 @@ def test_no_source_file_has_chinese_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("name", "language"),
     [
-        ("zh-CN", "zh-CN"), ("zh_TW.UTF-8", "zh-CN"), ("Chinese (Simplified)_China", "zh-CN"), ("en-GB", "en"),
-        ("de-DE", "de"), ("de_AT@euro", "de"), ("German_Germany", "de"), ("fr", "fr"), ("pt_PT.UTF-8", "pt-BR"),
-        ("ja_JP", "ja"), ("ko-KR", "ko"), ("es-419", "es"), ("ru_RU", "ru"), ("nl-NL", "en"), ("C", "en"), ("", "en"),
+        ("zh-CN", "zh-CN"),
+        ("zh_TW.UTF-8", "zh-CN"),
+        ("Chinese (Simplified)_China", "zh-CN"),
+        ("en-GB", "en"),
+        ("de-DE", "de"),
+        ("de_AT@euro", "de"),
+        ("German_Germany", "de"),
+        ("fr", "fr"),
+        ("pt_PT.UTF-8", "pt-BR"),
+        ("ja_JP", "ja"),
+        ("ko-KR", "ko"),
+        ("es-419", "es"),
+        ("ru_RU", "ru"),
+        ("nl-NL", "en"),
+        ("C", "en"),
+        ("", "en"),
         (None, "en"),
-    ],  # fmt: skip
+    ],
 )
 def test_the_language_follows_the_locale(name: str | None, language: str) -> None:
     assert language_of(name) == language

@@ -185,11 +185,14 @@ def test_no_cluster_is_a_sentence(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_cluster_without_room_is_a_sentence(folder: Path, tmp_path: Path, cluster: RayCluster) -> None:
-    program = "import sys, matte; from cvmatte_core.batch import cluster; cluster._PATIENCE = 3; sys.exit(matte.main())"
+    program = (
+        "import sys; from cvmatte_core.batch import cluster; cluster._PATIENCE = 3\n"
+        "from cvmatte_core.commands import matte; sys.exit(matte.main())"
+    )
     arguments = (folder, "-o", tmp_path / "out", "--threads", "200", "--ray", cluster.address)
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
-        env={**ENVIRONMENT, "PYTHONPATH": str(paths.ROOT / "scripts")},
+        env={**ENVIRONMENT, "PYTHONPATH": str(paths.ROOT)},
         capture_output=True,
         text=True,
     )

@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from cvmatte_core.words.errors import Cancelled, ClusterError, CvmatteError, OutputError
-from cvmatte_core.batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
-from cvmatte_core.models.catalogue import install_command
-from cvmatte_core.batch.pipeline import Cutter
-from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.texts import Texts
+from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
+from ..batch.pipeline import Cutter
+from ..models.catalogue import install_packages_command
+from ..settings import MatteSettings
+from ..words.errors import Cancelled, ClusterError, CvmatteError, OutputError
+from ..words.texts import Texts
 
 ALL_GOOD, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 3, 130
 _WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the same from one to the next is whole
@@ -37,7 +37,7 @@ def cut_out(
     try:
         from tqdm import tqdm
     except ImportError:  # an environment from before it was needed
-        print(texts("script.no_environment", install=install_command()), file=sys.stderr)
+        print(texts("script.no_environment", install=install_packages_command()), file=sys.stderr)
         return NOTHING_DONE
     try:
         with (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 _ENTERED = "CVMATTE_ENTERED"
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 def enter() -> None:

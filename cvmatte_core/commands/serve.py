@@ -1,0 +1,114 @@
+"""The web page and the HTTP API."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import logging
+import secrets
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from ..disk import paths
+from ..models.catalogue import install_packages_command
+from ..words.texts import Texts, system_texts
+from .program import parser_for
+
+_LOCAL_NAMES = ("localhost",)
+_CONNECTIONS = 200  # at once; beyond, the server answers 503
+
+
+def parsed(arguments: list[str] | None, texts: Texts) -> argparse.Namespace:
+    parser = parser_for("serve", texts)
+    parser.add_argument("--host", default="127.0.0.1", help=texts("serve.host"))
+    parser.add_argument("--port", type=int, default=7860, help=texts("serve.port"))
+    parser.add_argument("--root", type=Path, metavar="FOLDER", help=texts("serve.root"))
+    parser.add_argument("--token", default="", help=texts("serve.token"))
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=texts("serve.allow_host"))
+    parser.add_argument("--upload-limit", type=_positive, default=64, metavar="MB", help=texts("serve.upload_limit"))
+    parser.add_argument("--batch-limit", type=_positive, default=2000, metavar="MB", help=texts("serve.batch_limit"))
+    parser.add_argument("--queue", type=_positive, default=16, metavar="N", help=texts("serve.queue"))
+    parser.add_argument("--time-limit", type=_positive, default=120, metavar="SECONDS", help=texts("serve.time_limit"))
+    chosen = parser.parse_args(arguments)
+    if chosen.root is not None and not chosen.root.is_dir():
+        parser.error(texts("serve.no_root", folder=chosen.root))
+    return chosen
+
+
+def _positive(text: str) -> int:
+    """For argparse. Raises ValueError."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that is bound. Raises OSError, for a name that isn't known too."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share the port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def main(arguments: list[str] | None = None) -> int:
+    texts = system_texts()
+    chosen = parsed(arguments, texts)
+    try:
+        import uvicorn
+
+        from ..web.app import Options, create_app
+        from ..web.guard import Rules
+    except ModuleNotFoundError as error:  # an environment from before they were needed
+        if error.name is None or error.name.startswith("cvmatte"):
+            raise
+        print(
+            texts("script.no_environment", install=install_packages_command("web" if paths.IS_PACKAGE else "")),
+            file=sys.stderr,
+        )
+        return 1
+    try:
+        bound = listening(chosen.host, chosen.port)
+    except OSError as error:
+        print(texts("serve.no_address", host=chosen.host, port=chosen.port, reason=error), file=sys.stderr)
+        return 1
+    address, port = bound.getsockname()[:2]
+    only_loopback = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    token = chosen.token or ("" if only_loopback else secrets.token_urlsafe(24))
+    names = {*_LOCAL_NAMES, *chosen.allow_host} | (set() if only_loopback else {socket.gethostname()})
+    options = Options(
+        rules=Rules(token, frozenset(name.lower() for name in names), only_loopback),
+        root=chosen.root,
+        upload_bytes=chosen.upload_limit * 1_000_000,
+        batch_bytes=chosen.batch_limit * 1_000_000,
+        waiting=chosen.queue,
+        seconds=chosen.time_limit,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    config = uvicorn.Config(
+        create_app(options),
+        log_config=None,
+        access_log=False,  # it would hold the token of the first call
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=3,
+    )
+    name = "localhost" if only_loopback else socket.gethostname() if address in ("0.0.0.0", "::") else address
+    shown = f"[{name}]" if ":" in name else name
+    query = f"?token={quote(token)}" if token else ""
+    print(texts("serve.ready", address=f"http://{shown}:{port}/{query}"), flush=True)
+    if token:
+        print(texts("serve.with_token", token=token), flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # raised anew once the server has ended
+        uvicorn.Server(config).run(sockets=[bound])
+    return 0

@@ -1,1 +1,0 @@
-"""What the scripts of a person share."""

@@ -1,0 +1,80 @@
+"""CVMatte as a package for programs: what pip installs is the same as what install.py does, and works alone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tomllib
+from PIL import Image
+
+import cvmatte_core
+from cvmatte_core.disk import paths
+
+DECLARED: dict[str, Any] = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def of_group(name: str) -> set[str]:
+    return {line for line in DECLARED["dependency-groups"][name] if isinstance(line, str)}
+
+
+def test_the_extras_are_the_groups_of_install_py() -> None:
+    project = DECLARED["project"]
+    assert set(project["dependencies"]) == of_group("worker") | of_group("onnx-cpu")
+    assert {name: set(lines) for name, lines in project["optional-dependencies"].items()} == {
+        name: of_group(name) for name in ("web", "modelscope", "ray")
+    }
+
+
+@pytest.mark.parametrize("script", ["install.py", "scripts/matte.py", "scripts/models.py", "scripts/serve.py"])
+def test_every_command_tells_the_version(script: str) -> None:
+    done = subprocess.run([sys.executable, paths.ROOT / script, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"CVMatte {cvmatte_core.__version__}\n")
+
+
+@pytest.mark.whole
+def test_the_wheel_cuts_out_a_photo_in_an_environment_of_its_own(
+    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the four lines of the README. Its dependencies are those of this environment: they are large."""
+    wheels, home, source = tmp_path / "wheels", tmp_path / "home", tmp_path / "source"
+    shutil.copytree(paths.ROOT / "cvmatte_core", source / "cvmatte_core")  # for pip leaves a folder in it
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(paths.ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source)]
+    subprocess.run(pip, check=True)
+    (wheel,) = wheels.glob("*.whl")
+    venv.create(tmp_path / "environment", with_pip=True, symlinks=True)
+    python = paths.python_of(tmp_path / "environment")
+    (site,) = (tmp_path / "environment").glob("lib/python*/site-packages")
+    subprocess.run([python, "-m", "pip", "--quiet", "install", "--no-deps", str(wheel)], check=True)
+    (here,) = paths.ENVIRONMENT.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(f"{here}\n")
+    (home / "models").mkdir(parents=True)
+    for model in paths.models_folder().glob("*.onnx"):
+        (home / "models" / model.name).symlink_to(model)
+    monkeypatch.setenv("CVMATTE_DATA", str(home))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(photo.read_bytes())
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    subprocess.run([python, "-c", lines], check=True)
+    layer = np.asarray(Image.open(tmp_path / "layer.png"))
+    assert layer.shape == (512, 512, 4)
+    assert layer[200, 220, 3] == 255 and layer[5, 5, 3] == 0
+    command = python.with_name("cvmatte")
+    told = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout
+    assert told == f"CVMatte {cvmatte_core.__version__}\n"
+    subprocess.run([command, "matte", "photo.jpg", "-o", "again.png"], check=True, capture_output=True)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "again.png")), layer)
+    listed = subprocess.run([command, "models", "list"], capture_output=True, text=True, check=True).stdout
+    assert "Robust Video Matting" in listed
+    missing = subprocess.run([command], capture_output=True, text=True)
+    assert (missing.returncode, "usage: cvmatte" in missing.stderr) == (2, True)
