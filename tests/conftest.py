@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 DATA = Path(__file__).parent / "data"
+SAMPLE = Path(__file__).parents[1] / "scripts" / "demo" / "astronaut.png"
 
 
 @pytest.fixture(scope="session")
 def photo() -> Path:
     """NASA's portrait of Eileen Collins: 512 x 512, RGB."""
-    return DATA / "astronaut.png"
+    return SAMPLE
 
 
 def make_team(folder: Path, photo: Path, count: int) -> Path:

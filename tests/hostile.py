@@ -31,6 +31,8 @@ _WHOLE_COLOURS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("PNG", "png", {}),
     ("WEBP", "webp", {"lossless": True}),
     ("TIFF", "tif", {}),
+    ("HEIF", "heic", {"quality": -1, "chroma": 444}),
+    ("AVIF", "avif", {"quality": 95, "subsampling": "4:4:4"}),
 )
 
 Tags = dict[int, tuple[int, list[int]]]  # of a TIFF: tag → (type 3 or 4, values)
@@ -225,6 +227,13 @@ def _valid() -> Iterator[Case]:
     frames: dict[str, Any] = {"save_all": True, "append_images": [second, second], "lossless": True}
     yield _case("animated.webp", encoded(PICTURE, "WEBP", **frames), **shown, tolerance=0)
 
+    yield _case("lossy.heic", encoded(PICTURE, "HEIF", quality=90), **shown, tolerance=4)
+    yield _case("lossy.avif", encoded(PICTURE, "AVIF", quality=90), **shown, tolerance=4)
+    yield _case("grey.heic", encoded(GREY, "HEIF", quality=-1), shown=_grey(GREY), tolerance=3)
+    yield _case("of 10 bits.heic", _heic_of_10_bits(), **shown, tolerance=3)
+    yield _case("burst.heic", encoded(PICTURE, "HEIF", save_all=True, append_images=[second]), **shown, tolerance=4)
+    yield _case("animated.avif", encoded(PICTURE, "AVIF", save_all=True, append_images=[second]), tolerance=4)
+
     yield _case("plain.bmp", encoded(PICTURE, "BMP"), **shown, tolerance=0)
     yield _case("grey.bmp", encoded(GREY, "BMP"), shown=_grey(GREY), tolerance=0)
     yield _case("one bit.bmp", encoded(Image.fromarray(GREY).convert("1"), "BMP"))
@@ -239,6 +248,16 @@ def _valid() -> Iterator[Case]:
     greys = b"".join(bytes((value, value, value, 0)) for value in range(256))
     runs = b"".join(b"".join(bytes((1, value)) for value in row) + b"\0\0" for row in GREY[::-1]) + b"\0\1"
     yield _case("run lengths.bmp", bmp(48, 32, 8, runs, greys, 1), shown=_grey(GREY), tolerance=0)
+
+
+def _heic_of_10_bits() -> bytes:
+    """As newer phones take photos."""
+    import pillow_heif
+
+    file = io.BytesIO()
+    values = (PICTURE.astype(np.uint16) * 257).tobytes()
+    pillow_heif.encode("RGB;16", (48, 32), values, file, quality=-1, chroma=444)
+    return file.getvalue()
 
 
 def _grey(values: np.ndarray) -> np.ndarray:
@@ -323,7 +342,7 @@ def _orientations() -> Iterator[Case]:
         8: np.rot90(PICTURE, -1),
     }
     for orientation, pixels in stored.items():
-        pixels, exif = np.ascontiguousarray(pixels), _exif(orientation)
+        pixels, exif = np.ascontiguousarray(pixels), _exif(orientation).tobytes()
         for kind, suffix, options in _WHOLE_COLOURS:
             data = encoded(pixels, kind, exif=exif, **options)
             yield _case(f"orientation {orientation}.{suffix}", data, shown=PICTURE, tolerance=3)
@@ -459,6 +478,10 @@ def whole() -> dict[str, bytes]:
         "deflate.tif": encoded(NOISE, "TIFF", compression="tiff_adobe_deflate"),
         "jpeg.tif": encoded(NOISE, "TIFF", compression="jpeg"),
         "pages.tif": encoded(NOISE, "TIFF", save_all=True, append_images=[second]),
+        "colour.heic": encoded(NOISE, "HEIF", exif=exif, icc_profile=_srgb()),
+        "pages.heic": encoded(NOISE, "HEIF", save_all=True, append_images=[second]),
+        "colour.avif": encoded(NOISE, "AVIF", exif=exif, icc_profile=_srgb()),
+        "pages.avif": encoded(NOISE, "AVIF", save_all=True, append_images=[second]),
     }
 
 
@@ -569,6 +592,11 @@ def _bombs() -> Iterator[Case]:
     canvas = webp.index(b"VP8X") + 12
     webp[canvas : canvas + 6] = b"\xff\x3f\0\xff\x3f\0"
     yield _case("bomb.webp", bytes(webp), SENTENCE)
+    for kind, suffix in (("HEIF", "heic"), ("AVIF", "avif")):
+        file = bytearray(encoded(NOISE, kind))
+        size = file.index(b"ispe") + 8
+        file[size : size + 8] = struct.pack(">II", 60_000, 60_000)
+        yield _case(f"bomb.{suffix}", bytes(file), SENTENCE)
     whole_png = png(48, 32, 8, 2, rows_of(PICTURE))
     at = whole_png.index(b"IDAT") - 4
     body = zlib.compress(rows_of(PICTURE), 0)

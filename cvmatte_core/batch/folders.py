@@ -22,14 +22,13 @@ from typing import Callable, Iterable, Iterator
 from ..disk import files, paths
 from ..layers import outputs
 from ..models.catalogue import entry_of
-from ..pictures import images
+from ..pictures import endings, images
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
 from ..words.texts import Texts
 from .pipeline import Cutter, Made
 from .record import Names, Record, made_in, state_of
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
 DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
 _TRIES = 2  # of a photo at which the process ended
@@ -320,7 +319,7 @@ def walk(folder: Path, output_folder: Path, recursive: bool, unreadable: list[Pa
             with contextlib.suppress(OSError):  # gone meanwhile
                 if entry.is_dir():
                     (links if entry.is_symlink() else subfolders).append(path)
-                elif path.suffix.lower() in SUFFIXES and entry.is_file():
+                elif path.suffix.lower() in endings.PHOTOS and entry.is_file():
                     yield path
         if recursive:
             ahead.extendleft(reversed(subfolders))

@@ -40,7 +40,7 @@ from ..diagnose import diagnosis, state_of
 from ..disk import files
 from ..matting.matter import Matte, Matter
 from ..models.catalogue import catalogue, entry_of
-from ..pictures import images
+from ..pictures import endings, images
 from ..settings import Control, MatteSettings
 from ..words.errors import CvmatteError, RequestError, SettingsError, WorkerError
 from ..words.texts import names_of_languages
@@ -237,7 +237,13 @@ def _add_information(app: FastAPI) -> None:
         options, texts = _server(request).options, texts_for(request)
         limits = {"upload_bytes": options.upload_bytes, "batch_bytes": options.batch_bytes, "files": options.files}
         said = {**texts.starting("web."), **texts.starting("models.fetched")}
-        return {"language": texts.language, "languages": names_of_languages(), "texts": said, "limits": limits}
+        return {
+            "language": texts.language,
+            "languages": names_of_languages(),
+            "texts": said,
+            "limits": limits,
+            "endings": endings.PHOTOS,
+        }
 
     @app.get("/controls", responses=_refusals())
     def controls(request: Request, language: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.pictures import endings
 from cvmatte_core.presets import PresetStore
 from cvmatte_core.system import memory
 from cvmatte_core.words.errors import CvmatteError
@@ -46,8 +47,6 @@ class Choices:
 
 class Session:
     """Serves the portraits of SOURCE_TYPE until it is closed."""
-
-    _image_patterns = "*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff *.JPG *.JPEG *.PNG *.WEBP *.BMP *.TIF *.TIFF"
 
     def __init__(self, texts: Texts, data: int) -> None:
         """data: the script's settings, an obs_data_t, for the script's hotkeys."""
@@ -86,7 +85,8 @@ class Session:
     @property
     def image_filter(self) -> str:
         """What OBS's file dialogs offer."""
-        return f"{self.texts('source.image_filter')} ({self._image_patterns})"
+        patterns = " ".join(f"*{ending}" for ending in (*endings.PHOTOS, *map(str.upper, endings.PHOTOS)))
+        return f"{self.texts('source.image_filter')} ({patterns})"
 
     # Called from any thread of OBS: these only queue
 

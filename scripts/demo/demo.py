@@ -19,7 +19,7 @@ from demo import throwaway_obs
 from cvmatte_core.disk import paths
 from cvmatte_core.words.texts import system_texts
 
-SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+SAMPLE = Path(__file__).with_name("astronaut.png")
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 RESULTS = paths.ROOT / "demo"
 _COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue

@@ -38,7 +38,7 @@ from cvmatte_core.matting.matter import Matte, Matter, decode
 from cvmatte_core.settings import MatteSettings
 from PIL import Image, ImageEnhance, ImageOps
 
-SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+SAMPLE = paths.ROOT / "scripts" / "demo" / "astronaut.png"
 HD = (1920, 1080)
 SIZES = ((960, 540), HD, (4240, 2832), (8000, 6000))
 _CLIENTS, _CALLS = 16, 4

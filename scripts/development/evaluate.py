@@ -34,7 +34,7 @@ import numpy as np
 from cvmatte_core.commands.matte import add_controls
 from cvmatte_core.matting import compose, measures
 from cvmatte_core.pictures import images
-from cvmatte_core.batch.folders import SUFFIXES
+from cvmatte_core.pictures import endings
 from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
@@ -78,7 +78,7 @@ def composites(folder: Path) -> Iterator[Case]:
     for cutout in sorted((folder / "cutouts").glob("*.png")):
         rgba = images.read_layer(cutout).astype(np.float32) / 255
         colours, alpha = rgba[..., :3], rgba[..., 3]
-        for background in sorted(path for path in (folder / "backgrounds").iterdir() if path.suffix in SUFFIXES):
+        for background in sorted(path for path in (folder / "backgrounds").iterdir() if path.suffix in endings.PHOTOS):
             behind = images.decode(images.read(background), background.name).rgb
             behind = cv2.resize(behind, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
             behind = cv2.GaussianBlur(behind, (0, 0), 2).astype(np.float32) / 255
@@ -91,12 +91,12 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
     """(picture, alpha) of every photo that has one, in the order of their names."""
     found = []
     for sub in _IMAGE_FOLDERS:
-        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in SUFFIXES):
+        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in endings.PHOTOS):
             alphas = [path for name in _ALPHA_FOLDERS for path in folder.glob(f"{name}/*") if path.stem == picture.stem]
             found += [(picture, alpha) for alpha in alphas[:1]]
     for alpha in sorted(folder.glob("*.alpha.png")):
         name = alpha.name.removesuffix(".alpha.png")
-        found += [(folder / (name + end), alpha) for end in SUFFIXES if (folder / (name + end)).exists()][:1]
+        found += [(folder / (name + end), alpha) for end in endings.PHOTOS if (folder / (name + end)).exists()][:1]
     return found
 
 

@@ -25,7 +25,7 @@ from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance, ImageOps
 from demo.throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, size_in_scene, wait_until
 
-SAMPLE = paths.ROOT / "tests" / "data" / "astronaut.png"
+SAMPLE = paths.ROOT / "scripts" / "demo" / "astronaut.png"
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 PROBE = paths.ROOT / "tests" / "obs" / "probe.py"
 BUSY_SCRIPT = paths.ROOT / "tests" / "obs" / "busy_script.py"

@@ -10,7 +10,7 @@ import pytest
 from development import evaluate
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from tests.conftest import SAMPLE
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -43,7 +43,7 @@ def test_pairs_are_found_in_folders_and_side_by_side(tmp_path: Path) -> None:
 
 def test_the_script_writes_a_table_figures_and_a_sheet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "data"
-    sample = Image.open(paths.ROOT / "tests" / "data" / "astronaut.png").convert("RGB").resize((128, 128))
+    sample = Image.open(SAMPLE).convert("RGB").resize((128, 128))
     save(data / "image" / "a.png", np.asarray(sample))
     save(data / "alpha" / "a.png", np.zeros((128, 128), np.uint8))
     figures, sheet = tmp_path / "figures.json", tmp_path / "sheet.png"

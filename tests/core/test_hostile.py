@@ -32,7 +32,7 @@ from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker.client import WorkerClient
 from tests import hostile
-from tests.conftest import DATA
+from tests.conftest import DATA, SAMPLE
 from tests.core.test_worker import ELSEWHERE, Answers, worker_with
 from tests.hostile import EITHER, LAYER, SENTENCE, Case
 
@@ -93,7 +93,7 @@ def worker_at(folder: Path, settings: pytest.MonkeyPatch) -> Worker:
     worker.temporary.mkdir()
     settings.setenv("CVMATTE_DATA", str(worker.data))
     settings.setenv("TMPDIR", str(worker.temporary))
-    assert isinstance(worker.matte(DATA / "astronaut.png"), dict)
+    assert isinstance(worker.matte(SAMPLE), dict)
     worker.of_runtime = set(worker.temporary.rglob("*"))
     return worker
 

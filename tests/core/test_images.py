@@ -42,13 +42,15 @@ def decode(data: bytes, **options: int) -> images.Photo:
         ("BMP", {}),
         ("TIFF", {}),
         ("TIFF", {"compression": "tiff_lzw"}),
+        ("HEIF", {"quality": -1, "chroma": 444}),
+        ("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
     ],
 )
 def test_each_format_decodes_to_its_colours(kind: str, options: dict[str, object]) -> None:
     photo = decode(encoded(Image.fromarray(RGB), kind, **options))
     assert photo.rgb.dtype == np.uint8
     assert photo.alpha is None
-    assert np.abs(photo.rgb.astype(int) - RGB).max() <= (6 if kind == "JPEG" else 0)
+    assert np.abs(photo.rgb.astype(int) - RGB).max() <= {"JPEG": 6, "HEIF": 3, "AVIF": 3}.get(kind, 0)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -113,8 +115,9 @@ def test_a_colour_profile_is_applied_and_a_broken_one_ignored() -> None:
     swapped = bytearray(srgb)
     red, green = swapped.index(b"rXYZ"), swapped.index(b"gXYZ")
     swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
-    exchanged = decode(encoded(picture, "PNG", icc_profile=bytes(swapped))).rgb
-    assert np.abs(exchanged[..., 0].astype(int) - RGB[..., 1]).mean() < 3
+    for kind in ("PNG", "HEIF", "AVIF"):
+        exchanged = decode(encoded(picture, kind, icc_profile=bytes(swapped))).rgb
+        assert np.abs(exchanged[..., 0].astype(int) - RGB[..., 1]).mean() < 4, kind
 
 
 def test_transparency_is_kept_beside_the_colours() -> None:

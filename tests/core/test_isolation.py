@@ -17,6 +17,7 @@ STANDARD_LIBRARY_ONLY = [
     *(path for room in ("disk", "layers", "system", "words") for path in sorted((CORE / room).rglob("*.py"))),
     *(CORE / f"{name}.py" for name in ("presets", "settings")),
     *(CORE / "models" / f"{name}.py" for name in ("catalogue", "descriptions", "fetch", "hub")),
+    CORE / "pictures" / "endings.py",
     *(CORE / "worker" / f"{name}.py" for name in ("client", "protocol")),
     *sorted((paths.ROOT / "obs_plugin").rglob("*.py")),
 ]

@@ -16,6 +16,8 @@ import pytest
 from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
 
+from tests.conftest import SAMPLE
+
 from .conftest import Studio, open_studio
 
 BURST = 4  # frames
@@ -199,7 +201,7 @@ def test_a_still_survives_the_worker_s_death(studio: Studio, portrait: str, expe
 
 def large_photo(studio: Studio) -> Path:
     path = studio.data / "large.png"
-    Image.open(Path(__file__).parent.parent / "data" / "astronaut.png").resize((1600, 1600)).save(path)
+    Image.open(SAMPLE).resize((1600, 1600)).save(path)
     return path
 
 

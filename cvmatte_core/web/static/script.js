@@ -4,11 +4,11 @@ const at = (id) => document.getElementById(id);
 const BUSY_WAIT = 1000; // milliseconds, at least, before a busy server is asked again
 const TYPING = 400; // milliseconds of rest after which a changed option counts
 const MEGABYTE = 1_000_000;
-const PICTURES = /\.(jpe?g|png|webp|bmp|tiff?)$/i;
 
 let language = navigator.languages.join(","); // until /page says which of its own that is
 let texts = {};
 let limits = {};
+let endings = []; // of the files that are photos
 let declaration = { groups: [], presets: [] };
 
 const text = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -48,7 +48,8 @@ const json = async (path, options) => (await ask(path, options)).json();
 
 async function speak() {
   const page = await json("/page");
-  ({ texts, limits, language } = page);
+  ({ texts, limits, language, endings } = page);
+  for (const id of ["photo", "photos"]) at(id).accept = endings.join(",");
   document.documentElement.lang = language;
   document.title = text("web.title");
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
@@ -366,7 +367,7 @@ const batch = {
 
   add(files) {
     if (this.busy) return;
-    const pictures = files.filter((file) => PICTURES.test(file.name));
+    const pictures = files.filter((file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending)));
     if (this.job) this.clear();
     this.files.push(...pictures);
     this.error = "";

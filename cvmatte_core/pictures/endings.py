@@ -1,0 +1,8 @@
+"""The endings of the files that are read as photos: what folders are searched for, and dialogs offer.
+
+Standard library only: OBS's dialogs are among them. Of which kind a file is, its content says: see images.py.
+"""
+
+from __future__ import annotations
+
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")

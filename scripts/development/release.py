@@ -1,0 +1,41 @@
+"""Builds CVMatte-VERSION.zip from the commit that is checked out: what a person needs, and no tests.
+
+The same commit gives the same bytes: git orders the files, and dates them as the commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from cvmatte_core import __version__
+
+CONTENT = (
+    *("install.py", "install.cmd", "install.command", "pyproject.toml"),
+    *("LICENSE", "README.md", "README.zh-CN.md", "CHANGELOG.md", "docs"),
+    *("cvmatte_core", "obs_plugin", "scripts/demo", "scripts/*.py"),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path.cwd(), help="to save it into [here]")
+    print(build(parser.parse_args().folder))
+    return 0
+
+
+def build(folder: Path) -> Path:
+    """The archive's path. Raises CalledProcessError where this is no checkout."""
+    path = folder.resolve() / f"CVMatte-{__version__}.zip"
+    options = ["--format=zip", "-9", f"--prefix={path.stem}/", f"--output={path}"]
+    subprocess.run(["git", "-C", ROOT, "archive", *options, "HEAD", "--", *CONTENT], check=True)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
