@@ -11,13 +11,9 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-LANGUAGES = ("en", "zh-CN", "ja", "ko", "es", "pt-BR", "fr", "de", "ru")
+LANGUAGES = ("en", "zh-CN")
 # By the first part of a locale's name, and by what the C library of Windows calls them.
-_BY_NAME = {
-    **{language.partition("-")[0]: language for language in LANGUAGES},
-    "chinese": "zh-CN", "japanese": "ja", "korean": "ko", "spanish": "es", "portuguese": "pt-BR", "french": "fr",
-    "german": "de", "russian": "ru",
-}  # fmt: skip
+_BY_NAME = {**{language.partition("-")[0]: language for language in LANGUAGES}, "english": "en", "chinese": "zh-CN"}
 _FOLDER = Path(__file__).resolve().parent / "locale"
 
 
@@ -53,7 +49,7 @@ def _load(language: str) -> dict[str, str]:
 
 
 def language_of(name: str | None) -> str:
-    """The language to use for a locale name such as "zh-CN", "pt_PT.UTF-8", "en-US" or "Chinese (Simplified)_China"."""
+    """The language to use for a locale name such as "zh-CN", "zh_TW.UTF-8", "en-US" or "Chinese (Simplified)_China"."""
     return known_language(name or "") or "en"
 
 

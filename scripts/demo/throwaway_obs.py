@@ -28,11 +28,7 @@ from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
-# What OBS calls our languages.
-LOCALES = {
-    "en": "en-US", "zh-CN": "zh-CN", "ja": "ja-JP", "ko": "ko-KR", "es": "es-ES", "pt-BR": "pt-BR", "fr": "fr-FR",
-    "de": "de-DE", "ru": "ru-RU",
-}  # fmt: skip
+LOCALES = {"en": "en-US", "zh-CN": "zh-CN"}  # what OBS calls our languages
 _TOOLS_LOCALES = Path("/usr/share/obs/obs-plugins/frontend-tools/locale")
 _MAIN_WINDOW = "^OBS [0-9]"
 # Where the mouse finds things, from which version of OBS on: in the main window as `start` leaves it, in
