@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import os
 import subprocess
 import sys
@@ -16,14 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cvmatte_core.commands import models as script
 from cvmatte_core.disk import paths
 from cvmatte_core.models import catalogue, network
 from cvmatte_core.models.catalogue import DEFAULT, add_own, entry_of, verify
 from cvmatte_core.words.errors import ModelError
 
 from .test_models import ENTRY, MODEL, OWN, Shelf, put_conversion, put_cv_unet, shelf
-
-script = importlib.import_module("models")  # by that name the models folder is a package too, for linters
 
 __all__ = ["shelf"]  # a fixture
 

@@ -39,7 +39,7 @@ def keys_in_the_code() -> set[str]:
                 text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
                 words.add(text)
                 if text.rpartition(".")[0] in families and re.fullmatch(
-                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)(?<!\.png)", text
+                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)(?<!\.png)(?<!\.cmd)(?<!\.command)", text
                 ):
                     found.add(text)
             elif isinstance(node, ast.JoinedStr):
