@@ -22,9 +22,9 @@ from cvmatte_core.words.texts import system_texts
 SAMPLE = Path(__file__).with_name("astronaut.png")
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 RESULTS = paths.ROOT / "demo"
-_COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
+COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
 _SCREEN, _DIALOG, _PANEL = (1280, 1000), (800, 1000), (1000, 1000)
-_STANDING = {  # as large as fits, on the canvas's bottom
+STANDING = {  # as large as fits, on the canvas's bottom
     "boundsType": "OBS_BOUNDS_SCALE_INNER", "boundsWidth": 1280, "boundsHeight": 720, "boundsAlignment": 8,
 }  # fmt: skip
 
@@ -38,14 +38,14 @@ def main() -> int:
         with throwaway_obs.running(
             home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN, language=throwaway_obs.LOCALES[texts.language]
         ) as obs:
-            colour = {"color": _COLOUR, "width": 1280, "height": 720}
+            colour = {"color": COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
             photo = home / "Pictures" / SAMPLE.name
             photo.parent.mkdir()
             shutil.copyfile(SAMPLE, photo)
             settings = {"image": str(photo)}
             added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", settings, True)
-            obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, _STANDING)
+            obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, STANDING)
             outputs = home / ".local" / "share" / "cvmatte" / "outputs"
             layer = throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None), timeout=120)
             shutil.copyfile(layer, RESULTS / "astronaut.png")

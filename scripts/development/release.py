@@ -18,7 +18,7 @@ from cvmatte_core import __version__
 CONTENT = (
     *("install.py", "install.cmd", "install.command", "pyproject.toml"),
     *("LICENSE", "README.md", "README.zh-CN.md", "CHANGELOG.md", "docs"),
-    *("cvmatte_core", "obs_plugin", "scripts/demo", "scripts/*.py"),
+    *("cvmatte_core", "obs_plugin", "scripts/demo", ":(glob)scripts/*.py"),
 )
 
 

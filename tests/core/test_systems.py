@@ -180,15 +180,19 @@ def test_what_can_not_work_on_a_computer_is_said_before_anything_is_installed(
 
 # Scripts in the shell
 
+# A shell that starts something in the background has it ignore Ctrl+C, whoever runs these tests so.
 GOES_ON = """
-import subprocess, sys
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 import environment
 sys.exit(environment._wait_for(subprocess.Popen([sys.executable, "-c", sys.argv[2]])))
 """
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
+    time.sleep(0.5)  # the one that waits has begun to
     print("begun", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:

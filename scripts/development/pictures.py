@@ -1,0 +1,149 @@
+"""Takes the READMEs' pictures in a real throwaway OBS: a session as an animation, properties and panel.
+
+With --all FOLDER, properties and panel of every language instead, from top to bottom, to look at.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import environment
+
+environment.enter()
+
+import argparse
+import shutil
+import tempfile
+import time
+
+from PIL import Image
+
+from demo import throwaway_obs
+from demo.demo import COLOUR, SAMPLE, SCRIPT, STANDING
+from cvmatte_core.disk import paths
+from cvmatte_core.words.texts import LANGUAGES
+
+_PICTURES = paths.ROOT / "docs" / "pictures"
+_README = ("en", "zh-CN")
+_SCREEN = (1280, 800)
+_DIALOG, _PANEL = (800, 1000), (1000, 1000)
+_WHOLE_DIALOG, _WHOLE_PANEL = (800, 2800), (1100, 2400)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="properties and panel of every language, whole")
+    chosen = parser.parse_args()
+    if chosen.all:
+        chosen.all.mkdir(parents=True, exist_ok=True)
+        for language in LANGUAGES:
+            properties, panel = _dialogs(language, _WHOLE_DIALOG, _WHOLE_PANEL)
+            properties.save(chosen.all / f"properties.{language}.png")
+            panel.save(chosen.all / f"panel.{language}.png")
+            print(chosen.all, language, flush=True)
+        return 0
+    _PICTURES.mkdir(parents=True, exist_ok=True)
+    for language in _README:
+        name = "" if language == "en" else f".{language}"
+        for picture, what in zip(_dialogs(language, _DIALOG, _PANEL), ("properties", "panel"), strict=True):
+            _in_256_colours(picture).save(_PICTURES / f"{what}{name}.png", optimize=True)
+    _session(_PICTURES / "session.webp")
+    return 0
+
+
+def _in_256_colours(picture: Image.Image) -> Image.Image:
+    return picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def _dialogs(language: str, dialog: tuple[int, int], panel: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
+    """A portrait's properties and the script's panel, at these sizes (width, height), pixels."""
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-pictures-"))
+    screen = (max(dialog[0], panel[0], _SCREEN[0]), max(dialog[1], panel[1], _SCREEN[1]))
+    try:
+        with throwaway_obs.running(
+            home, scripts=[(SCRIPT, {})], screen=screen, language=throwaway_obs.LOCALES[language]
+        ) as obs:
+            obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", _settings(home), True)
+            _wait_for_layer(home)
+            obs.requests.open_input_properties_dialog("Astronaut")
+            window = obs.window("Astronaut")
+            obs.place(window, *dialog)
+            properties = obs.photograph().crop((0, 0, *dialog))
+            obs.dismiss(window)
+            obs.place(obs.open_scripts(), *panel)
+            return properties, obs.photograph().crop((0, 0, *panel))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _settings(home: Path) -> dict[str, str]:
+    photo = home / "Pictures" / SAMPLE.name
+    photo.parent.mkdir()
+    shutil.copyfile(SAMPLE, photo)
+    return {"image": str(photo)}
+
+
+def _wait_for_layer(home: Path) -> None:
+    outputs = home / ".local" / "share" / "cvmatte" / "outputs"
+    throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None), timeout=120)
+
+
+def _session(path: Path) -> None:
+    """A photo is chosen in a portrait's properties, cut out, moved, and stands in front of other things."""
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-pictures-"))
+    frames: list[tuple[Image.Image, int]] = []  # each with its time on screen, ms
+    try:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
+
+            def take(milliseconds: int) -> None:
+                time.sleep(0.4)  # OBS draws its window ten times a second or so in software
+                frames.append((obs.photograph().resize((960, 600), Image.Resampling.LANCZOS), milliseconds))
+
+            scene = throwaway_obs.SCENE
+            colour = {"color": COLOUR, "width": 1280, "height": 720}
+            obs.requests.create_input(scene, "Background", "color_source_v3", colour, True)
+            words = {"text": "Live at eight", "font": {"face": "Sans", "size": 160, "style": "Bold"}}
+            text = obs.requests.create_input(scene, "Title", "text_ft2_source_v2", words, True)
+            obs.requests.set_scene_item_transform(
+                scene, text.scene_item_id, {"positionX": 90, "positionY": 270, "alignment": 5}
+            )
+            take(1500)
+            portrait = obs.requests.create_input(scene, "Astronaut", "cvmatte_portrait", {}, True).scene_item_id
+            obs.requests.set_scene_item_transform(scene, portrait, STANDING)
+            obs.requests.open_input_properties_dialog("Astronaut")
+            window = obs.window("Astronaut")
+            obs.xdotool("windowmove", "--sync", window, "270", "60")
+            obs.xdotool("windowsize", "--sync", window, "740", "640")
+            take(1500)
+            obs.requests.set_input_settings("Astronaut", _settings(home), True)
+            before = time.monotonic()
+            while time.monotonic() < before + 8 and not list((home / ".local/share/cvmatte/outputs").glob("*.png")):
+                take(500)
+            _wait_for_layer(home)
+            take(600)
+            take(2500)
+            obs.dismiss(window)
+            take(1500)
+            for step in range(1, 9):
+                obs.requests.set_scene_item_transform(scene, portrait, {**STANDING, "positionX": 40.0 * step})
+                take(120)
+            take(800)
+            colour["color"] = 0xFF3A2A5A
+            obs.requests.set_input_settings("Background", colour, True)
+            take(1500)
+            obs.requests.set_input_settings("Astronaut", {"mirror": True}, True)
+            time.sleep(2)
+            take(2500)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    first, *rest = (frame for frame, _ in frames)
+    first.save(
+        path, save_all=True, append_images=rest, duration=[length for _, length in frames], loop=0, quality=70, method=6
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
