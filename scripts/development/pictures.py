@@ -105,10 +105,10 @@ def _session(path: Path) -> None:
             scene = throwaway_obs.SCENE
             colour = {"color": COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(scene, "Background", "color_source_v3", colour, True)
-            words = {"text": "Live at eight", "font": {"face": "Sans", "size": 160, "style": "Bold"}}
+            words = {"text": "Live\nat eight", "font": {"face": "Sans", "size": 140, "style": "Bold"}}
             text = obs.requests.create_input(scene, "Title", "text_ft2_source_v2", words, True)
             obs.requests.set_scene_item_transform(
-                scene, text.scene_item_id, {"positionX": 90, "positionY": 270, "alignment": 5}
+                scene, text.scene_item_id, {"positionX": 70, "positionY": 200, "alignment": 5}
             )
             take(1500)
             portrait = obs.requests.create_input(scene, "Astronaut", "cvmatte_portrait", {}, True).scene_item_id
