@@ -1,4 +1,4 @@
-"""Both languages, and that the code's texts are all in them."""
+"""All languages, and that the code's texts are all in them."""
 
 from __future__ import annotations
 
@@ -110,6 +110,8 @@ def test_no_source_file_has_chinese_of_its_own() -> None:
         ("zh_TW.UTF-8", "zh-CN"),
         ("Chinese (Simplified)_China", "zh-CN"),
         ("en-GB", "en"),
+        ("fr_CA.UTF-8", "fr"),
+        ("French_France", "fr"),
         ("de-DE", "en"),
         ("C", "en"),
         ("", "en"),
