@@ -11,12 +11,13 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-LANGUAGES = ("en", "fr", "zh-CN")
+LANGUAGES = ("en", "fr", "ja", "zh-CN")
 # By the first part of a locale's name, and by what the C library of Windows calls them.
 _BY_NAME = {
     **{language.partition("-")[0]: language for language in LANGUAGES},
     "english": "en",
     "french": "fr",
+    "japanese": "ja",
     "chinese": "zh-CN",
 }
 _FOLDER = Path(__file__).resolve().parent / "locale"

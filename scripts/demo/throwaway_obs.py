@@ -28,7 +28,7 @@ from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
-LOCALES = {"en": "en-US", "fr": "fr-FR", "zh-CN": "zh-CN"}  # what OBS calls our languages
+LOCALES = {"en": "en-US", "fr": "fr-FR", "ja": "ja-JP", "zh-CN": "zh-CN"}  # what OBS calls our languages
 _TOOLS_LOCALES = Path("/usr/share/obs/obs-plugins/frontend-tools/locale")
 _MAIN_WINDOW = "^OBS [0-9]"
 # Where the mouse finds things, from which version of OBS on: in the main window as `start` leaves it, in
