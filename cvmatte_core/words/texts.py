@@ -11,13 +11,18 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-LANGUAGES = ("en", "fr", "ja", "zh-CN")
+LANGUAGES = ("en", "de", "es", "fr", "ja", "ko", "pt-BR", "ru", "zh-CN")
 # By the first part of a locale's name, and by what the C library of Windows calls them.
 _BY_NAME = {
     **{language.partition("-")[0]: language for language in LANGUAGES},
     "english": "en",
+    "german": "de",
+    "spanish": "es",
     "french": "fr",
     "japanese": "ja",
+    "korean": "ko",
+    "portuguese": "pt-BR",
+    "russian": "ru",
     "chinese": "zh-CN",
 }
 _FOLDER = Path(__file__).resolve().parent / "locale"

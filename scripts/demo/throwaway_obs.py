@@ -24,11 +24,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import obsws_python
 from cvmatte_core.disk import files
+from cvmatte_core.words.texts import LANGUAGES
 from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
-LOCALES = {"en": "en-US", "fr": "fr-FR", "ja": "ja-JP", "zh-CN": "zh-CN"}  # what OBS calls our languages
+_SPOKEN_IN = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "ja": "ja-JP", "ko": "ko-KR", "ru": "ru-RU"}
+LOCALES = {language: _SPOKEN_IN.get(language, language) for language in LANGUAGES}  # what OBS calls them
 _TOOLS_LOCALES = Path("/usr/share/obs/obs-plugins/frontend-tools/locale")
 _MAIN_WINDOW = "^OBS [0-9]"
 # Where the mouse finds things, from which version of OBS on: in the main window as `start` leaves it, in

@@ -64,7 +64,7 @@ def test_tasklist_answers_in_letters_of_the_console(
 
 @pytest.mark.parametrize(
     ("identifier", "language"),
-    [(0x0804, "zh-CN"), (0x0404, "zh-CN"), (0x0407, "en"), (0x0409, "en"), (0xFFFF, "en")],
+    [(0x0804, "zh-CN"), (0x0404, "zh-CN"), (0x0407, "de"), (0x0410, "en"), (0x0409, "en"), (0xFFFF, "en")],
 )
 def test_windows_tells_its_language_by_a_number(
     monkeypatch: pytest.MonkeyPatch, windows: None, identifier: int, language: str
