@@ -17,7 +17,7 @@ import numpy as np
 
 from ..disk import files
 from ..models import network
-from ..models.catalogue import AUTO, ModelEntry, add_own, catalogue, entry_of, is_there, verify
+from ..models.catalogue import AUTO, ModelEntry, add_own, catalogue, costs, entry_of, good_at, is_there, verify
 from ..models.descriptions import PRESETS
 from ..models.fetch import fetch, remove
 from ..models.single import packages_missing
@@ -74,17 +74,20 @@ def list_models(chosen: argparse.Namespace, texts: Texts) -> None:
         if entry.name == auto:
             state = texts("models.state.auto", state=state)
         print(f"{entry.name:{name_width}}  {entry.licence or '-':{licence_width}}  {entry.title}: {state}")
+        about = f"{good_at(entry, texts)} {costs(entry, texts)}".strip()
+        if about:
+            print(f"{'':{name_width}}  {about}")
 
 
 def install(chosen: argparse.Namespace, texts: Texts) -> None:
-    path = fetched(entry_of(chosen.name), texts)
+    path = fetched(entry_of(chosen.name), texts, chosen.file)
     print(texts("models.installed", model=entry_of(chosen.name).title, path=path))
 
 
-def fetched(entry: ModelEntry, texts: Texts) -> Path:
+def fetched(entry: ModelEntry, texts: Texts, file: Path | None = None) -> Path:
     line = ProgressLine(texts)
     try:
-        return fetch(entry, line)
+        return fetch(entry, line, file=file)
     finally:
         line.end()
 
@@ -231,7 +234,9 @@ def parser_of(texts: Texts) -> argparse.ArgumentParser:
         return added
 
     command("list", list_models)
-    command("install", install).add_argument("name", metavar="NAME", help=texts("models.name"))
+    installed = command("install", install)
+    installed.add_argument("name", metavar="NAME", help=texts("models.name"))
+    installed.add_argument("--file", type=Path, metavar="FILE", help=texts("models.install.file"))
     command("verify", verify_models).add_argument("name", metavar="NAME", nargs="?", help=texts("models.name"))
     command("remove", remove_model).add_argument("name", metavar="NAME", help=texts("models.name"))
     command("convert", convert_model).add_argument("name", metavar="NAME", help=texts("models.name"))

@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent import futures
 from pathlib import Path
-from typing import IO, BinaryIO, Callable, Iterator, TypeVar
+from typing import IO, BinaryIO, Callable, Collection, Iterator, TypeVar
 
 from ..words.errors import OutputError
 
@@ -36,7 +36,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     try:
         with _created(temporary) as file:
             yield file
-        _replace(path, temporary)
+        replace(path, temporary)
     except OSError as error:
         raise output_error(error, path.parent) from error
     finally:
@@ -44,8 +44,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
-def _replace(path: Path, successor: Path) -> None:
-    """Raises OSError."""
+def replace(path: Path, successor: Path) -> None:
+    """Put a whole file of the same folder in the place of another, or of none. Raises OSError."""
     deadline = time.monotonic() + _IN_USE_SECONDS
     while True:
         try:
@@ -151,12 +151,24 @@ def output_error(error: OSError, folder: Path) -> OutputError:
 
 def sha256(file: IO[bytes], copy_to: IO[bytes] | None = None) -> str:
     """The SHA-256 of the rest of a file, which is copied on the way where another is given. Raises OSError."""
-    digest = hashlib.sha256()
+    return digests(file, ("sha256",), copy_to)["sha256"]
+
+
+def digests(
+    file: IO[bytes],
+    kinds: Collection[str],
+    copy_to: IO[bytes] | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> dict[str, str]:
+    """As `sha256`, but of every kind that is named as hashlib does. tick() is called now and then. Raises OSError."""
+    found = {kind: hashlib.new(kind, usedforsecurity=kind != "md5") for kind in kinds}
     for chunk in iter(lambda: file.read(_CHUNK), b""):
-        digest.update(chunk)
+        tick()
+        for digest in found.values():
+            digest.update(chunk)
         if copy_to is not None:
             copy_to.write(chunk)
-    return digest.hexdigest()
+    return {kind: digest.hexdigest() for kind, digest in found.items()}
 
 
 def remove_stale(folder: Path) -> None:

@@ -3,8 +3,13 @@
 Standard library only: OBS and install.py read them too.
 
 An entry's `source` says where it comes from: {"kind": "wheel", "wheel": a requirement, "member": a file in it},
-{"kind": "modelscope", "id": …, "revision": …}, or {"kind": "file"}, which is a person's own. `options` are the
-backend's: see the module of that backend.
+{"kind": "modelscope", "id": …, "revision": …}, {"kind": "url", "url": …, "md5": …, "rembg": …}, or {"kind": "file"},
+which is a person's own. `options` are the backend's: see the module of that backend; or {"like": one of
+descriptions.PRESETS}, of a shipped one.
+
+Of a "url", the md5 is there where its publisher names no SHA-256. Then a file is compared with that as it comes, and
+its SHA-256 is noted beside it (record_of): from then on the file is compared with this one. "rembg" is what that
+package calls the model, if it has it; it has the same files then.
 """
 
 from __future__ import annotations
@@ -16,12 +21,13 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import Any, Callable, Mapping
+from typing import IO, Any, Callable, Mapping
 
 from ..disk import files, paths
 from ..disk.lock import locked
 from ..words.errors import ModelError
 from . import hub
+from .descriptions import PRESETS
 
 AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"
@@ -34,8 +40,10 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 class ModelEntry:
     """A model: what it is called, where it comes from, which backend runs it, and the file it is kept as.
 
-    sha256: of the file; empty where its source vouches for it. converted: the fields that change once a conversion
-    of it is there (see convert.py).
+    sha256: of the file; empty where its source vouches for it, or names an md5 only. size_bytes: what is fetched; 0
+    where that isn't known, exact where it comes from a "url". costs: what it takes to cut out a photo of 2 megapixels
+    on two processor cores, as far as it was measured: {"memory_bytes": …, "seconds": …}, or as others tell it:
+    {"told_memory_bytes": …}. converted: the fields that change once a conversion of it is there (see convert.py).
     """
 
     name: str
@@ -48,6 +56,7 @@ class ModelEntry:
     size_bytes: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     converted: Mapping[str, Any] = field(default_factory=dict)
+    costs: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -60,7 +69,9 @@ class ModelEntry:
 def catalogue() -> dict[str, ModelEntry]:
     """Every model by its name: the shipped ones, then the person's own. Raises ModelError where those can't be read."""
     entries = _shipped()
-    return {**entries, **{entry.name: entry for entry in _own() if entry.name not in entries}}
+    # One that was added before CVMatte had a model of that name stays what it is.
+    own = {entry.name: entry for entry in _own() if entry.name not in entries or _gives_way(entries[entry.name])}
+    return {**entries, **own}
 
 
 def entry_of(name: str) -> ModelEntry:
@@ -69,7 +80,8 @@ def entry_of(name: str) -> ModelEntry:
     if name == AUTO:
         preferred = shipped[_PREFERRED]
         return preferred if is_there(preferred) and _can_run(preferred) else shipped[DEFAULT]
-    entries = shipped if name in shipped else catalogue()  # the shipped ones do without what a person's own need
+    # The first of them do without what a person's own need.
+    entries = shipped if name in shipped and not _gives_way(shipped[name]) else catalogue()
     if name not in entries:
         raise ModelError("model_unknown", model=name, models=", ".join([AUTO, *entries]))
     return entries[name]
@@ -79,7 +91,32 @@ def shown_title(entry: ModelEntry, texts: Callable[..., str]) -> str:
     """What a person reads for a model: a shipped one's text, or the title that they gave their own."""
     key = f"choice.model.{entry.name}"
     shown = texts(key)
-    return entry.title if shown == key else shown
+    return entry.title if is_own(entry) or shown == key else shown
+
+
+def good_at(entry: ModelEntry, texts: Callable[..., str]) -> str:
+    """What a model is good at, in a sentence; nothing of a person's own."""
+    return "" if is_own(entry) else texts(f"model.good_at.{entry.name}")
+
+
+def costs(entry: ModelEntry, texts: Callable[..., str]) -> str:
+    """What a model costs to fetch and to use, in sentences; nothing of a person's own."""
+    if is_own(entry):
+        return ""
+    fetching = texts("model.download", megabytes=round(entry.size_bytes / 1e6)) if entry.size_bytes else ""
+    return f"{fetching} {_costs_of_use(entry, texts)}".strip()
+
+
+def _costs_of_use(entry: ModelEntry, texts: Callable[..., str]) -> str:
+    if "seconds" in entry.costs:
+        return texts(
+            "model.measured",
+            megabytes=round(entry.costs["memory_bytes"] / 1e6),
+            seconds=f"{entry.costs['seconds']:.1f}",
+        )
+    if "told_memory_bytes" in entry.costs:
+        return texts("model.told", gigabytes=round(entry.costs["told_memory_bytes"] / 1e9))
+    return texts("model.not_measured")
 
 
 def choices(texts: Callable[..., str]) -> dict[str, str]:
@@ -88,13 +125,28 @@ def choices(texts: Callable[..., str]) -> dict[str, str]:
     return {AUTO: texts("choice.model.auto", model=shown_title(entry_of(AUTO), texts)), **titles}
 
 
+def is_own(entry: ModelEntry) -> bool:
+    """Whether a person added it themselves."""
+    return entry.source["kind"] == "file"
+
+
+def _gives_way(entry: ModelEntry) -> bool:
+    """Whether a person's own model of the same name goes before a shipped one: these came later."""
+    return entry.source["kind"] == "url"
+
+
 def _shipped() -> dict[str, ModelEntry]:
-    return {entry.name: _preferring_converted(entry) for entry in _read_shipped()}
+    return {entry.name: _with_noted_hash(_preferring_converted(entry)) for entry in _read_shipped()}
 
 
 @functools.cache  # it doesn't change, and every move of a slider asks what is meant by AUTO
 def _read_shipped() -> list[ModelEntry]:
-    return _read(_SHIPPED)
+    return [_with_known_options(entry) for entry in _read(_SHIPPED)]
+
+
+def _with_known_options(entry: ModelEntry) -> ModelEntry:
+    """Of {"like": a family}, what is known of that."""
+    return dataclasses.replace(entry, options=PRESETS[entry.options["like"]]) if "like" in entry.options else entry
 
 
 def _can_run(entry: ModelEntry) -> bool:
@@ -138,11 +190,32 @@ def verify(entry: ModelEntry) -> None:
         return
     try:
         with entry.path.open("rb") as file:
-            digest = files.sha256(file)
+            whole = _is_whole(entry, file)
     except OSError as error:
         raise ModelError("model_missing", model=entry.title, install=install_command(entry.name)) from error
-    if entry.sha256 and digest != entry.sha256:
+    if not whole:
         raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
+
+
+def _is_whole(entry: ModelEntry, file: IO[bytes]) -> bool:
+    if entry.sha256:  # the catalogue's, or the noted one
+        return files.sha256(file) == entry.sha256
+    return "md5" not in entry.source or bool(sha256_as_published(entry, file))
+
+
+def sha256_as_published(
+    entry: ModelEntry,
+    file: IO[bytes],
+    copy_to: IO[bytes] | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> str:
+    """The SHA-256 of a new file, open, that is the model's by the hash that its publisher names; empty of any other.
+
+    It is copied on the way where another is given; tick() is called now and then. Raises OSError.
+    """
+    kind = "md5" if "md5" in entry.source else "sha256"
+    found = files.digests(file, {kind, "sha256"}, copy_to, tick)
+    return found["sha256"] if found[kind] == entry.source.get(kind, entry.sha256) else ""
 
 
 def install_command(name: str = DEFAULT) -> str:
@@ -161,19 +234,42 @@ def install_packages_command(extra: str = "") -> str:
 
 
 def record_of_conversion(entry: ModelEntry) -> Path:
-    """The JSON file that a conversion leaves beside its result once that is proven equal: {"sha256": …}."""
-    return paths.models_folder() / f"{entry.converted['file']}.json"
+    """The record of a conversion, which is left beside its result once that is proven equal."""
+    return record_of(paths.models_folder() / entry.converted["file"])
+
+
+def record_of(file: Path) -> Path:
+    """The JSON file beside a model's that says its hash, where the catalogue can't: {"sha256": …}."""
+    return file.with_name(f"{file.name}.json")
+
+
+def note_hash(file: Path, sha256: str) -> None:
+    """Write a record. Raises OutputError."""
+    files.write(record_of(file), json.dumps({"sha256": sha256}).encode("utf-8"))
+
+
+def _noted_hash(record: Path) -> str:
+    """Empty where there is no record, or none that can be read."""
+    try:
+        sha256 = json.loads(record.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return sha256 if isinstance(sha256, str) else ""
 
 
 def _preferring_converted(entry: ModelEntry) -> ModelEntry:
-    if not entry.converted:
+    proven = _noted_hash(record_of_conversion(entry)) if entry.converted else ""
+    if not proven:
         return entry
-    try:
-        proven = json.loads(record_of_conversion(entry).read_text(encoding="utf-8"))
-        converted = dataclasses.replace(entry, **entry.converted, sha256=proven["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return entry
+    converted = dataclasses.replace(entry, **entry.converted, sha256=proven)
     return converted if converted.path.is_file() else entry
+
+
+def _with_noted_hash(entry: ModelEntry) -> ModelEntry:
+    """Only of one whose catalogue knows no better."""
+    if entry.sha256 or "md5" not in entry.source:
+        return entry
+    return dataclasses.replace(entry, sha256=_noted_hash(record_of(entry.path)))
 
 
 def _own_lock() -> Path:
@@ -195,7 +291,7 @@ def _read(path: Path) -> list[ModelEntry]:
 def _checked(entry: ModelEntry) -> ModelEntry:
     """The entry. Raises one of the errors above where it isn't one, or names a file outside of its folder."""
     words = (entry.name, entry.title, entry.licence, entry.backend, entry.file, entry.sha256, entry.source["kind"])
-    mappings = (entry.source, entry.options, entry.converted)
+    mappings = (entry.source, entry.options, entry.converted, entry.costs)
     if not all(isinstance(word, str) for word in words) or not all(isinstance(values, dict) for values in mappings):
         raise TypeError("a field is of another type")
     if not isinstance(entry.size_bytes, int):
@@ -212,5 +308,7 @@ def _checked(entry: ModelEntry) -> ModelEntry:
 
 
 def _write_own(entries: list[ModelEntry]) -> None:
-    content = json.dumps([dataclasses.asdict(entry) for entry in entries], indent=2)
-    files.write(paths.models_folder() / _OWN, content.encode("utf-8"))
+    values = [dataclasses.asdict(entry) for entry in entries]
+    for one in values:
+        del one["costs"]  # which nobody measures, and older versions don't read
+    files.write(paths.models_folder() / _OWN, json.dumps(values, indent=2).encode("utf-8"))

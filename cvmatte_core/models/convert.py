@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import logging
 import tempfile
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..disk import files, paths
 from ..pictures import images
 from ..words.errors import ModelError
 from . import cv_unet, hub, single
-from .catalogue import ModelEntry, record_of_conversion
+from .catalogue import ModelEntry, note_hash
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def convert(
         del converted  # on Windows nothing removes a file that is open
     # The record comes last: without it, or with another file's, nobody takes the file for proven.
     files.write(target, data)
-    files.write(record_of_conversion(entry), json.dumps({"sha256": hashlib.sha256(data).hexdigest()}).encode("utf-8"))
+    note_hash(target, hashlib.sha256(data).hexdigest())
     on_progress("convert", 3, 3)
     return target
 

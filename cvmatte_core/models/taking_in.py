@@ -1,0 +1,66 @@
+"""A model's file that somebody has already: copied to its place, once it is proven to be that.
+
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ..disk import files
+from ..words.errors import ModelError
+from . import rembg
+from .catalogue import ModelEntry, note_hash, sha256_as_published
+from .progress import Progress, ensure_room
+
+logger = logging.getLogger(__name__)
+
+
+def take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
+    """Copy a model's file to where it belongs, and return that. The file itself stays as it is.
+
+    Raises ModelError where it can't be read or is another one's, OutputError, Cancelled.
+    """
+    if not entry.file:
+        raise ModelError("model_takes_no_file", model=entry.title)
+    try:
+        opened = file.open("rb") if file.is_file() else None
+    except (OSError, ValueError):  # a zero in the path
+        opened = None
+    if opened is None:
+        raise ModelError("model_file_unreadable", name=file.name)
+    with opened:
+        size = progress.total = files.size_of(file)
+        ensure_room(entry, entry.path.parent, size)
+
+        def tick() -> None:
+            progress.done = min(size, opened.tell())
+            progress.tell()
+
+        with files.atomic_write(entry.path) as copy:
+            sha256 = sha256_as_published(entry, opened, copy, tick)
+            if not sha256:
+                raise ModelError("model_file_other", name=file.name, model=entry.title)
+            note_unknown_hash(entry, sha256)
+    return entry.path
+
+
+def take_in_from_rembg(entry: ModelEntry, progress: Progress) -> bool:
+    """Whether rembg has a model's file on this computer, whole, so that it didn't have to be fetched."""
+    session = entry.source.get("rembg")
+    for place in rembg.places(session) if session else []:
+        if files.is_file(place) and files.size_of(place) == entry.size_bytes:
+            try:
+                take_in(entry, place, progress)
+            except ModelError as error:  # damaged, or of another version
+                logger.warning("%s: %s", place, error)
+            else:
+                return True
+    return False
+
+
+def note_unknown_hash(entry: ModelEntry, sha256: str) -> None:
+    """Note the SHA-256 of a whole file beside its place where the catalogue knows none. Raises OutputError."""
+    if "md5" in entry.source:
+        note_hash(entry.path, sha256)
