@@ -336,14 +336,14 @@ async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
     """Raises RequestError, SettingsError, OSError."""
     values = _texts_of(request, form)
     output = values.pop("output", parameters.OUTPUTS[0])
-    if output not in parameters.OUTPUTS:
+    if not {output, request.query_params.get("output", output)} <= set(parameters.OUTPUTS):
         raise SettingsError("setting_value", control="output", allowed=", ".join(parameters.OUTPUTS))
     photo, background = _one_file(form, "image"), _one_file(form, parameters.BACKGROUND)
     if photo is None:
         raise RequestError("upload_missing", field="image")
     kept = {upload: await _kept(upload, folder) for upload in (photo, background) if upload is not None}
     behind = kept[background] if background is not None else None
-    settings = parameters.parsed(values, parameters.OF_PHOTOS, behind)
+    settings = _settings_of(request, values, parameters.OF_PHOTOS, behind)
     return _Asked(kept[photo], settings, output, {path.name: harmless(up.filename) for up, path in kept.items()})
 
 
@@ -399,7 +399,7 @@ def _add_jobs(app: FastAPI) -> None:
                 folder = values.pop("folder", None)
                 background = _one_file(form, parameters.BACKGROUND)
                 kept = await _kept(background, job.folder) if background else None
-                settings = parameters.parsed(values, parameters.OF_JOBS, kept)
+                settings = _settings_of(request, values, parameters.OF_JOBS, kept)
                 uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
                 if folder is not None:
                     job.items = await run_in_threadpool(_items_of, folder, server.options)
@@ -489,6 +489,16 @@ def _texts_of(request: Request, form: FormData) -> dict[str, str]:
         if name in values:  # it isn't a file
             raise RequestError("upload_missing", field=name)
     return values
+
+
+def _settings_of(
+    request: Request, values: dict[str, str], controls: tuple[Control, ...], background: Path | None
+) -> MatteSettings:
+    """As parameters.parsed; also what the query says and the form says otherwise has to be right."""
+    names = {control.name for control in controls}
+    in_query = {name: value for name, value in request.query_params.items() if name in names}
+    parameters.parsed(in_query, controls, None)
+    return parameters.parsed(values, controls, background)
 
 
 def _one_file(form: FormData, name: str) -> UploadFile | None:

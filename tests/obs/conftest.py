@@ -99,6 +99,10 @@ class Studio:
         """The script's panel as OBS gets it, after some of it was set, and a press of one of its buttons."""
         return self._probe({"set": settings, "press": press})["panel"]
 
+    def choose_in_panel(self, key: str, value: str) -> dict[str, dict[str, Any]]:
+        """Choose in a drop-down of the panel, as OBS's dialog does; the panel after that."""
+        return self._probe({"choose_in_panel": [key, value]})["panel"]
+
     def choose(self, name: str, key: str, value: str) -> dict[str, dict[str, Any]]:
         """Choose in a drop-down of a portrait's properties, as their dialog does; the properties after that."""
         return self._probe({"choose": [name, key, value]})["portraits"][name]

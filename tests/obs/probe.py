@@ -1,7 +1,8 @@
 """A script for a real OBS under test: it does what a command file asks, and writes down what OBS sees.
 
 {"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
-chooses in a drop-down of a source's properties, as their dialog does; {"duplicate": [SOURCE, NAME]} puts a copy of a
+chooses in a drop-down of a source's properties, as their dialog does, {"choose_in_panel": [NAME, VALUE]} in one of the
+panel; {"duplicate": [SOURCE, NAME]} puts a copy of a
 source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties and the panel are
 written down; with {"states": true} only what each portrait says, and whether that is an error.
 """
@@ -51,7 +52,7 @@ def dump(file):
         if "duplicate" in command:
             duplicate(*command["duplicate"])
         if "states" not in command or "press" in command:
-            found["panel"] = panel(command.get("set"), command.get("press"))
+            found["panel"] = panel(command.get("set"), command.get("press"), command.get("choose_in_panel"))
         if "states" in command:
             found["states"] = states()
             return
@@ -85,8 +86,8 @@ def duplicate(name, new_name):
         obs.obs_source_release(source)
 
 
-def panel(settings, press):
-    """The panel's properties, after some were set and one of its buttons was pressed."""
+def panel(settings, press, chosen):
+    """The panel's properties, after some were set, a button of it was pressed, and a value chosen in a drop-down."""
     script: Any = sys.modules.get("cvmatte")
     if settings:
         data = call("obs_data_create_from_json", ctypes.c_void_p, json.dumps(settings).encode())
@@ -99,6 +100,11 @@ def panel(settings, press):
     if press:
         prop = call("obs_properties_get", ctypes.c_void_p, int(properties), press.encode())
         call("obs_property_button_clicked", ctypes.c_bool, prop, None)
+    if chosen:
+        data = script._script.panel._data
+        call("obs_data_set_string", None, data, chosen[0].encode(), chosen[1].encode())
+        prop = call("obs_properties_get", ctypes.c_void_p, int(properties), chosen[0].encode())
+        call("obs_property_modified", ctypes.c_bool, prop, data)
     found = described(int(properties))
     obs.obs_properties_destroy(properties)
     return found

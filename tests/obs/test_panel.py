@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import signal
@@ -17,6 +18,9 @@ from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
 
 from cvmatte_core.disk import paths
+from cvmatte_core.models.catalogue import costs, entry_of, good_at, is_there, record_of
+from cvmatte_core.words.texts import Texts
+from tests.publisher import publishing
 
 from .conftest import Studio, open_studio
 
@@ -284,6 +288,43 @@ def test_the_models_are_named_and_can_be_installed(studio: Studio) -> None:
     studio.panel("install_model", model_to_install="cv-unet")  # without ModelScope's packages
     wait_until(lambda: studio.panel("refresh")["install_model"]["visible"], 60)
     assert studio.panel()["model_state"]["description"].count("<br>") == lines + 1  # why it can't be had
+
+
+def test_what_the_chosen_model_is_good_at_and_costs_is_told(studio: Studio) -> None:
+    for model, title in (("isnet-general-use", "IS-Net general"), ("modnet", "MODNet")):
+        told = html.unescape(studio.choose_in_panel("model_to_install", model)["model_chosen"]["description"])
+        entry = entry_of(model)
+        for part in (title, good_at(entry, Texts("en")), costs(entry, Texts("en")), "Licence: Apache-2.0."):
+            assert part in told
+    assert "MODNet" in studio.panel("refresh")["model_chosen"]["description"]
+
+
+@pytest.mark.skipif(is_there(entry_of("modnet")), reason="MODNet is installed: it must not be touched")
+def test_a_model_is_fetched_by_a_click_and_can_be_cancelled(tmp_path: Path) -> None:
+    """From a mirror on loopback, which has something else of that size."""
+    modnet = entry_of("modnet")
+    part = modnet.path.with_name(f"{modnet.file}.part")
+    with publishing() as publisher:
+        publisher.content, publisher.stall_at = bytes(modnet.size_bytes), 10_000_000
+        environment = {"CVMATTE_MODEL_MIRROR": publisher.address}
+        try:
+            with open_studio(tmp_path / "obs", environment=environment) as studio:
+                studio.panel("install_model", model_to_install="modnet")
+                wait_until(lambda: "10.0 of 25.9 MB" in studio.panel("refresh")["model_state"]["description"], 30)
+                studio.panel("install_cancel")
+                wait_until(lambda: studio.panel("refresh")["install_model"]["visible"], 30)
+                assert part.stat().st_size == 10_000_000
+                publisher.stall_at = 0
+                publisher.goes_on.set()
+                studio.panel("install_model", model_to_install="modnet")
+                sentence = "What 127.0.0.1 has is not the model MODNet"
+                wait_until(lambda: sentence in studio.panel("refresh")["model_state"]["description"], 30)
+            assert publisher.asked[1][:2] == (f"/{modnet.file}", "bytes=10000000-")
+            assert not part.exists()
+            assert not is_there(modnet)
+        finally:
+            for path in (part, record_of(part)):
+                path.unlink(missing_ok=True)
 
 
 def test_a_model_that_is_gone_is_said_so_and_another_can_be_chosen(

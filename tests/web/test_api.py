@@ -166,6 +166,15 @@ def test_a_wrong_parameter_is_one_sentence(
         assert sentence in response.json()["message"]
 
 
+@pytest.mark.parametrize("wrong", [{"erosion": "null"}, {"quality": "perfect"}, {"output": "everything"}])
+def test_a_wrong_parameter_of_the_query_is_one_too_where_the_form_says_it_right(
+    client: httpx.Client, small: bytes, wrong: dict[str, str]
+) -> None:
+    right = {"erosion": "1", "quality": "fast", "output": "mask"}
+    response = client.post("/remove_background", files={"image": ("me.jpg", small)}, data=right, params=wrong)
+    assert response.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("wanted", "part"),
     [
@@ -482,6 +491,8 @@ def test_jobs_that_ended_long_ago_are_gone_with_their_files(
 def test_models_and_versions_are_told_without_the_server_s_folders(client: httpx.Client) -> None:
     models = {model["name"]: model for model in client.get("/models").json()}
     assert models["rvm-mobilenetv3"]["installed"]
+    assert models["modnet"]["good_at"] == "Portraits; the smallest file of them."
+    assert models["modnet"]["costs"].startswith("26 MB to fetch.")
     told = client.get("/diagnose")
     assert told.json()["device"] == "CPUExecutionProvider"
     assert str(paths.ROOT) not in told.text

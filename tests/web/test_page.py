@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import hashlib
 import re
 import shutil
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -23,10 +26,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from cvmatte_core.models.catalogue import ModelEntry
+from cvmatte_core.disk import paths
+from cvmatte_core.models import catalogue
+from cvmatte_core.models.catalogue import ModelEntry, entry_of
 from cvmatte_core.web import jobs
 from cvmatte_core.web.parameters import OF_PHOTOS
 from cvmatte_core.words.texts import LANGUAGES, Texts
+from tests.publisher import MODEL, publishing
 
 from .conftest import CHROMIUM, TOKEN, Address, serving
 
@@ -364,11 +370,52 @@ def test_the_page_shows_how_much_of_a_model_has_arrived(opened: Opened, monkeypa
     page.route("**/models", lambda route: route.fulfill(json=missing))
     page.get_by_role("tab", name="About").click()
     page.get_by_role("button", name="Install A model").click()
-    expect(page.locator("#model-fetched")).to_have_text("5.0 of 20.0 MB")
+    expect(page.locator("#model-fetched span")).to_have_text("5.0 of 20.0 MB")
     assert page.evaluate("document.querySelector('#model-fetched progress').value") == 0.25
     arrived.set()
     expect(page.locator("#model-status")).to_have_text("A model: Done", timeout=SECONDS)
     expect(page.locator("#model-fetched")).to_be_hidden()
+
+
+@pytest.fixture
+def loopback_modnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """MODNet as it would be if a publisher on loopback had it, and nothing of it were here; yields the publisher."""
+    with publishing() as publisher:
+        source = {"kind": "url", "url": publisher.address + "modnet.onnx"}
+        modnet = dataclasses.replace(
+            entry_of("modnet"), source=source, size_bytes=len(MODEL), sha256=hashlib.sha256(MODEL).hexdigest()
+        )
+        others = [entry for entry in catalogue._read_shipped() if entry.name != "modnet"]
+        monkeypatch.setattr(catalogue, "_read_shipped", lambda: [*others, modnet])
+        monkeypatch.setattr(paths, "models_folder", lambda: tmp_path / "models")
+        yield publisher
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_a_model_of_the_catalogue_is_fetched_by_a_click_can_be_cancelled_and_goes_on(
+    opened: Opened, loopback_modnet: Any, tmp_path: Path, language: str
+) -> None:
+    texts, page = Texts(language), opened(language, NARROW)
+    page.get_by_role("tab", name=texts("web.about")).click()
+    row = page.locator("#models li").filter(has_text="MODNet")
+    for told in ("Apache-2.0", texts("model.good_at.modnet"), texts("model.download", megabytes=5)):
+        expect(row).to_contain_text(told)
+    fits(page)
+    loopback_modnet.stall_at = 3_000_000
+    install = page.get_by_role("button", name=texts("web.install_named", model="MODNet"))
+    install.click()
+    expect(page.locator("#model-fetched span")).to_have_text(texts("models.fetched", done="3.0", total="5.0"))
+    fits(page)
+    page.locator("#model-fetched").get_by_role("button", name=texts("web.cancel")).click()
+    expect(page.locator("#model-status")).to_have_text(f"MODNet: {texts('web.state_cancelled')}", timeout=SECONDS)
+    expect(page.locator("#model-fetched")).to_be_hidden()
+    loopback_modnet.stall_at = 0
+    loopback_modnet.goes_on.set()
+    install.click()
+    expect(row).to_contain_text(texts("web.installed", megabytes="5.0"), timeout=SECONDS)
+    assert loopback_modnet.asked[-1][1] == "bytes=3000000-"
+    assert (tmp_path / "models" / entry_of("modnet").file).read_bytes() == MODEL
+    page.screenshot(path=tmp_path / "screenshots" / "models.png", full_page=True)
 
 
 def test_the_keyboard_alone_reaches_everything(opened: Opened) -> None:
