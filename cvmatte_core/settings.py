@@ -18,6 +18,7 @@ from .words.errors import SettingsError
 CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
+HELD = "held"  # of the control "subject": people and what they hold
 _LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
@@ -68,7 +69,7 @@ class MatteSettings:
 
     model: str = _control(MODEL, catalogue.AUTO, "model")
     quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
-    subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main"))
+    subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main", HELD))
     crop: bool = _control(SWITCH, False, "subject")
     crop_margin: int = _control(INTEGER, 5, "subject", maximum=50, unit="%", shown_when=("crop", True))
     mirror: bool = _control(SWITCH, False, "subject")

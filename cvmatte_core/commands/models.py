@@ -148,6 +148,7 @@ def add(chosen: argparse.Namespace, texts: Texts) -> None:
         sha256="",
         source={"kind": "file"},
         options=options,
+        general=chosen.general,
     )
     if entry.file in {name for other in known.values() for name in (other.file, other.converted.get("file"))}:
         raise ModelError("model_name_taken", name=chosen.name)
@@ -257,6 +258,7 @@ def parser_of(texts: Texts) -> argparse.ArgumentParser:
     }
     for name in _DESCRIBED:
         added.add_argument(f"--{name}", default=argparse.SUPPRESS, help=texts(f"models.add.{name}"), **kinds[name])
+    added.add_argument("--general", action="store_true", help=texts("models.add.general"))
     return parser
 
 

@@ -16,19 +16,19 @@ from typing import Callable, Hashable, Mapping, Sequence, Tuple
 import cv2
 import numpy as np
 
-from ..models.catalogue import ModelEntry, entry_of
+from ..models.catalogue import ModelEntry, entry_of, pair_for_held
 from ..models.network import Network, load
 from ..pictures import images
-from ..settings import MatteSettings
+from ..settings import HELD, MatteSettings
 from ..system import devices, memory
 from ..words.errors import Cancelled, ImageError
 from ..words.texts import Texts
-from . import compose, refine
+from . import compose, held, refine
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
-_Key = Tuple[str, str, str, int]  # of a raw matte: the photo's digest, and every setting that the network sees
+_Key = Tuple[str, str, str, str, int]  # of a raw matte: the photo's digest, and every setting that a network sees
 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
@@ -215,7 +215,9 @@ class Matter:
 
     def prepare(self, model: str) -> Network:
         """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
-        entry = entry_of(model)
+        return self._prepared(entry_of(model))
+
+    def _prepared(self, entry: ModelEntry) -> Network:
         loaded = self._networks.get(entry.name)
         if loaded is None or loaded.entry != entry:  # a person's own may have come to be another file
             self._networks.pop(entry.name, None)  # gone before its successor needs memory
@@ -350,7 +352,10 @@ class Matter:
     ) -> Estimate:
         """What the network makes of a photo, its own transparency apart: float32 in 0..1, shape (H, W)."""
         step("load")
-        network = self.prepare(settings.model)
+        keeps_held = settings.subject == HELD
+        entry, of_things = pair_for_held(settings.model) if keeps_held else (entry_of(settings.model), None)
+        network = self._prepared(entry)
+        things_network = self._prepared(of_things) if of_things is not None else None
         clock.lap("load")
         seen = photo.rgb
         if photo.alpha is not None:
@@ -358,12 +363,24 @@ class Matter:
             seen = cv2.blendLinear(seen, grey, photo.alpha, 1 - photo.alpha)
         frames = [images.reduced(frame, settings.longest_side) for frame in burst]
         before = [frame for frame in frames if frame.shape == seen.shape]
-        estimate = network(seen, settings.quality, lambda done, total: step("network", done, total), before)
+        passes = 0
+
+        def on_pass(done: int, total: int) -> None:
+            nonlocal passes
+            passes = total
+            step("network", done, total if things_network is None else total + 1)
+
+        estimate = network(seen, settings.quality, on_pass, before)
         # Only now: a device may turn out not to be able to run this network when it first has to.
         device, fallback = network.device, network.fallback
         if fallback:
             logger.warning(Texts("en")("device.fallback", **fallback))
         alpha = refine.mend(refine.clean_alpha(estimate))
+        if things_network is not None:
+            things = things_network(
+                seen, settings.quality, lambda done, total: step("network", passes + done, passes + total)
+            )
+            alpha = held.join(alpha, refine.clean_alpha(things))
         clock.lap("network")
         return Estimate(alpha, device, fallback)
 
@@ -429,7 +446,8 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
 
 
 def _key(digest: str, settings: MatteSettings) -> _Key:
-    return digest, settings.model, settings.quality, settings.longest_side
+    kept = HELD if settings.subject == HELD else ""  # who is the main person is told apart later
+    return digest, settings.model, kept, settings.quality, settings.longest_side
 
 
 def _device_of_environment() -> str:

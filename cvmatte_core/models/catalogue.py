@@ -44,6 +44,7 @@ class ModelEntry:
     where that isn't known, exact where it comes from a "url". costs: what it takes to cut out a photo of 2 megapixels
     on two processor cores, as far as it was measured: {"memory_bytes": …, "seconds": …}, or as others tell it:
     {"told_memory_bytes": …}. converted: the fields that change once a conversion of it is there (see convert.py).
+    general: whether it sees whatever is striking, rather than people alone.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ModelEntry:
     options: Mapping[str, Any] = field(default_factory=dict)
     converted: Mapping[str, Any] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    general: bool = False
 
     @property
     def path(self) -> Path:
@@ -85,6 +87,21 @@ def entry_of(name: str) -> ModelEntry:
     if name not in entries:
         raise ModelError("model_unknown", model=name, models=", ".join([AUTO, *entries]))
     return entries[name]
+
+
+def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
+    """The models that together see people and what they hold, for a chosen one: whose people, and whose things.
+
+    A chosen general model sees the things, and the default the people. Raises ModelError where none is installed.
+    """
+    chosen = entry_of(name)
+    if chosen.general:
+        return _shipped()[DEFAULT], chosen
+    general = sorted((entry for entry in catalogue().values() if entry.general), key=lambda entry: entry.size_bytes)
+    things = next((entry for entry in general if is_there(entry)), None)
+    if things is None:
+        raise ModelError("held_needs_model", model=general[0].title, install=install_command(general[0].name))
+    return chosen, things
 
 
 def shown_title(entry: ModelEntry, texts: Callable[..., str]) -> str:
@@ -294,8 +311,8 @@ def _checked(entry: ModelEntry) -> ModelEntry:
     mappings = (entry.source, entry.options, entry.converted, entry.costs)
     if not all(isinstance(word, str) for word in words) or not all(isinstance(values, dict) for values in mappings):
         raise TypeError("a field is of another type")
-    if not isinstance(entry.size_bytes, int):
-        raise TypeError("size_bytes is no number")
+    if not isinstance(entry.size_bytes, int) or not isinstance(entry.general, bool):
+        raise TypeError("a field is of another type")
     if (
         not entry.name
         or PureWindowsPath(entry.file).name != entry.file
