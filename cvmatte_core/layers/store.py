@@ -29,7 +29,7 @@ _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIIIQ")  # magic, version, width, height, format, header size, photo; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
 BURST_SUFFIX = ".burst"
-_RESULT_VERSION = 4  # to be raised when the same request comes to give another layer: kept ones are then made anew
+_RESULT_VERSION = 5  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
 class FrameUnusable(Exception):

@@ -23,7 +23,7 @@ from ..settings import HELD, MatteSettings
 from ..system import devices, memory
 from ..words.errors import Cancelled, ImageError
 from ..words.texts import Texts
-from . import compose, held, refine
+from . import compose, hair, held, refine
 
 logger = logging.getLogger(__name__)
 
@@ -375,7 +375,7 @@ class Matter:
         device, fallback = network.device, network.fallback
         if fallback:
             logger.warning(Texts("en")("device.fallback", **fallback))
-        alpha = refine.mend(refine.clean_alpha(estimate))
+        alpha = refine.mend(hair.refine(refine.clean_alpha(estimate), seen))
         if things_network is not None:
             things = things_network(
                 seen, settings.quality, lambda done, total: step("network", passes + done, passes + total)

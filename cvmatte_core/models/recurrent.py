@@ -16,28 +16,22 @@ import numpy as np
 from ..pictures import images
 from . import guided, single
 from .onnx_session import OnSession
+from .regions import Region, regions_of_people
 
 # Quality: sizes of what the network looks at, a number a pass. First the whole photo, its longer side reduced to that
 # many pixels: passes of one size steady the recurrent state, and a burst's frames go there. Then closer, each region
 # with people reduced to as many pixels as a square of that side has: so a pass takes as long whatever its shape.
-# Finer last passes (a side of 680 and more) gave worse edges on real photos.
 _PASSES = {
     "fast": ((384, 384), (500,)),
-    "balanced": ((384, 384, 384), (430, 600)),
-    "best": ((384, 384, 384, 384), (430, 520, 620)),
+    "balanced": ((384, 384), (430, 800)),
+    "best": ((384, 384, 384), (430, 600, 850)),
 }
 # In a photo of more pixels than this on its longer side people may be too small for the passes above to find: one more
 # look at the whole, this large.
 _LARGE_PHOTO, _SEARCH_SIDE = 2560, 768
 _LONGEST_SIDE = 2048  # of a pass, for regions that are all length
 _SHORTEST_SIDE = 64  # of what the network looks at; the encoder halves it four times
-_PERSON = 0.1  # alpha of the small picture that a person's box goes around
-_SPECK = 500  # a part with less than this fraction of the largest one's area is nobody
-_MOST_BOXES = 8  # people in more places than this are looked at in one box
-_MARGIN = 0.1  # of the box's longer side: hair that the small picture is too small for
 
-_Region = Tuple[slice, slice]  # rows and columns of the photo
-_Corners = Tuple[int, int, int, int]  # top, left, bottom, right in pixels of the small picture
 _Box = Tuple[float, float, float, float]  # top, left, height, width in pixels of the photo
 
 
@@ -82,7 +76,7 @@ class RecurrentVideoMatting(OnSession):
                 seen = self._look(frame, everywhere, side, seen)
                 done += 1
             assert seen is not None
-            regions = _regions_of_people(seen.alpha, rgb.shape)
+            regions = regions_of_people(seen.alpha, rgb.shape)
             total = len(views) + len(closer) * len(regions)
             for region in regions:
                 near = seen
@@ -94,7 +88,7 @@ class RecurrentVideoMatting(OnSession):
             on_pass(total, total)
         return result
 
-    def _look(self, rgb: np.ndarray, region: _Region, side: int, before: _Look | None) -> _Look:
+    def _look(self, rgb: np.ndarray, region: Region, side: int, before: _Look | None) -> _Look:
         """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
         picture = images.reduced(rgb[region], side)
         height, width = picture.shape[:2]
@@ -110,62 +104,14 @@ class RecurrentVideoMatting(OnSession):
         return _Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
 
 
-def _regions_of_people(alpha: np.ndarray, shape: tuple[int, ...]) -> list[_Region]:
-    """Where people are in a photo of this shape, by alpha of its small picture: regions that don't overlap, each with
-    people who stand together, and a margin.
-
-    The whole photo where nobody is. Specks far from everybody are nobody.
-    """
-    height, width = shape[:2]
-    _, _, parts, _ = cv2.connectedComponentsWithStats((alpha > _PERSON).view(np.uint8))
-    areas = parts[1:, cv2.CC_STAT_AREA]
-    boxes = []
-    for left, top, across, down, _ in parts[1:][areas * _SPECK > np.max(areas, initial=0)].tolist():
-        margin = round(_MARGIN * max(across, down))
-        boxes.append((top - margin, left - margin, top + down + margin, left + across + margin))
-    boxes = _united(boxes)
-    if not boxes:
-        return [(slice(0, height), slice(0, width))]
-    if len(boxes) > _MOST_BOXES:
-        boxes = [_union(boxes)]
-    tall, wide = height / alpha.shape[0], width / alpha.shape[1]
-    return [
-        (
-            slice(max(0, round(top * tall)), min(height, round(bottom * tall))),
-            slice(max(0, round(left * wide)), min(width, round(right * wide))),
-        )
-        for top, left, bottom, right in boxes
-    ]
-
-
-def _united(boxes: list[_Corners]) -> list[_Corners]:
-    """The boxes with those that overlap or touch made one, until none do."""
-    apart: list[_Corners] = []
-    for box in boxes:
-        while touching := [other for other in apart if _touch(box, other)]:
-            apart = [other for other in apart if other not in touching]
-            box = _union([box, *touching])
-        apart.append(box)
-    return apart
-
-
-def _touch(one: _Corners, other: _Corners) -> bool:
-    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
-
-
-def _union(boxes: list[_Corners]) -> _Corners:
-    tops, lefts, bottoms, rights = zip(*boxes)
-    return min(tops), min(lefts), max(bottoms), max(rights)
-
-
-def _longer_side(region: _Region, square: int) -> int:
+def _longer_side(region: Region, square: int) -> int:
     """Of a region that is reduced to as many pixels as a square has, or fewer where it is all length."""
     rows, columns = region
     height, width = rows.stop - rows.start, columns.stop - columns.start
     return min(_LONGEST_SIDE, round(square * (max(height, width) / min(height, width)) ** 0.5))
 
 
-def _box_of(region: _Region, padded: np.ndarray, picture: np.ndarray) -> _Box:
+def _box_of(region: Region, padded: np.ndarray, picture: np.ndarray) -> _Box:
     """Where in the photo the padded picture of a region lies."""
     rows, columns = region
     tall, wide = (rows.stop - rows.start) / picture.shape[0], (columns.stop - columns.start) / picture.shape[1]
