@@ -29,6 +29,7 @@ _RADII, _ENOUGH, _APART, _FIT = (45, 15), 8, 0.2, 0.05
 _ALIKE = 0.01  # where the two are no further apart than that, nothing tells them apart, and the network is believed
 _MIXTURE = 0.03  # how much alpha of that mixture counts, at best
 _ROUNDS, _ACCURACY = 40, 1e-2
+_END = 0.01  # what is nearer than this to 0 or 1 becomes it: solved alpha is never quite
 
 
 def refine(alpha: np.ndarray, rgb: np.ndarray) -> np.ndarray:
@@ -46,7 +47,7 @@ def refine(alpha: np.ndarray, rgb: np.ndarray) -> np.ndarray:
         change = _change(alpha[region], rgb[region])
         if change is not None:
             result = alpha.copy() if result is alpha else result
-            result[region] = np.clip(alpha[region] + change, 0, 1)
+            result[region] = np.clip((alpha[region] + change - _END) / (1 - 2 * _END), 0, 1)
     return result
 
 
