@@ -375,7 +375,7 @@ class Matter:
         device, fallback = network.device, network.fallback
         if fallback:
             logger.warning(Texts("en")("device.fallback", **fallback))
-        alpha = refine.mend(hair.refine(refine.clean_alpha(estimate), seen))
+        alpha = refine.mend(hair.refine(refine.clean_alpha(estimate), seen, self._threads))
         if things_network is not None:
             things = things_network(
                 seen, settings.quality, lambda done, total: step("network", passes + done, passes + total)

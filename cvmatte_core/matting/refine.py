@@ -273,8 +273,8 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1) ->
         rows = slice(max(0, tile[0].start - _FINE_RADIUS), min(height, tile[0].stop + _FINE_RADIUS))
         columns = slice(max(0, tile[1].start - _FINE_RADIUS), min(width, tile[1].stop + _FINE_RADIUS))
         region = (rows, columns)
-        near_foreground = _enlarged(foreground, region, (height, width))
-        near_background = _enlarged(background, region, (height, width))
+        near_foreground = images.enlarged(foreground, region, (height, width))
+        near_background = images.enlarged(background, region, (height, width))
         photo = rgb[region].astype(np.float32)
         estimate, _ = _blur_fusion(photo, near_foreground, near_background, alpha[region], _FINE_RADIUS)
         inner = (
@@ -287,22 +287,6 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1) ->
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(improve, [tile for tile in images.tiles((height, width), _TILE) if near_edge[tile].any()]))
     return result
-
-
-def _enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, int]) -> np.ndarray:
-    """The region of `coarse` enlarged to `shape`, without making the whole."""
-    rows, columns = region
-    scale_x, scale_y = coarse.shape[1] / shape[1], coarse.shape[0] / shape[0]
-    # Only what the region needs, with two pixels for the interpolation: OpenCV warps nothing longer than 32767 pixels.
-    top, bottom = max(0, int(rows.start * scale_y) - 2), int(rows.stop * scale_y) + 3
-    left, right = max(0, int(columns.start * scale_x) - 2), int(columns.stop * scale_x) + 3
-    offset_x = (columns.start + 0.5) * scale_x - 0.5 - left
-    offset_y = (rows.start + 0.5) * scale_y - 0.5 - top
-    transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
-    size = (columns.stop - columns.start, rows.stop - rows.start)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    near = coarse[top:bottom, left:right]
-    return cv2.warpAffine(near, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _blur_fusion(

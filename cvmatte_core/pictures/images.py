@@ -274,6 +274,22 @@ def tiles(shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
     ]
 
 
+def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
+    """The region of `coarse` enlarged to `shape`, without making the whole."""
+    rows, columns = region
+    scale_x, scale_y = coarse.shape[1] / shape[1], coarse.shape[0] / shape[0]
+    # Only what the region needs, with two pixels for the interpolation: OpenCV warps nothing longer than 32767 pixels.
+    top, bottom = max(0, int(rows.start * scale_y) - 2), int(rows.stop * scale_y) + 3
+    left, right = max(0, int(columns.start * scale_x) - 2), int(columns.stop * scale_x) + 3
+    offset_x = (columns.start + 0.5) * scale_x - 0.5 - left
+    offset_y = (rows.start + 0.5) * scale_y - 0.5 - top
+    transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    near = coarse[top:bottom, left:right]
+    return cv2.warpAffine(near, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
 def write_png(file: BinaryIO, pixels: np.ndarray) -> None:
     """Write a PNG. pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha.
 

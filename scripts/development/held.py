@@ -158,8 +158,8 @@ def _cutout(path: Path) -> _Thing:
     scale = _LONGEST_SIDE / max(alpha.shape)
     size = round(alpha.shape[1] * scale), round(alpha.shape[0] * scale)
     premultiplied = cv2.resize(colours * alpha[..., None], size, interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    return premultiplied / np.maximum(alpha, 1e-3)[..., None], alpha
+    reduced = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    return premultiplied / np.maximum(reduced, 1e-3)[..., None], reduced
 
 
 def _background(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -181,8 +181,8 @@ def _ball(side: int, random: Random) -> _Thing:
     towards = np.sqrt(np.clip(1 - radius**2, 0, 1))
     light = np.clip(-0.5 * columns - 0.6 * rows + 0.6 * towards, 0, 1)[..., None]
     stripes = (np.sin(6 * np.arctan2(rows, columns + 1e-6) + 4 * towards) > 0)[..., None]
-    colours = _colour(random) * (0.3 + 0.7 * light) + np.clip(light, 0.9, 1) * 2 - 1.8
-    striped = np.where(stripes, colours, colours / 2 + 0.2)
+    plain = _colour(random) * (0.3 + 0.7 * light) + np.clip(light, 0.9, 1) * 2 - 1.8
+    striped = np.where(stripes, plain, plain / 2 + 0.2)
     return np.clip(striped, 0, 1).astype(np.float32), np.clip((0.98 - radius) * side / 3, 0, 1).astype(np.float32)
 
 
