@@ -15,6 +15,7 @@ from . import __version__
 from .disk import files, paths
 from .models.catalogue import ModelEntry, catalogue, entry_of, verify
 from .settings import MatteSettings
+from .system import memory
 from .words.errors import ModelError
 
 _PACKAGES = {
@@ -55,7 +56,7 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
         **{name: _version(distributions) for name, distributions in _PACKAGES.items()},
         "platform": platform.platform(),
         "cores": os.cpu_count() or 0,
-        "memory_bytes": _memory_bytes(),
+        "memory_bytes": memory.total_bytes(),
         "models": [_in_words(state_of(known)) for known in catalogue().values()],
         "model_file": str(entry.path),
         "model_verified": state_of(entry)["installed"],
@@ -98,30 +99,3 @@ def _version(distributions: Sequence[str]) -> str:
         with contextlib.suppress(metadata.PackageNotFoundError):
             return metadata.version(distribution)
     return ""
-
-
-def _memory_bytes() -> int:
-    if sys.platform == "win32":
-        return _windows_memory_bytes()
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError):
-        return 0
-
-
-def _windows_memory_bytes() -> int:
-    import ctypes
-
-    class Status(ctypes.Structure):
-        """MEMORYSTATUSEX."""
-
-        _fields_ = [
-            ("length", ctypes.c_uint32),
-            ("load", ctypes.c_uint32),
-            ("total", ctypes.c_uint64),
-            ("others", ctypes.c_uint64 * 6),
-        ]
-
-    status = Status(length=ctypes.sizeof(Status))
-    library = ctypes.CDLL("kernel32")
-    return status.total if library.GlobalMemoryStatusEx(ctypes.byref(status)) else 0

@@ -6,8 +6,12 @@ from typing import Callable, Protocol, Sequence
 
 import numpy as np
 
+from ..system import memory
 from ..words.errors import ModelError
-from .catalogue import entry_of, verify
+from .catalogue import ModelEntry, entry_of, verify
+
+# A smaller network is tried in any case: what it needs is an estimate, and what is free changes.
+_LARGE = 1_500_000_000  # bytes
 
 BACKENDS = ("recurrent", "onnx", "torchscript", "modelscope", "portrait-graph")
 
@@ -46,10 +50,11 @@ class Network(Protocol):
 def load(name: str, threads: int, device: str = "auto") -> Network:
     """Load a model of the catalogue for `threads` CPU threads, on one of devices.DEVICES or what takes its place.
 
-    Raises ModelError where it is missing, damaged, or what it runs on isn't installed.
+    Raises ModelError where it is missing, damaged, too large for this computer, or what it runs on isn't installed.
     """
     entry = entry_of(name)
     verify(entry)
+    refuse_too_large(entry)
     # Each imports its runtime: only once a model is truly needed.
     if entry.backend == "recurrent":
         from .recurrent import RecurrentVideoMatting
@@ -72,3 +77,13 @@ def load(name: str, threads: int, device: str = "auto") -> Network:
 
         return PortraitGraphMatting(entry, threads, device)
     raise ModelError("model_backend", model=entry.title, backend=entry.backend, backends=", ".join(BACKENDS))
+
+
+def refuse_too_large(entry: ModelEntry) -> None:
+    """Raise ModelError where a network needs more memory than is free: the system would end this process for it."""
+    costs = entry.costs
+    needed = costs.get("memory_bytes") or costs.get("told_memory_bytes") or 2 * entry.size_bytes
+    free = memory.available_bytes()
+    if needed >= _LARGE and 0 < free < needed:
+        amounts = {name: f"{value / 1e9:.1f}" for name, value in (("needed", needed), ("free", free))}
+        raise ModelError("model_too_large", model=entry.title, **amounts)

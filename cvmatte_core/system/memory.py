@@ -1,4 +1,4 @@
-"""Memory: too little of it for a photo, and what this process has freed but its C library keeps.
+"""Memory: how much there is, too little of it for a photo, and what is freed but kept by the C library.
 
 Standard library only: OBS gives back too.
 """
@@ -7,10 +7,55 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+import re
 import sys
+from pathlib import Path
 from typing import Callable, Iterator
 
 from ..words.errors import ImageError
+
+_MEMINFO = Path("/proc/meminfo")
+
+
+def total_bytes() -> int:
+    """This computer's memory; 0 where that isn't known."""
+    if sys.platform == "win32":
+        return _windows_status()[0]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return 0
+
+
+def available_bytes() -> int:
+    """What a program may take now without others giving way; the computer's whole memory where that isn't known."""
+    if sys.platform == "win32":
+        return _windows_status()[1]
+    with contextlib.suppress(OSError, ValueError):
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", _MEMINFO.read_text(encoding="ascii"), re.MULTILINE)
+        if found:
+            return int(found[1]) * 1024
+    return total_bytes()
+
+
+def _windows_status() -> tuple[int, int]:
+    """All memory, and what is free of it; twice 0 where that isn't known."""
+
+    class Status(ctypes.Structure):
+        """MEMORYSTATUSEX."""
+
+        _fields_ = [
+            ("length", ctypes.c_uint32),
+            ("load", ctypes.c_uint32),
+            ("total", ctypes.c_uint64),
+            ("free", ctypes.c_uint64),
+            ("others", ctypes.c_uint64 * 5),
+        ]
+
+    status = Status(length=ctypes.sizeof(Status))
+    library = ctypes.CDLL("kernel32")
+    return (status.total, status.free) if library.GlobalMemoryStatusEx(ctypes.byref(status)) else (0, 0)
 
 
 def explained(error: Exception, name: str) -> Exception:

@@ -19,6 +19,7 @@ from cvmatte_core.models.catalogue import ModelEntry
 from cvmatte_core.models.descriptions import PRESETS, Description, described
 from cvmatte_core.models.network import Network, load
 from cvmatte_core.pictures import images
+from cvmatte_core.system import memory
 from cvmatte_core.words.errors import ModelError
 from tests.conftest import DATA
 
@@ -271,3 +272,92 @@ def test_every_preset_is_a_description() -> None:
 def test_a_burst_is_ignored(opened: Any, rgb: np.ndarray) -> None:
     alpha = opened("free")(rgb, QUALITY, lambda done, total: None, [images.reduced(rgb, 8)])
     assert np.allclose(alpha, weighed(rgb), atol=1e-6)
+
+
+# A second look
+
+
+def small_person(height: int = 480, width: int = 640) -> np.ndarray:
+    """A bright person who fills a small part of a dark photo, with a striped outline that takes pixels to be seen."""
+    photo = np.zeros((height, width, 3), np.uint8)
+    photo[200:320, 60:140] = 255
+    photo[200:215, 60:140:12] = photo[200:215, 61:140:12] = 0
+    return photo
+
+
+def looks(network: Network, photo: np.ndarray, quality: str) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    told: list[tuple[int, int]] = []
+    return network(photo, quality, lambda done, total: told.append((done, total))), told
+
+
+def test_people_who_fill_little_of_a_photo_are_looked_at_again(opened: Any) -> None:
+    photo = small_person()
+    network = opened("fixed", normalise=True)  # it sees 24 x 32 pixels
+    once, told_once = looks(network, photo, "fast")
+    twice, told_twice = looks(network, photo, "balanced")
+    assert (told_once, told_twice) == ([(0, 1), (1, 1)], [(0, 1), (1, 2), (2, 2)])
+    truth = (photo > 0).all(axis=2)
+    assert np.abs(twice - truth).mean() < 0.7 * np.abs(once - truth).mean()
+    far = np.s_[:, 320:]
+    assert np.array_equal(twice[far], once[far])
+
+
+def test_people_who_fill_the_photo_are_looked_at_once(opened: Any, photo: Path) -> None:
+    large = np.asarray(Image.open(photo).convert("RGB"))
+    _, told = looks(opened("fixed"), large, "best")
+    assert told == [(0, 1), (1, 1)]
+
+
+def test_a_second_look_that_loses_the_person_is_not_believed(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = small_person()
+    photo[photo > 0] = 255
+    network: Any = opened("fixed", normalise=True)
+    once, _ = looks(network, photo, "fast")
+    see, seen = network.look, []
+
+    def loses_it(picture: np.ndarray) -> np.ndarray:
+        seen.append(picture)
+        return see(picture) if len(seen) == 1 else np.zeros(picture.shape[:2], np.float32)
+
+    monkeypatch.setattr(network, "look", loses_it)
+    twice, _ = looks(network, photo, "balanced")
+    assert len(seen) == 2
+    assert np.array_equal(twice, once)
+
+
+# Memory
+
+
+@pytest.mark.parametrize(
+    ("costs", "free", "refused"),
+    [
+        ({"memory_bytes": 2_000_000_000}, 1_000_000_000, True),
+        ({"told_memory_bytes": 8_000_000_000}, 7_900_000_000, True),
+        ({"memory_bytes": 2_000_000_000}, 2_100_000_000, False),
+        ({"memory_bytes": 2_000_000_000}, 0, False),  # nobody knows
+        ({"memory_bytes": 600_000_000}, 100_000_000, False),  # small ones are tried
+        ({}, 100_000_000, False),
+    ],
+)
+def test_a_network_too_large_for_this_computer_is_refused(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, costs: dict[str, float], free: int, refused: bool
+) -> None:
+    entry = dataclasses.replace(entry_for("free"), costs=costs)
+    monkeypatch.setattr(catalogue, "catalogue", lambda: {"own": entry})
+    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    if not refused:
+        assert load("own", 1, "cpu").device == "CPUExecutionProvider"
+        return
+    with pytest.raises(ModelError, match="close other programs") as raised:
+        load("own", 1, "cpu")
+    assert raised.value.key == "model_too_large"
+
+
+def test_what_is_free_is_told_by_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < memory.available_bytes() <= memory.total_bytes()
+    told = tmp_path / "meminfo"
+    told.write_text("MemTotal:       16000000 kB\nMemFree:  1 kB\nMemAvailable:    1234567 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", told)
+    assert memory.available_bytes() == 1234567 * 1024
+    told.write_text("nothing of the sort")
+    assert memory.available_bytes() == memory.total_bytes()
