@@ -7,7 +7,11 @@ with NAME.alpha.png beside it.
 
 MAD, MSE, edge-band MAD and the recomposite error are in thousandths. SAD, gradient and connectivity errors (Rhemann
 et al., CVPR 2009) are sums over the picture, in thousands. "edge" is where the true alpha is between 0.02 and 0.98,
-dilated 9x9. The recomposite error is known for composites only.
+dilated 9x9. The recomposite error is known for composites only. "ghost" is the part of MAD that lies far from any true
+edge: patches of the old background, and holes.
+
+--larger adds to each composite the same one mirrored, in the dark, in warm light, noisy, saved as a poor JPEG, at half
+the size and cropped. --people adds a row for each cutout: to choose by all of them but one.
 """
 
 from __future__ import annotations
@@ -22,9 +26,11 @@ import environment
 environment.enter()
 
 import argparse
+import dataclasses
 import json
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,15 +41,16 @@ from cvmatte_core.commands.matte import add_controls
 from cvmatte_core.matting import compose, measures
 from cvmatte_core.pictures import images
 from cvmatte_core.pictures import endings
-from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.models.catalogue import catalogue, is_there
+from cvmatte_core.words.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.words.texts import system_texts
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
-_THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite")
+_THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite", "ghost")
 _COLUMNS = (
-    *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "sad", "sad_edge"),
+    *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "ghost", "sad", "sad_edge"),
     *("gradient", "gradient_edge", "connectivity", "connectivity_edge", "seconds"),
 )
 _WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
@@ -59,10 +66,13 @@ class Case:
     colours: np.ndarray | None = None
 
 
-def cases(folder: Path) -> Iterator[Case]:
-    """Everything there is to measure in a data set's folder; nothing where it is none."""
+def cases(folder: Path, larger: bool = False) -> Iterator[Case]:
+    """Everything there is to measure in a data set's folder; nothing where it is none. larger: with variants."""
     if (folder / "cutouts").is_dir():
-        yield from composites(folder)
+        for case in composites(folder):
+            yield case
+            if larger:
+                yield from variants(case)
         return
     for picture, alpha in pairs(folder):
         decoded = images.decode(images.read(picture), picture.name).rgb
@@ -83,8 +93,37 @@ def composites(folder: Path) -> Iterator[Case]:
             behind = cv2.resize(behind, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
             behind = cv2.GaussianBlur(behind, (0, 0), 2).astype(np.float32) / 255
             mixed = alpha[..., None] * colours + (1 - alpha[..., None]) * behind
-            picture = np.rint(mixed * 255).clip(0, 255).astype(np.uint8)
-            yield Case(f"{cutout.stem}-{background.stem}", picture, alpha, colours)
+            yield Case(f"{cutout.stem}-{background.stem}", _in_bytes(mixed), alpha, colours)
+
+
+def variants(case: Case) -> Iterator[Case]:
+    """The case as a person might have taken it otherwise; the same each time."""
+    colours = case.colours
+    assert colours is not None
+    values = case.picture.astype(np.float32) / 255
+    random = np.random.default_rng(zlib.crc32(case.name.encode()))
+    noisy = values + random.normal(0, 0.03, values.shape).astype(np.float32)
+    for name, light in (("dark", (0.3, 0.3, 0.3)), ("warm", (1, 0.86, 0.66))):  # the person's colours change with it
+        factor = np.array(light, np.float32)
+        yield Case(f"{case.name}-{name}", _in_bytes(values * factor), case.alpha, colours * factor)
+    yield Case(f"{case.name}-noise", _in_bytes(noisy), case.alpha, colours)
+    written = cv2.imencode(".jpg", case.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+    jpeg = images.decode(written.tobytes(), "jpeg").rgb
+    yield Case(f"{case.name}-jpeg", jpeg, case.alpha, colours)
+    parts = (case.picture, case.alpha, colours)
+    mirrored = (np.ascontiguousarray(part[:, ::-1]) for part in parts)
+    yield Case(f"{case.name}-mirrored", *mirrored)
+    size = case.alpha.shape[1] // 2, case.alpha.shape[0] // 2
+    half = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts)
+    yield Case(f"{case.name}-half", *half)
+    rows, columns = np.flatnonzero((case.alpha > 0.5).any(axis=1)), np.flatnonzero((case.alpha > 0.5).any(axis=0))
+    box = np.s_[rows[0] : rows[0] + len(rows) * 2 // 3, columns[0] + len(columns) // 6 : columns[-1] + 1]
+    cropped = (np.ascontiguousarray(part[box]) for part in parts)
+    yield Case(f"{case.name}-cropped", *cropped)
+
+
+def _in_bytes(values: np.ndarray) -> np.ndarray:
+    return np.rint(values * 255).clip(0, 255).astype(np.uint8)
 
 
 def pairs(folder: Path) -> list[tuple[Path, Path]]:
@@ -109,12 +148,46 @@ def measured(case: Case, matter: Matter, settings: MatteSettings, scratch: Path)
     matte = matter(path, settings)
     figures = {"seconds": time.perf_counter() - begun}
     figures |= measures.differences(matte.alpha, case.alpha)
+    figures["ghost"] = measures.ghost_error(matte.alpha, case.alpha)
     if case.colours is not None:
         colours = matte.foreground / 255
         figures["recomposite"] = measures.recomposite_error(matte.alpha, colours, case.alpha, case.colours)
     for name in figures.keys() - {"seconds"}:
         figures[name] *= 1000 if name in _THOUSANDTHS else 0.001
     return figures, matte.layer
+
+
+def mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: sum(figures[name] for figures in rows) / len(rows) for name in rows[0]}
+
+
+def of_people(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The mean of each cutout's rows."""
+    people: dict[str, list[dict[str, float]]] = {}
+    for name, figures in rows.items():
+        people.setdefault(name.partition("-")[0], []).append(figures)
+    return {f"= {name}": mean(its) for name, its in people.items()}
+
+
+def of_all_models(folder: Path, settings: MatteSettings, larger: bool) -> dict[str, dict[str, float]]:
+    """The mean of each model that is installed, over a data set. Raises CvmatteError."""
+    result = {}
+    with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
+        for entry in catalogue().values():
+            if not is_there(entry):
+                continue
+            try:
+                matter = Matter()  # whose memory goes with it
+                with_it = dataclasses.replace(settings, model=entry.name)
+                matter.prepare(entry.name)
+                rows = [measured(case, matter, with_it, Path(scratch))[0] for case in cases(folder, larger)]
+            except ModelError as error:  # its packages are missing, or memory for it
+                print(error, file=sys.stderr)
+                continue
+            if rows:
+                result[entry.name] = mean(rows)
+                print(f"{entry.name}: {len(rows)} pictures", file=sys.stderr)
+    return result
 
 
 def table(rows: dict[str, dict[str, float]]) -> str:
@@ -150,6 +223,9 @@ def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="the data set's folder")
+    parser.add_argument("--larger", action="store_true", help="with variants of each composite")
+    parser.add_argument("--people", action="store_true", help="a row for each cutout")
+    parser.add_argument("--all-models", action="store_true", help="one table of all models that are installed")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument("--sheet", type=Path, metavar="PATH", help="write a picture of the worst cases there, a PNG")
     add_controls(parser, texts)
@@ -161,10 +237,13 @@ def main(arguments: list[str] | None = None) -> int:
         settings = MatteSettings.from_mapping(given)
         if settings.crop or settings.mirror or settings.longest_side or settings.background != "transparent":
             parser.error("alpha is compared pixel for pixel: no crop, mirror, longest side or background here")
+        if chosen.all_models:
+            print(table(of_all_models(chosen.dataset, settings, chosen.larger)))
+            return 0
         matter = Matter()
         matter.prepare(settings.model)
         with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
-            for case in cases(chosen.dataset):
+            for case in cases(chosen.dataset, chosen.larger):
                 rows[case.name], layer = measured(case, matter, settings, Path(scratch))
                 if chosen.sheet:
                     worst.append((rows[case.name]["mad_edge"], case.name, strip(case, layer)))
@@ -174,8 +253,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if not rows:
         parser.error(f"{chosen.dataset} holds neither cutouts and backgrounds nor pictures with alphas")
-    means = {name: sum(figures[name] for figures in rows.values()) / len(rows) for name in next(iter(rows.values()))}
-    print(table({**rows, "mean": means}))
+    means = mean(list(rows.values()))
+    print(table({**rows, **(of_people(rows) if chosen.people else {}), "mean": means}))
     if chosen.json:
         report = {"settings": settings.as_dict(), "mean": means, "cases": rows}
         chosen.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -60,3 +60,38 @@ def test_the_script_writes_a_table_figures_and_a_sheet(tmp_path: Path, capsys: p
 def test_an_empty_folder_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         evaluate.main([str(tmp_path)])
+
+
+def composite_set(folder: Path) -> Path:
+    """A grey disc of 60 % over a plain background."""
+    rows, columns = np.mgrid[0:120, 0:160]
+    cutout = np.full((120, 160, 4), 200, np.uint8)
+    cutout[..., 3] = np.where(np.hypot(rows - 60, columns - 80) < 40, 255, 0)
+    save(folder / "cutouts" / "a.png", cutout)
+    save(folder / "backgrounds" / "b.png", np.full((10, 10, 3), 100, np.uint8))
+    return folder
+
+
+def test_variants_keep_to_their_truth_and_are_the_same_each_time(tmp_path: Path) -> None:
+    found = list(evaluate.cases(composite_set(tmp_path), larger=True))
+    again = list(evaluate.cases(tmp_path, larger=True))
+    assert len({case.name for case in found}) == len(found) == 8
+    for case, other in zip(found, again, strict=True):
+        assert case.picture.shape[:2] == case.alpha.shape and case.picture.dtype == np.uint8
+        assert case.colours is not None and case.colours.shape == case.picture.shape
+        assert np.array_equal(case.picture, other.picture)
+        if not case.name.endswith(("noise", "jpeg")):  # where alpha is 1, the picture is the person's colour
+            inside = case.alpha == 1
+            assert np.abs(case.picture[inside] / 255 - case.colours[inside]).max() < 0.01
+
+
+def test_each_cutout_has_a_row_of_its_own() -> None:
+    rows = {"a-x": {"mad": 1.0}, "a-y": {"mad": 3.0}, "b-x": {"mad": 5.0}}
+    assert evaluate.of_people(rows) == {"= a": {"mad": 2.0}, "= b": {"mad": 5.0}}
+
+
+def test_all_that_is_installed_is_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main([str(composite_set(tmp_path)), "--quality", "fast", "--all-models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "ghost" in lines[0]
+    assert "rvm-mobilenetv3" in [line.split()[0] for line in lines[1:]]

@@ -72,3 +72,15 @@ def test_a_halo_of_a_tenth_shows_as_alpha_times_it() -> None:
     truth = np.full((20, 20), 0.5, np.float32)
     colours = np.full((20, 20, 3), 0.4)
     assert measures.recomposite_error(truth, colours + 0.1, truth, colours) == pytest.approx(0.05)
+
+
+def test_a_ghost_is_what_is_wrong_far_from_any_true_edge() -> None:
+    truth = np.zeros((500, 1000), np.float32)
+    truth[:, 500:] = 1
+    truth[:, 500] = 0.5
+    near, far = truth.copy(), truth.copy()
+    near[:, 480:500] = 1  # an edge that is a little off
+    far[100:110, 100:110] = 1
+    assert measures.ghost_error(near, truth) == 0
+    assert measures.ghost_error(far, truth) == pytest.approx(100 / truth.size)
+    assert measures.ghost_error(np.ones_like(truth), np.zeros_like(truth)) == 1  # without an edge all is far
