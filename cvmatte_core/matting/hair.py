@@ -23,8 +23,10 @@ _REACH = 10  # how far beyond what is soft alpha may come to be another
 # soft over few pixels, and the network draws it better than colours do. How far hair goes beyond; what is left to
 # colours at any edge.
 _WINDOW, _FROM, _TO, _SPREAD, _ANYWHERE = 21, 0.25, 0.4, 8, 0.03
-# How much the network's alpha counts in its midst of what is soft, and at the end of the reach.
+# How much the network's alpha counts in the midst of what is soft, and at the end of the reach. From how far towards 0
+# or 1 on the network is nearly sure, and how much of the latter it then has.
 _IN_HAIR, _BEYOND = 0.001, 1.0
+_SURE, _HELD_TO = 0.9, 0.06
 # Colours of person and background nearby, of a picture so many times smaller: windows of which radii, the widest first,
 # and how much weight there must be in a window to go by it; how different the two must be, and how well a mixture of
 # them must fit.
@@ -116,7 +118,9 @@ class _Place:
         near = np.clip(1 - distance / _REACH, 0, 1)
         mixture, length, misfit = self._mixture(tile)
         alike = 1 - length / (length + _ALIKE**2)
-        weight = (_IN_HAIR + (_BEYOND - _IN_HAIR) * np.maximum((1 - near) ** 2, alike)) / trust
+        sure = np.clip((np.abs(2 * alpha - 1) - _SURE) / (1 - _SURE), 0, 1)
+        doubt = np.maximum(np.maximum((1 - near) ** 2, alike), _HELD_TO * sure)
+        weight = (_IN_HAIR + (_BEYOND - _IN_HAIR) * doubt) / trust
         fit = _MIXTURE * near * length / (length + _APART**2) * np.exp(misfit / (-2 * _FIT**2))
         total = weight + fit
         prior = (weight * alpha + fit * mixture) / total

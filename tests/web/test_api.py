@@ -27,6 +27,7 @@ import pytest
 from PIL import Image
 
 from cvmatte_core.disk import paths
+from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS
 from cvmatte_core.web import jobs
 from cvmatte_core.web.engine import Engine
@@ -609,3 +610,11 @@ def test_the_page_is_served_as_what_it_is_whatever_a_registry_says() -> None:
     with serving() as address, httpx.Client(base_url=address.url) as client:
         served = {name: client.get(f"/static/{name}").headers["content-type"].partition(";")[0] for name in kinds}
     assert served == kinds
+
+
+@pytest.mark.skipif(
+    any(entry.general and is_there(entry) for entry in catalogue().values()), reason="a model for things is installed"
+)
+def test_keeping_what_people_hold_says_which_model_it_takes(client: httpx.Client, photo: Path) -> None:
+    response = client.post("/remove_background", files={"image": photo.read_bytes()}, data={"subject": "held"})
+    assert "install isnet-general-use" in refusal(response, 409, "held_needs_model")
