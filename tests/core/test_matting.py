@@ -120,7 +120,7 @@ def test_progress_is_told_and_a_cancel_ends_the_job(photo: Path) -> None:
 
     with pytest.raises(Cancelled):
         Matter()(photo, MatteSettings(), on_progress=on_progress, cancelled=cancelled)
-    assert [step for step in told if step[0] == "network"] == [("network", 0, 4), ("network", 1, 4), ("network", 2, 4)]
+    assert [step for step in told if step[0] == "network"] == [("network", 0, 5), ("network", 1, 5), ("network", 2, 5)]
 
 
 def test_an_unchanged_file_is_not_read_again(
@@ -311,7 +311,7 @@ def test_a_burst_takes_no_more_passes_than_the_still_alone(photo: Path) -> None:
     for count in (1, 3, 9):
         told: list[tuple[str, int, int]] = []
         Matter()(photo, MatteSettings(), burst=[rgb] * count, on_progress=lambda *step, told=told: told.append(step))
-        assert [step for step in told if step[0] == "network"] == [("network", done, 4) for done in range(5)]
+        assert [step for step in told if step[0] == "network"] == [("network", done, 5) for done in range(6)]
 
 
 def test_bad_input_leaves_the_matter_working(matter: Matter, photo: Path, tmp_path: Path) -> None:
