@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 _GREEN = (0.1, 0.8, 0.2)  # behind the recomposite; saturated, so that halos show
+# What a scene may have there instead: night, a wall, skin and wood, sky, a grey studio.
+BACKGROUNDS = ((0.02, 0.02, 0.04), (0.95, 0.95, 0.93), (0.75, 0.5, 0.35), (0.3, 0.55, 0.9), (0.5, 0.5, 0.5))
 _GRADIENT_SIGMA = 1.4
 _GHOST = 0.024  # of the longer side
 _CONNECTIVITY_STEP, _CONNECTIVITY_SLACK = 0.1, 0.15
@@ -106,14 +108,20 @@ def _belonging(alpha: np.ndarray, connected: np.ndarray) -> np.ndarray:
     return 1 - above * (above >= _CONNECTIVITY_SLACK)
 
 
-def recomposite_error(alpha: np.ndarray, colours: np.ndarray, truth: np.ndarray, true_colours: np.ndarray) -> float:
-    """Mean absolute error in the edge band of the result over a plain green against the true cutout over it.
+def recomposite_error(
+    alpha: np.ndarray,
+    colours: np.ndarray,
+    truth: np.ndarray,
+    true_colours: np.ndarray,
+    background: tuple[float, float, float] = _GREEN,
+) -> float:
+    """Mean absolute error in the edge band of the result over a plain colour against the true cutout over it.
 
-    colours, true_colours: straight RGB in 0..1, shape (H, W, 3). What a viewer sees: halos.
+    colours, true_colours: straight RGB in 0..1, shape (H, W, 3). background: RGB in 0..1. What a viewer sees: halos.
     """
     band = edge_band(truth)
     shown = [
-        share[band][:, None] * picture[band] + (1 - share[band][:, None]) * np.array(_GREEN)
+        share[band][:, None] * picture[band] + (1 - share[band][:, None]) * np.array(background)
         for share, picture in ((alpha, colours), (truth, true_colours))
     ]
     return float(np.abs(shown[0] - shown[1]).mean()) if band.any() else 0.0

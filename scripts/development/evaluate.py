@@ -5,10 +5,10 @@ whose alpha and colours are known exactly; or a folder of photos with their alph
 `alpha` (or `mask`, `matte`) with the same stems, as P3M-500, PPM-100 and AIM-500 have them once so named; or NAME.jpg
 with NAME.alpha.png beside it.
 
-MAD, MSE, edge-band MAD and the recomposite error are in thousandths. SAD, gradient and connectivity errors (Rhemann
+MAD, MSE, edge-band MAD and the recomposite errors are in thousandths. SAD, gradient and connectivity errors (Rhemann
 et al., CVPR 2009) are sums over the picture, in thousands. "edge" is where the true alpha is between 0.02 and 0.98,
-dilated 9x9. The recomposite error is known for composites only. "ghost" is the part of MAD that lies far from any true
-edge: patches of the old background, and holes.
+dilated 9x9. The recomposite error is known for composites only: over green, and as the mean over five other colours.
+"ghost" is the part of MAD that lies far from any true edge: patches of the old background, and holes.
 
 --larger adds to each composite the same one mirrored, in the dark, in warm light, noisy, saved as a poor JPEG, at half
 the size and cropped. --people adds a row for each cutout: to choose by all of them but one.
@@ -48,9 +48,9 @@ from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.words.texts import system_texts
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
-_THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite", "ghost")
+_THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite", "recomposite_5", "ghost")
 _COLUMNS = (
-    *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "ghost", "sad", "sad_edge"),
+    *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "recomposite_5", "ghost", "sad", "sad_edge"),
     *("gradient", "gradient_edge", "connectivity", "connectivity_edge", "seconds"),
 )
 _WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
@@ -151,7 +151,10 @@ def measured(case: Case, matter: Matter, settings: MatteSettings, scratch: Path)
     figures["ghost"] = measures.ghost_error(matte.alpha, case.alpha)
     if case.colours is not None:
         colours = matte.foreground / 255
-        figures["recomposite"] = measures.recomposite_error(matte.alpha, colours, case.alpha, case.colours)
+        parts = matte.alpha, colours, case.alpha, case.colours
+        figures["recomposite"] = measures.recomposite_error(*parts)
+        over = [measures.recomposite_error(*parts, background) for background in measures.BACKGROUNDS]
+        figures["recomposite_5"] = sum(over) / len(over)
     for name in figures.keys() - {"seconds"}:
         figures[name] *= 1000 if name in _THOUSANDTHS else 0.001
     return figures, matte.layer

@@ -74,6 +74,13 @@ def test_a_halo_of_a_tenth_shows_as_alpha_times_it() -> None:
     assert measures.recomposite_error(truth, colours + 0.1, truth, colours) == pytest.approx(0.05)
 
 
+def test_alpha_that_is_wrong_shows_as_far_as_the_background_s_colour_is_from_the_person_s() -> None:
+    truth = np.full((20, 20), 0.5, np.float32)
+    grey = np.full((20, 20, 3), 0.4)
+    errors = [measures.recomposite_error(truth + 0.2, grey, truth, grey, (b, b, b)) for b in (0.4, 0.9)]
+    assert errors == pytest.approx([0, 0.1])
+
+
 def test_a_ghost_is_what_is_wrong_far_from_any_true_edge() -> None:
     truth = np.zeros((500, 1000), np.float32)
     truth[:, 500:] = 1
