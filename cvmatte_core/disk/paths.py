@@ -60,6 +60,11 @@ def stills_folder() -> Path:
     return data_folder() / "stills"
 
 
+def touch_ups_folder() -> Path:
+    """What people painted to mend a cut: theirs, never deleted by CVMatte."""
+    return data_folder() / "touch-ups"
+
+
 def layers_folder() -> Path:
     """What OBS shows layers from: frame files, previews and their records. Safe to delete."""
     return data_folder() / "layers"

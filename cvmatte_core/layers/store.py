@@ -41,7 +41,8 @@ class Record:
     """What is known of a finished layer.
 
     saved: the path of the layer's file. size: (width, height) in pixels. seconds: what it took to make.
-    mask: the path of the mask's file; empty where none was asked for.
+    mask: the path of the mask's file; empty where none was asked for. digest: of the photo's content. touch_up: the
+    stamp of its touch-up in this layer; empty without one. Records from before these were kept have neither.
     """
 
     key: str
@@ -52,6 +53,8 @@ class Record:
     size: tuple[int, int]
     seconds: float
     mask: str = ""
+    digest: str = ""
+    touch_up: str = ""
 
     @property
     def made_from(self) -> tuple[int, int]:
@@ -93,9 +96,9 @@ class Frame:
 
 def _checked(record: Record) -> Record:
     """The record. Raises TypeError where a field is of another type."""
-    paths_of_it = (record.key, record.image, record.saved, record.mask)
+    texts = (record.key, record.image, record.saved, record.mask, record.digest, record.touch_up)
     numbers = (*record.size, record.image_bytes, record.image_modified_ns)
-    if not all(isinstance(path, str) for path in paths_of_it) or not all(type(number) is int for number in numbers):
+    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
         raise TypeError("a field is of another type")
     if not isinstance(record.seconds, (int, float)):
         raise TypeError("seconds is no number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import io
 import logging
@@ -16,6 +17,7 @@ from typing import Callable, Hashable, Mapping, Sequence, Tuple
 import cv2
 import numpy as np
 
+from ..layers.touch_ups import TouchUps, stamp_of
 from ..models.catalogue import ModelEntry, entry_of, pair_for_held
 from ..models.network import Network, load
 from ..pictures import images
@@ -23,12 +25,13 @@ from ..settings import HELD, MatteSettings
 from ..system import devices, memory
 from ..words.errors import Cancelled, ImageError
 from ..words.texts import Texts
-from . import compose, hair, held, refine
+from . import compose, hair, held, refine, touch_up
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 _Key = Tuple[str, str, str, str, int]  # of a raw matte: the photo's digest, and every setting that a network sees
+_TouchedKey = Tuple[_Key, str]  # with the stamp of the touch-up; empty without one
 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
@@ -44,6 +47,17 @@ class Decoded:
     digest: str
     photo: images.Photo
     seconds: float
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """A touch-up for a photo: uint8, shape (H, W), see touch_up.py. stamp: what tells it from others of this photo."""
+
+    pixels: np.ndarray
+    stamp: str
+
+
+StrokesFor = Callable[[Tuple[int, int]], Strokes]  # a touch-up for a matte of a shape; it may raise ImageError
 
 
 @dataclass(frozen=True)
@@ -69,19 +83,22 @@ class RawMatte:
     """What the network and the colour estimate made of a photo, before any control of the edge acts.
 
     photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
+    own: the photo's own transparency, float32 in 0..1, shape (H, W), where it has one.
     from_burst: whether frames before the photo were there to be used. device, fallback: see Matte.
     """
 
     photo: np.ndarray
     alpha: np.ndarray
     foreground: np.ndarray
+    own: np.ndarray | None
     from_burst: bool
     device: str
     fallback: Mapping[str, str] | None
 
     @property
     def bytes(self) -> int:
-        return self.photo.nbytes + self.alpha.nbytes + self.foreground.nbytes
+        own = self.own.nbytes if self.own is not None else 0
+        return self.photo.nbytes + self.alpha.nbytes + self.foreground.nbytes + own
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,8 @@ class Matte:
 
     layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
     foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
-    the cache may share them. seconds: what each stage took; one that the cache spared is absent.
+    the cache may share them. digest: of the photo's content. touch_up: the stamp of the touch-up that was used; empty
+    without one. seconds: what each stage took; one that the cache spared is absent.
     device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
     that isn't what it was to run on.
     """
@@ -103,6 +121,7 @@ class Matte:
     seconds: dict[str, float]
     device: str = ""
     fallback: Mapping[str, str] | None = None
+    touch_up: str = ""
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
@@ -137,9 +156,17 @@ class Matter:
     """
 
     def __init__(
-        self, threads: int | None = None, cache_bytes: int = _CACHE_BYTES, *, device: str | None = None
+        self,
+        threads: int | None = None,
+        cache_bytes: int = _CACHE_BYTES,
+        *,
+        device: str | None = None,
+        touch_ups: TouchUps | None = None,
     ) -> None:
-        """threads, device (of devices.DEVICES): without them, the environment's; see devices.py."""
+        """threads, device (of devices.DEVICES): without them, the environment's; see devices.py.
+
+        touch_ups: where photos' touch-ups are looked for; None: nowhere.
+        """
         self._threads = threads or _threads_of_environment() or _default_threads()
         self._device = device or _device_of_environment()
         self._cache_bytes = cache_bytes
@@ -148,6 +175,9 @@ class Matter:
         self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
         self._steps = _LastResults()
         self._backdrops = _LastResults()
+        self._touch_ups = touch_ups
+        self._touch_up = touch_up.TouchUp(self._threads)
+        self._touched: Tuple[_TouchedKey, RawMatte] | None = None
 
     def __call__(
         self,
@@ -155,13 +185,15 @@ class Matter:
         settings: MatteSettings,
         *,
         burst: Sequence[np.ndarray] = (),
+        strokes: StrokesFor | None = None,
         on_progress: Progress = lambda stage, done, total: None,
         cancelled: threading.Event | None = None,
     ) -> Matte:
         """Matte a photo.
 
-        burst: what the camera saw just before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of
-        another size are ignored. The raw matte made with them is what later calls without them go on from.
+        strokes: the touch-up to use; without it, the one that is kept of this photo. burst: what the camera saw just
+        before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of another size are ignored. The raw
+        matte made with them is what later calls without them go on from.
         Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
         """
 
@@ -176,7 +208,7 @@ class Matter:
             step("decode")
             key, raw = self._cached(image, settings, burst, step, clock)
             step("refine")
-            return self._finished(key, raw, settings, clock)
+            return self._finished(key, raw, strokes, settings, clock)
 
     def see(
         self,
@@ -200,17 +232,19 @@ class Matter:
             estimate = self._alpha(decoded.photo, settings, (), step, clock)
             return Seen(decoded, estimate, {"decode": decoded.seconds, **clock.seconds})
 
-    def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
+    def finish(self, seen: Seen, settings: MatteSettings, strokes: StrokesFor | None = None) -> Matte:
         """The rest of a matte. It may run in one other thread while `see` runs: they share nothing that changes.
 
-        Raises ImageError.
+        strokes: see __call__. Raises ImageError.
         """
         decoded = seen.decoded
         with memory.needed_for(decoded.name, self._forget):
             clock = _Clock(seen.seconds)
             raw = self._with_colours(decoded.photo, seen.estimate, False, clock)
-            matte = self._finished(_key(decoded.digest, settings), raw, settings, clock)
+            matte = self._finished(_key(decoded.digest, settings), raw, strokes, settings, clock)
             self._steps.forget()
+            self._touched = None
+            self._touch_up.forget()
             return matte
 
     def prepare(self, model: str) -> Network:
@@ -243,8 +277,17 @@ class Matter:
             return None
         return idle_seconds - (now - min(loaded.used_at for loaded in self._networks.values()))
 
-    def _finished(self, key: _Key, raw: RawMatte, settings: MatteSettings, clock: _Clock) -> Matte:
-        """All controls applied to a raw matte."""
+    def _finished(
+        self, raw_key: _Key, raw: RawMatte, strokes: StrokesFor | None, settings: MatteSettings, clock: _Clock
+    ) -> Matte:
+        """A touch-up and all controls applied to a raw matte."""
+        height, width = raw.alpha.shape
+        size = height, width
+        painted = strokes(size) if strokes is not None else self._kept_strokes(raw_key[0], size)
+        key = raw_key, painted.stamp if painted is not None else ""
+        if painted is not None:
+            raw = self._touched_up(key, raw, painted.pixels)
+            clock.lap("touch-up")
         people = self._people(key, raw, settings)
         # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
         alpha = self._steps(
@@ -262,7 +305,30 @@ class Matter:
                 background = cv2.flip(background, 1)
         layer = compose.layer_pixels(foreground, alpha, background)
         clock.lap("refine")
-        return Matte(layer, alpha, foreground, photo, key[0], clock.seconds, raw.device, raw.fallback)
+        return Matte(layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, key[1])
+
+    def _kept_strokes(self, digest: str, shape: tuple[int, int]) -> Strokes | None:
+        """The touch-up that is kept of a photo, for its size in this matte; one that can't be read counts as none."""
+        png = self._touch_ups.load(digest) if self._touch_ups is not None else None
+        if png is None:
+            return None
+        try:
+            return strokes_of(png, f"{digest}.png", shape)
+        except ImageError as error:
+            logger.warning("%s", error)
+            return None
+
+    def _touched_up(self, key: _TouchedKey, raw: RawMatte, strokes: np.ndarray) -> RawMatte:
+        if self._touched is not None and self._touched[0] == key:
+            return self._touched[1]
+        self._touched = None
+        self._steps.forget()
+        alpha, foreground = self._touch_up(key[0], raw.photo, raw.alpha, raw.foreground, strokes)
+        if raw.own is not None:
+            alpha = np.minimum(alpha, raw.own)
+        touched = dataclasses.replace(raw, alpha=alpha, foreground=foreground)
+        self._touched = key, touched
+        return touched
 
     def _cached(
         self,
@@ -296,14 +362,14 @@ class Matter:
         clock.lap("decode")
         return key, raw
 
-    def _people(self, key: _Key, raw: RawMatte, settings: MatteSettings) -> np.ndarray:
+    def _people(self, key: _TouchedKey, raw: RawMatte, settings: MatteSettings) -> np.ndarray:
         """Alpha of whom the layer shows, before the controls of the edge."""
         if settings.subject == "main":
             return self._steps("main", key, lambda: refine.main_person(raw.alpha))
         return raw.alpha
 
     def _background(
-        self, key: _Key, raw: RawMatte, people: np.ndarray, settings: MatteSettings, box: tuple[slice, slice]
+        self, key: _TouchedKey, raw: RawMatte, people: np.ndarray, settings: MatteSettings, box: tuple[slice, slice]
     ) -> np.ndarray | None:
         """What stands behind the people within the box: uint8 RGB, its size; None where the layer is transparent."""
         height, width = people[box].shape
@@ -390,10 +456,13 @@ class Matter:
         if photo.alpha is not None:
             alpha = np.minimum(alpha, photo.alpha)
         clock.lap("colours")
-        return RawMatte(photo.rgb, alpha, foreground, from_burst, estimate.device, estimate.fallback)
+        return RawMatte(photo.rgb, alpha, foreground, photo.alpha, from_burst, estimate.device, estimate.fallback)
 
     def _remember(self, key: _Key, raw: RawMatte) -> None:
-        self._steps.forget()  # it may take the place of one that steps were made from
+        # It may take the place of one that these were made from.
+        self._steps.forget()
+        self._touched = None
+        self._touch_up.forget()
         self._raw_mattes[key] = raw
         self._raw_mattes.move_to_end(key)
         while len(self._raw_mattes) > 1 and sum(kept.bytes for kept in self._raw_mattes.values()) > self._cache_bytes:
@@ -401,6 +470,8 @@ class Matter:
 
     def _forget(self) -> None:
         self._raw_mattes.clear()
+        self._touched = None
+        self._touch_up.forget()
         self._steps.forget()
         self._backdrops.forget()
 
@@ -443,6 +514,11 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
     begun = time.perf_counter()
     photo = images.decode(data, name, longest_side)
     return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
+
+
+def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
+    """A touch-up out of a picture's file, for a matte of this shape. Raises ImageError."""
+    return Strokes(touch_up.strokes_of(data, name, shape), stamp_of(data))
 
 
 def _key(digest: str, settings: MatteSettings) -> _Key:

@@ -246,10 +246,16 @@ def _lowest_in_disc(values: np.ndarray, radius: int) -> np.ndarray:
     return result
 
 
-def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1) -> np.ndarray:
+def colour_radius(shape: tuple[int, ...]) -> int:
+    """How far around an edge the colours of a photo of this shape are looked for, in pixels."""
+    return max(_FINE_RADIUS, round(90 * (shape[0] * shape[1] / 2e6) ** 0.5))
+
+
+def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, radius: int = 0) -> np.ndarray:
     """Colours of the person alone, where the photo mixes them with the background behind.
 
     rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W), the matte before threshold, erosion and feather.
+    radius: of the first round, see colour_radius; 0: this picture's.
     Returns uint8, shape (H, W, 3): the photo's own colours where alpha is 1; estimates in the edge band and some
     pixels beyond it, since OBS mixes in the colours of transparent neighbours when it scales a layer.
 
@@ -258,7 +264,7 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1) ->
     band touches. See _blur_fusion for the other difference.
     """
     height, width = alpha.shape
-    radius = max(_FINE_RADIUS, round(90 * (height * width / 2e6) ** 0.5))
+    radius = radius or colour_radius(alpha.shape)
     reduction = max(1, radius // 12)
     small = (max(1, width // reduction), max(1, height // reduction))
     colour = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)

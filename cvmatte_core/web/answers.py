@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from pathlib import Path
+from typing import Any, Callable
 
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.requests import HTTPConnection
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.routing import Match, Route
 
-from ..words.errors import CvmatteError, RequestError
+from ..disk import files
+from ..words.errors import CvmatteError, RequestError, WorkerError
 from ..words.texts import Texts, known_language, language_of
 
 logger = logging.getLogger(__name__)
+
+# Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
+PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 _STATUS = {
     "request_malformed": 400,
@@ -21,6 +30,7 @@ _STATUS = {
     "folders_closed": 403,
     "folder_unknown": 404,
     "job_unknown": 404,
+    "touch_up_closed": 404,
     "model_unknown": 404,
     "nothing_here": 404,
     "method_unknown": 405,
@@ -90,3 +100,38 @@ def _told(error: CvmatteError) -> CvmatteError:
         return error
     logger.warning("%s", error)
     return RequestError("server_storage")
+
+
+def add_errors(app: FastAPI, folder_of: Callable[[Request], Path]) -> None:
+    """Have an application answer whatever is raised as `answer` does. folder_of: where it keeps things."""
+
+    @app.exception_handler(CvmatteError)
+    async def explained(request: Request, error: CvmatteError) -> Response:
+        return answer(error, request)
+
+    @app.exception_handler(OSError)
+    async def not_saved(request: Request, error: OSError) -> Response:
+        return answer(files.output_error(error, folder_of(request)), request)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        return answer(RequestError("request_malformed"), request)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return answer(RequestError("request_malformed"), request)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        keys = {404: "nothing_here", 405: "method_unknown"}
+        response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:  # of every route to the address, not of one alone
+            routes = [route for route in app.routes if isinstance(route, Route)]
+            found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+            response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
+        return response
+
+    @app.exception_handler(Exception)
+    async def internal(request: Request, error: Exception) -> Response:
+        return answer(WorkerError("internal"), request)

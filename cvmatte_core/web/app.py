@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import io
 import itertools
 import json
@@ -22,7 +23,6 @@ from typing import Any
 
 import cv2
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
@@ -31,30 +31,29 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 
 from .. import __version__
 from ..batch import folders
 from ..diagnose import diagnosis, state_of
 from ..disk import files
-from ..matting.matter import Matte, Matter
+from ..layers.touch_ups import TouchUps
+from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..models.catalogue import catalogue, costs, entry_of, good_at
 from ..pictures import endings, images
 from ..settings import Control, MatteSettings
-from ..words.errors import CvmatteError, RequestError, SettingsError, WorkerError
+from ..words.errors import CvmatteError, RequestError, SettingsError
 from ..words.texts import names_of_languages
 from . import parameters
-from .answers import answer, texts_for
+from .answers import PAGE_TYPES, add_errors, texts_for
 from .engine import Engine
 from .guard import Guard, Rules
 from .jobs import FAILED, Item, Job, Jobs, give_up_after, harmless, named
+from .touch_up import Desk, add_touch_up, as_json
 
 logger = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).with_name("static")
-# Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
-_PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _TOLD = ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform", "cores", "memory_bytes")
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive
@@ -101,7 +100,9 @@ def _request_body(controls: tuple[Control, ...], fields: dict[str, Any], require
         if control.name != parameters.BACKGROUND
     ]
     picture = {"contentType": ", ".join(sorted({*_MEDIA.values(), "image/bmp", "image/tiff"}))}
-    encoding = {name: picture for name in ("image", "images", parameters.BACKGROUND) if name != "folder"}
+    encoding = {
+        name: picture for name in ("image", "images", parameters.BACKGROUND, parameters.TOUCH_UP) if name != "folder"
+    }
     properties = {**fields, **{control.name: parameters.schema(control) for control in controls}}
     form: dict[str, Any] = {
         "schema": {"type": "object", "properties": properties, "required": required, "additionalProperties": False},
@@ -112,7 +113,10 @@ def _request_body(controls: tuple[Control, ...], fields: dict[str, Any], require
 
 _FILE = {"type": "string", "format": "binary"}
 _OUTPUT = {"type": "string", "enum": list(parameters.OUTPUTS), "default": parameters.OUTPUTS[0]}
-_ONE_PHOTO = _request_body(parameters.OF_PHOTOS, {"image": _FILE, "output": _OUTPUT}, ["image"])
+_ONE_PHOTO = _request_body(
+    parameters.OF_PHOTOS, {"image": _FILE, parameters.TOUCH_UP: _FILE, "output": _OUTPUT}, ["image"]
+)
+_TO_TOUCH_UP = _request_body(parameters.OF_PHOTOS, {"image": _FILE, parameters.TOUCH_UP: _FILE}, ["image"])
 _ONE_PHOTO["parameters"].append({"name": "output", "in": "query", "required": False, "schema": _OUTPUT})
 _MANY_PHOTOS = _request_body(
     parameters.OF_JOBS,
@@ -139,13 +143,17 @@ class Server:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.folder = Path(tempfile.mkdtemp(prefix="cvmatte-web-"))
-        self.engine = Engine(options.waiting + 1)
+        # On one's own computer; a server of many people would mix up what they paint.
+        touch_ups = TouchUps() if options.rules.only_loopback else None
+        self.engine = Engine(options.waiting + 1, touch_ups)
         self.jobs = Jobs(self.engine, self.folder, options.seconds)
+        self.desk = Desk(self.engine.run, touch_ups)
         self.engine.warm_up()
 
     def close(self) -> None:
         self.jobs.close()
         self.engine.close()
+        self.desk.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -170,12 +178,13 @@ def create_app(options: Options) -> ASGIApp:
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
     )
-    for ending, media in _PAGE_TYPES.items():
+    for ending, media in PAGE_TYPES.items():
         mimetypes.add_type(media, ending)
     app.mount("/static", StaticFiles(directory=_STATIC))
-    _add_errors(app)
+    add_errors(app, lambda request: _server(request).folder)
     _add_information(app)
     _add_photos(app)
+    _add_touching_up(app)
     _add_jobs(app)
 
     def body_limit(path: str) -> int:
@@ -186,39 +195,6 @@ def create_app(options: Options) -> ASGIApp:
 
 def _server(request: Request) -> Server:
     return request.app.state.server
-
-
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(CvmatteError)
-    async def explained(request: Request, error: CvmatteError) -> Response:
-        return answer(error, request)
-
-    @app.exception_handler(OSError)
-    async def not_saved(request: Request, error: OSError) -> Response:
-        return answer(files.output_error(error, _server(request).folder), request)
-
-    @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> Response:
-        return answer(RequestError("request_malformed"), request)
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: ClientDisconnect) -> Response:
-        return answer(RequestError("request_malformed"), request)
-
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        keys = {404: "nothing_here", 405: "method_unknown"}
-        response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
-        response.headers.update(error.headers or {})
-        if error.status_code == 405:  # of every route to the address, not of one alone
-            routes = [route for route in app.routes if isinstance(route, Route)]
-            found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-            response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
-        return response
-
-    @app.exception_handler(Exception)
-    async def internal(request: Request, error: Exception) -> Response:
-        return answer(WorkerError("internal"), request)
 
 
 def _add_information(app: FastAPI) -> None:
@@ -236,7 +212,7 @@ def _add_information(app: FastAPI) -> None:
         """The page's texts in a language, and the limits that it keeps to."""
         options, texts = _server(request).options, texts_for(request)
         limits = {"upload_bytes": options.upload_bytes, "batch_bytes": options.batch_bytes, "files": options.files}
-        said = {**texts.starting("web."), **texts.starting("models.fetched")}
+        said = {**texts.starting("web."), **texts.starting("touch_up."), **texts.starting("models.fetched")}
         return {
             "language": texts.language,
             "languages": names_of_languages(),
@@ -291,11 +267,12 @@ def _add_photos(app: FastAPI) -> None:
         """Cut the people out of the photo in the form field `image`, and answer the picture.
 
         Every control may be a form field or a query parameter. `output`: the layer, its mask (a grey PNG), or the
-        photo itself, upright and cropped as the layer is.
+        photo itself, upright and cropped as the layer is. `touch_up`: a grey picture of the photo's upright size, 255
+        to keep, 0 to remove, 128 to leave to the network.
         """
         server = _server(request)
         with server.engine.place():
-            form = await _form(request, 2)
+            form = await _form(request, 3)
             folder = server.folder / secrets.token_hex(16)
             folder.mkdir()
             work: Future[bytes] | None = None
@@ -307,7 +284,7 @@ def _add_photos(app: FastAPI) -> None:
                     give_up_after(end, server.options.seconds)
 
                 def cut_out(matter: Matter) -> bytes:
-                    matte = matter(asked.photo, asked.settings, on_progress=step)
+                    matte = matter(asked.photo, asked.settings, strokes=asked.strokes, on_progress=step)
                     return _picture(matte, asked.settings, asked.output)
 
                 work = server.engine.run(cut_out)
@@ -322,11 +299,40 @@ def _add_photos(app: FastAPI) -> None:
         return Response(picture, media_type=media, headers=_NO_STORE)
 
 
+def _add_touching_up(app: FastAPI) -> None:
+    add_touch_up(app, lambda request: _server(request).desk, _refusals(404, 409, 413, 415, 503))
+
+    @app.post("/touch_ups", status_code=201, responses=_refusals(409, 413, 415, 503, 504), openapi_extra=_TO_TOUCH_UP)
+    async def open_for_touching_up(request: Request) -> dict[str, Any]:
+        """Open the photo in the form field `image` for touching up: the page's addresses then take strokes."""
+        server = _server(request)
+        with server.engine.place():
+            form = await _form(request, 3)
+            folder = server.folder / secrets.token_hex(16)
+            folder.mkdir()
+            try:
+                asked = await _asked(request, form, folder)
+                try:
+                    name = asked.names[asked.photo.name]
+                    photo = await server.desk.open(asked.photo, name, asked.settings, folder=folder)
+                    if asked.strokes is not None:
+                        await server.desk.put(photo, asked.strokes)
+                except CvmatteError as error:
+                    raise named(error, asked.names) from error
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            finally:
+                await form.close()
+        return as_json(server.desk, photo)
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What a request for one photo holds. names: what the person calls the files that were kept of it."""
 
     photo: Path
+    strokes: StrokesFor | None
     settings: MatteSettings
     output: str
     names: dict[str, str]
@@ -344,7 +350,13 @@ async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
     kept = {upload: await _kept(upload, folder) for upload in (photo, background) if upload is not None}
     behind = kept[background] if background is not None else None
     settings = _settings_of(request, values, parameters.OF_PHOTOS, behind)
-    return _Asked(kept[photo], settings, output, {path.name: harmless(up.filename) for up, path in kept.items()})
+    painted = _one_file(form, parameters.TOUCH_UP)
+    strokes = None
+    if painted is not None:
+        strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename))
+    return _Asked(
+        kept[photo], strokes, settings, output, {path.name: harmless(up.filename) for up, path in kept.items()}
+    )
 
 
 def _remove_after(work: Future[bytes] | None, folder: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Iterator, TypeVar
 
+from ..layers.touch_ups import TouchUps
 from ..matting.matter import Matter
 from ..settings import MatteSettings
 from ..words.errors import CvmatteError, RequestError
@@ -28,12 +29,13 @@ class Engine:
     its runtime calls it; "" until it is loaded.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, touch_ups: TouchUps | None) -> None:
+        """touch_ups: where photos' touch-ups are looked for; None: nowhere."""
         self.device = ""
         self._places, self._taken = places, 0
         self._seconds = _FIRST_GUESS
         self._lock = threading.Lock()
-        self._matter = Matter(cache_bytes=_CACHE_BYTES)
+        self._matter = Matter(cache_bytes=_CACHE_BYTES, touch_ups=touch_ups)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matter")
 
     @contextlib.contextmanager

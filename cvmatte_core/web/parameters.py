@@ -13,6 +13,7 @@ from ..words.texts import Texts
 
 OUTPUTS = ("layer", "mask", "photo")
 BACKGROUND = "background_image"  # a file of the request, not a path
+TOUCH_UP = "touch_up"  # a file too, and no control
 # No request names a folder of the server; a single answer has one picture, so its mask is asked for by itself.
 OF_JOBS = tuple(control for control in CONTROLS if control.kind != settings.FOLDER)
 OF_PHOTOS = tuple(control for control in OF_JOBS if control.name != "save_mask")

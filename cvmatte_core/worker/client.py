@@ -68,6 +68,7 @@ class WorkerClient:
     errors: the last sentences, in English, that jobs failed or were retried with, oldest first; for a diagnosis.
     refusal: why no worker can be started here at all, which fails every job; None where it can.
     environment: what a worker's environment says beside this process's own, from its next start on.
+    on_painted: hears the content's digest of each photo that somebody has touched up on a page.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class WorkerClient:
         self._thread = threading.Thread(target=self._run, name="cvmatte-worker-client", daemon=True)
         self.state = STOPPED
         self.environment: dict[str, str] = {}
+        self.on_painted: Callable[[str], None] = lambda digest: None
         self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         self.refusal = None if command else refusal()
         self._thread.start()
@@ -199,7 +201,9 @@ class WorkerClient:
         except ValueError:
             logger.warning("not a message: %r", line[:200])
             return
-        if "method" in message:
+        if message.get("method") == "painted":
+            self.on_painted(str((message.get("params") or {}).get("digest", "")))
+        elif "method" in message:
             params = message.get("params") or {}
             job = self._jobs.get(params.get("id", 0))
             if job is not None and message["method"] in ("waiting", "progress", "layer"):

@@ -5,9 +5,10 @@ Standard library only: OBS runs one side of it.
 Requests
     initialize {protocol}            → {protocol, version, pid}
     matte {image, settings, rest_seconds, burst?}
-                                     → a layer_store.Record as a dict, with `fallback`; first a `layer` notification
+                                     → a store.Record as a dict, with `fallback` and `outdated`; first a `layer`
+                                       notification
         burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
-        fallback: see matter.Matte
+        fallback: see matter.Matte. outdated: see TouchUps.is_outdated
     batch {folder, settings, output_folder}
                                      → {folder, archive, done, failed: [{name, error}], seconds}
         output_folder: empty for a new one, which the answer's `folder` then names; in one that has layers of this
@@ -16,6 +17,9 @@ Requests
     models {}                        → {models: [see diagnose.state_of], auto}
         auto: the name of the one that "auto" means now
     install_model {name}             → see diagnose.state_of
+    touch_up {image, settings, token, port, language}
+                                     → {url, port}: the photo's page, for whoever has the token; on this port, if it
+                                       is free, 0 for any
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
     diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}
@@ -26,6 +30,7 @@ Notifications from the worker
         way; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are; "tidy", always 0 of 1.
         resume: what to add to the parameters should the request have to be sent again.
     waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
+    painted {digest}                 a page has changed the touch-up of the photo with this content
     layer {id, key, width, height}   the frame file is there to show; the saved file follows
 """
 

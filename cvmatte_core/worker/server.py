@@ -16,22 +16,26 @@ import queue
 import sys
 import threading
 import time
+from concurrent import futures
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, TypeVar
 
 from .. import __version__, diagnose
 from ..disk import files, paths
 from ..layers import outputs
 from ..layers.store import LayerStore, Record
-from ..models.catalogue import AUTO, catalogue, entry_of
+from ..layers.touch_ups import TouchUps
+from ..models.catalogue import AUTO, catalogue, entry_of, install_packages_command
 from ..models.fetch import fetch
 from ..settings import MatteSettings
 from ..system import memory
-from ..words.errors import Cancelled, CvmatteError, OutputError
+from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
 from . import protocol
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
     from ..matting.matter import Matte, Matter
+    from ..web.touch_up_page import TouchUpPage
 
 logger = logging.getLogger("cvmatte.worker")
 
@@ -41,6 +45,9 @@ _PROGRESS_SECONDS = 0.05  # at most one progress message in so long
 _LONGEST_REST = 3600.0  # seconds
 _ECHO = 200  # characters of what was wrong with a request, at most
 _ENDING_SECONDS = 0.8  # for a download to clean up; the client waits a second
+_SHORTEST_TOKEN = 16  # characters of a page's
+_TELL_SECONDS = 5.0
+_Result = TypeVar("_Result")
 _RESTORABLE = (".png", ".webp")  # a JPEG has lost the layer's transparency
 
 
@@ -115,6 +122,40 @@ def _texts(value: Any) -> list[str]:
     return value
 
 
+@dataclasses.dataclass
+class _ToTouchUp:
+    """A photo whose page is to be opened, and where that is to be served."""
+
+    image: Path
+    settings: MatteSettings
+    token: str
+    port: int
+    language: str
+
+    @classmethod
+    def parse(cls, params: dict[str, Any]) -> _ToTouchUp:
+        token, port = params["token"], _whole_number(params.get("port", 0))
+        if not isinstance(token, str) or len(token) < _SHORTEST_TOKEN or port > 65535:
+            raise ValueError("a token of some length, and a port")
+        settings = MatteSettings.from_mapping(params.get("settings") or {}).resolved()
+        return cls(Path(params["image"]), settings, token, port, str(params.get("language", "")))
+
+
+@dataclasses.dataclass
+class _Call:
+    """Something that a page wants done with the Matter, at once after the job under way."""
+
+    work: Callable[[Matter], Any]
+    result: Future[Any] = dataclasses.field(default_factory=Future)
+
+    def __call__(self, matter: Matter) -> None:
+        if self.result.set_running_or_notify_cancel():
+            try:
+                self.result.set_result(self.work(matter))
+            except BaseException as error:
+                self.result.set_exception(error)
+
+
 class Server:
     """One worker's state; `output` is where messages go, `warnings` what a diagnosis shows of the log."""
 
@@ -129,10 +170,12 @@ class Server:
         self._jobs: dict[int, _Job] = {}
         self._frames_lock = threading.Lock()  # so that none is removed that another job has just written
         self._order = itertools.count()
-        self._to_compute: queue.PriorityQueue[tuple[bool, int, _MatteJob | _BatchJob]] = queue.PriorityQueue()
+        self._to_compute: queue.PriorityQueue[tuple[bool, int, _MatteJob | _BatchJob | _Call]] = queue.PriorityQueue()
         self._to_finish: queue.Queue[tuple[_MatteJob, Record, Matte, float]] = queue.Queue(maxsize=2)
         self._asides: list[tuple[threading.Thread, _Job]] = []
         self._only_matter: Matter | None = None
+        self._touch_ups = TouchUps()
+        self._page: TouchUpPage | None = None
         self._warming_up = True
         self._device = ""  # what a network ran on last
 
@@ -169,7 +212,7 @@ class Server:
         elif method == "shutdown":
             self._send({"id": number, "result": {}})
             return False
-        elif method in ("matte", "batch", "models", "install_model", "tidy", "diagnose"):
+        elif method in ("matte", "batch", "models", "install_model", "touch_up", "tidy", "diagnose"):
             self._accept(number, method, params)
         else:
             self._fail(number, protocol.METHOD_NOT_FOUND, f"no method {method}")
@@ -191,6 +234,9 @@ class Server:
                 name = str(params["name"])
                 entry_of(name)
                 self._start_aside(number, lambda job: self._install(job, name))
+            elif method == "touch_up":
+                wanted = _ToTouchUp.parse(params)
+                self._start_aside(number, lambda job: self._open_page(job, wanted))
             elif method == "tidy":
                 keep, in_use = _whole_number(params["keep"]), set(_texts(params["in_use"]))
                 self._start_aside(number, lambda job: self._tidy(job, keep, in_use))
@@ -224,6 +270,9 @@ class Server:
         self._warming_up = False
         while True:
             _, order, job = self._next_to_compute()
+            if isinstance(job, _Call):
+                job(self._matter())
+                continue
             job.begun = job.begun or time.perf_counter()
             try:
                 if isinstance(job, _MatteJob):
@@ -234,7 +283,7 @@ class Server:
                 self._answer_error(job, error)
             del job
 
-    def _next_to_compute(self) -> tuple[bool, int, _MatteJob | _BatchJob]:
+    def _next_to_compute(self) -> tuple[bool, int, _MatteJob | _BatchJob | _Call]:
         while True:
             matter = self._only_matter
             with contextlib.suppress(queue.Empty):
@@ -244,7 +293,7 @@ class Server:
         if self._only_matter is None:
             from ..matting.matter import Matter
 
-            self._only_matter = Matter()
+            self._only_matter = Matter(touch_ups=self._touch_ups)
         return self._only_matter
 
     def _compute(self, job: _MatteJob) -> None:
@@ -278,9 +327,11 @@ class Server:
             image=str(job.image),
             image_bytes=made_from[0],
             image_modified_ns=made_from[1],
-            saved=str(self._layer_path(job, matte.digest)),
+            saved=str(self._layer_path(job, matte.digest + matte.touch_up)),
             size=(width, height),
             seconds=round(time.perf_counter() - job.begun, 3),
+            digest=matte.digest,
+            touch_up=matte.touch_up,
         )
         self._to_finish.put((job, record, matte, time.monotonic() + job.rest_seconds))
 
@@ -307,11 +358,14 @@ class Server:
         pixels = images.read_layer(Path(record.saved))
         height, width = pixels.shape[:2]
         self._write_frame(job, width, height, pixels.data, record.made_from)
-        self._answer(job, {**dataclasses.asdict(record), "fallback": None})
+        self._answer(job, {**dataclasses.asdict(record), "fallback": None, "outdated": False})
         return True
 
-    def _layer_path(self, job: _MatteJob, digest: str) -> Path:
-        """Named after the photo, its content and the settings: a new result never takes an older one's name."""
+    def _layer_path(self, job: _MatteJob, content: str) -> Path:
+        """Named after the photo, the content and the settings: a new result never takes an older one's name.
+
+        content: the photo's digest, with what is painted on it.
+        """
         from ..pictures import images
 
         chosen = job.settings.output_folder
@@ -319,7 +373,7 @@ class Server:
             folder = Path(chosen).expanduser() if chosen else self._outputs_folder
         except RuntimeError as error:  # ~ and somebody who isn't there
             raise OutputError("cannot_write", folder=chosen) from error
-        name = f"{outputs.shortened(job.image.stem)}-{self._store.key(digest, job.settings)[:10]}"
+        name = f"{outputs.shortened(job.image.stem)}-{self._store.key(content, job.settings)[:10]}"
         return folder / (name + images.suffix(job.settings.format))
 
     def _advance(self, job: _BatchJob) -> bool:
@@ -352,7 +406,7 @@ class Server:
             if not batch.entries:
                 raise CvmatteError("batch_no_photos", folder=str(job.folder))
             # A Matter of its own, which keeps no photo: the live portraits' raw mattes stay cached.
-            cutter = OneByOne(Matter(cache_bytes=0), tell_photo)
+            cutter = OneByOne(Matter(cache_bytes=0, touch_ups=self._touch_ups), tell_photo)
             for _ in batch.run(photos, cutter, job.cancelled):
                 yield
             archive = batch.write_archive(job.cancelled, lambda: tell(ARCHIVE))
@@ -391,7 +445,8 @@ class Server:
         record = dataclasses.replace(record, saved=str(saved), mask=str(saved_mask or ""))
         self._store.save(record)
         self._store.trim(_FRAMES_LIMIT)
-        self._answer(job, {**dataclasses.asdict(record), "fallback": matte.fallback})
+        outdated = self._touch_ups.is_outdated(job.image, matte.digest)
+        self._answer(job, {**dataclasses.asdict(record), "fallback": matte.fallback, "outdated": outdated})
 
     # Aside
 
@@ -421,6 +476,39 @@ class Server:
     def _install(self, job: _Job, name: str) -> dict[str, Any]:
         fetch(entry_of(name), lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
         return diagnose.state_of(entry_of(name))
+
+    def _open_page(self, job: _Job, wanted: _ToTouchUp) -> dict[str, Any]:
+        """Open a photo for touching up, and say where. The same photo and settings always have the same page."""
+        try:
+            from ..web.touch_up import Desk
+            from ..web.touch_up_page import TouchUpPage
+        except ModuleNotFoundError as error:  # a package without its web part
+            if error.name is None or error.name.startswith("cvmatte"):
+                raise
+            raise WorkerError("page_needs_packages", command=install_packages_command("web")) from error
+        page = self._page
+        if page is None or not page.is_open or page.token != wanted.token:
+            if page is not None:
+                page.close()
+            page = TouchUpPage(Desk(self._call, self._touch_ups, self._painted), wanted.token, wanted.port)
+            self._page = page
+        id = LayerStore.key(str(wanted.image), wanted.settings)
+        photo = self._call(
+            lambda matter: page.desk.open_now(matter, wanted.image, wanted.image.name, wanted.settings, id)
+        )
+        while not photo.done():
+            self._tell(job, "network", 0, 1)  # a worker that is silent for long counts as one that hangs
+            futures.wait([photo], _TELL_SECONDS)
+        photo.result()
+        return {"url": page.address(id, wanted.language), "port": page.port}
+
+    def _call(self, work: Callable[[Matter], _Result]) -> Future[_Result]:
+        call = _Call(work)
+        self._to_compute.put((False, next(self._order), call))
+        return call.result
+
+    def _painted(self, digest: str) -> None:
+        self._notify("painted", digest=digest)
 
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
         # Said all the while: a worker that is silent for long counts as one that hangs.

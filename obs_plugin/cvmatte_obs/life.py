@@ -57,7 +57,7 @@ class Job:
 class Says:
     """What a portrait says: a text's key and values, or an error. kept: beside an error, a layer is on screen.
 
-    fallback: see matter.Matte.
+    fallback: see matter.Matte. outdated: see TouchUps.is_outdated.
     """
 
     key: str = ""
@@ -65,6 +65,7 @@ class Says:
     error: CvmatteError | None = None
     kept: bool = False
     fallback: dict[str, Any] | None = None
+    outdated: bool = False
 
 
 # What is to be done
@@ -154,6 +155,7 @@ class Life:
         self._still: Says | None = None  # how far a still is that is being taken
         self._still_trouble: CvmatteError | None = None
         self._fallback: dict[str, Any] | None = None
+        self._outdated = False
         self._tries = 0
         self._on_disk: State | None = None  # of the wish's photo, as last told
         self._settled_for: State | None = None  # the photo that the layer, or the error, is of
@@ -176,7 +178,7 @@ class Life:
             return Says("state.photo_gone", {"name": Path(self.wish.image).name}, fallback=self._fallback)
         width, height = record.size
         values = {"width": width, "height": height, "seconds": f"{record.seconds:.1f}"}
-        return Says("state.ready", values, fallback=self._fallback)
+        return Says("state.ready", values, fallback=self._fallback, outdated=self._outdated)
 
     def _says_of(self, job: Job) -> Says:
         if job.trouble is not None:
@@ -243,7 +245,7 @@ class Life:
             return False
         if not (yield from self._show(record.key, record.made_from)):
             return False
-        self._settle(record, None)
+        self._settle(record, None, False)
         yield Refresh()
         return True
 
@@ -253,7 +255,8 @@ class Life:
             self.shown, self._shown_of = key, made_from
         return was_shown
 
-    def _settle(self, record: Record, fallback: dict[str, Any] | None) -> None:
+    def _settle(self, record: Record, fallback: dict[str, Any] | None, outdated: bool) -> None:
+        self._outdated = outdated
         self.record, self._fallback, self._owed, self._trouble, self._tries = record, fallback, False, None, 0
         self._settled_for = record.made_from
 
@@ -311,7 +314,7 @@ class Life:
             job.made_layer, job.trouble = False, error
             yield Refresh()
 
-    def is_done(self, job: Job, record: Record, fallback: dict[str, Any] | None) -> Course:
+    def is_done(self, job: Job, record: Record, fallback: dict[str, Any] | None, outdated: bool = False) -> Course:
         if job is not self.job:
             return
         self.job = None
@@ -319,7 +322,7 @@ class Life:
             yield KeepStill(job.request.image)
         if job.serves and self.wish is not None:
             if record.key == self.shown == self.wish.key and record.made_from == self._shown_of:
-                self._settle(record, fallback)
+                self._settle(record, fallback, outdated)
                 yield Refresh()
             else:  # its frame could not be read: it may have been tidied away, or the drive is in trouble
                 self._tries += 1
@@ -370,6 +373,11 @@ class Life:
                 yield from self._renew()
 
     # The photo on disk
+
+    def is_painted(self) -> Course:
+        """The photo's touch-up has changed."""
+        if self.wish is not None:
+            yield from self._seek(fresh=True)
 
     def photo_is(self, image: str, state: State) -> Course:
         """What is on disk at a path is new, or is told anew."""

@@ -40,6 +40,7 @@ from .session import Choices, Session
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
 _MODEL, _DEVICE = b"model_to_install", b"device"
+_PORTRAIT = b"portrait_to_touch_up"
 _CHOSEN = "model_chosen"  # the line about _MODEL
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 
@@ -77,6 +78,7 @@ class Panel:
             "take_still": self._take_still,
             "refresh": lambda: None,
             "rematte_all": session.rematte_all,
+            "touch_up": self._touch_up,
             "folder_start": self._start_folder,
             "folder_cancel": self._batch.cancel,
             "open_outputs": self._open_outputs,
@@ -162,6 +164,9 @@ class Panel:
         self._text(group, "portraits")
         self._button(group, "refresh")
         self._button(group, "rematte_all")
+        names = [name for name, _ in self._session.portraits()]
+        controls.add_choice(group, _PORTRAIT, self._label("portrait_to_touch_up"), ((name, name) for name in names))
+        self._button(group, "touch_up")
 
     def _add_folder(self, properties: int) -> None:
         group = self._group(properties, "folder")
@@ -337,6 +342,14 @@ class Panel:
             self._said = self._texts("panel.added", scene=name, count=sum(map(bool, added)))
             libobs.obs_data_erase(self._data, _PHOTOS)
         libobs.obs_source_release(scene)
+
+    def _touch_up(self) -> None:
+        names = [name for name, _ in self._session.portraits()]
+        if not names:
+            self._said = self._texts("panel.touch_up_none")
+            return
+        chosen = self._value(_PORTRAIT)
+        self._session.touch_up_named(chosen if chosen in names else names[0])
 
     def _photos(self) -> list[Path]:
         photos = []

@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator
 
 from cvmatte_core.disk import files
 from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
+from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import READY, WorkerClient
@@ -39,8 +40,10 @@ from .life import (
     Show,
     Submit,
 )
+from .touching_up import TouchingUp
 
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
+_PAINTING_SECONDS = 4.0  # and when the brush has
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
 _BINDINGS = b"cvmatte_hotkeys"  # in the helper's private settings
@@ -65,6 +68,8 @@ class Services:
 
     texts: Texts
     store: LayerStore
+    touch_ups: TouchUps
+    touching_up: TouchingUp
     client: WorkerClient
     watch: FileWatch
     post: Callable[..., None]
@@ -135,6 +140,7 @@ class Portrait:
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
         self.preview = ""  # the picture of the three views; empty where there is none
+        self.page = ""  # the address on which the photo is touched up, once somebody has asked for it
         self.refresh_wanted = False
         self._services = services
         self._weak = libobs.obs_source_get_weak_source(source)
@@ -143,6 +149,8 @@ class Portrait:
         self._helper_image: str | None = None  # the file that the helper stands for
         self._camera_weak = 0  # the source that stills are taken from
         self._noted_at = self._changed_at = 0.0
+        self._painted_at = -_PAINTING_SECONDS
+        self._painted_for = ""  # the touch-up that a layer was last made anew for
         self._logged: CvmatteError | None = None
 
     @contextlib.contextmanager
@@ -221,6 +229,8 @@ class Portrait:
         if values == before:
             return
         self.values, self._changed_at = values, time.monotonic()
+        if before is not None and before.image != values.image:
+            self.page = ""
         if before is None or before.camera != values.camera:
             camera_weak, self._camera_weak = self._camera_weak, 0
             libobs.obs_weak_source_release(camera_weak)
@@ -255,6 +265,41 @@ class Portrait:
 
     def photo_is(self, image: str, state: State) -> None:
         self._live(self.life.photo_is(image, state))
+
+    # Its touch-up
+
+    def painted(self, digest: str) -> None:
+        """Somebody has changed the touch-up of the photo with this content."""
+        record = self.life.record
+        if record is not None and record.digest == digest:
+            self._painted_at = time.monotonic()
+            self._live(self.life.is_painted())
+
+    def touch_up(self) -> None:
+        """Open the page on which the photo is touched up."""
+        values = self.values
+        if values is None or not values.image:
+            return
+        image = values.image
+
+        def heard(url: str, error: CvmatteError | None) -> None:
+            self._services.post(self._opened, image, url, error)
+
+        try:
+            self._services.touching_up.open(image, values.settings().resolved(), heard)
+        except CvmatteError as error:
+            self._opened(image, "", error)
+
+    def _opened(self, image: str, url: str, error: CvmatteError | None) -> None:
+        if error is not None:
+            libobs.log(libobs.LOG_WARNING, str(error))
+            self.tell(error.sentence(self._services.texts))
+        elif self.values is not None and self.values.image == image:
+            self.page = url
+        self.refresh_wanted = True
+
+    def _touch_up_of(self, record: Record) -> str:
+        return self._services.touch_ups.stamp(record.digest) if record.digest else ""
 
     def ends(self) -> None:
         """The source is gone."""
@@ -360,8 +405,13 @@ class Portrait:
         elif event == "retrying":
             self._live(life.is_tried_again(job, detail))
         elif event == "done":
-            fallback = detail.pop("fallback")
-            self._live(life.is_done(job, Record(**{**detail, "size": tuple(detail["size"])}), fallback))
+            fallback, outdated = detail.pop("fallback"), detail.pop("outdated")
+            record = Record(**{**detail, "size": tuple(detail["size"])})
+            self._live(life.is_done(job, record, fallback, outdated))
+            stamp = self._touch_up_of(record)
+            if stamp not in (record.touch_up, self._painted_for):  # painted on while the layer was made
+                self._painted_for = stamp
+                self._live(life.is_painted())
         else:
             self._live(life.has_failed(job, detail))
 
@@ -384,7 +434,9 @@ class Portrait:
         """Do it in OBS; the answer, where it has one."""
         services = self._services
         if isinstance(action, Look):
-            return services.store.find(action.request.key)
+            record = services.store.find(action.request.key)
+            # With another touch-up than the photo has now it is another layer.
+            return record if record is not None and self._touch_up_of(record) == record.touch_up else None
         if isinstance(action, Show):
             return self._show(action.key, action.made_from)
         if isinstance(action, Hide):
@@ -429,7 +481,7 @@ class Portrait:
         params: dict[str, Any] = {
             "image": job.request.image,
             "settings": job.request.settings.as_dict(),
-            "rest_seconds": _REST_SECONDS,
+            "rest_seconds": _PAINTING_SECONDS if self._is_painted_on else _REST_SECONDS,
         }
         if job.request.burst:
             params["burst"] = [str(path) for path in job.request.burst]
@@ -438,6 +490,10 @@ class Portrait:
             self._services.post(self.hear, job, event, detail)
 
         job.number = self._services.client.submit("matte", params, listener)
+
+    @property
+    def _is_painted_on(self) -> bool:
+        return time.monotonic() - self._painted_at < _PAINTING_SECONDS
 
     def _keep_still(self, image: str) -> bool:
         """Put a still that was taken into the settings, so that it is saved with the scene. Says whether it was."""
@@ -467,4 +523,6 @@ class Portrait:
         if key == "state.waiting" and self._services.client.state != READY:
             key = "state.starting"
         sentence = texts(key, **says.values) if key else ""
+        if says.outdated:
+            sentence = f"{sentence} {texts('state.touch_up_outdated')}"
         return f"{sentence} {texts('device.fallback', **says.fallback)}" if says.fallback else sentence

@@ -48,6 +48,7 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
         _add_state(properties, portrait)
         if portrait.values is not None and portrait.values.image:
             _add_button(properties, "rematte", texts, _ON_REMATTE, portrait)
+            _add_touch_up(properties, portrait, texts)
         _add_views(properties, portrait, texts)
         _add_presets(properties, session, settings)
         controls.add_controls(properties, texts, session.image_filter, controls.read(settings))
@@ -94,6 +95,14 @@ def _add_state(properties: int, portrait: Portrait) -> None:
     line = libobs.obs_properties_add_text(properties, b"state", libobs.utf8(text), libobs.OBS_TEXT_INFO)
     kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
     libobs.obs_property_text_set_info_type(line, kind)
+
+
+def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
+    _add_button(properties, "touch_up", texts, _ON_TOUCH_UP, portrait)
+    if portrait.page:
+        address = html.escape(portrait.page)
+        text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{address}">{address}</a>'
+        libobs.obs_properties_add_text(properties, b"touch_up_page", libobs.utf8(text), libobs.OBS_TEXT_INFO)
 
 
 def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
@@ -240,6 +249,7 @@ def _delete(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, s
 _ON_DECIDING = _modified(_deciding_changed)
 _ON_PRESET = _modified(_preset_chosen)
 _ON_REMATTE = _clicked(lambda session, portrait: session.rematte(portrait))
+_ON_TOUCH_UP = _clicked(lambda session, portrait: session.touch_up(portrait))
 _ON_TAKE_STILL = _clicked(lambda session, portrait: session.take_still(portrait))
 _ON_PRESET_SAVE = _change_presets(_save)
 _ON_PRESET_RENAME = _change_presets(_rename)

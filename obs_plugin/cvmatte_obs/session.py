@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.pictures import endings
 from cvmatte_core.presets import PresetStore
 from cvmatte_core.system import memory
@@ -26,6 +27,7 @@ from .events import Event, Hotkey
 from .file_watch import FileWatch, State
 from .portrait import Portrait, Services, StateLine
 from .source_type import SOURCE_TYPE
+from .touching_up import TouchingUp
 from .upkeep import PollTimes, Trimming
 
 _POLL_SECONDS = 0.015
@@ -57,7 +59,9 @@ class Session:
         self._closing = False
         self._poll_times = PollTimes()
         self._trimming = Trimming()
-        self.client = WorkerClient(on_state=self._log_worker_state)
+        self.client = WorkerClient(on_state=self._worker_is)
+        self.client.on_painted = lambda digest: self._inbox.put((self._painted, digest))
+        self._touching_up = TouchingUp(self.client, texts)
         self._watch = FileWatch(lambda path, state: self._inbox.put((self._photo_is, path, state)))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
@@ -72,6 +76,8 @@ class Session:
             Services(
                 texts=texts,
                 store=LayerStore(),
+                touch_ups=TouchUps(),
+                touching_up=self._touching_up,
                 client=self.client,
                 watch=self._watch,
                 post=lambda *message: self._inbox.put(message),
@@ -100,6 +106,14 @@ class Session:
     def models_changed(self) -> None:
         """A model was installed: portraits that it now is the right one for are cut out with it."""
         self._inbox.put((self._models_changed,))
+
+    def touch_up(self, portrait: Portrait) -> None:
+        """Open the page on which its photo is touched up."""
+        self._inbox.put((portrait.touch_up,))
+
+    def touch_up_named(self, name: str) -> None:
+        """As `touch_up`, of the portrait with this name."""
+        self._inbox.put((self._touch_up_named, name))
 
     def take_still(self, portrait: Portrait) -> None:
         self._inbox.put((portrait.take_still,))
@@ -268,5 +282,16 @@ class Session:
                         portrait.look(source)
                 portrait.take_still()
 
-    def _log_worker_state(self, state: str) -> None:
+    def _painted(self, digest: str) -> None:
+        for portrait in SOURCE_TYPE.portraits():
+            portrait.painted(digest)
+
+    def _touch_up_named(self, name: str) -> None:
+        for portrait in SOURCE_TYPE.portraits():
+            with portrait.source() as source:
+                if source and libobs.source_name(source) == name:
+                    portrait.touch_up()
+
+    def _worker_is(self, state: str) -> None:
+        self._touching_up.worker_is(state)
         libobs.log(libobs.LOG_INFO, f"worker: {state}, process {self.client.process_id}")

@@ -1,5 +1,7 @@
 // The page. Its texts come from /page, its options from /controls; nothing is kept but in this window.
 
+import { Editor } from "./touch-up.js";
+
 const at = (id) => document.getElementById(id);
 const BUSY_WAIT = 1000; // milliseconds, at least, before a busy server is asked again
 const TYPING = 400; // milliseconds of rest after which a changed option counts
@@ -231,6 +233,7 @@ at("reset").addEventListener("click", () => {
 
 const single = {
   photo: null,
+  strokes: null, // what was painted on the photo, a picture
   request: null,
   timer: 0,
   state: null, // [key, values] of the status line, said anew in another language
@@ -243,6 +246,7 @@ const single = {
       return;
     }
     this.photo = photo;
+    this.strokes = null;
     this.run();
   },
 
@@ -256,10 +260,17 @@ const single = {
     this.timer = setTimeout(() => this.run(), TYPING);
   },
 
-  async picture(output, signal) {
+  /** A form of the photo with its options. */
+  form() {
     const form = formOf(false);
-    form.append("output", output);
     form.append("image", this.photo, this.photo.name);
+    if (this.strokes) form.append("touch_up", this.strokes, `${plainName(this.photo.name)}.touch-up.png`);
+    return form;
+  },
+
+  async picture(output, signal) {
+    const form = this.form();
+    form.append("output", output);
     for (;;) {
       try {
         return await (await ask("/remove_background", { method: "POST", body: form, signal })).blob();
@@ -297,6 +308,34 @@ const single = {
     }
   },
 
+  async touchUp() {
+    at("touch-up").disabled = true;
+    const editor = new Editor(at("editor"), texts, language, async () => {
+      const answer = await ask(`${editor.address}/strokes`);
+      this.strokes = await answer.blob();
+      this.leave(editor);
+      this.run();
+    });
+    try {
+      const opened = await json("/touch_ups", { method: "POST", body: this.form() });
+      at("editor").hidden = false;
+      for (const part of ["header", "main"]) document.querySelector(part).inert = true;
+      await editor.open(opened.id);
+    } catch (error) {
+      this.leave(editor);
+      this.failed(error);
+    } finally {
+      at("touch-up").disabled = false;
+    }
+  },
+
+  leave(editor) {
+    editor.close();
+    at("editor").hidden = true;
+    for (const part of ["header", "main"]) document.querySelector(part).inert = false;
+    at("touch-up").focus();
+  },
+
   failed(error) {
     this.state = null;
     say("status", error.message, "bad");
@@ -322,6 +361,7 @@ const single = {
   },
 };
 
+at("touch-up").addEventListener("click", () => single.touchUp());
 at("photo").addEventListener("change", () => {
   single.choose(at("photo").files[0]);
   at("photo").value = ""; // so that the same photo can be chosen again

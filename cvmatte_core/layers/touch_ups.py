@@ -1,0 +1,91 @@
+"""Touch-ups that people painted, each kept by its photo's content: so one that was moved or copied finds it again.
+
+They are a person's work: nothing removes one but that person, and even then it is kept until the next is removed.
+Standard library only: OBS looks here whether a layer is still the one to show.
+
+    DIGEST.png           what is to be kept and removed; see matting/touch_up.py. DIGEST: SHA-256 of the photo's bytes
+    DIGEST.removed.png   the one that was removed
+    photo-KEY.json       which content the file at a path had when it was touched up
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from ..disk import files, paths
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class TouchUps:
+    """A folder of touch-ups. Reading never raises: what can't be read counts as absent."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or paths.touch_ups_folder()
+
+    def load(self, digest: str) -> bytes | None:
+        """The PNG of a photo's touch-up."""
+        with contextlib.suppress(OSError):
+            return self._path(digest).read_bytes()
+        return None
+
+    def stamp(self, digest: str) -> str:
+        """What tells a photo's touch-up from others of it; empty where it has none."""
+        data = self.load(digest) if _DIGEST.fullmatch(digest) else None
+        return stamp_of(data) if data else ""
+
+    def save(self, digest: str, png: bytes, photo: Path | None = None) -> None:
+        """photo: the file that it was painted on. Raises OutputError."""
+        files.write(self._path(digest), png)
+        if photo is not None:
+            files.write(self._photo_path(photo), json.dumps({"digest": digest}).encode("ascii"))
+
+    def remove(self, digest: str) -> None:
+        """Set a touch-up aside; see restore. Raises OutputError."""
+        try:
+            self._path(digest).replace(self._removed_path(digest))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise files.output_error(error, self.folder) from error
+
+    def removed(self, digest: str) -> bytes | None:
+        """The PNG of the touch-up that was removed last."""
+        with contextlib.suppress(OSError):
+            return self._removed_path(digest).read_bytes()
+        return None
+
+    def is_outdated(self, photo: Path, digest: str) -> bool:
+        """Whether the file at this path was touched up when it had another content than this one, which has none."""
+        before = self._digest_at(photo)
+        return before != digest and bool(self.stamp(before)) and not self.stamp(digest)
+
+    def stamp_at(self, photo: Path) -> str:
+        """As `stamp`, of the content that the file at a path had when it was touched up there."""
+        return self.stamp(self._digest_at(photo))
+
+    def _digest_at(self, photo: Path) -> str:
+        try:
+            digest = json.loads(self._photo_path(photo).read_text(encoding="ascii"))["digest"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return ""
+        return digest if isinstance(digest, str) else ""
+
+    def _path(self, digest: str) -> Path:
+        return self.folder / f"{digest}.png"
+
+    def _removed_path(self, digest: str) -> Path:
+        return self.folder / f"{digest}.removed.png"
+
+    def _photo_path(self, photo: Path) -> Path:
+        name = hashlib.sha256(str(photo.absolute()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return self.folder / f"photo-{name}.json"
+
+
+def stamp_of(png: bytes) -> str:
+    """Of a touch-up's PNG."""
+    return hashlib.sha256(png).hexdigest()[:16]

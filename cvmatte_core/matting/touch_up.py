@@ -1,0 +1,351 @@
+"""Touch-ups: what a person says by hand is kept, and what isn't, and the edge that the photo has there.
+
+A touch-up is a grey picture of the photo's size: 255 keep, 0 remove, 128 leave to the network. A stroke is a hint, not
+paint. In its core what the person said holds exactly; from there to its reach beyond the stroke the edge goes where the
+photo's own is; further away not one pixel changes.
+
+Which side of that edge a pixel is on, GrabCut tells (Rother, Kolmogorov and Blake, SIGGRAPH 2004), once what looks
+like nothing around the stroke has been given to the stroke. How the edge runs there, closed-form matting tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from ..models import guided
+from ..pictures import images
+from ..words.errors import ImageError
+from . import closed_form, refine
+
+KEEP, REMOVE, AUTOMATIC = 255, 0, 128
+_SURELY = 64  # a grey nearer than this to KEEP or REMOVE is meant as that
+
+# The reach of a broad stroke to either side of its outline, as a part of the picture's longer side; that of a narrower
+# one is less, so that it has a core: the stroke is so many times as wide as its core is away from its outline.
+_REACH, _BROAD, _NARROWER = 12 / 512, 1.02, 0.7
+_SEARCH_SIDE = 512  # of the picture that strokes are told apart in
+_RING, _SQUARE = 13.0, 420  # a region is reduced until its reach, and the side of a square as large, are so many pixels
+_AROUND = 2  # reaches of the surroundings that are looked at, beyond a region's own reach
+
+# What looks like nothing around: colours of Lab in 0..1, and places in pixels, this far from all samples.
+_STRANGE, _PLACE, _SAMPLES, _BLUR = 0.08, 0.0015, 1000, 0.5
+_SURE = 0.02  # alpha nearer than this to 0 or 1 is known
+_CUTS = 2  # rounds of GrabCut
+_SMOOTH = 0.7  # pixels of the outline's stairs
+# The edge: how far around the outline it is solved, and how far where that is as ragged as hair, or the network's alpha
+# as soft: by the shares of outline, or of soft pixels, in a window.
+_EDGE, _HAIR_EDGE, _WINDOW, _RAGGED, _SOFT = 2.5, 8.0, 15, 0.14, 0.35
+_ROUNDS, _ACCURACY, _END = 60, 1e-2, 0.02
+_FADE = 0.2  # of the reach, at whose end the result passes into what was
+
+_PATCHES = 64  # regions that are remembered
+
+_Box = Tuple[slice, slice]
+
+
+def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """A touch-up out of a picture's file: uint8, KEEP, REMOVE or AUTOMATIC, of this shape.
+
+    A picture of another size is scaled; grey counts, transparency as AUTOMATIC. Raises ImageError where it can't be
+    read or has another shape than the photo.
+    """
+    photo = images.decode(data, name)
+    height, width = photo.rgb.shape[:2]
+    # A pixel's rounding of either side is no other shape.
+    if abs(width * shape[0] - height * shape[1]) > max(width, height, *shape):
+        sizes = {"width": shape[1], "height": shape[0], "other_width": width, "other_height": height}
+        raise ImageError("touch_up_shape", name=name, **sizes)
+    grey = cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2GRAY)
+    if photo.alpha is not None:
+        grey[photo.alpha < 0.5] = AUTOMATIC
+    return fitted(grey, shape)
+
+
+def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """A touch-up for a photo of another size: uint8, shape (H, W), in and out."""
+    if grey.shape != shape:
+        smaller = shape[0] < grey.shape[0]
+        grey = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_NEAREST)
+    result = np.full(shape, AUTOMATIC, np.uint8)
+    result[grey > KEEP - _SURELY] = KEEP
+    result[grey < REMOVE + _SURELY] = REMOVE
+    return result
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A part of a picture as a touch-up leaves it. box: rows and columns of it.
+
+    alpha: float32 in 0..1, shape (h, w). foreground: uint8 RGB, shape (h, w, 3).
+    """
+
+    box: _Box
+    alpha: np.ndarray
+    foreground: np.ndarray
+
+
+class TouchUp:
+    """Applies touch-ups to raw mattes, and remembers the regions that it solved: a new stroke costs its own alone."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._patches: OrderedDict[tuple[object, ...], Patch] = OrderedDict()
+
+    def __call__(
+        self, key: object, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Alpha and foreground as touched up.
+
+        key: what names the raw matte. rgb, foreground: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W).
+        strokes: uint8, KEEP, REMOVE or AUTOMATIC, shape (H, W). Returns both anew, or as they are without strokes.
+        """
+        patches = [self._patch(key, box, rgb, alpha, strokes) for box in regions(strokes)]
+        if not patches:
+            return alpha, foreground
+        alpha, foreground = alpha.copy(), foreground.copy()
+        for patch in patches:
+            alpha[patch.box], foreground[patch.box] = patch.alpha, patch.foreground
+        return alpha, foreground
+
+    def forget(self) -> None:
+        self._patches.clear()
+
+    def _patch(self, key: object, box: _Box, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> Patch:
+        said = hashlib.sha256(strokes[box].tobytes()).digest()
+        name = (key, box[0].start, box[0].stop, box[1].start, box[1].stop, said)
+        patch = self._patches.pop(name, None)
+        if patch is None:
+            touched = solved(rgb[box], alpha[box], strokes[box], _reach(strokes.shape), self._threads)
+            patch = Patch(box, touched, self._colours(box, rgb, alpha, touched))
+        self._patches[name] = patch
+        while len(self._patches) > _PATCHES:
+            self._patches.popitem(last=False)
+        return patch
+
+    def _colours(self, box: _Box, rgb: np.ndarray, alpha: np.ndarray, touched: np.ndarray) -> np.ndarray:
+        """The edge's colours in a box, estimated with its surroundings in view."""
+        wide = _grown(box, refine.colour_radius(alpha.shape), alpha.shape)
+        inner = tuple(slice(side.start - around.start, side.stop - around.start) for side, around in zip(box, wide))
+        view = alpha[wide].copy()
+        view[inner] = touched
+        return refine.estimate_foreground(rgb[wide], view, self._threads, refine.colour_radius(alpha.shape))[inner]
+
+
+def _reach(shape: tuple[int, ...]) -> float:
+    """Of a broad stroke, in pixels."""
+    return _REACH * max(shape)
+
+
+def regions(strokes: np.ndarray) -> Iterator[_Box]:
+    """Rows and columns of each part of a touch-up whose strokes may act on one another, with its surroundings."""
+    said = (strokes != AUTOMATIC).view(np.uint8)
+    if not said.any():
+        return
+    height, width = strokes.shape
+    scale = min(1.0, _SEARCH_SIDE / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # Dilated first, for no thin line to fall between the pixels.
+    step = max(1, int(np.ceil(1 / scale)))
+    small = cv2.resize(cv2.dilate(said, np.ones((step, step), np.uint8)), size, interpolation=cv2.INTER_NEAREST)
+    reach = int(np.ceil(_reach(small.shape)))
+    joined = cv2.dilate(small, np.ones((2 * reach + 1,) * 2, np.uint8))
+    count, _, parts, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    boxes = []
+    for left, top, across, down, _ in parts[1:count]:
+        rows = slice(int(top / scale), int(np.ceil((top + down) / scale)))
+        columns = slice(int(left / scale), int(np.ceil((left + across) / scale)))
+        boxes.append(_grown((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape))
+    yield from _apart(boxes)
+
+
+def _apart(boxes: list[_Box]) -> list[_Box]:
+    """The boxes, those that overlap joined to one: each is written as a whole."""
+    result: list[_Box] = []
+    for box in boxes:
+        while other := next((other for other in result if _overlap(box, other)), None):
+            result.remove(other)
+            rows, columns = (slice(min(one.start, two.start), max(one.stop, two.stop)) for one, two in zip(box, other))
+            box = rows, columns
+        result.append(box)
+    return result
+
+
+def _overlap(one: _Box, two: _Box) -> bool:
+    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, two))
+
+
+def _grown(box: _Box, by: int, shape: tuple[int, ...]) -> _Box:
+    rows, columns = (slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape))
+    return rows, columns
+
+
+def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float, threads: int = 1) -> np.ndarray:
+    """Alpha of a region with its strokes taken as hints.
+
+    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). strokes: uint8, shape (H, W). reach: of a broad
+    stroke, in pixels. Returns float32 in 0..1, shape (H, W): as it was beyond the strokes' reach.
+    """
+    height, width = alpha.shape
+    scale = min(1.0, _RING / _reach_of_all(strokes, reach), (_SQUARE**2 / (height * width)) ** 0.5)
+    if scale == 1:
+        said = _Said.of(strokes, reach)
+        return said.merged(_edge_found(rgb, alpha, said), alpha)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    said = _Said.of(fitted(strokes, size[::-1]), reach * scale)
+    found = guided.enlarge_alpha(_edge_found(small, small_alpha, said), small, rgb, threads)
+    return said.enlarged(alpha.shape).merged(found, alpha)
+
+
+def _reach_of_all(strokes: np.ndarray, reach: float) -> float:
+    """The reach of the broadest stroke, in pixels: no more than a broad one's."""
+    widest = max(float(_depth(strokes == kind).max()) for kind in (KEEP, REMOVE))
+    return min(reach, max(1.0, widest / _BROAD))
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """How far each pixel of a mask is from its outline: float32, shape (H, W). The picture's border is none."""
+    wide = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return cv2.distanceTransform(wide, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What strokes say of each pixel, shape (H, W) all.
+
+    keep, remove: bool, the strokes; cores: uint8, KEEP or REMOVE where that holds exactly, else AUTOMATIC.
+    by_keep, by_remove: float32, how far within the reach of such a stroke a pixel is: 1 from _FADE on, 0 beyond it.
+    """
+
+    keep: np.ndarray
+    remove: np.ndarray
+    cores: np.ndarray
+    by_keep: np.ndarray
+    by_remove: np.ndarray
+
+    @classmethod
+    def of(cls, strokes: np.ndarray, reach: float) -> _Said:
+        keep, remove = strokes == KEEP, strokes == REMOVE
+        (core_keep, by_keep), (core_remove, by_remove) = (_core_and_reach(mask, reach) for mask in (keep, remove))
+        cores = np.full(strokes.shape, AUTOMATIC, np.uint8)
+        cores[core_keep], cores[core_remove] = KEEP, REMOVE
+        return cls(keep, remove, cores, by_keep, by_remove)
+
+    def enlarged(self, shape: tuple[int, ...]) -> _Said:
+        def enlarge(values: np.ndarray, how: int) -> np.ndarray:
+            return cv2.resize(values, (shape[1], shape[0]), interpolation=how)
+
+        keep, remove = (enlarge(mask.view(np.uint8), cv2.INTER_NEAREST) > 0 for mask in (self.keep, self.remove))
+        reaches = (enlarge(by, cv2.INTER_LINEAR) for by in (self.by_keep, self.by_remove))
+        return _Said(keep, remove, enlarge(self.cores, cv2.INTER_NEAREST), *reaches)
+
+    def merged(self, found: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Alpha with what was found within the strokes' reach. Nobody loses by Keep, or gains by Remove, alone."""
+        found = np.where((self.by_keep > 0) & (self.by_remove == 0), np.maximum(found, alpha), found)
+        found = np.where((self.by_remove > 0) & (self.by_keep == 0), np.minimum(found, alpha), found)
+        result = alpha + np.maximum(self.by_keep, self.by_remove) * (found - alpha)
+        result[self.cores == KEEP], result[self.cores == REMOVE] = 1, 0
+        return result.astype(np.float32)
+
+
+def _core_and_reach(mask: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """The core of strokes, bool, and how far within their reach each pixel is, float32 in 0..1, both shape (H, W).
+
+    Broad parts first, then what is left of narrower ones: each as its own breadth asks for.
+    """
+    core, near = np.zeros(mask.shape, bool), np.zeros(mask.shape, np.float32)
+    left = mask
+    depth = _depth(mask)
+    while left.any():
+        narrowest = reach < 1
+        middle = left & (depth >= (0 if narrowest else reach * _BROAD))
+        if middle.any():
+            from_middle = cv2.distanceTransform((~middle).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+            part = mask & (from_middle <= max(1.0, reach * _BROAD))  # its opening: as broad as that throughout
+            core |= part & (depth >= (0 if narrowest else reach))
+            away = cv2.distanceTransform((~part).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+            wide = max(1.0, reach)
+            np.maximum(near, np.clip((wide + 1 - away) / (_FADE * wide + 1), 0, 1), out=near)
+            # The rim of a broad part is its outline, and no narrow stroke of its own.
+            left = left & (away > wide)
+        if narrowest:
+            break
+        reach *= _NARROWER
+    return core, near
+
+
+def _edge_found(rgb: np.ndarray, alpha: np.ndarray, said: _Said) -> np.ndarray:
+    """Alpha where strokes reach, the edge that colours show there: float32 in 0..1, shape (H, W)."""
+    in_reach = (said.by_keep > 0) | (said.by_remove > 0)
+    known = said.cores != AUTOMATIC
+    # What the network is sure of stays where only strokes that say the same reach.
+    agreed = ((alpha > 1 - _SURE) & (said.by_remove == 0)) | ((alpha < _SURE) & (said.by_keep == 0))
+    unknown = in_reach & ~known & ~agreed
+    start = alpha.copy()
+    start[said.cores == KEEP], start[said.cores == REMOVE] = 1, 0
+    if not unknown.any():
+        return start
+    inside = _cut(rgb, start, unknown, said)
+    outline = np.maximum(_depth(inside), _depth(~inside))
+    stepped = np.where(unknown, inside, start).astype(np.float32)
+    edge = unknown & (outline <= np.where(_is_hair(inside, alpha, unknown), _HAIR_EDGE, _EDGE))
+    no_weight = np.zeros(stepped.shape, np.float32)
+    result = closed_form.solve(rgb, stepped, stepped, no_weight, edge, _ROUNDS, _ACCURACY)
+    return np.where(edge, np.clip((result - _END) / (1 - 2 * _END), 0, 1), result)
+
+
+def _cut(rgb: np.ndarray, start: np.ndarray, unknown: np.ndarray, said: _Said) -> np.ndarray:
+    """Which pixels are inside of the edge: bool, shape (H, W)."""
+    labels = np.where(start > 0.5, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)
+    labels[unknown] = np.where(start > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)[unknown]
+    labels[unknown & said.keep], labels[unknown & said.remove] = cv2.GC_PR_FGD, cv2.GC_PR_BGD
+    places = np.flatnonzero(unknown)
+    features = _features(rgb)
+    inside, outside = ~unknown & (start > 1 - _SURE), ~unknown & (start < _SURE)
+    for stroke, others, label in ((said.keep, outside, cv2.GC_FGD), (said.remove, inside, cv2.GC_BGD)):
+        asked = places[stroke.ravel()[places]]
+        if asked.size:
+            labels.ravel()[asked[_distance(features, asked, others) > _STRANGE]] = label
+    if ((labels == cv2.GC_BGD) | (labels == cv2.GC_PR_BGD)).any() and (labels % 2 == 1).any():
+        cv2.setRNGSeed(0)  # GrabCut begins with means by chance: the same strokes are to give the same edge
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(np.ascontiguousarray(rgb), labels, (0, 0, 0, 0), *models, _CUTS, cv2.GC_INIT_WITH_MASK)
+    cut = np.where(unknown, labels % 2, start > 0.5).astype(np.float32)  # both kinds of foreground are odd
+    return cv2.GaussianBlur(cut, (0, 0), _SMOOTH) > 0.5
+
+
+def _features(rgb: np.ndarray) -> np.ndarray:
+    """What pixels are compared by: float32, shape (H * W, 5)."""
+    height, width = rgb.shape[:2]
+    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), _BLUR), cv2.COLOR_RGB2LAB).astype(np.float32) / 255
+    rows, columns = np.mgrid[:height, :width].astype(np.float32) * _PLACE
+    return np.dstack([lab, rows, columns]).reshape(-1, 5)
+
+
+def _distance(features: np.ndarray, asked: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """From each of the pixels asked for to the nearest of the others, of which samples are taken: float32."""
+    samples = np.flatnonzero(others)
+    if not samples.size:
+        return np.zeros(asked.size, np.float32)
+    samples = samples[np.linspace(0, samples.size - 1, min(samples.size, _SAMPLES)).astype(np.intp)]
+    one, two = features[asked], features[samples]
+    squares = (one * one).sum(axis=1) + np.min((two * two).sum(axis=1) - 2 * one @ two.T, axis=1)
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def _is_hair(inside: np.ndarray, alpha: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """Where the edge is to be soft: the outline is ragged, or the network saw it soft. bool, shape (H, W)."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    outline = cv2.morphologyEx(inside.view(np.uint8), cv2.MORPH_GRADIENT, cross)
+    soft = ((alpha > 0.05) & (alpha < 0.95)).view(np.uint8)
+    window = (_WINDOW, _WINDOW)
+    ragged, seen_soft = (cv2.blur(mask.astype(np.float32), window) for mask in (outline, soft))
+    return (ragged > 2 * _RAGGED) | (seen_soft > _SOFT)

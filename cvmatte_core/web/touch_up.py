@@ -1,0 +1,345 @@
+"""Touching up in a browser: the photos that are open for it, and the addresses that the page talks to.
+
+The page sends each stroke as the rectangle that it changed, and gets the rectangle of the layer that is another for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import secrets
+import shutil
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import cv2
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from ..layers.touch_ups import TouchUps, stamp_of
+from ..matting import touch_up
+from ..matting.matter import Matter, Strokes, StrokesFor, strokes_of
+from ..pictures import images
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError, RequestError
+
+_OPEN_PHOTOS = 12  # the ones that were used last stay open
+_NO_STORE = {"Cache-Control": "no-store"}
+_PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+_GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+
+Result = TypeVar("Result")
+
+
+class Run(Protocol):
+    """Has work done in the Matter's thread."""
+
+    def __call__(self, work: Callable[[Matter], Result], /) -> Future[Result]: ...
+
+
+@dataclass
+class Sheet:
+    """What is painted on a photo, whoever paints. pixels: uint8, shape (H, W), see matting/touch_up.py.
+
+    version: counts its changes. png: the same as a file; empty where nothing is painted. lock: held while it changes.
+    """
+
+    digest: str
+    pixels: np.ndarray
+    png: bytes
+    version: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def strokes(self, shape: tuple[int, int]) -> Strokes:
+        """As Matter takes them."""
+        return Strokes(touch_up.fitted(self.pixels, shape), self.stamp)
+
+    @property
+    def stamp(self) -> str:
+        return stamp_of(self.png) if self.png else ""
+
+
+@dataclass
+class OpenPhoto:
+    """A photo that is open. layer: uint8 RGBA as the page has it, shape (H, W, 4). folder: to be removed with it."""
+
+    id: str
+    path: Path
+    name: str
+    settings: MatteSettings
+    sheet: Sheet
+    picture: np.ndarray
+    layer: np.ndarray
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rectangle of a layer, its pixels RGBA bytes; empty where nothing is another. version: the sheet's."""
+
+    box: tuple[int, int, int, int]
+    pixels: bytes
+    version: int
+
+
+class Desk:
+    """The photos that are open, and what is painted on them.
+
+    touch_ups: where that is kept; None: nowhere. on_change(digest): called after each change that was kept.
+    """
+
+    def __init__(
+        self, run: Run, touch_ups: TouchUps | None, on_change: Callable[[str], None] = lambda digest: None
+    ) -> None:
+        self._run = run
+        self._touch_ups = touch_ups
+        self._on_change = on_change
+        self._photos: OrderedDict[str, OpenPhoto] = OrderedDict()
+        self._sheets: dict[str, Sheet] = {}
+        self._lock = threading.Lock()
+
+    async def open(
+        self, path: Path, name: str, settings: MatteSettings, id: str = "", folder: Path | None = None
+    ) -> OpenPhoto:
+        """id: to be found by; empty: a new one. Raises ImageError, ModelError."""
+        return await self._done(lambda matter: self.open_now(matter, path, name, settings, id, folder))
+
+    def open_now(
+        self,
+        matter: Matter,
+        path: Path,
+        name: str,
+        settings: MatteSettings,
+        id: str = "",
+        folder: Path | None = None,
+    ) -> OpenPhoto:
+        """As `open`, for who is in the Matter's thread."""
+        digest = images.digest(images.read(path))
+        settings = dataclasses.replace(settings, crop=False, mirror=False, background="transparent", save_mask=False)
+        sheet = self._sheets.get(digest)
+        if sheet is not None:  # one sheet a photo, of one size
+            settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
+        matte = matter(path, settings)
+        if sheet is None:
+            sheet = self._sheet(digest, matte.alpha.shape)
+        elif sheet.pixels.shape != matte.alpha.shape:
+            sheet.pixels = touch_up.fitted(sheet.pixels, matte.photo.shape[:2])
+        if sheet.stamp != matte.touch_up:
+            matte = matter(path, settings, strokes=sheet.strokes)
+        photo = OpenPhoto(id or secrets.token_hex(16), path, name, settings, sheet, matte.photo, matte.layer, folder)
+        with self._lock:
+            self._sheets[digest] = sheet
+            self._photos[photo.id] = photo
+            self._photos.move_to_end(photo.id)
+            while len(self._photos) > _OPEN_PHOTOS:
+                self._let_go(self._photos.popitem(last=False)[1])
+        return photo
+
+    def _sheet(self, digest: str, shape: tuple[int, ...]) -> Sheet:
+        png = (self._touch_ups.load(digest) if self._touch_ups is not None else None) or b""
+        height, width = shape[:2]
+        pixels = np.full((height, width), touch_up.AUTOMATIC, np.uint8)
+        if png:
+            try:
+                pixels = strokes_of(png, f"{digest}.png", (height, width)).pixels
+            except CvmatteError:  # it is kept as it is until something is painted
+                png = b""
+        return Sheet(digest, pixels, png)
+
+    def find(self, id: str) -> OpenPhoto:
+        """Raises RequestError."""
+        with self._lock:
+            if id not in self._photos:
+                raise RequestError("touch_up_closed")
+            self._photos.move_to_end(id)
+            return self._photos[id]
+
+    def close(self) -> None:
+        with self._lock:
+            while self._photos:
+                self._let_go(self._photos.popitem()[1])
+
+    def _let_go(self, photo: OpenPhoto) -> None:
+        if photo.folder is not None:
+            shutil.rmtree(photo.folder, ignore_errors=True)
+        if not any(other.sheet is photo.sheet for other in self._photos.values()):
+            self._sheets.pop(photo.sheet.digest, None)
+
+    # What a page does
+
+    async def paint(self, photo: OpenPhoto, box: tuple[int, int, int, int], pixels: np.ndarray) -> Change:
+        """Put a rectangle (x, y, width, height) of the sheet. Raises OutputError, ImageError, ModelError."""
+        x, y, width, height = box
+
+        def put(sheet: np.ndarray) -> None:
+            part = np.s_[y : y + height, x : x + width]
+            sheet[part] = touch_up.fitted(pixels, pixels.shape[:2])
+
+        await run_in_threadpool(self._change, photo, put)
+        return await self.changes(photo)
+
+    async def put(self, photo: OpenPhoto, strokes: StrokesFor) -> Change:
+        """Put a whole sheet. Raises ImageError, OutputError, ModelError."""
+
+        def change() -> None:
+            height, width = photo.sheet.pixels.shape
+            pixels = strokes((height, width)).pixels
+            self._change(photo, lambda sheet: np.copyto(sheet, pixels))
+
+        await run_in_threadpool(change)
+        return await self.changes(photo)
+
+    async def clear(self, photo: OpenPhoto) -> Change:
+        """Take the touch-up away; it is kept aside. Raises OutputError, ImageError, ModelError."""
+        await run_in_threadpool(self._change, photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
+        return await self.changes(photo)
+
+    async def restore(self, photo: OpenPhoto) -> Change:
+        """Put the touch-up back that was taken away last. Raises RequestError, and what `put` does."""
+        png = self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
+        if png is None:
+            raise RequestError("nothing_here")
+        return await self.put(photo, partial(strokes_of, png, photo.name))
+
+    def has_removed(self, photo: OpenPhoto) -> bool:
+        return self._touch_ups is not None and self._touch_ups.removed(photo.sheet.digest) is not None
+
+    async def changes(self, photo: OpenPhoto) -> Change:
+        """Where the layer is another than the page has it. Raises ImageError, ModelError."""
+        return await self._done(lambda matter: self._changes(matter, photo))
+
+    def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
+        """Change a sheet, and keep it. Where that fails, it is as it was."""
+        sheet = photo.sheet
+        with sheet.lock:
+            pixels = sheet.pixels.copy()
+            change(pixels)
+            png = b""
+            if (pixels != touch_up.AUTOMATIC).any():
+                png = cv2.imencode(".png", pixels, _GREY_PNG)[1].tobytes()
+            if self._touch_ups is not None:
+                if png:
+                    self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
+                else:
+                    self._touch_ups.remove(sheet.digest)
+            sheet.pixels, sheet.png, sheet.version = pixels, png, sheet.version + 1
+        self._on_change(sheet.digest)
+
+    def _changes(self, matter: Matter, photo: OpenPhoto) -> Change:
+        sheet = photo.sheet
+        version = sheet.version
+        layer = matter(photo.path, photo.settings, strokes=sheet.strokes).layer
+        before, now = (pixels.view(np.uint32)[..., 0] for pixels in (photo.layer, layer))
+        x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
+        photo.layer = layer
+        part = layer[y : y + height, x : x + width]
+        return Change((x, y, width, height), np.ascontiguousarray(part).tobytes(), version)
+
+    async def _done(self, work: Callable[[Matter], Result]) -> Result:
+        return await asyncio.wrap_future(self._run(work))
+
+
+def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
+    """What the page has to know of a photo."""
+    height, width = photo.picture.shape[:2]
+    return {
+        "id": photo.id,
+        "name": photo.name,
+        "width": width,
+        "height": height,
+        "version": photo.sheet.version,
+        "painted": bool(photo.sheet.png),
+        "removed": desk.has_removed(photo),
+    }
+
+
+def add_touch_up(app: FastAPI, desk_of: Callable[[Request], Desk], refusals: dict[int | str, Any]) -> None:
+    """Add the addresses that a page of an open photo talks to. refusals: what OpenAPI says of errors."""
+    changed: dict[str, Any] = {
+        "response_class": Response,
+        "responses": {200: {**_BYTES, "description": "The rectangle of the layer in the header Box, RGBA"}, **refusals},
+    }
+    grey_png = {"requestBody": {"required": True, **_PNG}}
+    grey = {"requestBody": {"required": True, **_BYTES}}
+    one_png: dict[str, Any] = {"response_class": Response, "responses": {200: _PNG, **refusals}}
+
+    @app.get("/touch_ups/{id}", responses=refusals)
+    async def open_photo(request: Request, id: str) -> dict[str, Any]:
+        """A photo that is open for touching up."""
+        desk = desk_of(request)
+        return as_json(desk, desk.find(id))
+
+    @app.get("/touch_ups/{id}/photo", **one_png)
+    async def photo_of_touch_up(request: Request, id: str) -> Response:
+        """The photo, upright, in the size that it is touched up in."""
+        return await _png(desk_of(request).find(id).picture)
+
+    @app.get("/touch_ups/{id}/layer", **one_png)
+    async def layer_of_touch_up(request: Request, id: str) -> Response:
+        """The layer as it is now."""
+        return await _png(desk_of(request).find(id).layer)
+
+    @app.get("/touch_ups/{id}/strokes", **one_png)
+    async def strokes_of_touch_up(request: Request, id: str) -> Response:
+        """What is painted: a grey picture, 255 keep, 0 remove, 128 automatic."""
+        return await _png(desk_of(request).find(id).sheet.pixels)
+
+    @app.patch("/touch_ups/{id}/strokes", openapi_extra=grey, **changed)
+    async def paint(request: Request, id: str, x: int, y: int, width: int, height: int) -> Response:
+        """Put a rectangle of what is painted: a byte a pixel, row by row."""
+        desk = desk_of(request)
+        photo = desk.find(id)
+        rows, columns = photo.sheet.pixels.shape
+        inside = 0 <= x < x + width <= columns and 0 <= y < y + height <= rows
+        data = await request.body()
+        if not inside or len(data) != width * height:
+            raise RequestError("request_malformed")
+        pixels = np.frombuffer(data, np.uint8).reshape(height, width)
+        return _changed(await desk.paint(photo, (x, y, width, height), pixels))
+
+    @app.put("/touch_ups/{id}/strokes", openapi_extra=grey_png, **changed)
+    async def replace_strokes(request: Request, id: str) -> Response:
+        """Put all that is painted, out of a picture as `touch_up` takes it."""
+        desk = desk_of(request)
+        photo = desk.find(id)
+        return _changed(await desk.put(photo, partial(strokes_of, await request.body(), photo.name)))
+
+    @app.delete("/touch_ups/{id}/strokes", **changed)
+    async def remove_strokes(request: Request, id: str) -> Response:
+        """Take the touch-up away. It is kept aside, for `restore`."""
+        desk = desk_of(request)
+        return _changed(await desk.clear(desk.find(id)))
+
+    @app.post("/touch_ups/{id}/restore", **changed)
+    async def restore_strokes(request: Request, id: str) -> Response:
+        """Put the touch-up back that was taken away last."""
+        desk = desk_of(request)
+        return _changed(await desk.restore(desk.find(id)))
+
+    @app.post("/touch_ups/{id}/changes", **changed)
+    async def fetch_changes(request: Request, id: str) -> Response:
+        """Where the layer has become another since the last answer: another page may have painted."""
+        desk = desk_of(request)
+        return _changed(await desk.changes(desk.find(id)))
+
+
+async def _png(pixels: np.ndarray) -> Response:
+    def encoded() -> bytes:
+        order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+        shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, order[pixels.shape[2]])
+        return cv2.imencode(".png", shown, _GREY_PNG)[1].tobytes()
+
+    return Response(await run_in_threadpool(encoded), media_type="image/png", headers=_NO_STORE)
+
+
+def _changed(change: Change) -> Response:
+    headers = {**_NO_STORE, "Box": ",".join(map(str, change.box)), "Version": str(change.version)}
+    return Response(change.pixels, media_type="application/octet-stream", headers=headers)

@@ -1,0 +1,125 @@
+"""The page that OBS opens for touching up: on this computer, for whoever has its link, as long as it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import mimetypes
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..pictures import images
+from ..words.errors import WorkerError
+from .answers import PAGE_TYPES, add_errors, texts_for
+from .guard import Guard, Rules
+from .touch_up import Desk, add_touch_up
+
+logger = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).with_name("static")
+_IDLE_SECONDS = 600.0  # after the last request: an open page asks every few seconds
+_LOOK_SECONDS = 5.0
+_START_SECONDS = 20.0
+
+
+class TouchUpPage:
+    """Serves the page of a desk's photos on loopback, until nobody uses it any more."""
+
+    def __init__(self, desk: Desk, token: str, port: int, idle_seconds: float = _IDLE_SECONDS) -> None:
+        """port: 0 for any that is free; another that is taken counts as 0. Raises WorkerError."""
+        self.desk, self.token = desk, token
+        self._idle_seconds = idle_seconds
+        self._used_at = time.monotonic()
+        self._bound = _bound(port)
+        self.port: int = self._bound.getsockname()[1]
+        rules = Rules(token, frozenset({"localhost"}), only_loopback=True)
+        app = Guard(self._noting_use(_app(desk)), rules, lambda path: images.PIXEL_LIMIT)
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
+        self._server = uvicorn.Server(config)
+        threading.Thread(target=self._serve, name="touch-up page", daemon=True).start()
+        threading.Thread(target=self._end_when_idle, name="touch-up idle", daemon=True).start()
+        end = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > end or self._server.should_exit:
+                self.close()
+                raise WorkerError("page_not_served")
+            time.sleep(0.01)
+
+    @property
+    def is_open(self) -> bool:
+        return not self._server.should_exit
+
+    def address(self, id: str, language: str) -> str:
+        """The link to a photo's page: whoever has it may paint."""
+        self._used_at = time.monotonic()
+        return f"http://127.0.0.1:{self.port}/?token={quote(self.token)}#{id}.{language}"
+
+    def close(self) -> None:
+        self._server.should_exit = True
+
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._bound])
+        except BaseException:
+            logger.exception("the touch-up page")
+        finally:
+            self._server.should_exit = True
+            self.desk.close()
+
+    def _end_when_idle(self) -> None:
+        while not self._server.should_exit:
+            time.sleep(min(_LOOK_SECONDS, self._idle_seconds))
+            if time.monotonic() - self._used_at > self._idle_seconds:
+                logger.info("the touch-up page is not used any more")
+                self.close()
+
+    def _noting_use(self, app: ASGIApp) -> ASGIApp:
+        async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+            self._used_at = time.monotonic()
+            await app(scope, receive, send)
+
+        return noted
+
+
+def _bound(port: int) -> socket.socket:
+    """Raises WorkerError."""
+    for wanted in (port, 0):
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if sys.platform != "win32":  # there it would let two servers share the port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError, OverflowError):
+            bound.bind(("127.0.0.1", wanted))
+            return bound
+        bound.close()
+    raise WorkerError("page_not_served")
+
+
+def _app(desk: Desk) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    for ending, media in PAGE_TYPES.items():
+        mimetypes.add_type(media, ending)
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    add_errors(app, lambda request: _STATIC)
+    add_touch_up(app, lambda request: desk, {})
+
+    @app.get("/")
+    async def page() -> Response:
+        return FileResponse(_STATIC / "touch-up.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/page")
+    async def what_the_page_needs(request: Request, language: str = "") -> dict[str, Any]:
+        texts = texts_for(request)
+        return {"language": texts.language, "texts": {**texts.starting("touch_up."), **texts.starting("web.")}}
+
+    return app

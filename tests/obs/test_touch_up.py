@@ -1,0 +1,155 @@
+"""A wrong cut made right: strokes in a real browser, down to OBS's pixels."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from demo.throwaway_obs import wait_until
+from PIL import Image
+
+from tests.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
+
+from .conftest import Studio, open_studio
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+IN_HELMET = np.s_[400:480, 360:460]
+OUTSIDE = np.s_[:200, 320:]  # the background beside her head
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the browser of the test's OBS writes the addresses to that it is to open."""
+    return tmp_path_factory.mktemp("browser") / "opened"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, opened: Path) -> Iterator[Studio]:
+    script = opened.with_name("browser")
+    script.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
+    script.chmod(0o755)
+    folder = tmp_path_factory.mktemp("obs")
+    with open_studio(folder, environment={"BROWSER": f"{script} %s"}) as studio:
+        yield studio
+
+
+def page_of(studio: Studio, name: str, opened: Path) -> str:
+    """The address of a portrait's page, as OBS has the browser open it."""
+    before = opened.read_text().split() if opened.exists() else []
+    studio.press(name, "touch_up")
+    wait_until(lambda: opened.exists() and len(opened.read_text().split()) > len(before), 60)
+    return opened.read_text().split()[-1]
+
+
+def kept(studio: Studio) -> set[Path]:
+    return set((studio.data / "touch-ups").glob("*.png")) - set((studio.data / "touch-ups").glob("*.removed.png"))
+
+
+def helmet(studio: Studio, name: str) -> float:
+    """How opaque OBS shows the helmet, 0 to 1."""
+    layer = studio.layer(name)
+    assert layer is not None
+    return float(layer[IN_HELMET][..., 3].mean()) / 255
+
+
+def has_helmet(studio: Studio, name: str) -> bool:
+    return helmet(studio, name) > 0.95
+
+
+def test_strokes_show_in_obs_in_every_portrait_of_the_photo(
+    studio: Studio, photo: Path, opened: Path, expected_layer: Any, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copy(photo, tmp_path / "copy.png"))
+    for name, image in (("one", photo), ("two", photo), ("copied", copy)):
+        studio.add(name, image)
+        studio.wait_for_layer(name, expected_layer(image))
+    assert helmet(studio, "one") < 0.1
+    link = page_of(studio, "one", opened)
+    assert link in studio.properties("one")["touch_up_page"]["description"].replace("&amp;", "&")
+    with browser() as page:
+        page.goto(link)
+        brush = Brush(page, "#touch-up")
+        brush.set_size(HELMET_BRUSH)
+        brush.stroke(HELMET, (512, 512))
+        for name in ("one", "two", "copied"):
+            wait_until(functools.partial(has_helmet, studio, name), 30)
+            layer = studio.layer(name)
+            assert layer is not None and not layer[OUTSIDE][..., 3].any()
+        page.keyboard.press("Control+z")
+        wait_until(lambda: helmet(studio, "two") < 0.1, 30)
+        page.keyboard.press("Control+y")
+        wait_until(lambda: helmet(studio, "two") > 0.95, 30)
+    studio.wait_for_state("one", "512 × 512")
+    assert len(kept(studio)) == 1
+
+
+def test_another_quality_and_a_preset_keep_what_was_painted(studio: Studio) -> None:
+    studio.set("one", quality="fast", feather=2)
+    wait_until(lambda: "512 × 512" in studio.state("one"), 60)
+    assert helmet(studio, "one") > 0.95
+
+
+def test_a_worker_that_is_killed_in_mid_stroke_loses_nothing(studio: Studio, opened: Path) -> None:
+    link = page_of(studio, "two", opened)
+    with browser() as page:
+        page.goto(link)
+        brush = Brush(page, "#touch-up")
+        brush.set_size(HELMET_BRUSH)
+        brush.take("Remove")
+        sent = brush.sent
+        mouse = page.mouse
+        mouse.move(*brush.place(HELMET[0], (512, 512)))
+        mouse.down()
+        for point in HELMET[1:]:
+            mouse.move(*brush.place(point, (512, 512)), steps=4)
+        for worker in studio.worker_ids():
+            os.kill(worker, signal.SIGKILL)
+        mouse.up()
+        page.get_by_text("CVMatte doesn't answer").wait_for(timeout=20_000)
+        brush.wait_until_sent(sent + 1)
+        wait_until(lambda: helmet(studio, "two") < 0.1, 30)
+
+
+def test_only_the_link_lets_anybody_in(studio: Studio, opened: Path) -> None:
+    link = page_of(studio, "two", opened)
+    address, _, rest = link.partition("/?token=")
+    id = rest.partition("#")[2].partition(".")[0]
+    token = rest.partition("#")[0]
+    foreign = {"Authorization": f"Bearer {token}", "Origin": "http://elsewhere.example"}
+    for headers in ({}, {"Authorization": "Bearer not-this-one"}, foreign):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{address}/touch_ups/{id}", headers=headers), timeout=10)
+        assert refused.value.code in (401, 403)
+    with urlopen(Request(f"{address}/touch_ups/{id}", headers={"Authorization": f"Bearer {token}"}), timeout=10) as ok:
+        assert ok.status == 200
+
+
+def test_a_photo_that_was_edited_says_that_its_touch_up_no_longer_fits(
+    studio: Studio, photo: Path, other_photo: Path, opened: Path, tmp_path: Path
+) -> None:
+    mine = Path(shutil.copy(other_photo, tmp_path / "mine.jpg"))
+    studio.add("edited", mine)
+    studio.wait_for_state("edited", "512 × 512")
+    with browser() as page:
+        page.goto(page_of(studio, "edited", opened))
+        Brush(page, "#touch-up").stroke([(60, 60), (100, 60)], (512, 512))
+    before = kept(studio)
+    assert len(before) == 2
+    Image.open(mine).rotate(1).save(mine)
+    studio.wait_for_state("edited", "no longer fits")
+    assert kept(studio) == before
+
+
+def test_the_panel_opens_the_page_too(studio: Studio, opened: Path) -> None:
+    before = opened.read_text().split()
+    studio.panel("touch_up", portrait_to_touch_up="one")
+    wait_until(lambda: len(opened.read_text().split()) > len(before), 60)
