@@ -20,7 +20,8 @@ def browser(**options: Any) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM)
-        page = chromium.new_page(viewport={"width": 1100, "height": 800}, locale="en-US", **options)
+        context = chromium.new_context(viewport={"width": 1100, "height": 800}, locale="en-US", **options)
+        page = context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page

@@ -27,6 +27,7 @@ from typing import Any, Generator, Iterable, Iterator, Mapping
 import cv2
 
 from ..disk import files, paths
+from ..layers.touch_ups import TouchUps
 from ..matting.matter import Matter, decode
 from ..models.catalogue import ModelEntry, add_own, entry_of, files_of, install_packages_command, verify
 from ..pictures import images
@@ -310,7 +311,7 @@ class _Engine:
     def __init__(self, equipment: _Equipment, threads: int, device: str) -> None:
         cv2.setNumThreads(threads)
         self._settings = equipment.settings
-        self._matter = Matter(threads, 0, device=device)
+        self._matter = Matter(threads, 0, device=device, touch_ups=TouchUps())
         self._failure: CvmatteError | None = None
         try:
             for name, content in equipment.files.items():

@@ -21,6 +21,7 @@ from typing import Callable, Iterable, Iterator
 
 from ..disk import files, paths
 from ..layers import outputs
+from ..layers.touch_ups import TouchUps
 from ..models.catalogue import entry_of
 from ..pictures import endings, images
 from ..settings import MatteSettings
@@ -67,6 +68,7 @@ class FolderBatch:
         self._settings = settings
         self._recursive = recursive
         self._key = _key(settings)
+        self._touch_ups = TouchUps()
         self._tried: dict[str, list[int]] = {}  # photos that failed, and their state as they did
         if not files.is_folder(self.folder):
             raise CvmatteError("batch_folder", folder=str(folder))
@@ -93,7 +95,7 @@ class FolderBatch:
             state = state_of(path)
             if name in self._tried and self._tried[name] == state:
                 continue
-            if not self._record.is_finished(name, state, self._key):
+            if not self._record.is_finished(name, state, self._key_of(path)):
                 self.entries[name] = Entry(name, WAITING, bytes=state[0] if state else 0)
             elif name not in self.entries:
                 self.entries[name] = self._entry(name, UNCHANGED, state[0])
@@ -167,9 +169,13 @@ class FolderBatch:
             self._record.let_go(name)
             return self._failed(name, error)
         self._tried.pop(name, None)
-        self._record.finish(name, state, self._key, names, made.size, made.seconds)
+        self._record.finish(name, state, self._key_of(self.folder / name), names, made.size, made.seconds)
         self.entries[name] = self._entry(name, DONE, state[0] if state else 0)
         return self.entries[name]
+
+    def _key_of(self, photo: Path) -> str:
+        """Stands for all that the layer depends on but the photo: a photo that is touched up since is to be done."""
+        return self._key + self._touch_ups.stamp_at(photo)
 
     def _failed(self, name: str, error: CvmatteError) -> Entry:
         self._tried.setdefault(name, state_of(self.folder / name))

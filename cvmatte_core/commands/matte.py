@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import logging
 import os
@@ -19,8 +20,9 @@ from ..batch import cluster
 from ..batch.pipeline import Cutter, Pipeline
 from ..disk import files
 from ..layers import outputs
+from ..layers.touch_ups import TouchUps
 from ..matting import compose
-from ..matting.matter import Matte, Matter, decode
+from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue
 from ..pictures import images
 from ..settings import CONTROLS, MatteSettings
@@ -104,8 +106,8 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
 def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:
     """Raise Misnamed where a picture that goes in has the name of one that comes out."""
     output = Path(os.devnull) if output == STANDARD else output
+    sources = [chosen.photo, chosen.touch_up, Path(wanted.background_image) if wanted.background_image else None]
     targets = [output, chosen.mask, outputs.mask_beside(output) if chosen.overwrite and wanted.save_mask else None]
-    sources = [chosen.photo, Path(wanted.background_image) if wanted.background_image else None]
     for target in filter(None, targets):
         for source in filter(None, sources):
             if files.exists(target) and files.exists(source) and target.samefile(source):
@@ -120,6 +122,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
         ("--watch", chosen.watch, folder),
         ("--ray", chosen.ray is not None, folder),
         ("--mask", chosen.mask, not folder),
+        ("--touch-up", chosen.touch_up, not folder),
         ("--overwrite", chosen.overwrite, not folder),
         ("-o -", chosen.output == STANDARD, not folder),
     ):
@@ -138,11 +141,18 @@ def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
     """What cuts out the photos of a folder."""
     if chosen.ray is not None:
         return cluster.connected(chosen.ray, chosen.threads, chosen.device)
-    matter = Matter(chosen.threads, 0, device=chosen.device)  # which keeps no photo
+    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # which keeps no photo
     return contextlib.nullcontext(Pipeline(matter))
 
 
-def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> Matte:
+def touch_up_of(chosen: argparse.Namespace) -> StrokesFor | None:
+    """Raises ImageError."""
+    if chosen.touch_up is None:
+        return None
+    return functools.partial(strokes_of, images.read(chosen.touch_up), chosen.touch_up.name)
+
+
+def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesFor | None, texts: Texts) -> Matte:
     """Raises ImageError."""
     name = texts("matte.stdin")
     data = sys.stdin.buffer.read(images.BYTE_LIMIT + 1)
@@ -151,7 +161,7 @@ def from_standard_input(matter: Matter, wanted: MatteSettings, texts: Texts) -> 
     if len(data) > images.BYTE_LIMIT:
         raise ImageError("image_file_too_large", name=name, limit=images.BYTE_LIMIT // 1_000_000)
     decoded = decode(data, name, wanted.longest_side)
-    return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted)
+    return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted, strokes)
 
 
 def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -159,6 +169,7 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.Argument
     parser.add_argument("photo", type=Path, help=texts("matte.photo"))
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=texts("matte.output"))
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
+    parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
     parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
     parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))
@@ -207,8 +218,12 @@ def main(arguments: list[str] | None = None) -> int:
                 watch=chosen.watch,
             )
         refuse_to_replace_sources(chosen, wanted, output, texts)
-        matter = Matter(chosen.threads, device=chosen.device)
-        matte = from_standard_input(matter, wanted, texts) if chosen.photo == STANDARD else matter(chosen.photo, wanted)
+        strokes = touch_up_of(chosen)
+        matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
+        if chosen.photo == STANDARD:
+            matte = from_standard_input(matter, wanted, strokes, texts)
+        else:
+            matte = matter(chosen.photo, wanted, strokes=strokes)
         if matte.fallback:
             print(texts("device.fallback", **matte.fallback), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)

@@ -264,13 +264,14 @@ def _core_and_reach(mask: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndar
     core, near = np.zeros(mask.shape, bool), np.zeros(mask.shape, np.float32)
     left = mask
     depth = _depth(mask)
+    inner = reach
     while left.any():
         narrowest = reach < 1
         middle = left & (depth >= (0 if narrowest else reach * _BROAD))
         if middle.any():
             from_middle = cv2.distanceTransform((~middle).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
             part = mask & (from_middle <= max(1.0, reach * _BROAD))  # its opening: as broad as that throughout
-            core |= part & (depth >= (0 if narrowest else reach))
+            core |= part & (depth >= inner)
             away = cv2.distanceTransform((~part).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
             wide = max(1.0, reach)
             np.maximum(near, np.clip((wide + 1 - away) / (_FADE * wide + 1), 0, 1), out=near)
@@ -279,6 +280,7 @@ def _core_and_reach(mask: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndar
         if narrowest:
             break
         reach *= _NARROWER
+        inner = reach * _NARROWER if reach > 1 else 0  # so that a narrow stroke has one core, and not a row of specks
     return core, near
 
 

@@ -126,6 +126,7 @@ class Desk:
         settings = dataclasses.replace(settings, crop=False, mirror=False, background="transparent", save_mask=False)
         sheet = self._sheets.get(digest)
         if sheet is not None:  # one sheet a photo, of one size
+            self._catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
         matte = matter(path, settings)
         if sheet is None:
@@ -144,15 +145,28 @@ class Desk:
         return photo
 
     def _sheet(self, digest: str, shape: tuple[int, ...]) -> Sheet:
-        png = (self._touch_ups.load(digest) if self._touch_ups is not None else None) or b""
         height, width = shape[:2]
-        pixels = np.full((height, width), touch_up.AUTOMATIC, np.uint8)
-        if png:
-            try:
-                pixels = strokes_of(png, f"{digest}.png", (height, width)).pixels
-            except CvmatteError:  # it is kept as it is until something is painted
-                png = b""
-        return Sheet(digest, pixels, png)
+        sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"")
+        self._catch_up(sheet)
+        sheet.version = 0
+        return sheet
+
+    def _catch_up(self, sheet: Sheet) -> None:
+        """Take over what is kept, where another program has painted meanwhile: OBS's page, or a server's."""
+        if self._touch_ups is None:
+            return
+        png = self._touch_ups.load(sheet.digest) or b""
+        with sheet.lock:
+            if png == sheet.png:
+                return
+            height, width = sheet.pixels.shape
+            pixels = np.full((height, width), touch_up.AUTOMATIC, np.uint8)
+            if png:
+                try:
+                    pixels = strokes_of(png, f"{sheet.digest}.png", (height, width)).pixels
+                except CvmatteError:  # it stays as it is until something is painted
+                    return
+            sheet.pixels, sheet.png, sheet.version = pixels, png, sheet.version + 1
 
     def find(self, id: str) -> OpenPhoto:
         """Raises RequestError."""
@@ -209,7 +223,9 @@ class Desk:
             raise RequestError("nothing_here")
         return await self.put(photo, partial(strokes_of, png, photo.name))
 
-    def has_removed(self, photo: OpenPhoto) -> bool:
+    def look(self, photo: OpenPhoto) -> bool:
+        """See what is kept of a photo, and say whether there is a touch-up of it that was taken away."""
+        self._catch_up(photo.sheet)
         return self._touch_ups is not None and self._touch_ups.removed(photo.sheet.digest) is not None
 
     async def changes(self, photo: OpenPhoto) -> Change:
@@ -219,6 +235,7 @@ class Desk:
     def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
         """Change a sheet, and keep it. Where that fails, it is as it was."""
         sheet = photo.sheet
+        self._catch_up(sheet)
         with sheet.lock:
             pixels = sheet.pixels.copy()
             change(pixels)
@@ -235,8 +252,9 @@ class Desk:
 
     def _changes(self, matter: Matter, photo: OpenPhoto) -> Change:
         sheet = photo.sheet
-        version = sheet.version
-        layer = matter(photo.path, photo.settings, strokes=sheet.strokes).layer
+        with sheet.lock:
+            version, strokes = sheet.version, Sheet(sheet.digest, sheet.pixels, sheet.png).strokes
+        layer = matter(photo.path, photo.settings, strokes=strokes).layer
         before, now = (pixels.view(np.uint32)[..., 0] for pixels in (photo.layer, layer))
         x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
         photo.layer = layer
@@ -249,6 +267,7 @@ class Desk:
 
 def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
     """What the page has to know of a photo."""
+    removed = desk.look(photo)
     height, width = photo.picture.shape[:2]
     return {
         "id": photo.id,
@@ -257,7 +276,7 @@ def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
         "height": height,
         "version": photo.sheet.version,
         "painted": bool(photo.sheet.png),
-        "removed": desk.has_removed(photo),
+        "removed": removed,
     }
 
 

@@ -12,6 +12,8 @@ dilated 9x9. The recomposite error is known for composites only: over green, and
 
 --larger adds to each composite the same one mirrored, in the dark, in warm light, noisy, saved as a poor JPEG, at half
 the size and cropped. --people adds a row for each cutout: to choose by all of them but one.
+
+--strokes N mends held.py's pictures with a brush, played by a rule that strokes.py tells, with other methods beside it.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ import json
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +48,7 @@ from cvmatte_core.words.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.words.texts import system_texts
+from development import held, strokes
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
 _THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite", "recomposite_5", "ghost")
@@ -217,6 +220,20 @@ def strip(case: Case, layer: np.ndarray) -> np.ndarray:
     return np.hstack(views)
 
 
+def seen(settings: MatteSettings) -> Callable[[held.Case], np.ndarray]:
+    """What finds the alpha that a person would mend."""
+    matter = Matter()
+
+    def alpha_of(case: held.Case) -> np.ndarray:
+        with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
+            photo = Path(scratch) / "photo.png"
+            with photo.open("wb") as file:
+                images.write_png(file, case.picture)
+            return matter(photo, settings).alpha
+
+    return alpha_of
+
+
 def contact_sheet(strips: list[np.ndarray]) -> np.ndarray:
     width = max(row.shape[1] for row in strips)
     return np.vstack([cv2.copyMakeBorder(row, 0, 6, 0, width - row.shape[1], cv2.BORDER_CONSTANT) for row in strips])
@@ -229,6 +246,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--larger", action="store_true", help="with variants of each composite")
     parser.add_argument("--people", action="store_true", help="a row for each cutout")
     parser.add_argument("--all-models", action="store_true", help="one table of all models that are installed")
+    parser.add_argument("--strokes", type=int, metavar="N", help="mend made pictures with up to N strokes")
+    parser.add_argument("--stray", type=float, default=4, metavar="PX", help="how far the hand strays, of 512 pixels")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument("--sheet", type=Path, metavar="PATH", help="write a picture of the worst cases there, a PNG")
     add_controls(parser, texts)
@@ -242,6 +261,11 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error("alpha is compared pixel for pixel: no crop, mirror, longest side or background here")
         if chosen.all_models:
             print(table(of_all_models(chosen.dataset, settings, chosen.larger)))
+            return 0
+        if chosen.strokes:
+            print(
+                *strokes.lines(*strokes.played(chosen.dataset, chosen.strokes, chosen.stray, seen(settings))), sep="\n"
+            )
             return 0
         matter = Matter()
         matter.prepare(settings.model)

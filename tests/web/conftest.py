@@ -40,7 +40,7 @@ class Address:
 
 
 @contextlib.contextmanager
-def serving(*, token: str = "", **options: Any) -> Iterator[Address]:
+def serving(*, token: str = "", only_loopback: bool = True, **options: Any) -> Iterator[Address]:
     """A server in this process, by uvicorn, as scripts/serve.py runs one."""
     import uvicorn
 
@@ -49,7 +49,7 @@ def serving(*, token: str = "", **options: Any) -> Iterator[Address]:
 
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
-    rules = Rules(token, frozenset({"localhost"}), only_loopback=True)
+    rules = Rules(token, frozenset({"localhost"}), only_loopback)
     app = create_app(Options(rules=rules, **options))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})

@@ -1,0 +1,350 @@
+"""Touching up on the page and through the API."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvmatte_core.layers.touch_ups import TouchUps
+from tests.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
+
+from .conftest import Address, serving
+
+IN_HELMET = np.s_[400:480, 360:460]
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CVMATTE_DATA", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def address(data: Path) -> Iterator[Address]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture
+def api(address: Address) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def nothing_painted(data: Path) -> Iterator[None]:
+    yield
+    for path in TouchUps().folder.glob("*"):
+        path.unlink()
+
+
+def png(strokes: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(strokes).save(file, "PNG")
+    return file.getvalue()
+
+
+def pixels(answer: httpx.Response) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(answer.content)))
+
+
+def strokes_over_the_helmet() -> np.ndarray:
+    strokes = np.full((512, 512), 128, np.uint8)
+    strokes[385:500, 340:470] = 255
+    return strokes
+
+
+def opened(api: httpx.Client, photo: Path) -> dict[str, Any]:
+    answer = api.post("/touch_ups", files={"image": (photo.name, photo.read_bytes())})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+# Through the API
+
+
+def test_the_form_field_touches_up(api: httpx.Client, photo: Path) -> None:
+    files = {"image": photo.read_bytes(), "touch_up": png(strokes_over_the_helmet())}
+    layer = pixels(api.post("/remove_background", files=files))
+    assert layer[IN_HELMET][..., 3].mean() > 250
+    without = pixels(api.post("/remove_background", files={"image": photo.read_bytes()}))
+    assert without[IN_HELMET][..., 3].mean() < 30
+
+
+@pytest.mark.parametrize(
+    ("touch_up", "status", "part"),
+    [
+        (png(np.full((100, 512), 255, np.uint8)), 422, "another shape"),
+        (b"no picture", 415, "not a picture"),
+    ],
+)
+def test_a_field_that_is_no_touch_up_is_said(
+    api: httpx.Client, photo: Path, touch_up: bytes, status: int, part: str
+) -> None:
+    files = {"image": ("me.png", photo.read_bytes()), "touch_up": ("mine.png", touch_up)}
+    answer = api.post("/remove_background", files=files)
+    assert (answer.status_code, part in answer.json()["message"]) == (status, True), answer.text
+
+
+def test_a_stroke_is_answered_with_the_rectangle_that_changed_and_kept(api: httpx.Client, photo: Path) -> None:
+    photo_open = opened(api, photo)
+    path = f"/touch_ups/{photo_open['id']}"
+    assert (photo_open["width"], photo_open["height"], photo_open["painted"]) == (512, 512, False)
+    before = pixels(api.get(f"{path}/layer"))
+    box = {"x": 340, "y": 385, "width": 130, "height": 115}
+    answer = api.patch(f"{path}/strokes", params=box, content=b"\xff" * (130 * 115))
+    x, y, width, height = map(int, answer.headers["Box"].split(","))
+    assert len(answer.content) == width * height * 4
+    before[y : y + height, x : x + width] = np.frombuffer(answer.content, np.uint8).reshape(height, width, 4)
+    now = pixels(api.get(f"{path}/layer"))
+    assert np.array_equal(before, now) and now[IN_HELMET][..., 3].mean() > 250
+    assert (pixels(api.get(f"{path}/strokes")) == strokes_over_the_helmet()).all()
+    assert len(list(TouchUps().folder.glob("*.png"))) == 1
+    # Whoever cuts the same photo out finds it, and so does whoever opens it.
+    cut = pixels(api.post("/remove_background", files={"image": photo.read_bytes()}))
+    assert cut[IN_HELMET][..., 3].mean() > 250
+    assert opened(api, photo)["painted"]
+
+
+def test_what_is_removed_can_be_brought_back(api: httpx.Client, photo: Path) -> None:
+    path = f"/touch_ups/{opened(api, photo)['id']}"
+    assert api.put(f"{path}/strokes", content=png(strokes_over_the_helmet())).status_code == 200
+    assert api.delete(f"{path}/strokes").status_code == 200
+    told = api.get(path).json()
+    assert (told["painted"], told["removed"]) == (False, True)
+    assert pixels(api.get(f"{path}/layer"))[IN_HELMET][..., 3].mean() < 30
+    assert api.post(f"{path}/restore").status_code == 200
+    assert pixels(api.get(f"{path}/layer"))[IN_HELMET][..., 3].mean() > 250
+
+
+@pytest.mark.parametrize(
+    ("box", "content"),
+    [
+        ((0, 0, 10, 10), b"\xff" * 99),
+        ((0, 0, 10, 10), b""),
+        ((-1, 0, 10, 10), b"\xff" * 100),
+        ((505, 505, 10, 10), b"\xff" * 100),
+        ((0, 0, 0, 0), b""),
+        ((0, 0, 10**9, 10**9), b"\xff"),
+    ],
+)
+def test_a_stroke_that_is_none_changes_nothing(
+    api: httpx.Client, photo: Path, box: tuple[int, int, int, int], content: bytes
+) -> None:
+    path = f"/touch_ups/{opened(api, photo)['id']}"
+    params = dict(zip(("x", "y", "width", "height"), box, strict=True))
+    assert api.patch(f"{path}/strokes", params=params, content=content).status_code == 400
+    assert not api.get(path).json()["painted"]
+
+
+def test_an_import_that_is_no_touch_up_leaves_what_is_painted(api: httpx.Client, photo: Path) -> None:
+    path = f"/touch_ups/{opened(api, photo)['id']}"
+    api.put(f"{path}/strokes", content=png(strokes_over_the_helmet()))
+    for content in (b"no", png(np.zeros((10, 512), np.uint8))):
+        assert api.put(f"{path}/strokes", content=content).status_code in (415, 422)
+    assert (pixels(api.get(f"{path}/strokes")) == strokes_over_the_helmet()).all()
+
+
+def test_a_photo_that_nobody_opened_is_not_there(api: httpx.Client) -> None:
+    answer = api.get("/touch_ups/none")
+    assert (answer.status_code, answer.json()["error"]) == (404, "touch_up_closed")
+    assert api.post("/touch_ups", files={"image": b"no picture"}).status_code == 415
+
+
+def test_a_full_disk_keeps_what_was_painted(api: httpx.Client, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"/touch_ups/{opened(api, photo)['id']}"
+    api.put(f"{path}/strokes", content=png(strokes_over_the_helmet()))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cvmatte_core.disk.files.replace", full)
+        box = {"x": 0, "y": 0, "width": 4, "height": 4}
+        assert api.patch(f"{path}/strokes", params=box, content=b"\xff" * 16).status_code == 507
+    assert (pixels(api.get(f"{path}/strokes")) == strokes_over_the_helmet()).all()
+
+
+def test_on_a_server_for_others_nothing_is_kept(photo: Path, data: Path) -> None:
+    with (
+        serving(token="a token", only_loopback=False) as address,
+        httpx.Client(base_url=address.url, timeout=60, headers={"Authorization": "Bearer a token"}) as api,
+    ):
+        path = f"/touch_ups/{opened(api, photo)['id']}"
+        api.put(f"{path}/strokes", content=png(strokes_over_the_helmet()))
+        assert pixels(api.get(f"{path}/layer"))[IN_HELMET][..., 3].mean() > 250
+        cut = pixels(api.post("/remove_background", files={"image": photo.read_bytes()}))
+        assert cut[IN_HELMET][..., 3].mean() < 30
+    assert not list(TouchUps().folder.glob("*.png"))
+
+
+# On the page
+
+
+@pytest.fixture
+def page(address: Address, photo: Path) -> Iterator[Any]:
+    with browser() as page:
+        page.goto(address.url)
+        page.locator("body[data-ready]").wait_for()
+        page.locator("#photo").set_input_files(str(photo))
+        page.locator("#shown:not([hidden])").wait_for(timeout=60_000)
+        yield page
+
+
+def touching_up(page: Any) -> Brush:
+    page.get_by_role("button", name="Touch up").click()
+    brush = Brush(page, "#editor")
+    brush.set_size(HELMET_BRUSH)
+    return brush
+
+
+PIXELS = """async (what) => {
+  const { href } = document.querySelector('a[download$="touch-up.png"]');
+  const bitmap = await createImageBitmap(await (await fetch(href.replace('/strokes', what))).blob());
+  const context = new OffscreenCanvas(512, 512).getContext('2d');
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, 512, 512);
+  let text = '';
+  for (let at = 0; at < data.length; at += 4096) text += String.fromCharCode(...data.subarray(at, at + 4096));
+  return btoa(text);
+}"""
+
+
+def of_editor(page: Any, what: str) -> np.ndarray:
+    """The layer or the strokes of the photo that the editor has open: uint8 RGBA."""
+    data = base64.b64decode(page.evaluate(PIXELS, f"/{what}"))
+    return np.frombuffer(data, np.uint8).reshape(512, 512, 4)
+
+
+def opacity(page: Any) -> float:
+    """Of the helmet, 0 to 1, as the editor has it."""
+    return float(of_editor(page, "layer")[IN_HELMET][..., 3].mean()) / 255
+
+
+@needs_chromium
+def test_one_stroke_brings_the_helmet_back_and_the_result_has_it(page: Any) -> None:
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    assert opacity(page) > 0.95
+    page.get_by_role("button", name="Done").click()
+    page.locator("#editor[hidden]").wait_for(state="attached")
+    page.get_by_text("512 × 512").wait_for()
+    shown = page.locator("#layer").evaluate(
+        """async (image) => {
+          await image.decode();
+          const canvas = document.createElement('canvas');
+          canvas.width = canvas.height = 512;
+          canvas.getContext('2d').drawImage(image, 0, 0);
+          return canvas.getContext('2d').getImageData(400, 440, 1, 1).data[3];
+        }"""
+    )
+    assert shown == 255
+
+
+@needs_chromium
+def test_undo_redo_automatic_and_the_right_button(page: Any) -> None:
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    page.keyboard.press("Control+z")
+    brush.wait_until_sent(2)
+    assert opacity(page) < 0.1
+    page.keyboard.press("Control+Shift+z")
+    brush.wait_until_sent(3)
+    assert opacity(page) > 0.95
+    brush.stroke(HELMET, (512, 512), button="right")  # the opposite
+    assert opacity(page) < 0.05
+    page.keyboard.press("a")
+    brush.stroke(HELMET, (512, 512))
+    assert opacity(page) < 0.1
+    assert page.get_by_role("radio", name="Automatic").is_checked()
+
+
+@needs_chromium
+def test_keys_change_the_brush(page: Any) -> None:
+    touching_up(page)
+    shown = page.locator("#editor output")
+    assert shown.inner_text() == "84 px"
+    page.keyboard.press("]")
+    assert shown.inner_text() == "101 px"
+    page.keyboard.press("[")
+    page.keyboard.press("x")
+    assert page.get_by_role("radio", name="Remove").is_checked()
+    page.keyboard.press("x")
+    assert page.get_by_role("radio", name="Keep").is_checked()
+
+
+@needs_chromium
+def test_a_zoomed_and_moved_picture_is_painted_where_the_pointer_is(page: Any) -> None:
+    brush = touching_up(page)
+    left, top = brush.place((400, 440), (512, 512))
+    page.mouse.move(left, top)
+    page.mouse.wheel(0, -400)
+    page.keyboard.down("Space")
+    page.mouse.down()
+    page.mouse.move(left + 40, top - 30, steps=3)
+    page.mouse.up()
+    page.keyboard.up("Space")
+    brush.set_size(60)
+    page.mouse.move(left + 40, top - 30)  # the same pixel of the photo, since that went along
+    page.mouse.down()
+    page.mouse.move(left + 44, top - 30)
+    page.mouse.up()
+    brush.wait_until_sent(1)
+    rows, columns = np.nonzero(of_editor(page, "strokes")[..., 0] == 255)
+    assert columns.mean() == pytest.approx(400, abs=3) and rows.mean() == pytest.approx(440, abs=3)
+    assert rows.size == pytest.approx(3.14 * 30**2, rel=0.15)
+
+
+@needs_chromium
+def test_removing_the_touch_up_can_be_undone(page: Any) -> None:
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    page.get_by_text("More, and keys").click()
+    page.get_by_role("button", name="Remove the touch-up").click()
+    page.get_by_role("button", name="Bring back the last touch-up").wait_for()
+    assert opacity(page) < 0.1
+    page.get_by_role("button", name="Undo").click()
+    brush.wait_until_sent(2)
+    assert opacity(page) > 0.95
+
+
+@needs_chromium
+def test_two_pages_on_one_photo_see_each_other_s_strokes(page: Any, address: Address, photo: Path) -> None:
+    first = touching_up(page)
+    other = page.context.new_page()
+    other.goto(address.url)
+    other.locator("body[data-ready]").wait_for()
+    other.locator("#photo").set_input_files(str(photo))
+    other.locator("#shown:not([hidden])").wait_for(timeout=60_000)
+    other.get_by_role("button", name="Touch up").click()
+    second = Brush(other, "#editor")
+    second.set_size(20)
+    first.stroke(HELMET, (512, 512))
+    second.stroke([(40, 40), (60, 40)], (512, 512))
+    assert opacity(other) > 0.95
+    strokes = TouchUps().load(next(path.stem for path in TouchUps().folder.glob("*.png")))
+    assert strokes is not None
+    painted = np.array(Image.open(io.BytesIO(strokes)))
+    assert painted[440, 400] == 255 and painted[40, 50] == 255
+
+
+@needs_chromium
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (320, 480)])
+def test_it_fits_a_phone_and_a_dock(page: Any, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    touching_up(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator("#editor canvas").bounding_box()
+    assert box["width"] > 0.9 * width and box["height"] > 0.25 * height
+    assert box["y"] + box["height"] <= height
