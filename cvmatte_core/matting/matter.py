@@ -36,6 +36,7 @@ _TouchedKey = Tuple[_Key, str]  # with the stamp of the touch-up; empty without 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
 _IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
+_SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
 
 
@@ -210,6 +211,29 @@ class Matter:
             step("refine")
             return self._finished(key, raw, strokes, settings, clock)
 
+    def part(
+        self, image: Path, settings: MatteSettings, strokes: StrokesFor, box: tuple[slice, slice]
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """Of the layer of a photo that was matted before, rows and columns: uint8 RGBA; and which those are.
+
+        All of them where the settings make pixels depend on ones far away. Without crop, mirror or background.
+        Raises ImageError, ModelError.
+        """
+        with memory.needed_for(image.name, self._forget):
+            settings = settings.resolved()
+            clock = _Clock()
+            raw_key, raw = self._cached(image, settings, (), lambda *_: None, clock)
+            height, width = raw.alpha.shape
+            if settings.subject == "main":
+                return self._finished(raw_key, raw, strokes, settings, clock).layer, np.s_[0:height, 0:width]
+            painted = strokes((height, width))
+            raw = self._touched_up((raw_key, painted.stamp), raw, painted.pixels)
+            reach = settings.erosion + 2 * settings.feather + _SOFTENED
+            wide, inner = _around(box, reach, raw.alpha.shape)
+            alpha = self._edged(("", raw.alpha[wide]), settings, _LastResults())
+            colours = (raw.foreground if settings.decontaminate else raw.photo)[wide]
+            return compose.layer_pixels(colours, alpha, None)[inner], box
+
     def see(
         self,
         decoded: Decoded,
@@ -289,12 +313,7 @@ class Matter:
             raw = self._touched_up(key, raw, painted.pixels)
             clock.lap("touch-up")
         people = self._people(key, raw, settings)
-        # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
-        alpha = self._steps(
-            "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(people, settings.erosion)
-        )
-        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
-        alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
+        alpha = self._edged((key, people), settings, self._steps)
         foreground = raw.foreground if settings.decontaminate else raw.photo
         box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
         background = self._background(key, raw, people, settings, box)
@@ -306,6 +325,17 @@ class Matter:
         layer = compose.layer_pixels(foreground, alpha, background)
         clock.lap("refine")
         return Matte(layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, key[1])
+
+    @staticmethod
+    def _edged(people: tuple[Hashable, np.ndarray], settings: MatteSettings, steps: _LastResults) -> np.ndarray:
+        """Alpha of people, and the name it is known by among the steps, after the controls of the edge."""
+        key, alpha = people
+        # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
+        eroded = steps(
+            "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(alpha, settings.erosion)
+        )
+        cut = refine.soften_cut(refine.threshold(eroded, settings.threshold), settings.threshold)
+        return refine.feather(cut, settings.feather, settings.feather_direction)
 
     def _kept_strokes(self, digest: str, shape: tuple[int, int]) -> Strokes | None:
         """The touch-up that is kept of a photo, for its size in this matte; one that can't be read counts as none."""
@@ -514,6 +544,15 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
     begun = time.perf_counter()
     photo = images.decode(data, name, longest_side)
     return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
+
+
+def _around(
+    box: tuple[slice, slice], by: int, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns grown by so many pixels within a picture, and where in them the box is."""
+    wide = [slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape)]
+    inner = [slice(side.start - around.start, side.stop - around.start) for side, around in zip(box, wide)]
+    return (wide[0], wide[1]), (inner[0], inner[1])
 
 
 def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:

@@ -31,13 +31,13 @@ _SURELY = 64  # a grey nearer than this to KEEP or REMOVE is meant as that
 # one is less, so that it has a core: the stroke is so many times as wide as its core is away from its outline.
 _REACH, _BROAD, _NARROWER = 12 / 512, 1.02, 0.7
 _SEARCH_SIDE = 512  # of the picture that strokes are told apart in
-_RING, _SQUARE = 13.0, 420  # a region is reduced until its reach, and the side of a square as large, are so many pixels
+_RING, _SQUARE = 11.0, 320  # a region is reduced until its reach, and the side of a square as large, are so many pixels
 _AROUND = 2  # reaches of the surroundings that are looked at, beyond a region's own reach
 
 # What looks like nothing around: colours of Lab in 0..1, and places in pixels, this far from all samples.
-_STRANGE, _PLACE, _SAMPLES, _BLUR = 0.08, 0.0015, 1000, 0.5
+_STRANGE, _PLACE, _SAMPLES, _BLUR = 0.08, 0.0015, 600, 0.5
 _SURE = 0.02  # alpha nearer than this to 0 or 1 is known
-_CUTS = 2  # rounds of GrabCut
+_CUTS = 1  # rounds of GrabCut
 _SMOOTH = 0.7  # pixels of the outline's stairs
 # The edge: how far around the outline it is solved, and how far where that is as ragged as hair, or the network's alpha
 # as soft: by the shares of outline, or of soft pixels, in a window.
@@ -70,6 +70,8 @@ def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> np.ndarray:
 
 def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A touch-up for a photo of another size: uint8, shape (H, W), in and out."""
+    if grey.shape == shape and _is_clean(grey):
+        return grey
     if grey.shape != shape:
         smaller = shape[0] < grey.shape[0]
         grey = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_NEAREST)
@@ -77,6 +79,12 @@ def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     result[grey > KEEP - _SURELY] = KEEP
     result[grey < REMOVE + _SURELY] = REMOVE
     return result
+
+
+def _is_clean(grey: np.ndarray) -> bool:
+    """Whether there is no other value in it than the three."""
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256])
+    return bool(counts[[KEEP, REMOVE, AUTOMATIC]].sum() == grey.size)
 
 
 @dataclass(frozen=True)
@@ -145,24 +153,39 @@ def _reach(shape: tuple[int, ...]) -> float:
 
 def regions(strokes: np.ndarray) -> Iterator[_Box]:
     """Rows and columns of each part of a touch-up whose strokes may act on one another, with its surroundings."""
-    said = (strokes != AUTOMATIC).view(np.uint8)
-    if not said.any():
+    everything = _box_of(strokes != AUTOMATIC)
+    if everything is None:
         return
-    height, width = strokes.shape
-    scale = min(1.0, _SEARCH_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    # Dilated first, for no thin line to fall between the pixels.
-    step = max(1, int(np.ceil(1 / scale)))
-    small = cv2.resize(cv2.dilate(said, np.ones((step, step), np.uint8)), size, interpolation=cv2.INTER_NEAREST)
-    reach = int(np.ceil(_reach(small.shape)))
-    joined = cv2.dilate(small, np.ones((2 * reach + 1,) * 2, np.uint8))
+    top, left = everything[0].start, everything[1].start
+    said = (strokes[everything] != AUTOMATIC).view(np.uint8)
+    step = max(1, max(strokes.shape) // _SEARCH_SIDE)  # of which one pixel in each square is looked at,
+    said = cv2.dilate(said, np.ones((step, step), np.uint8), borderValue=0)  # and no line falls between them
+    small = np.ascontiguousarray(said[step // 2 :: step, step // 2 :: step]) if min(said.shape) > step else said[:1, :1]
+    reach = int(np.ceil(_reach(strokes.shape) / step))
+    wide = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
+    joined = cv2.dilate(wide, np.ones((2 * reach + 1,) * 2, np.uint8))
     count, _, parts, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     boxes = []
-    for left, top, across, down, _ in parts[1:count]:
-        rows = slice(int(top / scale), int(np.ceil((top + down) / scale)))
-        columns = slice(int(left / scale), int(np.ceil((left + across) / scale)))
+    for column, row, across, down, _ in parts[1:count].tolist():
+        rows = slice(top + (row - reach) * step, top + (row - reach + down) * step)
+        columns = slice(left + (column - reach) * step, left + (column - reach + across) * step)
         boxes.append(_grown((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape))
     yield from _apart(boxes)
+
+
+def _box_of(mask: np.ndarray) -> _Box | None:
+    """Rows and columns of all that is in a mask; None where nothing is."""
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return np.s_[top : top + height, left : left + width] if width else None
+
+
+def changed(before: np.ndarray, now: np.ndarray) -> _Box | None:
+    """Where another touch-up of a photo may make another cut: rows and columns; None where nowhere."""
+    difference = _box_of(before != now)
+    if difference is None:
+        return None
+    boxes = [difference, *regions(before), *regions(now)]
+    return next(box for box in _apart(boxes) if _overlap(box, difference))
 
 
 def _apart(boxes: list[_Box]) -> list[_Box]:

@@ -69,7 +69,10 @@ class Sheet:
 
 @dataclass
 class OpenPhoto:
-    """A photo that is open. layer: uint8 RGBA as the page has it, shape (H, W, 4). folder: to be removed with it."""
+    """A photo that is open. folder: to be removed with it.
+
+    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the touch-up that this is with, as in Sheet.
+    """
 
     id: str
     path: Path
@@ -78,6 +81,7 @@ class OpenPhoto:
     sheet: Sheet
     picture: np.ndarray
     layer: np.ndarray
+    seen: np.ndarray
     folder: Path | None = None
 
 
@@ -135,7 +139,9 @@ class Desk:
             sheet.pixels = touch_up.fitted(sheet.pixels, matte.photo.shape[:2])
         if sheet.stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes)
-        photo = OpenPhoto(id or secrets.token_hex(16), path, name, settings, sheet, matte.photo, matte.layer, folder)
+        id = id or secrets.token_hex(16)
+        layer = matte.layer.copy()
+        photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)
         with self._lock:
             self._sheets[digest] = sheet
             self._photos[photo.id] = photo
@@ -217,10 +223,10 @@ class Desk:
         return await self.changes(photo)
 
     async def restore(self, photo: OpenPhoto) -> Change:
-        """Put the touch-up back that was taken away last. Raises RequestError, and what `put` does."""
+        """Put the touch-up back that was taken away last; where there is none, nothing changes. Raises as `put`."""
         png = self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
         if png is None:
-            raise RequestError("nothing_here")
+            return await self.changes(photo)
         return await self.put(photo, partial(strokes_of, png, photo.name))
 
     def look(self, photo: OpenPhoto) -> bool:
@@ -254,12 +260,16 @@ class Desk:
         sheet = photo.sheet
         with sheet.lock:
             version, strokes = sheet.version, Sheet(sheet.digest, sheet.pixels, sheet.png).strokes
-        layer = matter(photo.path, photo.settings, strokes=strokes).layer
-        before, now = (pixels.view(np.uint32)[..., 0] for pixels in (photo.layer, layer))
+            pixels = sheet.pixels
+        box = touch_up.changed(photo.seen, pixels)
+        if box is None:
+            return Change((0, 0, 0, 0), b"", version)
+        part, (rows, columns) = matter.part(photo.path, photo.settings, strokes, box)
+        before, now = (np.ascontiguousarray(of).view(np.uint32)[..., 0] for of in (photo.layer[rows, columns], part))
         x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
-        photo.layer = layer
-        part = layer[y : y + height, x : x + width]
-        return Change((x, y, width, height), np.ascontiguousarray(part).tobytes(), version)
+        photo.layer[rows, columns], photo.seen = part, pixels
+        sent = np.ascontiguousarray(part[y : y + height, x : x + width])
+        return Change((columns.start + x, rows.start + y, width, height), sent.tobytes(), version)
 
     async def _done(self, work: Callable[[Matter], Result]) -> Result:
         return await asyncio.wrap_future(self._run(work))

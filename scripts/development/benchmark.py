@@ -49,6 +49,7 @@ def main() -> int:
         "stages": stages,
         "worker": lambda chosen, folder: obs.cold_start(folder / "data", make_photos(chosen.photo, folder, 1)[0]),
         "obs": in_obs,
+        "touch-up": touching_up,
         "folder": folder_of_photos,
         "server": server,
         "rembg": beside_rembg,
@@ -66,6 +67,21 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="cvmatte-benchmark-") as folder:
                 part(chosen, Path(folder))
     return 0
+
+
+def touching_up(chosen: argparse.Namespace, folder: Path) -> None:
+    from development import benchmark_touch_up  # which needs a browser
+
+    hd, large = (folder / name for name in ("hd", "large"))
+    for made in (hd, large):
+        made.mkdir()
+    twelve = (4240, 2832)
+    photos = {
+        "1920 x 1080": (make_photos(chosen.photo, hd, 1)[0], HD, 0),
+        "12 megapixels, a layer of 2160 pixels": (make_photos(chosen.photo, large, 1, twelve)[0], (2160, 1443), 2160),
+        "12 megapixels, a layer as large": (make_photos(chosen.photo, large, 2, twelve)[1], twelve, 0),
+    }
+    benchmark_touch_up.touching_up(folder, photos)
 
 
 def make_photos(portrait: Path, folder: Path, count: int, size: tuple[int, int] = HD) -> list[Path]:

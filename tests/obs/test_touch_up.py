@@ -15,9 +15,8 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 from demo.throwaway_obs import wait_until
+from development.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 from PIL import Image
-
-from tests.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 
 from .conftest import Studio, open_studio
 

@@ -70,6 +70,7 @@ def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """A folder for temporary files that no other server writes to, so that a test sees what is left in it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setenv("CVMATTE_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setattr(tempfile, "tempdir", None)
         yield
 

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from development.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 from PIL import Image
 
 from cvmatte_core.layers.touch_ups import TouchUps
-from tests.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 
 from .conftest import Address, serving
 

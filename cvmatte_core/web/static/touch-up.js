@@ -177,17 +177,20 @@ export class Editor {
     const [, context] = canvasOf(this.photo.width, this.photo.height);
     context.drawImage(strokes, 0, 0);
     const data = context.getImageData(0, 0, this.photo.width, this.photo.height).data;
-    for (let pixel = 0; pixel < this.pixels.length; pixel++) this.pixels[pixel] = data[4 * pixel];
+    this.painted = 0;
+    for (let pixel = 0; pixel < this.pixels.length; pixel++) {
+      this.pixels[pixel] = data[4 * pixel];
+      if (this.pixels[pixel] !== AUTOMATIC) this.painted++;
+    }
   }
 
   /** Send a rectangle of what is painted. One after the other; what finds no answer is sent again. */
-  send(box) {
-    this.sending = this.sending.then(() => this.sendNow(box));
+  send(box, begun = performance.now()) {
+    this.sending = this.sending.then(() => this.sendNow(box, begun));
     return this.sending;
   }
 
-  async sendNow(box) {
-    const begun = performance.now();
+  async sendNow(box, begun) {
     for (;;) {
       try {
         const query = new URLSearchParams(box);
@@ -261,7 +264,7 @@ export class Editor {
   tell() {
     this.undoButton.disabled = !this.done.length;
     this.redoButton.disabled = !this.undone.length;
-    this.removing.hidden = !this.pixels.some((value) => value !== AUTOMATIC);
+    this.removing.hidden = !this.painted;
     this.restoring.hidden = !this.removing.hidden || !this.photo.removed;
   }
 
@@ -277,6 +280,8 @@ export class Editor {
   }
 
   put({ x, y, width, height }, part) {
+    const count = (pixels) => pixels.reduce((sum, value) => sum + (value !== AUTOMATIC), 0);
+    this.painted += count(part) - count(this.part({ x, y, width, height }));
     for (let row = 0; row < height; row++) this.pixels.set(part.subarray(row * width, (row + 1) * width), (y + row) * this.photo.width + x);
   }
 
@@ -400,6 +405,7 @@ export class Editor {
   }
 
   end() {
+    const begun = performance.now();
     const { value, box: [left, top, right, bottom] } = this.stroke;
     this.stroke = null;
     const { width, height } = this.photo;
@@ -413,7 +419,7 @@ export class Editor {
     for (let pixel = 0; pixel < after.length; pixel++) if (drawn[4 * pixel + 3] > 127) after[pixel] = value;
     this.put(box, after);
     this.remember(box, before);
-    this.send(box);
+    this.send(box, begun);
   }
 
   // Looking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 CHROMIUM = shutil.which("chromium")
@@ -59,13 +59,20 @@ class Brush:
     def sent(self) -> int:
         return int(self.page.locator(self.host).get_attribute("data-sent") or 0)
 
-    def stroke(self, points: Sequence[tuple[float, float]], size: tuple[int, int], button: str = "left") -> float:
+    def stroke(
+        self,
+        points: Sequence[tuple[float, float]],
+        size: tuple[int, int],
+        button: str = "left",
+        before_release: Callable[[], None] = lambda: None,
+    ) -> float:
         """A stroke with the mouse, until its cut is on the page; the milliseconds that took after the release."""
         before, mouse = self.sent, self.page.mouse
         mouse.move(*self.place(points[0], size))
         mouse.down(button=button)
         for point in points[1:]:
             mouse.move(*self.place(point, size), steps=4)
+        before_release()
         mouse.up(button=button)
         self.wait_until_sent(before + 1)
         return float(self.page.locator(self.host).get_attribute("data-milliseconds"))
