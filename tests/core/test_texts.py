@@ -51,8 +51,14 @@ def keys_in_the_code() -> set[str]:
                 for argument in ast.walk(node.args[0]):
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(f"error.{argument.value}")
-    for path in (paths.ROOT / "cvmatte_core" / "web" / "static").iterdir():
+    static = paths.ROOT / "cvmatte_core" / "web" / "static"
+    for path in static.iterdir():
         found |= set(re.findall(r'"(web\.[a-z_]+)"', path.read_text(encoding="utf-8")))
+    # The editor's own: those that it asks for, and those that it puts together of its words.
+    editor = (static / "touch-up.js").read_text(encoding="utf-8")
+    found |= {f"touch_up.{key}" for key in re.findall(r'this\.text\("([a-z_.]+)"', editor)}
+    its_words = {*re.findall(r'"([a-z_]+)"', editor), "tip"}
+    found |= {key for key in known if key.startswith("touch_up.") and its_words.issuperset(key.split(".")[1:])}
     # What is put together counts where each part is a word of the code, or put together in turn: f"panel.{name}"
     # with "take_still", or with f"{name}.tip" of that.
     found |= {key for key in known if key not in words and made_of(key, words, patterns, depth=3)}
