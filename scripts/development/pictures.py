@@ -1,4 +1,5 @@
-"""Takes the READMEs' pictures in a real throwaway OBS: a session as an animation, properties and panel.
+"""Takes the READMEs' pictures in a real throwaway OBS: a session as an animation, properties and panel; and in a real
+Chromium the touching up of the sample.
 
 With --all FOLDER, properties and panel of every language instead, from top to bottom, to look at.
 """
@@ -15,15 +16,22 @@ import environment
 environment.enter()
 
 import argparse
+import io
+import itertools
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
 
 from demo import throwaway_obs
 from demo.demo import COLOUR, SAMPLE, SCRIPT, STANDING
 from cvmatte_core.disk import paths
+from cvmatte_core.matting.matter import Matter
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.web.touch_up import Desk
+from cvmatte_core.web.touch_up_page import TouchUpPage
 from cvmatte_core.words.texts import LANGUAGES
 
 _PICTURES = paths.ROOT / "docs" / "pictures"
@@ -35,6 +43,7 @@ _WHOLE_DIALOG, _WHOLE_PANEL = (800, 2800), (1100, 2400)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--touch-up", action="store_true", help="the touching up alone")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="properties and panel of every language, whole")
     chosen = parser.parse_args()
     if chosen.all:
@@ -46,11 +55,15 @@ def main() -> int:
             print(chosen.all, language, flush=True)
         return 0
     _PICTURES.mkdir(parents=True, exist_ok=True)
+    if chosen.touch_up:
+        _touching_up(_PICTURES / "touch-up.webp")
+        return 0
     for language in _README:
         name = "" if language == "en" else f".{language}"
         for picture, what in zip(_dialogs(language, _DIALOG, _PANEL), ("properties", "panel"), strict=True):
             _in_256_colours(picture).save(_PICTURES / f"{what}{name}.png", optimize=True)
     _session(_PICTURES / "session.webp")
+    _touching_up(_PICTURES / "touch-up.webp")
     return 0
 
 
@@ -139,6 +152,51 @@ def _session(path: Path) -> None:
             take(2500)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+    _animate(path, frames)
+
+
+def _touching_up(path: Path) -> None:
+    """One rough stroke brings the sample's helmet back."""
+    from development.brush import HELMET, HELMET_BRUSH, Brush, browser  # which need a browser
+
+    thread = ThreadPoolExecutor(1)
+    matter = Matter()
+    desk = Desk(lambda work: thread.submit(work, matter), None)
+    page = TouchUpPage(desk, "a token for the pictures", 0)
+    photo = thread.submit(desk.open_now, matter, SAMPLE, SAMPLE.name, MatteSettings()).result()
+    frames: list[tuple[Image.Image, int]] = []
+    with browser() as tab:
+        tab.set_viewport_size({"width": 760, "height": 700})
+
+        def take(milliseconds: int) -> None:
+            frames.append((Image.open(io.BytesIO(tab.screenshot())).convert("RGB"), milliseconds))
+
+        tab.goto(page.address(photo.id, "en"))
+        brush = Brush(tab, "#touch-up")
+        brush.set_size(HELMET_BRUSH)
+        take(1800)
+        places = [brush.place(point, (512, 512)) for point in HELMET]
+        tab.mouse.move(*places[0])
+        tab.mouse.down()
+        for before, after in itertools.pairwise(places):
+            for share in (1 / 3, 2 / 3, 1):
+                tab.mouse.move(*(one + share * (other - one) for one, other in zip(before, after, strict=True)))
+                take(70)
+        tab.mouse.up()
+        brush.wait_until_sent(1)
+        tab.mouse.move(20, 680)
+        tab.wait_for_timeout(200)
+        take(2600)
+        tab.get_by_role("radio", name="Colour").check()
+        tab.wait_for_timeout(200)
+        take(2600)
+    page.close()
+    thread.shutdown()
+    _animate(path, frames)
+
+
+def _animate(path: Path, frames: list[tuple[Image.Image, int]]) -> None:
+    """frames: each with its time on screen, in milliseconds."""
     first, *rest = (frame for frame, _ in frames)
     first.save(
         path, save_all=True, append_images=rest, duration=[length for _, length in frames], loop=0, quality=70, method=6
