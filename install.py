@@ -117,7 +117,7 @@ def main() -> int:
         group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
         if group == "worker":
             refuse_while_obs_runs()  # rather than after minutes
-        set_up({"worker", "web", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
+        set_up({"worker", "web", "video", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
         fetch_model(DEFAULT_MODEL)
         lacking = 0 if not chosen.modelscope or add_modelscope() else 1
         if group == "worker":

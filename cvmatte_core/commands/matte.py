@@ -25,11 +25,13 @@ from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue
 from ..pictures import images
+from ..pictures.endings import CLIP_KINDS
+from ..pictures.endings import CLIPS as CLIP_ENDINGS
 from ..settings import CONTROLS, MatteSettings
 from ..system import devices
 from ..words.errors import CvmatteError, ImageError, SettingsError
 from ..words.texts import Texts, system_texts
-from . import folders
+from . import clips, folders
 from .program import parser_for
 
 STANDARD = Path("-")  # standard input or output
@@ -89,6 +91,12 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
         name = chosen.photo.absolute().resolve().name or "photos"
         beside = Path(wanted.output_folder or chosen.photo.absolute().resolve().parent / f"{name}-cutout")
         return wanted, chosen.output or beside
+    if is_clip(chosen):
+        wanted = MatteSettings(**given)
+        if chosen.output is not None and chosen.output.suffix.lower() not in ("", *CLIP_KINDS):
+            endings = ", ".join(CLIP_KINDS)
+            raise Misnamed(texts("matte.ending", name=chosen.output.name, endings=endings))
+        return wanted, chosen.output or chosen.photo
     if chosen.output is not None and chosen.output.suffix:
         by_name = images.format_of(chosen.output)
         if by_name is None or given.setdefault("format", by_name) != by_name:
@@ -101,6 +109,11 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
     output = chosen.output or folder / f"{chosen.photo.stem}-cutout"
     # Not with_suffix: what follows a dot in the photo's name is no ending.
     return wanted, output.with_name(output.name + images.suffix(wanted.format))
+
+
+def is_clip(chosen: argparse.Namespace) -> bool:
+    """By its name, and where it is no folder."""
+    return chosen.photo.suffix.lower() in CLIP_ENDINGS and not files.is_folder(chosen.photo)
 
 
 def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:
@@ -117,6 +130,22 @@ def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings,
 def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSettings, texts: Texts) -> None:
     """Raise Misnamed where an option is of no use for what is to be matted, or there is no place for what it makes."""
     folder = chosen.photo != STANDARD and files.is_folder(chosen.photo)
+    if is_clip(chosen):
+        unfit = {
+            "--mask": chosen.mask,
+            "--save-mask": wanted.save_mask,
+            "--touch-up": chosen.touch_up,
+            "--overwrite": chosen.overwrite,
+            "--crop": wanted.crop,
+            "--watch": chosen.watch,
+            "--recursive": chosen.recursive,
+            "--ray": chosen.ray,
+            "--subject": wanted.subject == "held",
+            "-o -": chosen.output == STANDARD,
+        }
+        for option in (option for option, value in unfit.items() if value):
+            raise Misnamed(texts("matte.not_of_a_clip", option=option))
+        return
     for option, given, fits in (
         ("--recursive", chosen.recursive, folder),
         ("--watch", chosen.watch, folder),
@@ -207,6 +236,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise SettingsError("setting_range", control="threads", low=1, high=_MOST_THREADS)
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
+        if is_clip(chosen):
+            return clips.cut_out(chosen.photo, chosen.output, wanted, texts, chosen.threads, chosen.device)
         if chosen.photo != STANDARD and files.is_folder(chosen.photo):
             return folders.cut_out(
                 chosen.photo,

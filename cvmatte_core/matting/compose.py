@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
+
+from ..pictures import images
 
 _PREVIEW_HEIGHT, _PREVIEW_WIDTH, _GAP = 300, 300, 6  # one view at most, pixels
 _SHYNESS = 32  # the power: how little a pixel of the edge says about the background
@@ -40,6 +44,15 @@ def plain(colour: str, size: tuple[int, int]) -> np.ndarray:
     """A picture of one colour, "#rrggbb": uint8 RGB, shape (H, W, 3). size: (width, height) in pixels."""
     pixel = np.array([[colour_values(colour)]], np.uint8)
     return cv2.resize(pixel, size, interpolation=cv2.INTER_NEAREST)
+
+
+def backdrop(path: Path) -> np.ndarray:
+    """A background image's file: uint8 RGB, shape (H, W, 3), on white where it is transparent. Raises ImageError."""
+    decoded = images.decode(images.read(path), path.name)
+    if decoded.alpha is None:
+        return decoded.rgb
+    white = plain("#ffffff", (decoded.rgb.shape[1], decoded.rgb.shape[0]))
+    return over(decoded.rgb, decoded.alpha, white)
 
 
 def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

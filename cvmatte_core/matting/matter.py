@@ -420,15 +420,8 @@ class Matter:
             raise ImageError("background_missing")
         path = Path(chosen)
 
-        def picture() -> np.ndarray:
-            decoded = images.decode(images.read(path), path.name)
-            if decoded.alpha is None:
-                return decoded.rgb
-            white = compose.plain("#ffffff", (decoded.rgb.shape[1], decoded.rgb.shape[0]))
-            return compose.over(decoded.rgb, decoded.alpha, white)
-
         def fitted() -> np.ndarray:
-            return compose.covering(self._backdrops("picture", state, picture), size)
+            return compose.covering(self._backdrops("picture", state, lambda: compose.backdrop(path)), size)
 
         try:
             state = _state_of(path) or chosen

@@ -37,7 +37,7 @@ _Box = Tuple[float, float, float, float]  # top, left, height, width in pixels o
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """What a pass saw and made: uint8 RGB, shape (h, w, 3), and its alpha, float32 in 0..1, shape (h, w).
 
     state: what the network remembers. box: where in the photo all of that lies, with the network's padding.
@@ -69,7 +69,7 @@ class RecurrentVideoMatting(OnSession):
         if max(height, width) > _LARGE_PHOTO:
             views.append((rgb, _SEARCH_SIDE))
         done, total = 0, len(views) + len(closer)
-        seen: _Look | None = None
+        seen: Look | None = None
         result = np.zeros((height, width), np.float32)
         with single.failures_explained(self._model, "model_failed"):
             for frame, side in views:
@@ -89,7 +89,15 @@ class RecurrentVideoMatting(OnSession):
             on_pass(total, total)
         return result
 
-    def _look(self, rgb: np.ndarray, region: Region, side: int, before: _Look | None) -> _Look:
+    def follow(self, frame: np.ndarray, longest_side: int, before: Look | None) -> Look:
+        """One look at a frame of a moving picture, uint8 RGB, shape (H, W, 3), that goes on from the frame before.
+
+        Raises ModelError.
+        """
+        with single.failures_explained(self._model, "model_failed"):
+            return self._look(frame, (slice(0, frame.shape[0]), slice(0, frame.shape[1])), longest_side, before)
+
+    def _look(self, rgb: np.ndarray, region: Region, side: int, before: Look | None) -> Look:
         """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
         picture = images.reduced(rgb[region], side)
         height, width = picture.shape[:2]
@@ -102,7 +110,7 @@ class RecurrentVideoMatting(OnSession):
         feed: dict[str, np.ndarray] = {f"r{index + 1}i": value for index, value in enumerate(state)}
         feed |= {"src": _source(padded), "downsample_ratio": np.ones(1, np.float32)}
         alpha, *state = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
-        return _Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
+        return Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
 
 
 def _longer_side(region: Region, square: int) -> int:

@@ -6,3 +6,5 @@ Standard library only: OBS's dialogs are among them. Of which kind a file is, it
 from __future__ import annotations
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")
+CLIPS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv")
+CLIP_KINDS = (".webm", ".mov", ".mp4")  # that a clip becomes

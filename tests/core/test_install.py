@@ -280,6 +280,6 @@ def test_modelscope_comes_after_the_rest_which_its_failure_leaves_alone(
     monkeypatch.setattr(installer, "register", register)
     monkeypatch.setattr(sys, "argv", ["install.py", "--modelscope"])
     assert installer.main() == 1
-    assert done == ["web+worker", "rvm-mobilenetv3", "modelscope+worker", "cv-unet"]
+    assert done == ["video+web+worker", "rvm-mobilenetv3", "modelscope+worker", "cv-unet"]
     assert registered == [4]
     assert "CV-UNet" in capsys.readouterr().err

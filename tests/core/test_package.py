@@ -29,7 +29,7 @@ def test_the_extras_are_the_groups_of_install_py() -> None:
     project = DECLARED["project"]
     assert set(project["dependencies"]) == of_group("worker") | of_group("onnx-cpu")
     assert {name: set(lines) for name, lines in project["optional-dependencies"].items()} == {
-        name: of_group(name) for name in ("web", "modelscope", "ray")
+        name: of_group(name) for name in ("web", "video", "modelscope", "ray")
     }
 
 

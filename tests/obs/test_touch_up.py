@@ -152,3 +152,26 @@ def test_the_panel_opens_the_page_too(studio: Studio, opened: Path) -> None:
     before = opened.read_text().split()
     studio.panel("touch_up", portrait_to_touch_up="one")
     wait_until(lambda: len(opened.read_text().split()) > len(before), 60)
+
+
+def test_strokes_on_a_photo_that_was_deleted_are_kept(
+    studio: Studio, photo: Path, opened: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "deleted.png"
+    Image.open(photo).rotate(90).save(mine)
+    studio.add("deleted", mine)
+    studio.wait_for_state("deleted", "512 × 512")
+    link = page_of(studio, "deleted", opened)
+    before = kept(studio)
+    with browser() as page:
+        page.goto(link)
+        brush = Brush(page, "#touch-up")
+        mine.unlink()
+        mouse = page.mouse
+        mouse.move(*brush.place((60, 60), (512, 512)))
+        mouse.down()
+        mouse.move(*brush.place((90, 60), (512, 512)))
+        mouse.up()
+        page.locator("#touch-up .status.bad", has_text="deleted.png").wait_for(timeout=20_000)
+    assert len(kept(studio) - before) == 1
+    assert studio.layer("deleted") is not None

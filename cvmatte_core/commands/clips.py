@@ -1,0 +1,52 @@
+"""What scripts/matte.py does with a clip: a progress bar with the time that is left, and a clean end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ..models.catalogue import install_packages_command
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError
+from ..words.texts import Texts
+from .folders import INTERRUPTED, ended_by_signals
+
+
+def cut_out(
+    source: Path, target: Path | None, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
+) -> int:
+    """Cut out a clip, and return the exit code; whatever prevents it is told as a sentence."""
+    try:
+        from tqdm import tqdm
+
+        from ..video import clips
+    except ImportError as error:  # an environment from before they were needed, or a package without its video part
+        if error.name is not None and error.name.startswith("cvmatte"):
+            raise
+        print(texts("script.no_environment", install=install_packages_command("video")), file=sys.stderr)
+        return 1
+    try:
+        clip = clips.look_at(source)
+        if clip.hdr:
+            print(texts("clip.hdr", name=source.name), file=sys.stderr)
+        target = target or source.with_name(f"{source.stem}-cutout{clips.WEBM}")
+        cores = os.cpu_count() or 1
+        with (
+            ended_by_signals() as ended,
+            tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
+        ):
+            made = clips.cut_out(
+                source,
+                target,
+                settings,
+                threads or max(1, min(8, cores)),
+                device or "auto",
+                lambda done: bar.update(done - bar.n),
+                ended,
+            )
+        print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))
+        return 0 if made.whole else INTERRUPTED
+    except CvmatteError as error:
+        print(error.sentence(texts), file=sys.stderr)
+        return 1

@@ -1,0 +1,108 @@
+"""Moving pictures: each frame's cut goes on from the one before, as the recurrent network was made for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..models import guided
+from ..models.catalogue import entry_of
+from ..models.network import load
+from ..models.recurrent import Look, RecurrentVideoMatting
+from ..settings import MatteSettings
+from ..words.errors import ImageError
+from . import compose, refine
+
+# Quality: the longer side of what the network looks at, in pixels.
+SIDES = {"fast": 384, "balanced": 512, "best": 720}
+_CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from which on it is another scene
+_CUT_SIDE = 32
+
+
+class Moving:
+    """Cuts people out of the frames of one clip or camera, one after the other.
+
+    settings: crop, mirror and size apart, as for photos. Raises ModelError, ImageError for a background that isn't one.
+    """
+
+    def __init__(self, settings: MatteSettings, threads: int, device: str = "auto") -> None:
+        self.settings = settings.resolved()
+        self.side = SIDES[self.settings.quality]
+        self._threads = threads
+        self._network = load(entry_of(self.settings.model).name, threads, device)
+        self._before: Look | None = None
+        self._small: np.ndarray | None = None
+        self._backdrop: np.ndarray | None = None
+        self._image: np.ndarray | None = None
+        if self.settings.background == "image":
+            if not self.settings.background_image:
+                raise ImageError("background_missing")
+            path = Path(self.settings.background_image)
+            try:
+                self._image = compose.backdrop(path)
+            except ImageError as error:
+                if error.key in ("image_missing", "image_no_answer"):
+                    raise ImageError("background_gone", name=path.name) from error
+                raise
+
+    @property
+    def device(self) -> str:
+        """What the network runs on, as its runtime calls it."""
+        return self._network.device
+
+    def alpha(self, frame: np.ndarray) -> np.ndarray:
+        """Alpha of a frame, uint8 RGB, shape (H, W, 3), before any control: float32 in 0..1, shape (H, W).
+
+        Raises ModelError.
+        """
+        if not isinstance(self._network, RecurrentVideoMatting):
+            estimate = self._network(frame, self.settings.quality, lambda done, total: None)
+            return refine.clean_alpha(estimate)
+        if self._is_another_scene(frame):
+            self._before = None
+        look = self._network.follow(frame, self.side, self._before)
+        self._before = look
+        return refine.clean_alpha(guided.enlarge_alpha(look.alpha, look.picture, frame, self._threads))
+
+    def layer(self, frame: np.ndarray) -> np.ndarray:
+        """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError."""
+        settings = self.settings
+        people = self.alpha(frame)
+        colours = refine.estimate_foreground(frame, people, self._threads) if settings.decontaminate else frame
+        if settings.subject == "main":
+            people = refine.main_person(people)
+        alpha = refine.erode(people, settings.erosion)
+        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
+        alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
+        background = self._background(frame, people)
+        if settings.mirror:
+            alpha, colours = cv2.flip(alpha, 1), cv2.flip(colours, 1)
+            if background is not None and settings.background == "blur":
+                background = cv2.flip(background, 1)
+        return compose.layer_pixels(colours, alpha, background)
+
+    def forget(self) -> None:
+        """What comes next doesn't go on from what came before."""
+        self._before = self._small = None
+
+    def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
+        settings = self.settings
+        if settings.background == "transparent":
+            return None
+        if settings.background == "blur":
+            return compose.blurred_background(frame, people, settings.background_blur)
+        if self._backdrop is None or self._backdrop.shape != frame.shape:
+            size = frame.shape[1], frame.shape[0]
+            if self._image is not None:
+                self._backdrop = compose.covering(self._image, size)
+            else:
+                self._backdrop = compose.plain(settings.background_colour, size)
+        return self._backdrop
+
+    def _is_another_scene(self, frame: np.ndarray) -> bool:
+        """Whether the picture has changed as a whole: what the network remembers is of no use then, and does harm."""
+        before = self._small
+        self._small = cv2.resize(frame, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        return before is not None and float(np.abs(self._small - before).mean()) > _CUT

@@ -1,0 +1,250 @@
+"""Clips: what becomes of them, what is refused, and how they end before their end."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from development import made_clips
+from PIL import Image
+
+from cvmatte_core.commands import matte as matte_command
+from cvmatte_core.matting.moving import Moving
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.video import clips
+from cvmatte_core.words.errors import CvmatteError, ImageError, OutputError
+
+SIZE, COUNT = (320, 180), 12
+FAST = MatteSettings(quality="fast")
+
+
+def people(photo: Path) -> np.ndarray:
+    """The sample as a cut-out: an ellipse of it, so that alpha is known."""
+    rgb = np.array(Image.open(photo).convert("RGB"))
+    alpha: np.ndarray = np.zeros((512, 512), np.uint8)
+    rows, columns = np.mgrid[: alpha.shape[0], : alpha.shape[1]]
+    alpha[((rows - 300) / 290) ** 2 + ((columns - 230) / 170) ** 2 < 1] = 255
+    return np.dstack([rgb, alpha])
+
+
+@pytest.fixture(scope="module")
+def made(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 12 frames with sound, in MP4."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    background = np.random.default_rng(2).integers(60, 190, (60, 90, 3), dtype=np.uint8)
+    background = np.array(Image.fromarray(background).resize((900, 600), Image.Resampling.BICUBIC))
+    made_clips.write(path, made_clips.frames(people(photo), background, SIZE, COUNT))
+    return path
+
+
+def decoded(path: Path) -> list[Any]:
+    """Its frames; of a WebM with their transparency, which the usual decoder leaves out."""
+    with av.open(str(path)) as clip:
+        stream = clip.streams.video[0]
+        if path.suffix != ".webm":
+            return list(clip.decode(stream))
+        decoder: Any = av.CodecContext.create("libvpx-vp9", "r")
+        return [frame for packet in clip.demux(stream) if packet.size for frame in decoder.decode(packet)]
+
+
+def sound_of(path: Path) -> tuple[str, float] | None:
+    """Its codec, and how many seconds of it there are."""
+    with av.open(str(path)) as clip:
+        if not clip.streams.audio:
+            return None
+        stream = clip.streams.audio[0]
+        samples = sum(frame.samples for frame in clip.decode(stream))
+        return stream.codec_context.name, samples / stream.codec_context.sample_rate
+
+
+@pytest.mark.parametrize(("ending", "sound"), [(".webm", "opus"), (".mov", "aac")])
+def test_a_transparent_clip_keeps_its_frames_times_and_sound(
+    made: Path, tmp_path: Path, ending: str, sound: str
+) -> None:
+    target = tmp_path / f"out{ending}"
+    done: list[int] = []
+    result = clips.cut_out(made, target, FAST, 2, on_frame=done.append)
+    assert (result.path, result.frames, result.whole, done[-1]) == (target, COUNT, True, COUNT)
+    frames, before = decoded(target), decoded(made)
+    assert [round(frame.time, 2) for frame in frames] == [round(frame.time, 2) for frame in before]
+    alpha = frames[-1].to_ndarray(format="rgba")[..., 3]
+    assert alpha.shape == SIZE[::-1]
+    assert alpha[:20, :20].max() < 16 and alpha[90:140, 150:170].min() > 200
+    its_sound = sound_of(target)
+    assert its_sound is not None and its_sound[0] == sound
+    assert its_sound[1] == pytest.approx(COUNT / 30, abs=0.08)
+
+
+def test_over_a_background_it_becomes_an_mp4(made: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    clips.cut_out(made, target, MatteSettings(quality="fast", background="colour", background_colour="#0000ff"), 2)
+    pixels = decoded(target)[5].to_ndarray(format="rgb24")
+    assert pixels[5, 5, 2] > 220 and pixels[5, 5, 0] < 40
+    with pytest.raises(CvmatteError, match="transparent"):
+        clips.cut_out(made, tmp_path / "no.mp4", FAST, 2)
+    assert not (tmp_path / "no.mp4").exists()
+
+
+def test_without_an_ending_it_becomes_a_folder_of_pictures(made: Path, tmp_path: Path) -> None:
+    result = clips.cut_out(made, tmp_path / "frames", FAST, 2)
+    names = sorted(path.name for path in result.path.iterdir())
+    assert names == [f"{number:06}.png" for number in range(COUNT)]
+    assert Image.open(result.path / names[3]).mode == "RGBA"
+
+
+def test_what_is_there_gets_company_and_the_clip_stays(made: Path, tmp_path: Path) -> None:
+    before = made.read_bytes()
+    target = tmp_path / "out.webm"
+    target.write_bytes(b"mine")
+    result = clips.cut_out(made, target, FAST, 2)
+    assert target.read_bytes() == b"mine" and result.path.name == "out-2.webm"
+    assert made.read_bytes() == before
+
+
+def test_ended_early_it_leaves_a_clip_that_plays(made: Path, tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def on_frame(done: int) -> None:
+        if done == 5:
+            ended.set()
+
+    result = clips.cut_out(made, tmp_path / "out.webm", FAST, 2, on_frame=on_frame, ended=ended)
+    assert (result.frames, result.whole) == (5, False)
+    assert len(decoded(result.path)) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.webm"]
+
+
+def test_variable_rates_stay_what_they_are(photo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "varies.mkv"
+    times = [0, 40, 50, 300, 310, 500]  # milliseconds
+    made = made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, len(times))
+    with av.open(str(path), "w") as clip:
+        stream: Any = clip.add_stream("libx264", rate=30, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time, one in zip(times, made, strict=True):
+            frame = av.VideoFrame.from_ndarray(one.picture, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            clip.mux(stream.encode(frame))
+        clip.mux(stream.encode(None))
+    result = clips.cut_out(path, tmp_path / "out.webm", FAST, 2)
+    assert [round(frame.time * 1000) for frame in decoded(result.path)] == times
+
+
+@pytest.mark.parametrize("size", [(161, 91), (35, 67)])
+@pytest.mark.parametrize("ending", [".webm", ".mov", ".mp4"])
+def test_odd_sizes(tmp_path: Path, size: tuple[int, int], ending: str) -> None:
+    path = tmp_path / "odd.mkv"
+    with av.open(str(path), "w") as clip:
+        stream: Any = clip.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *size, "bgr0"
+        for number in range(2):
+            pixels = np.full((size[1], size[0], 3), 40 * number, np.uint8)
+            clip.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        clip.mux(stream.encode(None))
+    settings = MatteSettings(quality="fast", background="colour" if ending == ".mp4" else "transparent")
+    result = clips.cut_out(path, tmp_path / f"out{ending}", settings, 2)
+    frames = decoded(result.path)
+    assert len(frames) == 2
+    assert abs(frames[0].width - size[0]) < 2 and abs(frames[0].height - size[1]) < 2
+
+
+def test_longest_side_and_mirror(made: Path, tmp_path: Path) -> None:
+    settings = MatteSettings(quality="fast", longest_side=160, mirror=True)
+    plain = clips.cut_out(made, tmp_path / "plain", MatteSettings(quality="fast", longest_side=160), 2)
+    result = clips.cut_out(made, tmp_path / "out", settings, 2)
+    one, other = (np.array(Image.open(each.path / "000004.png")) for each in (plain, result))
+    assert one.shape == (90, 160, 4)
+    assert np.array_equal(one[:, ::-1], other)
+
+
+# What is refused
+
+
+def test_what_is_no_clip_is_said(made: Path, tmp_path: Path) -> None:
+    broken, empty, sound, missing = (tmp_path / f"{name}.mp4" for name in ("broken", "empty", "sound", "missing"))
+    broken.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))
+    empty.touch()
+    with av.open(str(sound), "w") as clip:
+        audio: Any = clip.add_stream("aac", rate=48_000)
+        part = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        part.sample_rate = 48_000
+        clip.mux(audio.encode(part))
+        clip.mux(audio.encode(None))
+    for path, part_of_it in ((broken, "not a clip"), (empty, "not a clip"), (sound, "no picture"), (missing, "there")):
+        with pytest.raises(ImageError, match=part_of_it):
+            clips.cut_out(path, tmp_path / "out.webm", FAST, 2)
+    assert not (tmp_path / "out.webm").exists()
+    with pytest.raises(ImageError):
+        clips.look_at(tmp_path)
+
+
+def test_a_clip_that_breaks_off_gives_what_there_is(photo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "whole.mkv"
+    made_clips.write(path, made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 40), sound="")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    result = clips.cut_out(path, tmp_path / "out.webm", FAST, 2)
+    assert 0 < result.frames < 40
+    assert len(decoded(result.path)) == result.frames
+
+
+def test_damage_in_the_middle_costs_frames_and_no_more(photo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mkv"
+    made_clips.write(path, made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 40), sound="")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = np.random.default_rng(3).bytes(400)
+    path.write_bytes(data)
+    result = clips.cut_out(path, tmp_path / "out.webm", FAST, 2)
+    assert result.frames > 5
+
+
+def test_a_full_disk_leaves_nothing_half(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("cvmatte_core.disk.files.replace", full)
+    with pytest.raises(OutputError, match="full"):
+        clips.cut_out(made, tmp_path / "out.webm", FAST, 2)
+    assert not list(tmp_path.iterdir())
+
+
+# From the shell
+
+
+def test_from_the_shell(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CVMATTE_LANGUAGE", "en")
+    mine = Path(shutil.copy(made, tmp_path / "me.mp4"))
+    assert matte_command.main([str(mine), "--quality", "fast"]) == 0
+    assert "me-cutout.webm, 12 frames" in capsys.readouterr().out
+    assert len(decoded(tmp_path / "me-cutout.webm")) == COUNT
+    for wrong in (["--crop"], ["--mask", "m.png"], ["--watch"], ["-o", "out.png"], ["-o", "-"]):
+        with pytest.raises(SystemExit):
+            matte_command.main([str(mine), *wrong])
+    (tmp_path / "no.mp4").write_bytes(b"no clip")
+    assert matte_command.main([str(tmp_path / "no.mp4")]) == 1
+    assert "not a clip" in capsys.readouterr().err
+
+
+# Frame after frame
+
+
+def test_another_scene_begins_anew(photo: Path) -> None:
+    frames = list(made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 4))
+    moving, anew = Moving(FAST, 2), Moving(FAST, 2)
+    white, black = (np.full((180, 320, 3), value, np.uint8) for value in (255, 0))
+    for _ in range(3):
+        moving.alpha(white)
+    assert np.array_equal(moving.alpha(black), anew.alpha(black))
+    steady = [np.abs(moving.alpha(one.picture) - one.alpha).mean() for one in frames]
+    assert steady[-1] < 0.1
