@@ -74,7 +74,7 @@ def test_the_core_holds_exactly_and_nothing_changes_beyond_the_reach() -> None:
         cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         for mask in (strokes == KEEP, strokes != KEEP)
     )
-    assert (result[inside > 13] == 1).all()
+    assert (result[inside > 14] == 1).all()
     assert np.array_equal(result[outside > 14], alpha[outside > 14])
 
 
