@@ -75,7 +75,7 @@ def test_the_core_holds_exactly_and_nothing_changes_beyond_the_reach() -> None:
         for mask in (strokes == KEEP, strokes != KEEP)
     )
     assert (result[inside > 14] == 1).all()
-    assert np.array_equal(result[outside > 14], alpha[outside > 14])
+    assert np.array_equal(result[outside > 15], alpha[outside > 15])
 
 
 def test_remove_is_keep_the_other_way_round() -> None:
