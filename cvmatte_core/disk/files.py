@@ -19,7 +19,7 @@ from ..words.errors import OutputError
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
-_STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
+STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
 _IN_USE_SECONDS, _LOOK_SECONDS = 2.0, 0.02  # that a file is waited for which another program has open; between tries
 _PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
 _unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
@@ -175,5 +175,5 @@ def remove_stale(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder."""
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{_TEMPORARY_PREFIX}*"):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()

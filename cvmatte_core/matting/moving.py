@@ -83,9 +83,10 @@ class Moving:
                 background = cv2.flip(background, 1)
         return compose.layer_pixels(colours, alpha, background)
 
-    def forget(self) -> None:
-        """What comes next doesn't go on from what came before."""
-        self._before = self._small = None
+    def change(self, settings: MatteSettings) -> None:
+        """Other controls, from the next frame on: all but the model, quality and background image."""
+        self.settings = settings.resolved()
+        self._backdrop = None
 
     def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
         settings = self.settings

@@ -301,11 +301,6 @@ class WorkerClient:
             self._give_up(self.refusal)
             return
         self._set_state(STARTING)
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
-        environment.update(self.environment, PYTHONUTF8="1")
-        options: dict[str, Any] = {}
-        if sys.platform == "win32":
-            options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
         try:
             with self._open_log() as log:
                 process = subprocess.Popen(
@@ -314,8 +309,8 @@ class WorkerClient:
                     stdout=subprocess.PIPE,
                     stderr=log,
                     cwd=str(paths.ROOT),
-                    env=environment,
-                    **options,
+                    env=environment_of_worker(self.environment),
+                    **start_options(),
                 )
         except OSError as error:
             logger.warning("the worker can't be started: %s", error)
@@ -414,6 +409,20 @@ def _turn(job: _Job) -> tuple[bool, int]:
     others, could end a worker that is still saving theirs.
     """
     return job.stood_still, -job.number if job.stood_still else job.number
+
+
+def environment_of_worker(more: dict[str, str]) -> dict[str, str]:
+    """A process's environment: this one's, without what is meant for the host application's Python, and more."""
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
+    environment.update(more, PYTHONUTF8="1")
+    return environment
+
+
+def start_options() -> dict[str, Any]:
+    """What else subprocess.Popen needs: no window on Windows, and a low priority."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+    return {}
 
 
 def default_command() -> list[str]:

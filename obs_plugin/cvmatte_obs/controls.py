@@ -19,7 +19,13 @@ from cvmatte_core.words.texts import Texts
 from . import libobs
 
 INPUT, IMAGE, CAMERA, DELAY, STILL = b"input", b"image", b"source", b"delay", b"still"
-FROM_FILE, FROM_SOURCE = "file", "source"
+FROM_FILE, FROM_SOURCE, FROM_CAMERA, FROM_VIDEO = "file", "source", "camera", "video"
+LIVE = (FROM_CAMERA, FROM_VIDEO)
+# Of live inputs. The device is what the system calls a camera.
+DEVICE, DEVICE_SIZE, VIDEO, VIDEO_LOOP, RATE = b"device", b"device_size", b"video", b"video_loop", b"rate"
+SIZES = ("", "640x360", "640x480", "1280x720", "1920x1080")
+RATES = (10, 15, 24, 30, 60)
+DEFAULT_RATE = 30
 DELAYS = (0, 3, 5, 10)  # seconds
 MADE_BY = b"cvmatte"
 JPEG_NOTE = b"jpeg_note"
@@ -39,10 +45,30 @@ class Values:
     delay: int  # seconds from the button to the still
     still: str  # the last still's file
     controls: tuple[Any, ...]
+    device: str = ""  # the camera, as the system calls it,
+    device_size: str = ""  # and what size it is asked for; empty for its own
+    video: str = ""  # the path or address of a video
+    video_loop: bool = True
+    rate: int = DEFAULT_RATE  # frames a second of a live input
+
+    @property
+    def is_live(self) -> bool:
+        return self.input in LIVE
+
+    @property
+    def live_source(self) -> dict[str, Any]:
+        """As video.sources.Wanted; empty where nothing is chosen yet."""
+        if self.input == FROM_VIDEO:
+            return {"video": self.video, "loop": self.video_loop} if self.video else {}
+        width, _, height = self.device_size.partition("x")
+        size = {"width": int(width), "height": int(height)} if self.device_size in SIZES[1:] else {}
+        return {"camera": self.device, "rate": self.rate, **size} if self.device else {}
 
     @property
     def image(self) -> str:
         """The file to cut out; empty where there is none yet."""
+        if self.is_live:
+            return ""
         return self.still if self.input == FROM_SOURCE else self.file
 
     @property
@@ -62,14 +88,20 @@ class Values:
 
 def read(data: int) -> Values:
     """What an obs_data_t says."""
-    delay = libobs.obs_data_get_int(data, DELAY)
+    delay, chosen = libobs.obs_data_get_int(data, DELAY), get_string(data, INPUT)
+    rate = libobs.obs_data_get_int(data, RATE)
     return Values(
-        input=FROM_SOURCE if get_string(data, INPUT) == FROM_SOURCE else FROM_FILE,
+        input=chosen if chosen in (FROM_SOURCE, *LIVE) else FROM_FILE,
         file=get_string(data, IMAGE),
         camera=get_string(data, CAMERA),
         delay=delay if delay in DELAYS else 0,
         still=get_string(data, STILL),
         controls=tuple(_read_control(data, control) for control in CONTROLS),
+        device=get_string(data, DEVICE),
+        device_size=get_string(data, DEVICE_SIZE),
+        video=get_string(data, VIDEO),
+        video_loop=libobs.obs_data_get_bool(data, VIDEO_LOOP) or not libobs.obs_data_has_user_value(data, VIDEO_LOOP),
+        rate=rate if rate in RATES else DEFAULT_RATE,
     )
 
 

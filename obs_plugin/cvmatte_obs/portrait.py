@@ -6,6 +6,7 @@ Only the session's thread changes a portrait; other threads read single attribut
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from .life import (
     Show,
     Submit,
 )
+from .live_view import LiveView
 from .touching_up import TouchingUp
 
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
@@ -91,11 +93,13 @@ class Links:
         self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
         self.rematte = Hotkey("cvmatte.portrait.rematte", texts("hotkey.rematte"), source)
         self.take_still = Hotkey("cvmatte.portrait.take_still", texts("hotkey.take_still"), source)
+        self.freeze = Hotkey("cvmatte.portrait.freeze", texts("hotkey.freeze"), source)
         kept = libobs.obs_source_get_private_settings(helper)
         bindings = libobs.obs_data_get_obj(kept, _BINDINGS)
         if bindings:
             self.rematte.load(bindings)
             self.take_still.load(bindings)
+            self.freeze.load(bindings)
             libobs.obs_data_release(bindings)
             libobs.obs_data_erase(kept, _BINDINGS)
         libobs.obs_data_release(kept)
@@ -108,6 +112,7 @@ class Links:
         bindings = libobs.obs_data_create()
         self.rematte.save(bindings)
         self.take_still.save(bindings)
+        self.freeze.save(bindings)
         kept = libobs.obs_source_get_private_settings(helper)
         libobs.obs_data_set_obj(kept, _BINDINGS, bindings)
         for data in (kept, bindings):
@@ -124,6 +129,7 @@ class Links:
         libobs.obs_weak_source_release(self._helper_weak)
         self.rematte.close()
         self.take_still.close()
+        self.freeze.close()
         self.updated.close()
         self.relinked.close()
 
@@ -137,6 +143,7 @@ class Portrait:
         self.life = Life()
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.still: stills.Still | None = None  # one that is being taken
+        self.live: LiveView | None = None  # as long as its input is a live one
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
         self.preview = ""  # the picture of the three views; empty where there is none
@@ -184,6 +191,8 @@ class Portrait:
     def close(self) -> None:
         """Let go of everything of OBS's."""
         self.give_up_still()
+        if self.live is not None:
+            self.live.close()
         with self.source() as source:
             with self._lock:
                 weak, self._weak = self._weak, 0
@@ -210,6 +219,10 @@ class Portrait:
             self.rematte()
         if links.take_still.pressed():
             self.take_still()
+        if links.freeze.pressed():
+            self.freeze()
+        if self.live is not None:
+            self.live.is_showing(bool(libobs.obs_source_showing(source)))
         if self.still is not None:
             self._advance_still(self.still)
         quiet = time.monotonic() - self._changed_at > _QUIET_SECONDS
@@ -245,6 +258,10 @@ class Portrait:
         if values is None:
             return
         from_source = values.input == controls.FROM_SOURCE
+        if values.is_live:
+            self._want_live(values)
+            return
+        self._end_live()
         image = (self.life.still_under_way if from_source else "") or values.image
         if not image:
             self._live(self.life.wants_nothing("state.no_still" if from_source else "state.no_image"))
@@ -255,6 +272,51 @@ class Portrait:
             self._live(self.life.wants_the_impossible(error))
             return
         self._live(self.life.wants(request, again, self._services.watch.state(image)))
+
+    # A live picture
+
+    def _want_live(self, values: controls.Values) -> None:
+        if not values.live_source:
+            self._end_live()
+            missing = "state.no_camera" if values.input == controls.FROM_CAMERA else "state.no_video"
+            self._live(self.life.wants_nothing(missing))
+            return
+        try:
+            settings = values.settings().resolved()
+        except CvmatteError as error:
+            self._live(self.life.wants_the_impossible(error))
+            return
+        if self.live is None:
+            self._live(self.life.wants_nothing(""))
+            with self.source() as source:
+                if source:
+                    libobs.obs_source_set_async_unbuffered(source, True)
+            client = self._services.client
+            say = functools.partial(self._services.post, self._say_live)
+            self.live = LiveView(self.source, say, dict(client.environment))
+        self.live.want(values.live_source, settings, values.rate)
+        self._say()
+
+    def _end_live(self) -> None:
+        live, self.live = self.live, None
+        if live is not None:
+            live.close()
+            with self.source() as source:
+                if source:
+                    libobs.obs_source_set_async_unbuffered(source, False)
+                    layers.hide(source)
+
+    def _say_live(self) -> None:
+        before = self.state
+        self._say()
+        if self.state.is_error != before.is_error or not before.text:
+            self.refresh_wanted = True
+
+    def freeze(self) -> None:
+        """Hold the picture as it is, or let it go on."""
+        if self.live is not None:
+            self.live.frozen = not self.live.frozen
+            self._say()
 
     def rematte(self) -> None:
         self._want(again=True)
@@ -506,6 +568,10 @@ class Portrait:
 
     def _say(self) -> None:
         says, life = self.life.says, self.life
+        if self.live is not None:
+            self.state = StateLine(*self.live.says(self._services.texts))
+            self.preview = ""
+            return
         if says.error is not None and says.error is not self._logged:
             libobs.log(libobs.LOG_WARNING, str(says.error))
         self._logged = says.error

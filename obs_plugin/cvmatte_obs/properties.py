@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable
 
+from cvmatte_core.pictures import endings
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CONTROLS
 from cvmatte_core.words.errors import CvmatteError
@@ -20,6 +23,8 @@ _VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of
 _PRESET, _PRESET_APPLIED, _PRESET_NAME = b"preset", b"preset_applied", b"preset_name"
 _OF_FILE = (controls.IMAGE,)
 _OF_SOURCE = (controls.CAMERA, controls.DELAY, b"take_still")
+_OF_CAMERA = (controls.DEVICE, controls.DEVICE_SIZE)
+_OF_VIDEO = (controls.VIDEO, controls.VIDEO_LOOP)
 _OF_OWN_PRESET = (b"preset_rename", b"preset_delete")
 
 
@@ -65,7 +70,8 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
 def _add_input(
     properties: int, portrait: Portrait, texts: Texts, image_filter: str, own_name: str, settings: int
 ) -> None:
-    inputs = ((value, texts(f"source.input.{value}")) for value in (controls.FROM_FILE, controls.FROM_SOURCE))
+    offered = (controls.FROM_FILE, controls.FROM_SOURCE, *controls.LIVE)
+    inputs = ((value, texts(f"source.input.{value}")) for value in offered)
     controls.add_choice(properties, controls.INPUT, texts("source.input").encode(), inputs)
     image = libobs.obs_properties_add_path(
         properties,
@@ -85,6 +91,56 @@ def _add_input(
     libobs.obs_property_set_long_description(camera, texts("source.camera.tip").encode())
     controls.add_delay(properties, controls.DELAY, texts)
     _add_button(properties, "take_still", texts, _ON_TAKE_STILL, portrait)
+    _add_live(properties, texts, settings)
+
+
+def _add_live(properties: int, texts: Texts, settings: int) -> None:
+    libobs.obs_data_set_default_bool(settings, controls.VIDEO_LOOP, True)
+    libobs.obs_data_set_default_int(settings, controls.RATE, controls.DEFAULT_RATE)
+    devices = cameras()
+    chosen = controls.get_string(settings, controls.DEVICE)
+    if chosen not in devices:
+        devices = {chosen: chosen or texts("source.device.none"), **devices}
+    # Where the system doesn't tell its cameras, their names are typed.
+    device = libobs.obs_properties_add_list(
+        properties,
+        controls.DEVICE,
+        texts("source.device").encode(),
+        libobs.OBS_COMBO_TYPE_LIST if sys.platform == "linux" else libobs.OBS_COMBO_TYPE_EDITABLE,
+        libobs.OBS_COMBO_FORMAT_STRING,
+    )
+    for value, shown in devices.items():
+        libobs.obs_property_list_add_string(device, libobs.utf8(shown), libobs.utf8(value))
+    libobs.obs_property_set_long_description(device, texts("source.device.tip").encode())
+    sizes = ((size, size.replace("x", " × ") or texts("source.device_size.own")) for size in controls.SIZES)
+    controls.add_choice(properties, controls.DEVICE_SIZE, texts("source.device_size").encode(), sizes)
+    video = libobs.obs_properties_add_path(
+        properties,
+        controls.VIDEO,
+        texts("source.video").encode(),
+        libobs.OBS_PATH_FILE,
+        f"{texts('source.video_filter')} ({' '.join('*' + ending for ending in endings.CLIPS)})".encode(),
+        None,
+    )
+    libobs.obs_property_set_long_description(video, texts("source.video.tip").encode())
+    libobs.obs_properties_add_bool(properties, controls.VIDEO_LOOP, texts("source.video_loop").encode())
+    kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_INT
+    rate = libobs.obs_properties_add_list(properties, controls.RATE, texts("source.rate").encode(), kind, values)
+    for frames in controls.RATES:
+        libobs.obs_property_list_add_int(rate, texts("source.rate.frames", frames=frames).encode(), frames)
+    libobs.obs_property_set_long_description(rate, texts("source.rate.tip").encode())
+
+
+def cameras() -> dict[str, str]:
+    """What is shown for each camera's device; empty where this system tells none."""
+    found = {}
+    for device in sorted(Path("/sys/class/video4linux").glob("video*")) if sys.platform == "linux" else ():
+        try:
+            name = (device / "name").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            continue
+        found[f"/dev/{device.name}"] = f"{name} ({device.name})"
+    return found
 
 
 def _add_state(properties: int, portrait: Portrait) -> None:
@@ -160,8 +216,16 @@ def _show_what_applies(properties: int, data: int) -> None:
     values = controls.read(data)
     controls.show_what_applies(properties, values)
     from_source = values.input == controls.FROM_SOURCE
+    camera, video = (values.input == live for live in controls.LIVE)
     own = controls.get_string(data, _PRESET) not in ("", *BUILT_IN)
-    for names, shown in ((_OF_FILE, not from_source), (_OF_SOURCE, from_source), (_OF_OWN_PRESET, own)):
+    for names, shown in (
+        (_OF_FILE, values.input == controls.FROM_FILE),
+        (_OF_SOURCE, from_source),
+        (_OF_CAMERA, camera),
+        (_OF_VIDEO, video),
+        ((controls.RATE,), values.is_live),
+        (_OF_OWN_PRESET, own),
+    ):
         for name in names:
             libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), shown)
 

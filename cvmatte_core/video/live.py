@@ -1,0 +1,237 @@
+"""The process of one live portrait: takes frames from its source, cuts them out, and puts them where OBS sees them.
+
+Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "paused": …}, each time with all of them.
+Out: {"file": path of the frames, see shared.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
+protocol.error_to_wire makes it, or null once it has passed. It ends when its input does.
+
+It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
+dropped, never queued.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError, WorkerError
+
+if TYPE_CHECKING:
+    from .sources import Latest, Wanted
+
+logger = logging.getLogger("cvmatte.live")
+
+_NICENESS = 10
+_SLOWEST, _FASTEST = 1, 60
+# Quality: the smallest and the largest working size, in pixels of the longer side.
+_SIDES = {"fast": (192, 384), "balanced": (256, 512), "best": (384, 720)}
+_STEP = 1.12  # from a working size to the next
+_BUSY, _EASY = 0.92, 0.68  # shares of a frame's time: above the first the size shrinks, below the second it grows
+_SETTLING = 12  # frames between two changes of the size: each costs a little of what the network remembers
+_SMOOTHING = 0.15
+_STATE_SECONDS = 1.0
+_RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
+
+
+@dataclasses.dataclass(frozen=True)
+class Orders:
+    """What the portrait wants now."""
+
+    source: Wanted
+    settings: MatteSettings
+    rate: int
+    paused: bool
+
+    @classmethod
+    def parse(cls, message: dict[str, Any]) -> Orders:
+        """Raises CvmatteError, TypeError, ValueError, KeyError."""
+        from .sources import Wanted
+
+        settings = MatteSettings.from_mapping(message["settings"]).resolved()
+        rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
+        return cls(Wanted(**message["source"]), settings, rate, bool(message.get("paused")))
+
+
+class Pace:
+    """How large the network's picture may be for a rate to be kept. seconds: that a frame takes, smoothed."""
+
+    def __init__(self, quality: str, rate: int) -> None:
+        self.smallest, self.largest = _SIDES[quality]
+        self.side = self.smallest + (self.largest - self.smallest) // 3
+        self.seconds = 0.0
+        self._period = 1 / rate
+        self._since = 0
+
+    def took(self, seconds: float) -> int:
+        """A frame took so long; the working size for the next."""
+        self.seconds += (seconds - self.seconds) * (_SMOOTHING if self.seconds else 1)
+        self._since += 1
+        if self._since >= _SETTLING:
+            if self.seconds > _BUSY * self._period and self.side > self.smallest:
+                self._change(1 / _STEP)
+            elif self.seconds < _EASY * self._period and self.side < self.largest:
+                self._change(_STEP)
+        return self.side
+
+    def _change(self, factor: float) -> None:
+        self.side = round(min(self.largest, max(self.smallest, self.side * factor)) / 16) * 16
+        self.seconds *= factor**2  # about what it will be
+        self._since = 0
+
+
+class Live:
+    """One process's work; `frames`: where its files go."""
+
+    def __init__(self, output: BinaryIO, frames: Path) -> None:
+        self._output, self._frames = output, frames
+        self._orders: Orders | None = None
+        self._changed = threading.Event()
+        self._ended = threading.Event()
+        self._error: CvmatteError | None = None
+
+    def read(self, requests: BinaryIO) -> None:
+        """Take orders until the input ends."""
+        for line in requests:
+            try:
+                self._orders = Orders.parse(json.loads(line))
+                self._changed.set()
+            except CvmatteError as error:
+                self._tell_error(error)
+            except (TypeError, ValueError, KeyError) as error:
+                logger.warning("an order that is none: %s", error)
+        self._ended.set()
+        self._changed.set()
+
+    def run(self) -> None:
+        """Cut out frames until the input ends."""
+        while not self._ended.is_set():
+            self._changed.wait()
+            self._changed.clear()
+            orders = self._orders
+            if orders is None or orders.paused:
+                continue
+            try:
+                self._serve(orders)
+            except CvmatteError as error:
+                self._tell_error(error)
+                self._changed.wait(_RETRY_SECONDS)
+                self._changed.set()  # tried again: a camera may be back
+            except Exception:
+                logger.exception("live")
+                self._tell_error(WorkerError("internal"))
+                self._changed.wait(_RETRY_SECONDS)
+                self._changed.set()
+
+    def _serve(self, orders: Orders) -> None:
+        """Until the orders change in more than the controls. Raises CvmatteError."""
+        from ..matting.moving import Moving
+        from .sources import Latest
+
+        source = Latest(orders.source)
+        try:
+            moving = Moving(orders.settings, _threads())
+            pace = Pace(orders.settings.quality, orders.rate)
+            self._cut_out(source, moving, pace, orders)
+        finally:
+            source.close()
+
+    def _cut_out(self, source: Latest, moving: Any, pace: Pace, orders: Orders) -> None:
+        from ..pictures import images
+        from .shared import FrameWriter
+
+        writer: FrameWriter | None = None
+        number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
+        due = 0.0
+        try:
+            while not self._ended.is_set():
+                if self._changed.is_set():
+                    self._changed.clear()
+                    now = self._orders
+                    assert now is not None
+                    same = (now.source, now.rate, now.paused) == (orders.source, orders.rate, orders.paused)
+                    network = ("model", "quality", "background_image")
+                    if not same or any(getattr(now.settings, n) != getattr(orders.settings, n) for n in network):
+                        self._changed.set()
+                        return
+                    orders = now
+                    moving.change(now.settings)
+                time.sleep(max(0.0, due - time.monotonic()))
+                taken = source.next(number, _RETRY_SECONDS)
+                if taken is None:
+                    if source.error is not None:
+                        raise source.error
+                    continue
+                begun = time.monotonic()
+                due = begun + 1 / orders.rate - 0.002
+                number, frame, came = taken
+                moving.side = pace.side
+                layer = moving.layer(images.reduced(frame, orders.settings.longest_side))
+                height, width = layer.shape[:2]
+                if writer is None or writer.pixels < width * height:
+                    if writer is not None:
+                        writer.close()
+                    path = self._frames.with_name(f"{self._frames.name}-{time.monotonic_ns()}.live")
+                    writer = FrameWriter(path, width * height)
+                    self._send({"file": str(path)})
+                self._send({"frame": writer.write(layer.data, width, height)})
+                ended = time.monotonic()
+                pace.took(ended - begun)
+                count += 1
+                lags.append(ended - came)
+                if self._error is not None:
+                    self._tell_error(None)
+                if ended - told_at >= _STATE_SECONDS:
+                    state = {
+                        "rate": round(count / (ended - told_at), 1),
+                        "side": pace.side,
+                        "lag": round(1000 * sorted(lags)[len(lags) // 2]),
+                        "milliseconds": round(1000 * pace.seconds),
+                    }
+                    self._send({"state": state})
+                    told_at, count, lags = ended, 0, [lags[-1]]
+        finally:
+            if writer is not None:
+                writer.close()
+
+    def _tell_error(self, error: CvmatteError | None) -> None:
+        from ..worker import protocol
+
+        self._error = error
+        self._send({"error": protocol.error_to_wire(error) if error is not None else None})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._output.write(json.dumps(message).encode("ascii") + b"\n")
+            self._output.flush()
+        except OSError:  # nobody listens any more
+            os._exit(0)
+
+
+def _threads() -> int:
+    cores = os.cpu_count() or 1
+    return max(1, min(4, cores if cores <= 2 else cores - 1))
+
+
+def main() -> None:
+    requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s live %(levelname)s %(message)s")
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    live = Live(output, Path(sys.argv[1]))
+    threading.Thread(target=live.read, args=(requests,), name="orders", daemon=True).start()
+    live.run()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

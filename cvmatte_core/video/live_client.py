@@ -1,0 +1,194 @@
+"""The other end of a live portrait's process: starts it, gives it orders, and starts it again when it dies.
+
+Standard library only: it runs inside OBS. Nothing here blocks its caller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, Sequence
+
+from ..disk import files, paths
+from ..words.errors import CvmatteError, WorkerError
+from ..worker import protocol
+from ..worker.client import environment_of_worker, refusal, start_options
+from .shared import FrameReader, FramesUnusable, Shown
+
+logger = logging.getLogger(__name__)
+
+_DELAYS = (0.1, 0.5, 2.0, 5.0)  # seconds before the next start, after deaths that follow each other
+_STEADY_SECONDS = 10.0  # a process that lived so long died by chance
+_ENDING_SECONDS = 1.0
+_SUFFIX = ".live"
+
+OnFrame = Callable[[FrameReader, Shown], None]
+
+
+class LiveClient:
+    """One live portrait's process. Its callbacks come on a thread of its own.
+
+    on_frame(reader, shown): a frame to show; it must be taken before the call returns. on_state(state): see live.py;
+    empty while the process starts. on_error(error): None once it has passed.
+    """
+
+    def __init__(
+        self,
+        on_frame: OnFrame,
+        on_state: Callable[[dict[str, Any]], None],
+        on_error: Callable[[CvmatteError | None], None],
+        environment: dict[str, str],
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """environment: what the process's says beside this one's own."""
+        self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
+        self._environment = environment
+        self._frames = paths.layers_folder() / f"live-{id(self):x}-{time.monotonic_ns():x}"
+        own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.video.live", str(self._frames)]
+        self._command = list(command or own)
+        self._orders = b""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()  # of the process's input
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cvmatte-live", daemon=True)
+        self._thread.start()
+
+    @property
+    def process_id(self) -> int | None:
+        process = self._process
+        return process.pid if process is not None else None
+
+    def order(self, orders: dict[str, Any]) -> None:
+        """What is wanted from now on; see live.py."""
+        self._orders = json.dumps(orders).encode("ascii") + b"\n"
+        self._send()
+
+    def close(self) -> None:
+        """End the process; nothing more is heard of it."""
+        self._closing.set()
+        threading.Thread(target=self._end, name="cvmatte-live-end", daemon=True).start()
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            if process.stdin is not None:
+                process.stdin.close()
+        try:
+            process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        self._tidy()
+
+    def _send(self) -> None:
+        with self._lock:
+            process = self._process
+            if process is None or process.stdin is None or not self._orders:
+                return
+            with contextlib.suppress(OSError, ValueError):  # one that died is started again, and told then
+                process.stdin.write(self._orders)
+                process.stdin.flush()
+
+    def _run(self) -> None:
+        deaths = 0
+        unable = refusal()
+        if unable is not None:
+            self._on_error(unable)
+            return
+        while not self._closing.is_set():
+            begun = time.monotonic()
+            try:
+                self._serve()
+            except OSError as error:
+                logger.warning("the live process can't be started: %s", error)
+                self._on_error(WorkerError("worker_missing"))
+            except Exception:
+                logger.exception("live")
+            self._tidy()
+            deaths = 0 if time.monotonic() - begun > _STEADY_SECONDS else deaths + 1
+            if deaths >= len(_DELAYS):
+                self._on_error(WorkerError("live_ends"))
+            self._closing.wait(_DELAYS[min(deaths, len(_DELAYS)) - 1])
+
+    def _serve(self) -> None:
+        """One process, from its start to its end. Raises OSError."""
+        with self._log() as errors:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=str(paths.ROOT),
+                env=environment_of_worker(self._environment),
+                **start_options(),
+            )
+        with self._lock:
+            self._process = process
+        self._on_state({})
+        self._send()
+        if self._closing.is_set():
+            self._end()
+        reader: FrameReader | None = None
+        assert process.stdout is not None
+        try:
+            for line in iter(lambda: process.stdout.readline(protocol.LONGEST_LINE), b""):  # type: ignore[union-attr]
+                if self._closing.is_set():
+                    return
+                try:
+                    message = protocol.decode(line)
+                except ValueError:
+                    continue
+                if "frame" in message:
+                    shown = reader.frame(message["frame"]) if reader is not None else None
+                    if reader is not None and shown is not None:
+                        self._on_frame(reader, shown)
+                elif "file" in message:
+                    if reader is not None:
+                        reader.close()
+                    with contextlib.suppress(FramesUnusable):
+                        reader = FrameReader(Path(message["file"]))
+                elif "state" in message:
+                    self._on_state(message["state"])
+                elif "error" in message:
+                    error = message["error"]
+                    self._on_error(protocol.error_from_wire(error) if error else None)
+        finally:
+            with self._lock:
+                self._process = None
+            if reader is not None:
+                reader.close()
+            with contextlib.suppress(OSError, ValueError):
+                if process.stdin is not None:
+                    process.stdin.close()
+            process.stdout.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_ENDING_SECONDS)
+
+    @staticmethod
+    def _log() -> Any:
+        try:
+            paths.log_file().parent.mkdir(parents=True, exist_ok=True)
+            return paths.log_file().open("ab")
+        except OSError:  # the log is a help, not a need
+            return Path(os.devnull).open("ab")
+
+    def _tidy(self) -> None:
+        """What a process that was killed has left."""
+        with contextlib.suppress(OSError):
+            for path in self._frames.parent.glob(f"{self._frames.name}-*{_SUFFIX}"):
+                path.unlink()
+
+
+def remove_stale() -> None:
+    """Remove the frames of processes that were killed together with OBS."""
+    with contextlib.suppress(OSError):
+        for path in paths.layers_folder().glob(f"live-*{_SUFFIX}"):
+            if time.time() - path.stat().st_mtime > files.STALE_SECONDS:
+                path.unlink()

@@ -1,0 +1,111 @@
+"""A live portrait in OBS: hands each frame of its process to libobs, and knows what to say of it.
+
+Frames come on a thread of the process's client. obs_source_output_video takes no lock of OBS's graphics, copies the
+frame, and drops one that nobody draws: right for a moving picture.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import Any, Callable, ContextManager
+
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.video.live_client import LiveClient
+from cvmatte_core.video.shared import FrameReader, Shown
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.texts import Texts
+
+from . import libobs
+
+_HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
+
+
+class LiveView:
+    """One portrait's live picture, as long as its input is one."""
+
+    def __init__(
+        self,
+        source: Callable[[], ContextManager[int | None]],
+        say: Callable[[], None],
+        environment: dict[str, str],
+    ) -> None:
+        """source: the portrait's, kept alive for a block. say: called when there is something else to say."""
+        self._source, self._say = source, say
+        self._state: dict[str, Any] = {}
+        self._error: CvmatteError | None = None
+        self._orders: dict[str, Any] = {}
+        self._hidden_since: float | None = None
+        self.frozen = False
+        self.is_closed = False
+        self._client = LiveClient(self._show, self._state_is, self._error_is, environment)
+
+    @property
+    def process_id(self) -> int | None:
+        return self._client.process_id
+
+    def want(self, source: dict[str, Any], settings: MatteSettings, rate: int) -> None:
+        """What is to be shown, and how."""
+        self._order(source=source, settings=settings.as_dict(), rate=rate)
+
+    def is_showing(self, showing: bool) -> None:
+        """Whether anybody can see it: told at each look. Hidden for a while, it lets go of camera and processor."""
+        now = time.monotonic()
+        if showing:
+            self._hidden_since = None
+        elif self._hidden_since is None:
+            self._hidden_since = now
+        paused = self._hidden_since is not None and now - self._hidden_since > _HIDDEN_SECONDS
+        self._order(paused=paused)
+
+    def says(self, texts: Texts) -> tuple[str, bool]:
+        """A sentence, and whether it is an error."""
+        if self._error is not None:
+            return self._error.sentence(texts), True
+        if self.frozen:
+            return texts("live.frozen"), False
+        if self._orders.get("paused"):
+            return texts("live.hidden"), False
+        return (texts("live.state", **self._state) if self._state else texts("state.starting")), False
+
+    def close(self) -> None:
+        self.is_closed = True
+        self._client.close()
+
+    def _order(self, **changes: Any) -> None:
+        orders = {**self._orders, **changes}
+        if orders != self._orders:
+            said, self._orders = self._orders.get("paused"), orders
+            if "source" in orders:
+                self._client.order(orders)
+            if said != orders.get("paused"):
+                self._say()
+
+    # On the client's thread
+
+    def _show(self, reader: FrameReader, shown: Shown) -> None:
+        if self.frozen or self.is_closed:
+            return
+        with self._source() as source:
+            if not source or self.is_closed:
+                return
+            pixels = (ctypes.c_uint8 * len(reader.mapping)).from_buffer(reader.mapping)
+            frame = libobs.SourceFrame()
+            frame.data[0] = ctypes.addressof(pixels) + shown.offset
+            frame.linesize[0] = shown.width * 4
+            frame.width, frame.height = shown.width, shown.height
+            frame.timestamp = time.monotonic_ns()
+            frame.format = libobs.VIDEO_FORMAT_RGBA
+            frame.full_range = True
+            libobs.obs_source_output_video(source, ctypes.byref(frame))
+            del pixels  # the mapping can't be closed while a buffer of it is held
+
+    def _state_is(self, state: dict[str, Any]) -> None:
+        self._state = state
+        self._say()
+
+    def _error_is(self, error: CvmatteError | None) -> None:
+        if error is not None and (self._error is None or self._error.key != error.key):
+            libobs.log(libobs.LOG_WARNING, str(error))
+        self._error = error
+        self._say()

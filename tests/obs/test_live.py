@@ -1,0 +1,195 @@
+"""A person cut out of a moving picture, in a real OBS. A clip through the same path stands for a camera."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from demo.throwaway_obs import SCENE, wait_until
+from development import made_clips
+from PIL import Image
+
+from .conftest import Studio, open_studio
+
+SIZE = (320, 180)
+
+
+@pytest.fixture(scope="module")
+def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rgb = np.array(Image.open(photo).convert("RGB"))
+    rows, columns = np.mgrid[:512, :512]
+    alpha = np.where(((rows - 300) / 290) ** 2 + ((columns - 230) / 170) ** 2 < 1, 255, 0).astype(np.uint8)
+    background = np.array(Image.open(photo).convert("RGB").crop((0, 0, 90, 60)).resize((900, 600)))
+    path = tmp_path_factory.mktemp("clips") / "me.mp4"
+    made_clips.write(path, made_clips.frames(np.dstack([rgb, alpha]), background, SIZE, 60))
+    return path
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=30) as studio:
+        yield studio
+
+
+def live_ids(studio: Studio) -> list[int]:
+    """The processes of live portraits below this OBS."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"cvmatte_core.video.live" in command and str(studio.data).encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
+def add_live(studio: Studio, name: str, video: Path | str, **settings: Any) -> None:
+    values = {"input": "video", "video": str(video), "longest_side": 0, "quality": "fast", **settings}
+    studio.requests.create_input(SCENE, name, "cvmatte_portrait", values, True)
+
+
+def shows_person(studio: Studio, name: str) -> bool:
+    layer = studio.layer(name)
+    if layer is None or layer.shape[:2] != SIZE[::-1]:
+        return False
+    alpha = layer[..., 3]
+    return bool(alpha[:15, :15].max() < 40 and alpha[100:150, 140:180].mean() > 150)
+
+
+def moves(studio: Studio, name: str, seconds: float = 5) -> bool:
+    before = studio.layer(name)
+
+    def is_another() -> bool:
+        now = studio.layer(name)
+        return now is not None and before is not None and not np.array_equal(now, before)
+
+    try:
+        wait_until(is_another, seconds, 0.05)
+    except TimeoutError:
+        return False
+    return True
+
+
+def test_a_video_is_cut_out_as_it_plays(studio: Studio, clip: Path) -> None:
+    add_live(studio, "live", clip)
+    wait_until(lambda: shows_person(studio, "live"), 60)
+    assert moves(studio, "live")
+    studio.wait_for_state("live", "frames per second, seen at")
+    properties = studio.properties("live")
+    assert properties["video"]["visible"] and properties["rate"]["visible"]
+    assert not properties["image"]["visible"] and not properties["device"]["visible"]
+
+
+def test_controls_act_on_it(studio: Studio) -> None:
+    studio.set("live", background="colour", background_colour=0xFFFF0000)  # blue, as OBS keeps it
+    wait_until(lambda: bool((studio.layer("live")[5, 5] == (0, 0, 255, 255)).all()), 30)  # type: ignore[index]
+    studio.set("live", background="transparent")
+    wait_until(lambda: shows_person(studio, "live"), 30)
+
+
+def test_a_process_that_dies_is_back_with_the_last_frame_on_screen(studio: Studio) -> None:
+    (process,) = live_ids(studio)
+    os.kill(process, signal.SIGKILL)
+    assert shows_person(studio, "live")
+    wait_until(lambda: live_ids(studio) not in ([], [process]), 30)
+    wait_until(lambda: moves(studio, "live", 0.3), 30)
+
+
+def test_hidden_it_rests_and_is_back_when_it_is_shown(studio: Studio) -> None:
+    item = studio.requests.get_scene_item_id(SCENE, "live").scene_item_id
+    studio.requests.set_scene_item_enabled(SCENE, item, False)
+    studio.wait_for_state("live", "Hidden", 30)
+    (process,) = live_ids(studio)
+    wait_until(lambda: rests(process), 30)
+    studio.requests.set_scene_item_enabled(SCENE, item, True)
+    wait_until(lambda: moves(studio, "live", 0.3), 30)
+    assert live_ids(studio) == [process]
+
+
+def rests(process: int) -> bool:
+    """Whether it uses no processor for a while."""
+    before = _processor(process)
+    time.sleep(1)
+    return _processor(process) == before
+
+
+def _processor(process: int) -> int:
+    """Ticks of processor that it has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_the_hotkey_freezes_and_unfreezes(studio: Studio) -> None:
+    hotkeys = [name for name in studio.requests.get_hot_key_list().hotkeys if name == "cvmatte.portrait.freeze"]
+    assert hotkeys
+    studio.requests.trigger_hot_key_by_name("cvmatte.portrait.freeze", None)
+    studio.wait_for_state("live", "Frozen", 30)
+    wait_until(lambda: not moves(studio, "live", 0.5), 30)
+    # A key that is pressed this way goes down and up at once: what comes soon after counts as its coming up.
+    time.sleep(2.5)
+    studio.requests.trigger_hot_key_by_name("cvmatte.portrait.freeze", None)
+    wait_until(lambda: moves(studio, "live", 0.5), 30)
+
+
+def test_two_at_once_and_a_photo_beside_them(studio: Studio, clip: Path, photo: Path, expected_layer: Any) -> None:
+    add_live(studio, "second", clip)
+    studio.add("photo", photo)
+    studio.wait_for_layer("photo", expected_layer(photo))
+    wait_until(lambda: shows_person(studio, "second"), 60)
+    assert len(live_ids(studio)) == 2
+    studio.remove("second")
+    wait_until(lambda: len(live_ids(studio)) == 1, 30)
+
+
+def test_to_a_photo_and_back(studio: Studio, photo: Path, expected_layer: Any) -> None:
+    studio.set("live", input="file", image=photo)
+    studio.wait_for_layer("live", expected_layer(photo, quality="fast"))
+    wait_until(lambda: not live_ids(studio), 30)
+    studio.set("live", input="video")
+    wait_until(lambda: shows_person(studio, "live"), 60)
+
+
+@pytest.mark.parametrize(
+    ("content", "part"), [(None, "is not there"), (b"no video", "not a clip"), (b"", "not a clip")]
+)
+def test_what_is_no_video_is_said(studio: Studio, tmp_path: Path, content: bytes | None, part: str) -> None:
+    video = tmp_path / "mine.mp4"
+    if content is not None:
+        video.write_bytes(content)
+    studio.set("live", video=str(video))
+    studio.wait_for_state("live", part, 60)
+    assert shows_person(studio, "live")  # the last frame stays
+
+
+def test_it_goes_on_when_the_video_is_there(studio: Studio, clip: Path, tmp_path: Path) -> None:
+    video = tmp_path / "later.mp4"
+    studio.set("live", video=str(video))
+    studio.wait_for_state("live", "is not there", 60)
+    video.write_bytes(clip.read_bytes())
+    studio.wait_for_state("live", "frames per second", 60)
+    assert moves(studio, "live")
+
+
+def test_a_camera_that_is_not_there_is_said(studio: Studio) -> None:
+    studio.set("live", input="camera", device="/dev/video77")
+    studio.wait_for_state("live", "plug it in", 60)
+    studio.set("live", device="")
+    studio.wait_for_state("live", "Choose a camera", 60)
+    assert not live_ids(studio)
+
+
+def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip: Path) -> None:
+    studio.set("live", input="video", video=str(clip))
+    wait_until(lambda: shows_person(studio, "live"), 60)
+    assert len(live_ids(studio)) == 1
+    studio.quit()
+    wait_until(lambda: not live_ids(studio), 10)
+    assert not list((studio.data / "layers").glob("*.live"))
