@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import cv2
@@ -32,6 +33,7 @@ class Moving:
         self.side = SIDES[self.settings.quality]
         self._threads = threads
         self._network = load(entry_of(self.settings.model).name, threads, device)
+        self.network_seconds = 0.0  # of the last frame
         self._before: Look | None = None
         self._small: np.ndarray | None = None
         self._backdrop: np.ndarray | None = None
@@ -62,7 +64,9 @@ class Moving:
             return refine.clean_alpha(estimate)
         if self._is_another_scene(frame):
             self._before = None
+        begun = time.monotonic()
         look = self._network.follow(frame, self.side, self._before)
+        self.network_seconds = time.monotonic() - begun
         self._before = look
         return refine.clean_alpha(guided.enlarge_alpha(look.alpha, look.picture, frame, self._threads))
 
@@ -87,6 +91,10 @@ class Moving:
         """Other controls, from the next frame on: all but the model, quality and background image."""
         self.settings = settings.resolved()
         self._backdrop = None
+
+    def forget(self) -> None:
+        """What comes next doesn't go on from what came before."""
+        self._before = self._small = None
 
     def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
         settings = self.settings

@@ -36,6 +36,7 @@ _STEP = 1.12  # from a working size to the next
 _BUSY, _EASY = 0.92, 0.68  # shares of a frame's time: above the first the size shrinks, below the second it grows
 _SETTLING = 12  # frames between two changes of the size: each costs a little of what the network remembers
 _SMOOTHING = 0.15
+_OUTLIER = 1.5
 _STATE_SECONDS = 1.0
 _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
 
@@ -71,7 +72,11 @@ class Pace:
 
     def took(self, seconds: float) -> int:
         """A frame took so long; the working size for the next."""
-        self.seconds += (seconds - self.seconds) * (_SMOOTHING if self.seconds else 1)
+        if self.seconds:
+            # One that took very long was held up by something else.
+            self.seconds += (min(seconds, _OUTLIER * self.seconds) - self.seconds) * _SMOOTHING
+        else:
+            self.seconds = seconds
         self._since += 1
         if self._since >= _SETTLING:
             if self.seconds > _BUSY * self._period and self.side > self.smallest:
@@ -192,9 +197,12 @@ class Live:
                         "rate": round(count / (ended - told_at), 1),
                         "side": pace.side,
                         "lag": round(1000 * sorted(lags)[len(lags) // 2]),
-                        "milliseconds": round(1000 * pace.seconds),
+                        "lag_99": round(1000 * sorted(lags)[-1 - len(lags) // 100]),
+                        "frame": round(1000 * pace.seconds),
+                        "network": round(1000 * moving.network_seconds),
                     }
                     self._send({"state": state})
+                    logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
                     told_at, count, lags = ended, 0, [lags[-1]]
         finally:
             if writer is not None:
@@ -224,7 +232,9 @@ def main() -> None:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s live %(levelname)s %(message)s")
+    level = logging.DEBUG if os.environ.get("CVMATTE_LIVE_LOG") else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s live %(message)s")
+    logging.getLogger("PIL").setLevel(logging.INFO)
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     live = Live(output, Path(sys.argv[1]))

@@ -50,6 +50,7 @@ def main() -> int:
         "worker": lambda chosen, folder: obs.cold_start(folder / "data", make_photos(chosen.photo, folder, 1)[0]),
         "obs": in_obs,
         "touch-up": touching_up,
+        "live": live,
         "folder": folder_of_photos,
         "server": server,
         "rembg": beside_rembg,
@@ -58,6 +59,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help=f"{', '.join(parts)} [all]", metavar="PART")
     parser.add_argument("--photo", type=Path, default=SAMPLE, help="a portrait [the sample]")
     parser.add_argument("--rounds", type=int, default=10, help="how often each is measured in OBS [%(default)s]")
+    parser.add_argument("--minutes", type=float, default=1, help="of the live portrait [%(default)s]")
     parser.add_argument("--photos", type=int, default=40, help="photos of the folder [%(default)s]")
     parser.add_argument("--quality", default=MatteSettings().quality, help="of the folder's [%(default)s]")
     parser.add_argument("--rembg", type=Path, metavar="MODEL", help="a U²-Net file, for rembg, where that is installed")
@@ -82,6 +84,12 @@ def touching_up(chosen: argparse.Namespace, folder: Path) -> None:
         "12 megapixels, a layer as large": (make_photos(chosen.photo, large, 2, twelve)[1], twelve, 0),
     }
     benchmark_touch_up.touching_up(folder, photos)
+
+
+def live(chosen: argparse.Namespace, folder: Path) -> None:
+    from development import benchmark_live  # which needs PyAV
+
+    benchmark_live.live(folder, chosen.photo, chosen.minutes)
 
 
 def make_photos(portrait: Path, folder: Path, count: int, size: tuple[int, int] = HD) -> list[Path]:

@@ -1,0 +1,98 @@
+"""Measure moving pictures: error and flicker on made clips whose alpha is known (see made_clips.py).
+
+The data set is the one that evaluate.py takes: a folder of `cutouts` and `backgrounds`. Told in thousandths: the mean
+absolute error of alpha, a frame; its flicker, which is how much the error changes from one frame to the next; and the
+flicker where nobody moves, in noise alone. Beside it the network run frame by frame, with nothing remembered; and, with
+--model NAME, a network that looks at each frame alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import environment
+
+environment.enter()
+
+import argparse
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from cvmatte_core.matting import refine
+from cvmatte_core.matting.moving import Moving
+from cvmatte_core.models.catalogue import entry_of
+from cvmatte_core.models.network import load
+from cvmatte_core.pictures import images
+from cvmatte_core.settings import MatteSettings
+from development import made_clips
+
+_SIZE, _FRAMES, _SETTLING = (640, 360), 40, 4
+Way = Callable[[np.ndarray], np.ndarray]  # a frame → its alpha
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path, help="a folder with cutouts and backgrounds")
+    parser.add_argument("--quality", default="balanced", help="[%(default)s]")
+    parser.add_argument("--model", help="a network that looks at each frame alone, to be compared")
+    chosen = parser.parse_args()
+    settings = MatteSettings(quality=chosen.quality)
+    rows: dict[str, list[list[float]]] = {}
+    for moving_clip, still_clip in clips(chosen.dataset):
+        for name, make in ways(settings, chosen.model).items():
+            error, flicker = measured(make(), moving_clip)
+            _, rest = measured(make(), still_clip)
+            rows.setdefault(name, []).append([error, flicker, rest])
+    print(f"{'':34}{'error':>8}{'flicker':>9}{'at rest':>9}")
+    for name, figures in rows.items():
+        print(f"{name:34}" + "".join(f"{1000 * value:8.2f} " for value in np.mean(figures, axis=0)))
+    return 0
+
+
+def clips(dataset: Path) -> Iterator[tuple[list[made_clips.MadeFrame], list[made_clips.MadeFrame]]]:
+    """Each person before each background: moving, and at rest."""
+    for path in sorted((dataset / "cutouts").glob("*.png")):
+        cutout = images.read_layer(path)
+        for behind in sorted((dataset / "backgrounds").iterdir()):
+            background = images.decode(images.read(behind), behind.name).rgb
+            moving, still = (
+                list(made_clips.frames(cutout, background, _SIZE, _FRAMES, still=still)) for still in (False, True)
+            )
+            yield moving, still
+
+
+def ways(settings: MatteSettings, model: str | None) -> dict[str, Callable[[], Way]]:
+    def forgetful() -> Way:
+        moving = Moving(settings, 2)
+
+        def alpha(frame: np.ndarray) -> np.ndarray:
+            moving.forget()
+            return moving.alpha(frame)
+
+        return alpha
+
+    def alone() -> Way:
+        network = load(entry_of(model or "").name, 2)
+        return lambda frame: refine.clean_alpha(network(frame, "fast", lambda done, total: None))
+
+    result: dict[str, Callable[[], Way]] = {
+        "CVMatte": lambda: Moving(settings, 2).alpha,
+        "the same network, frame by frame": forgetful,
+    }
+    return {**result, f"{model}, frame by frame": alone} if model else result
+
+
+def measured(way: Way, clip: list[made_clips.MadeFrame]) -> tuple[float, float]:
+    """The error of a frame, and how much that changes to the next."""
+    errors = [way(frame.picture) - frame.alpha for frame in clip][_SETTLING:]
+    changes = [np.abs(now - before).mean() for before, now in itertools.pairwise(errors)]
+    return float(np.mean([np.abs(error).mean() for error in errors])), float(np.mean(changes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""A live portrait's process and its frames: what it answers, how it keeps the rate, what it makes of bad input."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from development import made_clips
+
+from cvmatte_core.disk import paths
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.video.live import Orders, Pace
+from cvmatte_core.video.shared import FrameReader, FramesUnusable, FrameWriter
+from cvmatte_core.video.sources import Latest, Wanted
+from cvmatte_core.words.errors import CvmatteError
+
+SIZE = (160, 90)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cutout = np.full((90, 60, 4), 255, np.uint8)
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    made_clips.write(path, made_clips.frames(cutout, np.full((60, 90, 3), 90, np.uint8), SIZE, 15), sound="")
+    return path
+
+
+# Frames between two processes
+
+
+def test_a_reader_sees_the_frames_of_a_writer(tmp_path: Path) -> None:
+    writer = FrameWriter(tmp_path / "f.live", 6)
+    reader = FrameReader(tmp_path / "f.live")
+    for number in range(1, 8):
+        rows = np.full((2, 3, 4), number, np.uint8)
+        assert writer.write(rows.data, 3, 2) == number
+        shown = reader.frame(number)
+        assert shown is not None and (shown.width, shown.height) == (3, 2)
+        assert reader.mapping[shown.offset : shown.offset + 24] == bytes([number]) * 24
+    assert reader.frame(3) is None  # written over
+    assert reader.frame(8) is None  # not there yet
+    reader.close()
+    writer.close()
+    assert not (tmp_path / "f.live").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"CVML", b"no frames at all" * 10])
+def test_what_is_no_frames_is_told_apart(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "f.live"
+    path.write_bytes(content)
+    with pytest.raises(FramesUnusable):
+        FrameReader(path)
+    with pytest.raises(FramesUnusable):
+        FrameReader(tmp_path / "none")
+
+
+def test_a_truncated_file_is_told_apart(tmp_path: Path) -> None:
+    writer = FrameWriter(tmp_path / "f.live", 100)
+    data = (tmp_path / "f.live").read_bytes()
+    (tmp_path / "cut.live").write_bytes(data[:-1])
+    with pytest.raises(FramesUnusable):
+        FrameReader(tmp_path / "cut.live")
+    writer.close()
+
+
+# The rate
+
+
+@pytest.mark.parametrize("cost", [4e-7, 1e-6, 4e-6])  # seconds a pixel of the network's square
+def test_the_working_size_settles_where_the_rate_is_kept(cost: float) -> None:
+    pace = Pace("balanced", 20)
+    for _ in range(400):
+        pace.took(0.004 + cost * pace.side**2 * 9 / 16)
+    took = 0.004 + cost * pace.side**2 * 9 / 16
+    assert took < 1 / 20 or pace.side == pace.smallest
+    assert took > 0.5 / 20 or pace.side == pace.largest
+
+
+def test_one_slow_frame_changes_nothing() -> None:
+    pace = Pace("balanced", 20)
+    for _ in range(100):
+        pace.took(0.04)
+    before = pace.side
+    pace.took(0.3)
+    for _ in range(5):
+        pace.took(0.04)
+    assert pace.side == before
+
+
+# Sources
+
+
+def wait_for(condition: Any, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def has_failed(source: Latest) -> bool:
+    return source.error is not None
+
+
+def test_a_file_plays_in_its_own_time_and_again(clip: Path) -> None:
+    source = Latest(Wanted(video=str(clip)))
+    begun, number = time.monotonic(), 0
+    while time.monotonic() < begun + 1.5:
+        taken = source.next(number, 1)
+        assert taken is not None
+        number, pixels, _ = taken
+        assert pixels.shape == (*SIZE[::-1], 3)
+    source.close()
+    assert 20 < number < 60  # 45 of 30 a second
+
+
+def test_once_it_ends(clip: Path) -> None:
+    source = Latest(Wanted(video=str(clip), loop=False))
+    wait_for(lambda: source.is_over)
+    assert source.error is None
+
+
+def test_who_is_late_gets_the_newest(clip: Path) -> None:
+    source = Latest(Wanted(video=str(clip)))
+    first = source.next(0, 5)
+    time.sleep(0.4)
+    later = source.next(0, 5)
+    source.close()
+    assert first is not None and later is not None and later[0] > first[0] + 3
+
+
+def test_bad_sources_are_said(tmp_path: Path) -> None:
+    broken, sound = tmp_path / "broken.mp4", tmp_path / "sound.mp4"
+    broken.write_bytes(b"no video")
+    with av.open(str(sound), "w") as container:
+        audio: Any = container.add_stream("aac", rate=48_000)
+        part = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        part.sample_rate = 48_000
+        container.mux(audio.encode(part))
+        container.mux(audio.encode(None))
+    for wanted, key in (
+        (Wanted(video=str(broken)), "clip_unreadable"),
+        (Wanted(video=str(sound)), "clip_no_picture"),
+        (Wanted(video=str(tmp_path / "none.mp4")), "clip_missing"),
+        (Wanted(video="http://127.0.0.1:9/none"), "clip_unreadable"),
+        (Wanted(camera="/dev/video99"), "camera_missing"),
+    ):
+        source = Latest(wanted)
+        wait_for(partial(has_failed, source))
+        assert source.error is not None and source.error.key == key, wanted
+
+
+# The process
+
+
+class Process:
+    """A live portrait's process."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "cvmatte_core.video.live", str(folder / "frames")]
+        pipe = subprocess.PIPE
+        self.running = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=paths.ROOT)
+
+    def order(self, **orders: Any) -> None:
+        settings = {**MatteSettings(quality="fast").as_dict(), **orders.pop("settings", {})}
+        self.say(json.dumps({"settings": settings, "rate": 30, **orders}))
+
+    def say(self, line: str) -> None:
+        assert self.running.stdin is not None
+        self.running.stdin.write(line.encode() + b"\n")
+        self.running.stdin.flush()
+
+    def hear(self, kind: str) -> Any:
+        """The next message of a kind."""
+        assert self.running.stdout is not None
+        for line in self.running.stdout:
+            message = json.loads(line)
+            if kind in message:
+                return message[kind]
+        raise AssertionError("it has ended")
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    started = Process(tmp_path)
+    yield started
+    started.running.kill()
+    started.running.wait()
+
+
+def test_frames_come_and_end_with_the_input(process: Process, clip: Path, tmp_path: Path) -> None:
+    process.order(source={"video": str(clip)})
+    reader = FrameReader(Path(process.hear("file")))
+    shown = None
+    while shown is None:
+        shown = reader.frame(process.hear("frame"))
+    assert (shown.width, shown.height) == SIZE
+    state = process.hear("state")
+    assert state["rate"] > 0 and state["side"] >= 192 and state["lag"] >= 0
+    reader.close()
+    assert process.running.stdin is not None
+    process.running.stdin.close()
+    assert process.running.wait(10) == 0
+    assert not list(tmp_path.glob("*.live"))
+
+
+def test_orders_that_are_none_are_survived(process: Process, clip: Path) -> None:
+    for line in ("", "no JSON", "[]", "{}", '{"source": 3}', '{"source": {"nonsense": 1}, "settings": {}}'):
+        process.say(line)
+    process.order(source={"video": str(clip)}, settings={"threshold": 5000})
+    assert process.hear("error")["data"]["key"] == "setting_range"
+    process.order(source={"video": str(clip)})
+    assert process.hear("frame") > 0
+
+
+def test_a_source_that_comes_back_goes_on(process: Process, clip: Path, tmp_path: Path) -> None:
+    video = tmp_path / "later.mp4"
+    process.order(source={"video": str(video)})
+    assert process.hear("error")["data"]["key"] == "clip_missing"
+    video.write_bytes(clip.read_bytes())
+    assert process.hear("frame") > 0
+    assert process.hear("error") is None
+
+
+def test_a_file_that_is_replaced_while_it_plays(process: Process, clip: Path, tmp_path: Path) -> None:
+    video = tmp_path / "mine.mp4"
+    video.write_bytes(clip.read_bytes())
+    process.order(source={"video": str(video)})
+    process.hear("frame")
+    video.write_bytes(b"another thing")
+    assert process.hear("error")["data"]["key"] in ("clip_unreadable", "live_lost")
+    video.unlink()
+    video.write_bytes(clip.read_bytes())
+    assert process.hear("frame") > 0
+
+
+def test_another_size_gets_another_file(process: Process, clip: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.mp4"
+    cutout = np.full((90, 60, 4), 255, np.uint8)
+    made_clips.write(large, made_clips.frames(cutout, np.full((60, 90, 3), 90, np.uint8), (320, 180), 5), sound="")
+    process.order(source={"video": str(clip)})
+    first = process.hear("file")
+    process.order(source={"video": str(large)})
+    assert process.hear("file") != first
+
+
+def test_rates_are_kept_within_reason(clip: Path) -> None:
+    settings = MatteSettings().as_dict()
+    source = {"video": str(clip)}
+    assert Orders.parse({"source": source, "settings": settings, "rate": 100_000}).rate == 60
+    assert Orders.parse({"source": source, "settings": settings, "rate": -3}).rate == 1
+    with pytest.raises(CvmatteError):
+        Orders.parse({"source": source, "settings": {**settings, "feather": -1}})
