@@ -1,8 +1,9 @@
 """The process of one live portrait: takes frames from its source, cuts them out, and puts them where OBS sees them.
 
-Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "paused": …}, each time with all of them.
+Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "paused": …, "still": …}, each time with all
+of them; still: where to save what the source shows next, once.
 Out: {"file": path of the frames, see shared.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
-protocol.error_to_wire makes it, or null once it has passed. It ends when its input does.
+protocol.error_to_wire makes it, or null once it has passed, {"still": path}. It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
 dropped, never queued.
@@ -49,6 +50,7 @@ class Orders:
     settings: MatteSettings
     rate: int
     paused: bool
+    still: str
 
     @classmethod
     def parse(cls, message: dict[str, Any]) -> Orders:
@@ -57,7 +59,9 @@ class Orders:
 
         settings = MatteSettings.from_mapping(message["settings"]).resolved()
         rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
-        return cls(Wanted(**message["source"]), settings, rate, bool(message.get("paused")))
+        return cls(
+            Wanted(**message["source"]), settings, rate, bool(message.get("paused")), str(message.get("still", ""))
+        )
 
 
 class Pace:
@@ -100,6 +104,7 @@ class Live:
         self._changed = threading.Event()
         self._ended = threading.Event()
         self._error: CvmatteError | None = None
+        self._still = ""  # the one that was saved last
 
     def read(self, requests: BinaryIO) -> None:
         """Take orders until the input ends."""
@@ -176,6 +181,8 @@ class Live:
                 begun = time.monotonic()
                 due = begun + 1 / orders.rate - 0.002
                 number, frame, came = taken
+                if orders.still and orders.still != self._still:
+                    self._save_still(orders.still, frame)
                 moving.side = pace.side
                 layer = moving.layer(images.reduced(frame, orders.settings.longest_side))
                 height, width = layer.shape[:2]
@@ -207,6 +214,16 @@ class Live:
         finally:
             if writer is not None:
                 writer.close()
+
+    def _save_still(self, path: str, frame: Any) -> None:
+        """Raises OutputError."""
+        from ..disk import files
+        from ..pictures import images
+
+        self._still = path
+        with files.atomic_write(Path(path)) as file:
+            images.write_png(file, frame)
+        self._send({"still": path})
 
     def _tell_error(self, error: CvmatteError | None) -> None:
         from ..worker import protocol

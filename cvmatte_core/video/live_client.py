@@ -35,7 +35,7 @@ class LiveClient:
     """One live portrait's process. Its callbacks come on a thread of its own.
 
     on_frame(reader, shown): a frame to show; it must be taken before the call returns. on_state(state): see live.py;
-    empty while the process starts. on_error(error): None once it has passed.
+    empty while the process starts. on_error(error): None once it has passed. on_still(path): a still was saved there.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class LiveClient:
         on_frame: OnFrame,
         on_state: Callable[[dict[str, Any]], None],
         on_error: Callable[[CvmatteError | None], None],
+        on_still: Callable[[str], None],
         environment: dict[str, str],
         command: Sequence[str] | None = None,
     ) -> None:
         """environment: what the process's says beside this one's own."""
         self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
+        self._on_still = on_still
         self._environment = environment
         self._frames = paths.layers_folder() / f"live-{id(self):x}-{time.monotonic_ns():x}"
         own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.video.live", str(self._frames)]
@@ -156,6 +158,8 @@ class LiveClient:
                         reader = FrameReader(Path(message["file"]))
                 elif "state" in message:
                     self._on_state(message["state"])
+                elif "still" in message:
+                    self._on_still(str(message["still"]))
                 elif "error" in message:
                     error = message["error"]
                     self._on_error(protocol.error_from_wire(error) if error else None)

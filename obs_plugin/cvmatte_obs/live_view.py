@@ -28,9 +28,13 @@ class LiveView:
         self,
         source: Callable[[], ContextManager[int | None]],
         say: Callable[[], None],
+        took_still: Callable[[str], None],
         environment: dict[str, str],
     ) -> None:
-        """source: the portrait's, kept alive for a block. say: called when there is something else to say."""
+        """source: the portrait's, kept alive for a block. say: called when there is something else to say.
+
+        took_still(path): called when a still was taken.
+        """
         self._source, self._say = source, say
         self._state: dict[str, Any] = {}
         self._error: CvmatteError | None = None
@@ -38,7 +42,7 @@ class LiveView:
         self._hidden_since: float | None = None
         self.frozen = False
         self.is_closed = False
-        self._client = LiveClient(self._show, self._state_is, self._error_is, environment)
+        self._client = LiveClient(self._show, self._state_is, self._error_is, took_still, environment)
 
     @property
     def process_id(self) -> int | None:
@@ -47,6 +51,10 @@ class LiveView:
     def want(self, source: dict[str, Any], settings: MatteSettings, rate: int) -> None:
         """What is to be shown, and how."""
         self._order(source=source, settings=settings.as_dict(), rate=rate)
+
+    def take_still(self, path: str) -> None:
+        """Save what the camera sees now."""
+        self._order(still=path)
 
     def is_showing(self, showing: bool) -> None:
         """Whether anybody can see it: told at each look. Hidden for a while, it lets go of camera and processor."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 import threading
 import time
 from dataclasses import dataclass
@@ -293,7 +294,8 @@ class Portrait:
                     libobs.obs_source_set_async_unbuffered(source, True)
             client = self._services.client
             say = functools.partial(self._services.post, self._say_live)
-            self.live = LiveView(self.source, say, dict(client.environment))
+            took = functools.partial(self._services.post, self._took_live_still)
+            self.live = LiveView(self.source, say, took, dict(client.environment))
         self.live.want(values.live_source, settings, values.rate)
         self._say()
 
@@ -311,6 +313,11 @@ class Portrait:
         self._say()
         if self.state.is_error != before.is_error or not before.text:
             self.refresh_wanted = True
+
+    def _took_live_still(self, path: str) -> None:
+        """From now on it shows the still, cut out in full quality."""
+        if self.live is not None:
+            self._change({controls.INPUT: controls.FROM_SOURCE, controls.STILL: path})
 
     def freeze(self) -> None:
         """Hold the picture as it is, or let it go on."""
@@ -374,6 +381,9 @@ class Portrait:
 
     def take_still(self) -> None:
         """Begin to take a still; pressed again, the countdown begins anew."""
+        if self.live is not None:
+            self.live.take_still(str(stills.new_file("live", secrets.token_hex(4))))
+            return
         self.give_up_still()
         with self.source() as source:
             if source:

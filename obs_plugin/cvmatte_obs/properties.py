@@ -22,7 +22,7 @@ from .source_type import SOURCE_TYPE
 _VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of it
 _PRESET, _PRESET_APPLIED, _PRESET_NAME = b"preset", b"preset_applied", b"preset_name"
 _OF_FILE = (controls.IMAGE,)
-_OF_SOURCE = (controls.CAMERA, controls.DELAY, b"take_still")
+_OF_SOURCE = (controls.CAMERA, controls.DELAY)
 _OF_CAMERA = (controls.DEVICE, controls.DEVICE_SIZE)
 _OF_VIDEO = (controls.VIDEO, controls.VIDEO_LOOP)
 _OF_OWN_PRESET = (b"preset_rename", b"preset_delete")
@@ -221,6 +221,7 @@ def _show_what_applies(properties: int, data: int) -> None:
     for names, shown in (
         (_OF_FILE, values.input == controls.FROM_FILE),
         (_OF_SOURCE, from_source),
+        ((b"take_still",), from_source or values.is_live),
         (_OF_CAMERA, camera),
         (_OF_VIDEO, video),
         ((controls.RATE,), values.is_live),

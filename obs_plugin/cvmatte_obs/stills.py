@@ -62,13 +62,8 @@ class Still:
         return len(self.frames) >= _BURST
 
     def new_file(self) -> Path:
-        """Where the still is to be kept: a name that tells its source and time, and that no file has, or will have."""
-        name = re.sub(r"[^\w\- ]", "_", self._camera)[:60].strip() or "still"
-        path = paths.stills_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.png"
-        if path in _promised or files.exists(path):
-            path = path.with_name(f"{path.stem}-{self._token}.png")
-        _promised.add(path)
-        return path
+        """Where the still is to be kept."""
+        return new_file(self._camera, self._token)
 
     def close(self) -> None:
         """Let go of the source, and of frames that nobody took over."""
@@ -77,3 +72,13 @@ class Still:
         for path in self.frames:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def new_file(camera: str, token: str) -> Path:
+    """A still's file: a name that tells its camera and time, and that no file has, or will have."""
+    name = re.sub(r"[^\w\- ]", "_", camera)[:60].strip() or "still"
+    path = paths.stills_folder() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}.png"
+    if path in _promised or files.exists(path):
+        path = path.with_name(f"{path.stem}-{token}.png")
+    _promised.add(path)
+    return path

@@ -157,6 +157,17 @@ def test_to_a_photo_and_back(studio: Studio, photo: Path, expected_layer: Any) -
     wait_until(lambda: shows_person(studio, "live"), 60)
 
 
+def test_a_still_of_what_it_sees_is_cut_out_in_full_quality(studio: Studio, expected_layer: Any) -> None:
+    assert studio.properties("live")["take_still"]["visible"]
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "Ready", 60)
+    still = Path(studio.requests.get_input_settings("live").input_settings["still"])
+    assert Image.open(still).size == SIZE
+    studio.wait_for_layer("live", expected_layer(still, quality="fast"))
+    studio.set("live", input="video")
+    wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5), 60)
+
+
 @pytest.mark.parametrize(
     ("content", "part"), [(None, "is not there"), (b"no video", "not a clip"), (b"", "not a clip")]
 )
