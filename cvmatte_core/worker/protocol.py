@@ -20,6 +20,7 @@ Requests
     touch_up {image, settings, token, port, language}
                                      → {url, port}: the photo's page, for whoever has the token; on this port, if it
                                        is free, 0 for any
+    clip {clip, settings}            → {path, frames, whole}: a transparent clip; cancelled, of what was done
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
     diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}
@@ -27,7 +28,8 @@ Requests
 Notifications from the worker
     progress {id, stage, done, total, name?, resume?}
         stage: "start", "decode", "load", "network", "refine" of a matte; "batch", with the `name` of what is under
-        way; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are; "tidy", always 0 of 1.
+        way; "clip": frames; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are; "tidy",
+        always 0 of 1.
         resume: what to add to the parameters should the request have to be sent again.
     waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
     painted {digest}                 a page has changed the touch-up of the photo with this content

@@ -212,7 +212,7 @@ class Server:
         elif method == "shutdown":
             self._send({"id": number, "result": {}})
             return False
-        elif method in ("matte", "batch", "models", "install_model", "touch_up", "tidy", "diagnose"):
+        elif method in ("matte", "batch", "models", "install_model", "touch_up", "clip", "tidy", "diagnose"):
             self._accept(number, method, params)
         else:
             self._fail(number, protocol.METHOD_NOT_FOUND, f"no method {method}")
@@ -237,6 +237,9 @@ class Server:
             elif method == "touch_up":
                 wanted = _ToTouchUp.parse(params)
                 self._start_aside(number, lambda job: self._open_page(job, wanted))
+            elif method == "clip":
+                clip, wished = Path(params["clip"]), MatteSettings.from_mapping(params.get("settings") or {}).resolved()
+                self._start_aside(number, lambda job: self._clip(job, clip, wished))
             elif method == "tidy":
                 keep, in_use = _whole_number(params["keep"]), set(_texts(params["in_use"]))
                 self._start_aside(number, lambda job: self._tidy(job, keep, in_use))
@@ -509,6 +512,27 @@ class Server:
 
     def _painted(self, digest: str) -> None:
         self._notify("painted", digest=digest)
+
+    def _clip(self, job: _Job, clip: Path, settings: MatteSettings) -> dict[str, Any]:
+        """Cut a clip out into a transparent one. Cancelled, it keeps what is done."""
+        self._tell(job, "clip", 0, 0)
+        try:
+            from ..video import clips
+        except ModuleNotFoundError as error:  # an environment from before, or a package without its video part
+            if error.name is None or error.name.startswith("cvmatte"):
+                raise
+            raise WorkerError("clips_need_packages", command=install_packages_command("video")) from error
+        settings = dataclasses.replace(settings, crop=False, background="transparent")
+        frames = clips.look_at(clip).frames
+        made = clips.cut_out(
+            clip,
+            self._outputs_folder / f"{outputs.shortened(clip.stem)}-cutout{clips.WEBM}",
+            settings,
+            max(1, (os.cpu_count() or 2) // 2),  # portraits go on beside it
+            on_frame=lambda done: self._tell(job, "clip", done, max(done, frames)),
+            ended=job.cancelled,
+        )
+        return {"path": str(made.path), "frames": made.frames, "whole": made.whole}
 
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
         # Said all the while: a worker that is silent for long counts as one that hangs.

@@ -29,6 +29,7 @@ from cvmatte_core.models.catalogue import (
     is_there,
     shown_title,
 )
+from cvmatte_core.pictures import endings
 from cvmatte_core.system import devices
 from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.words.texts import megabytes
@@ -40,6 +41,7 @@ from .session import Choices, Session
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
 _MODEL, _DEVICE = b"model_to_install", b"device"
+_CLIP = b"clip"
 _PORTRAIT = b"portrait_to_touch_up"
 _CHOSEN = "model_chosen"  # the line about _MODEL
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
@@ -70,6 +72,7 @@ class Panel:
         )
         self._batch_params = self._unfinished.load()  # of the last one, maybe in another panel's life
         self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
+        self._clip = errands.Errand(session.client, "clip", self._clip_made)
         self._tidying = errands.Errand(session.client, "tidy")
         self._installing = ""  # the title of the model that is being installed
         self._diagnose = errands.Errand(session.client, "diagnose")
@@ -81,6 +84,8 @@ class Panel:
             "touch_up": self._touch_up,
             "folder_start": self._start_folder,
             "folder_cancel": self._batch.cancel,
+            "clip_start": self._start_clip,
+            "clip_cancel": self._clip.cancel,
             "open_outputs": self._open_outputs,
             "tidy": self._tidy,
             "install_model": self._install_model,
@@ -122,6 +127,7 @@ class Panel:
         self._add_still(properties)
         self._add_portraits(properties)
         self._add_folder(properties)
+        self._add_clip(properties)
         self._add_files(properties)
         self._add_models(properties)
         self._add_process(properties)
@@ -175,6 +181,16 @@ class Panel:
         self._button(group, "folder_start")
         self._button(group, "folder_cancel")
         self._text(group, "folder_state")
+
+    def _add_clip(self, properties: int) -> None:
+        group = self._group(properties, "clip")
+        kind, home = libobs.OBS_PATH_FILE, os.fsencode(Path.home())
+        patterns = " ".join(f"*{ending}" for ending in endings.CLIPS)
+        filter_ = f"{self._texts('source.video_filter')} ({patterns})".encode()
+        libobs.obs_properties_add_path(group, _CLIP, self._label("clip"), kind, filter_, home)
+        self._button(group, "clip_start")
+        self._button(group, "clip_cancel")
+        self._text(group, "clip_state")
 
     def _add_files(self, properties: int) -> None:
         group = self._group(properties, "files")
@@ -247,6 +263,7 @@ class Panel:
             "said": [refusal, self._said],
             "portraits": portraits or [texts("panel.no_portraits")],
             "tidy_state": [self._tidy_state()],
+            "clip_state": [self._clip_state()],
             "model_state": self._model_state(),
             "worker_state": [refusal or texts(f"panel.worker.{client.state}")],
         }
@@ -256,6 +273,7 @@ class Panel:
         self.show_chosen_model(properties)
         for name, visible in (
             ("folder_cancel", self._batch.state == errands.RUNNING),
+            ("clip_cancel", self._clip.state == errands.RUNNING),
             ("install_model", not installing),
             ("install_cancel", installing),
             (_DIAGNOSIS.decode(), bool(self._value(_DIAGNOSIS))),
@@ -314,6 +332,15 @@ class Panel:
             lines.append(f'<a href="{html.escape(archive.as_uri())}">{html.escape(archive.name)}</a>')
         lines.append(html.escape(", ".join(failure["name"] for failure in result["failed"])))
         return "<br>".join(filter(None, lines))
+
+    def _clip_state(self) -> str:
+        clip, texts = self._clip, self._texts
+        if clip.state == errands.RUNNING:
+            return texts("panel.clip_running", done=clip.progress.get("done", 0), total=clip.progress.get("total", 0))
+        if clip.state != errands.DONE:
+            return self._error_of(clip)
+        key = "panel.clip_done" if clip.result["whole"] else "panel.clip_part"
+        return texts(key, name=Path(clip.result["path"]).name)
 
     def _tidy_state(self) -> str:
         tidying, texts = self._tidying, self._texts
@@ -380,6 +407,17 @@ class Panel:
         goes_on = self._batch.state != errands.DONE and wanted.items() <= last.items()
         self._batch_params = last if goes_on else {**wanted, "output_folder": ""}
         self._batch.start(self._batch_params)
+
+    def _start_clip(self) -> None:
+        clip = self._value(_CLIP)
+        if not clip:
+            self._said = self._texts("panel.clip_none")
+        else:
+            self._clip.start({"clip": clip, "settings": self._session.defaults_of_new()})
+
+    def _clip_made(self, result: Any) -> None:
+        path = Path(result["path"])
+        self._session.add_media(path.stem, str(path))
 
     def _open_outputs(self) -> None:
         folder = paths.outputs_folder()

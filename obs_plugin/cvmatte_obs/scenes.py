@@ -77,6 +77,22 @@ def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str)
     return helper
 
 
+def add_media(name: str, path: str) -> None:
+    """Add a clip to the current scene, as a media source that loops."""
+    scene = current_scene()
+    if not scene:
+        return
+    data = layers.data_of({b"local_file": path, b"clear_on_media_end": 0})
+    for setting, value in ((b"is_local_file", True), (b"looping", True)):
+        libobs.obs_data_set_bool(data, setting, value)
+    source = libobs.obs_source_create(b"ffmpeg_source", libobs.utf8(_unused_name(name)), data, None)
+    libobs.obs_data_release(data)
+    if source:
+        libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source)
+    libobs.obs_source_release(source)
+    libobs.obs_source_release(scene)
+
+
 def place(item: int, placement: str) -> None:
     """Give a scene item its place on the canvas.
 

@@ -115,6 +115,10 @@ class Session:
         """As `touch_up`, of the portrait with this name."""
         self._inbox.put((self._touch_up_named, name))
 
+    def add_media(self, name: str, path: str) -> None:
+        """Add a clip to the current scene."""
+        self._inbox.put((scenes.add_media, name, path))
+
     def take_still(self, portrait: Portrait) -> None:
         self._inbox.put((portrait.take_still,))
 

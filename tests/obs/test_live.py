@@ -204,3 +204,17 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
     studio.quit()
     wait_until(lambda: not live_ids(studio), 10)
     assert not list((studio.data / "layers").glob("*.live"))
+
+
+def test_a_clip_is_cut_out_from_the_panel_and_loops_in_the_scene(tmp_path: Path, clip: Path) -> None:
+    with open_studio(tmp_path, frames_per_second=30) as studio:
+        assert "Choose a clip" in studio.panel("clip_start")["said"]["description"]
+        studio.panel("clip_start", clip=str(clip))
+        wait_until(lambda: "is in the scene" in studio.panel("refresh")["clip_state"]["description"], 120)
+        made = studio.data / "outputs" / "me-cutout.webm"
+        assert made.exists()
+        wait_until(lambda: shows_person(studio, "me-cutout"), 30)
+        broken = tmp_path / "broken.mp4"
+        broken.write_bytes(b"no clip")
+        studio.panel("clip_start", clip=str(broken))
+        wait_until(lambda: "not a clip" in studio.panel("refresh")["clip_state"]["description"], 60)
