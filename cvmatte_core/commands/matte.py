@@ -136,7 +136,6 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
             "--save-mask": wanted.save_mask,
             "--touch-up": chosen.touch_up,
             "--overwrite": chosen.overwrite,
-            "--crop": wanted.crop,
             "--watch": chosen.watch,
             "--recursive": chosen.recursive,
             "--ray": chosen.ray,

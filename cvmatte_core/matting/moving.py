@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Tuple
 
 import cv2
 import numpy as np
@@ -20,12 +21,20 @@ from . import compose, refine
 SIDES = {"fast": 384, "balanced": 512, "best": 720}
 _CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from which on it is another scene
 _CUT_SIDE = 32
+_CALM, _SMALLEST = (
+    0.07,
+    0.2,
+)  # how far a crop goes towards the person with each frame; its side, of the frame's, at least
+
+
+_Window = Tuple[float, float, float]  # left, top and side, as parts of the frame's sides
 
 
 class Moving:
     """Cuts people out of the frames of one clip or camera, one after the other.
 
-    settings: crop, mirror and size apart, as for photos. Raises ModelError, ImageError for a background that isn't one.
+    settings: as for photos; but a crop keeps the frame's size, and follows the person. Raises ModelError, ImageError
+    for a background that isn't one.
     """
 
     def __init__(self, settings: MatteSettings, threads: int, device: str = "auto") -> None:
@@ -36,6 +45,7 @@ class Moving:
         self.network_seconds = 0.0  # of the last frame
         self._before: Look | None = None
         self._small: np.ndarray | None = None
+        self._window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
         self._backdrop: np.ndarray | None = None
         self._image: np.ndarray | None = None
         if self.settings.background == "image":
@@ -81,6 +91,11 @@ class Moving:
         alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
         alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
         background = self._background(frame, people)
+        if settings.crop:
+            window = self._followed(alpha)
+            alpha, colours = _enlarged(alpha, window), _enlarged(colours, window)
+            if background is not None and settings.background == "blur":
+                background = _enlarged(background, window)
         if settings.mirror:
             alpha, colours = cv2.flip(alpha, 1), cv2.flip(colours, 1)
             if background is not None and settings.background == "blur":
@@ -94,7 +109,7 @@ class Moving:
 
     def forget(self) -> None:
         """What comes next doesn't go on from what came before."""
-        self._before = self._small = None
+        self._before = self._small = self._window = None
 
     def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
         settings = self.settings
@@ -110,8 +125,35 @@ class Moving:
                 self._backdrop = compose.plain(settings.background_colour, size)
         return self._backdrop
 
+    def _followed(self, alpha: np.ndarray) -> _Window:
+        """The window that follows the person: of the frame's shape, and as calm as a camera on its stand."""
+        height, width = alpha.shape
+        rows, columns = refine.crop_box(alpha, self.settings.crop_margin)
+        share = max((rows.stop - rows.start) / height, (columns.stop - columns.start) / width, _SMALLEST)
+        middle = (columns.start + columns.stop) / 2 / width, (rows.start + rows.stop) / 2 / height
+        wanted = np.array([*middle, min(1.0, share)])
+        if self._window is None:
+            self._window = wanted
+        self._window = self._window + _CALM * (wanted - self._window)
+        x, y, share = self._window
+        left, top = (np.clip(place - share / 2, 0, 1 - share) for place in (x, y))
+        return float(left), float(top), float(share)
+
     def _is_another_scene(self, frame: np.ndarray) -> bool:
         """Whether the picture has changed as a whole: what the network remembers is of no use then, and does harm."""
         before = self._small
         self._small = cv2.resize(frame, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         return before is not None and float(np.abs(self._small - before).mean()) > _CUT
+
+
+def _enlarged(pixels: np.ndarray, window: _Window) -> np.ndarray:
+    """What a frame's pixels show within a window, in the frame's own size."""
+    height, width = pixels.shape[:2]
+    left, top, share = window
+    if share > 0.999:
+        return pixels
+    # The pixel in the middle of (0, 0) lies at 0, as OpenCV counts.
+    offset = [0.5 * share - 0.5 + left * width, 0.5 * share - 0.5 + top * height]
+    transform = np.array([[share, 0, offset[0]], [0, share, offset[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(pixels, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..disk import files
 from ..settings import MatteSettings
 from ..words.errors import CvmatteError, WorkerError
 
@@ -133,9 +134,10 @@ class Live:
                 self._tell_error(error)
                 self._changed.wait(_RETRY_SECONDS)
                 self._changed.set()  # tried again: a camera may be back
-            except Exception:
+            except Exception as error:
                 logger.exception("live")
-                self._tell_error(WorkerError("internal"))
+                full = files.output_error(error, self._frames.parent) if isinstance(error, OSError) else None
+                self._tell_error(full or WorkerError("internal"))
                 self._changed.wait(_RETRY_SECONDS)
                 self._changed.set()
 
@@ -217,7 +219,6 @@ class Live:
 
     def _save_still(self, path: str, frame: Any) -> None:
         """Raises OutputError."""
-        from ..disk import files
         from ..pictures import images
 
         self._still = path

@@ -522,7 +522,7 @@ class Server:
             if error.name is None or error.name.startswith("cvmatte"):
                 raise
             raise WorkerError("clips_need_packages", command=install_packages_command("video")) from error
-        settings = dataclasses.replace(settings, crop=False, background="transparent")
+        settings = dataclasses.replace(settings, background="transparent")
         frames = clips.look_at(clip).frames
         made = clips.cut_out(
             clip,

@@ -7,6 +7,7 @@ frame, and drops one that nobody draws: right for a moving picture.
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
 from typing import Any, Callable, ContextManager
 
@@ -42,6 +43,7 @@ class LiveView:
         self._hidden_since: float | None = None
         self.frozen = False
         self.is_closed = False
+        self._showing = threading.Lock()
         self._client = LiveClient(self._show, self._state_is, self._error_is, took_still, environment)
 
     @property
@@ -78,7 +80,8 @@ class LiveView:
 
     def close(self) -> None:
         self.is_closed = True
-        self._client.close()
+        with self._showing:  # once this is done no frame is on its way to OBS
+            self._client.close()
 
     def _order(self, **changes: Any) -> None:
         orders = {**self._orders, **changes}
@@ -92,9 +95,9 @@ class LiveView:
     # On the client's thread
 
     def _show(self, reader: FrameReader, shown: Shown) -> None:
-        if self.frozen or self.is_closed:
+        if self.frozen:
             return
-        with self._source() as source:
+        with self._showing, self._source() as source:
             if not source or self.is_closed:
                 return
             pixels = (ctypes.c_uint8 * len(reader.mapping)).from_buffer(reader.mapping)

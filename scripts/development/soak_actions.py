@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from development.soak_world import BLANK_COLLECTION, CAMERAS, OTHER_COLLECTION, OWN_COLLECTION, SCENES, Fault, World
+from development.soak_world import (
+    BLANK_COLLECTION,
+    CAMERAS,
+    LIVE,
+    OTHER_COLLECTION,
+    OWN_COLLECTION,
+    SCENES,
+    Fault,
+    World,
+)
 from cvmatte_core.settings import CONTROLS, INTEGER
 from cvmatte_core.worker.client import SILENCE_SECONDS
 from obsws_python.error import OBSSDKRequestError
@@ -452,6 +461,34 @@ def lock_disk(world: World) -> None:
     world.later_in(world.random.uniform(2, 10), world.disk.unlock)
 
 
+def has_live(world: World) -> bool:
+    return bool(world.live_processes())
+
+
+def kill_live(world: World) -> None:
+    for process in world.live_processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def spoil_clip(world: World) -> None:
+    """Something else takes the place of the clip that plays, for some seconds."""
+    if world.clip in world.changing:
+        return
+    good = world.clip.read_bytes()
+    world.clip.write_bytes(world.random.choice([b"", b"no clip", good[: len(good) // 2]]))
+    change_back_later(world, world.clip, lambda: world.clip.write_bytes(good))
+
+
+def live_goes_on(world: World, _subject: Any) -> None:
+    if world.disk.is_in_trouble:
+        return
+    try:
+        wait_until(lambda: world.states()[LIVE][0].startswith(("Live:", "Hidden:")), 60, 0.5)
+    except (TimeoutError, KeyError):
+        raise Fault(f"{LIVE} doesn't go on; it says {world.states().get(LIVE)}") from None
+
+
 def settle(world: World) -> None:
     faults = world.settle()
     if faults:
@@ -486,6 +523,8 @@ ACTIONS = (
     Action("save a photo slowly", 2, write_slowly, has_quiet_photo),
     Action("spoil a photo", 2, spoil, has_quiet_photo, canary_stays),
     Action("take a photo away", 2, take_away, has_quiet_photo),
+    Action("kill the live process", 1, kill_live, has_live, live_goes_on),
+    Action("spoil the clip that plays", 1, spoil_clip, has_live),
     Action("fill the disk", 1, fill_disk, can_fill, canary_stays),
     Action("make the disk read-only", 1, lock_disk, disk_is_whole, canary_stays),
     Action("settle and look at everything", 1, settle, worker_may_end),

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from demo import throwaway_obs
+from development import made_clips
 from development.soak_watch import Watch
 from cvmatte_core.disk import paths
 from cvmatte_core.matting.matter import Matter
@@ -34,6 +35,8 @@ OWN_COLLECTION, OTHER_COLLECTION, BLANK_COLLECTION = "Untitled", "Other", "Blank
 SCENES = (SCENE, "Scene 2", "Scene 3")
 CAMERAS = ("camera 1", "camera 2")
 CANARY = "canary"  # a portrait that nobody touches
+LIVE = "live"  # one that shows a clip as it plays
+_LIVE_SAYS = ("Live:", "Hidden:", "Starting")
 _SPARED = 2  # photos that nothing happens to: the canary's, and those that the cameras show
 _DATA_SIZE = "4g"  # at most; it takes what is on it
 # Blocks that OBS 32 loses where it has switched scenes, with plain images and without any script too: at a third of
@@ -145,6 +148,7 @@ class World:
         self.busy = busy
         self.disk = Disk(folder / "data")
         self.photos, self.rubbish = make_photos(folder / "photos", self.random)
+        self.clip = folder / "clip.mp4"
         self.changing: set[Path] = set()  # photos that are something else for the moment
         self.portraits: dict[str, dict[str, Any]] = {}
         self.blanks = blanks
@@ -199,6 +203,10 @@ class World:
         for camera, photo in zip(CAMERAS, self.photos, strict=False):
             self.requests.create_input(SCENE, camera, "image_source", {"file": str(photo)}, False)
         self.add(CANARY, image=str(self.photos[0]), quality="fast")
+        rgb = np.asarray(Image.open(self.photos[0]).convert("RGB").resize((120, 120)))
+        cutout = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+        made_clips.write(self.clip, made_clips.frames(cutout, rgb, (160, 90), 30), sound="")
+        self.add(LIVE, input="video", video=str(self.clip), rate=10, quality="fast")
         for number in range(self.blanks):
             self.add(f"blank {number}", image="")
         self.await_canary(120)
@@ -262,7 +270,7 @@ class World:
 
     def names(self) -> list[str]:
         """Of those portraits that actions may change."""
-        return [name for name in self.portraits if name != CANARY and not name.startswith("blank")]
+        return [name for name in self.portraits if name not in (CANARY, LIVE) and not name.startswith("blank")]
 
     def quiet_photos(self) -> list[Path]:
         """Those that something may happen to."""
@@ -283,6 +291,16 @@ class World:
             raise Frozen("Python in OBS didn't answer within 60 s") from None
         if "error" in found:
             raise Fault(f"the probe: {found['error']}")
+        return found
+
+    def live_processes(self) -> list[int]:
+        """Those of live portraits in this OBS."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+                if b"cvmatte_core.video.live" in command and str(self.disk.folder).encode() in command:
+                    found.append(int(entry.name))
         return found
 
     def states(self) -> dict[str, tuple[str, bool]]:
@@ -353,6 +371,10 @@ class World:
         yield from (f"{name} is unknown to CVMatte" for name in self.portraits if name not in states)
         for name in [name for name in self.portraits if name in states]:
             said, is_error = states[name]
+            if name == LIVE:
+                if is_error or not said.startswith(_LIVE_SAYS):
+                    yield f"{name} says {said!r}"
+                continue
             settings = self.settings(name)
             image = settings.get("still" if settings.get("input") == "source" else "image", "")
             in_trouble = is_error and any(part in said for part in _FROM_TROUBLE)

@@ -228,7 +228,7 @@ def test_from_the_shell(
     assert matte_command.main([str(mine), "--quality", "fast"]) == 0
     assert "me-cutout.webm, 12 frames" in capsys.readouterr().out
     assert len(decoded(tmp_path / "me-cutout.webm")) == COUNT
-    for wrong in (["--crop"], ["--mask", "m.png"], ["--watch"], ["-o", "out.png"], ["-o", "-"]):
+    for wrong in (["--mask", "m.png"], ["--watch"], ["-o", "out.png"], ["-o", "-"]):
         with pytest.raises(SystemExit):
             matte_command.main([str(mine), *wrong])
     (tmp_path / "no.mp4").write_bytes(b"no clip")
@@ -248,3 +248,18 @@ def test_another_scene_begins_anew(photo: Path) -> None:
     assert np.array_equal(moving.alpha(black), anew.alpha(black))
     steady = [np.abs(moving.alpha(one.picture) - one.alpha).mean() for one in frames]
     assert steady[-1] < 0.1
+
+
+def test_a_crop_follows_the_person_calmly_in_the_frame_s_own_size(photo: Path) -> None:
+    background = np.full((60, 90, 3), 120, np.uint8)
+    small = np.zeros((1024, 1600, 4), np.uint8)  # the person is small, and at the left
+    small[512:, 200:712] = people(photo)
+    frames = [one.picture for one in made_clips.frames(small, background, SIZE, 30)]
+    cropped, whole = Moving(MatteSettings(quality="fast", crop=True), 2), Moving(FAST, 2)
+    layers = [(cropped.layer(frame)[..., 3], whole.layer(frame)[..., 3]) for frame in frames]
+    assert all(one.shape == other.shape for one, other in layers)
+    sums = [[float(one.sum()) for one in pair] for pair in layers]
+    assert sums[-1][0] > 1.3 * sums[-1][1]  # larger in the picture
+    places = [np.average(np.arange(SIZE[0]), weights=pair[0].sum(axis=0) + 1e-6) for pair in layers[10:]]
+    assert abs(np.mean(places) - SIZE[0] / 2) < 40
+    assert np.abs(np.diff(places)).max() < 8
