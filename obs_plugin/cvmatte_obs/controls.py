@@ -57,7 +57,7 @@ class Values:
 
     @property
     def live_source(self) -> dict[str, Any]:
-        """As video.sources.Wanted; empty where nothing is chosen yet."""
+        """As live.sources.Wanted; empty where nothing is chosen yet."""
         if self.input == FROM_VIDEO:
             return {"video": self.video, "loop": self.video_loop} if self.video else {}
         width, _, height = self.device_size.partition("x")

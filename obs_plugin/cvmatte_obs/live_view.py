@@ -11,9 +11,9 @@ import threading
 import time
 from typing import Any, Callable, ContextManager
 
+from cvmatte_core.live.client import LiveClient
+from cvmatte_core.live.frames import FrameReader, Shown
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video.live_client import LiveClient
-from cvmatte_core.video.shared import FrameReader, Shown
 from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 

@@ -78,7 +78,7 @@ def process_below(obs: ThrowawayObs) -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"cvmatte_core.video.live" in command and str(obs.folder).encode() in command:
+            if b"cvmatte_core.live.process" in command and str(obs.folder).encode() in command:
                 found.append(int(entry.name))
     return found
 

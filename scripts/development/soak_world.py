@@ -299,7 +299,7 @@ class World:
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-                if b"cvmatte_core.video.live" in command and str(self.disk.folder).encode() in command:
+                if b"cvmatte_core.live.process" in command and str(self.disk.folder).encode() in command:
                     found.append(int(entry.name))
         return found
 

@@ -17,10 +17,10 @@ import pytest
 from development import made_clips
 
 from cvmatte_core.disk import paths
+from cvmatte_core.live.frames import FrameReader, FramesUnusable, FrameWriter
+from cvmatte_core.live.process import Orders, Pace
+from cvmatte_core.live.sources import Latest, Wanted
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video.live import Orders, Pace
-from cvmatte_core.video.shared import FrameReader, FramesUnusable, FrameWriter
-from cvmatte_core.video.sources import Latest, Wanted
 from cvmatte_core.words.errors import CvmatteError
 
 SIZE = (160, 90)
@@ -165,7 +165,7 @@ class Process:
     """A live portrait's process."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "cvmatte_core.video.live", str(folder / "frames")]
+        command = [sys.executable, "-m", "cvmatte_core.live.process", str(folder / "frames")]
         pipe = subprocess.PIPE
         self.running = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=paths.ROOT)
 

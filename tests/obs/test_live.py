@@ -46,7 +46,7 @@ def live_ids(studio: Studio) -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"cvmatte_core.video.live" in command and str(studio.data).encode() in command:
+            if b"cvmatte_core.live.process" in command and str(studio.data).encode() in command:
                 found.append(int(entry.name))
     return found
 

@@ -19,7 +19,7 @@ from ..disk import files, paths
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
 from ..worker.client import environment_of_worker, refusal, start_options
-from .shared import FrameReader, FramesUnusable, Shown
+from .frames import FrameReader, FramesUnusable, Shown
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ OnFrame = Callable[[FrameReader, Shown], None]
 class LiveClient:
     """One live portrait's process. Its callbacks come on a thread of its own.
 
-    on_frame(reader, shown): a frame to show; it must be taken before the call returns. on_state(state): see live.py;
+    on_frame(reader, shown): a frame to show; it must be taken before the call returns. on_state(state): see process.py;
     empty while the process starts. on_error(error): None once it has passed. on_still(path): a still was saved there.
     """
 
@@ -52,7 +52,7 @@ class LiveClient:
         self._on_still = on_still
         self._environment = environment
         self._frames = paths.layers_folder() / f"live-{id(self):x}-{time.monotonic_ns():x}"
-        own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.video.live", str(self._frames)]
+        own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.live.process", str(self._frames)]
         self._command = list(command or own)
         self._orders = b""
         self._process: subprocess.Popen[bytes] | None = None
@@ -67,7 +67,7 @@ class LiveClient:
         return process.pid if process is not None else None
 
     def order(self, orders: dict[str, Any]) -> None:
-        """What is wanted from now on; see live.py."""
+        """What is wanted from now on; see process.py."""
         self._orders = json.dumps(orders).encode("ascii") + b"\n"
         self._send()
 

@@ -2,7 +2,7 @@
 
 Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "paused": …, "still": …}, each time with all
 of them; still: where to save what the source shows next, once.
-Out: {"file": path of the frames, see shared.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
+Out: {"file": path of the frames, see frames.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
 protocol.error_to_wire makes it, or null once it has passed, {"still": path}. It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
@@ -156,7 +156,7 @@ class Live:
 
     def _cut_out(self, source: Latest, moving: Any, pace: Pace, orders: Orders) -> None:
         from ..pictures import images
-        from .shared import FrameWriter
+        from .frames import FrameWriter
 
         writer: FrameWriter | None = None
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
