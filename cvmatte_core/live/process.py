@@ -11,6 +11,7 @@ dropped, never queued.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -103,8 +104,8 @@ class Live:
         self._output, self._frames = output, frames
         self._orders: Orders | None = None
         self._changed = threading.Event()
-        self._ended = threading.Event()
         self._error: CvmatteError | None = None
+        self._file: Path | None = None  # of the frames
         self._still = ""  # the one that was saved last
 
     def read(self, requests: BinaryIO) -> None:
@@ -117,12 +118,15 @@ class Live:
                 self._tell_error(error)
             except (TypeError, ValueError, KeyError) as error:
                 logger.warning("an order that is none: %s", error)
-        self._ended.set()
-        self._changed.set()
+        # At once, also out of the middle of a network's pass; but nothing is left behind.
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.unlink()
+        os._exit(0)
 
     def run(self) -> None:
-        """Cut out frames until the input ends."""
-        while not self._ended.is_set():
+        """Cut out frames."""
+        while True:
             self._changed.wait()
             self._changed.clear()
             orders = self._orders
@@ -162,7 +166,7 @@ class Live:
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
         due = 0.0
         try:
-            while not self._ended.is_set():
+            while True:
                 if self._changed.is_set():
                     self._changed.clear()
                     now = self._orders
@@ -192,6 +196,7 @@ class Live:
                     if writer is not None:
                         writer.close()
                     path = self._frames.with_name(f"{self._frames.name}-{time.monotonic_ns()}.live")
+                    self._file = path
                     writer = FrameWriter(path, width * height)
                     self._send({"file": str(path)})
                 self._send({"frame": writer.write(layer.data, width, height)})

@@ -70,12 +70,12 @@ class LiveView:
 
     def says(self, texts: Texts) -> tuple[str, bool]:
         """A sentence, and whether it is an error."""
+        if self._orders.get("paused"):  # whatever was wrong is looked at again when it is shown
+            return texts("live.hidden"), False
         if self._error is not None:
             return self._error.sentence(texts), True
         if self.frozen:
             return texts("live.frozen"), False
-        if self._orders.get("paused"):
-            return texts("live.hidden"), False
         return (texts("live.state", **self._state) if self._state else texts("state.starting")), False
 
     def close(self) -> None:

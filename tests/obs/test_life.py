@@ -319,7 +319,7 @@ def test_a_portrait_s_own_hotkeys_are_saved_restored_and_survive_a_reload(
             (found,) = [source["hotkeys"] for source in sources if source["name"] == "portrait"]
             return found
 
-        assert set(hotkeys()) == {"cvmatte.portrait.rematte", "cvmatte.portrait.take_still"}
+        assert set(hotkeys()) == {f"cvmatte.portrait.{name}" for name in ("rematte", "take_still", "freeze")}
         content = json.loads(collection.read_text())
         for source in content["sources"]:
             if source["name"] == "portrait":
