@@ -17,9 +17,9 @@ from typing import IO, BinaryIO, Callable, Collection, Iterator, TypeVar
 from ..words.errors import OutputError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_TEMPORARY_PREFIX = ".cvmatte-"
+TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
-STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
+_STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
 _IN_USE_SECONDS, _LOOK_SECONDS = 2.0, 0.02  # that a file is waited for which another program has open; between tries
 _PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
 _unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
@@ -32,7 +32,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
     Raises OutputError when the folder can't be made or written, or the disk is full.
     """
-    temporary = path.with_name(_TEMPORARY_PREFIX + secrets.token_hex(8))
+    temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
         with _created(temporary) as file:
             yield file
@@ -174,6 +174,6 @@ def digests(
 def remove_stale(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder."""
     with contextlib.suppress(OSError):
-        for path in folder.glob(f"{_TEMPORARY_PREFIX}*"):
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+        for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import subprocess
 import threading
 import time
@@ -18,7 +17,7 @@ from typing import Any, Callable, Sequence
 from ..disk import files, paths
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
-from ..worker.client import environment_of_worker, refusal, start_options
+from ..worker.client import refusal, started
 from .frames import FrameReader, FramesUnusable, Shown
 
 logger = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ class LiveClient:
         self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
         self._on_still = on_still
         self._environment = environment
-        self._frames = paths.layers_folder() / f"live-{id(self):x}-{time.monotonic_ns():x}"
+        self._frames = paths.layers_folder() / f"{files.TEMPORARY_PREFIX}live-{id(self):x}-{time.monotonic_ns():x}"
         own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.live.process", str(self._frames)]
         self._command = list(command or own)
         self._orders = b""
@@ -121,16 +120,7 @@ class LiveClient:
 
     def _serve(self) -> None:
         """One process, from its start to its end. Raises OSError."""
-        with self._log() as errors:
-            process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                cwd=str(paths.ROOT),
-                env=environment_of_worker(self._environment),
-                **start_options(),
-            )
+        process = started(self._command, self._environment, paths.log_file())
         with self._lock:
             self._process = process
         self._on_state({})
@@ -175,24 +165,8 @@ class LiveClient:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_ENDING_SECONDS)
 
-    @staticmethod
-    def _log() -> Any:
-        try:
-            paths.log_file().parent.mkdir(parents=True, exist_ok=True)
-            return paths.log_file().open("ab")
-        except OSError:  # the log is a help, not a need
-            return Path(os.devnull).open("ab")
-
     def _tidy(self) -> None:
         """What a process that was killed has left."""
         with contextlib.suppress(OSError):
             for path in self._frames.parent.glob(f"{self._frames.name}-*{_SUFFIX}"):
-                path.unlink()
-
-
-def remove_stale() -> None:
-    """Remove the frames of processes that were killed together with OBS."""
-    with contextlib.suppress(OSError):
-        for path in paths.layers_folder().glob(f"live-*{_SUFFIX}"):
-            if time.time() - path.stat().st_mtime > files.STALE_SECONDS:
                 path.unlink()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from ..pictures import images
+from ..video.upright import upright
 from ..words.errors import ImageError
 
 logger = logging.getLogger(__name__)
@@ -160,7 +160,4 @@ class Latest:
 def _pixels(frame: Any) -> np.ndarray:
     if frame.width * frame.height > images.PIXEL_LIMIT:
         raise ImageError("image_too_many_pixels", name="", limit=images.PIXEL_LIMIT // 1_000_000)
-    pixels = frame.to_ndarray(format="rgb24")
-    turned = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-    turn = turned.get(round(getattr(frame, "rotation", 0)) % 360)
-    return pixels if turn is None else cv2.rotate(pixels, turn)
+    return upright(frame)

@@ -229,7 +229,7 @@ class Matter:
             painted = strokes((height, width))
             raw = self._touched_up((raw_key, painted.stamp), raw, painted.pixels)
             reach = settings.erosion + 2 * settings.feather + _SOFTENED
-            wide, inner = _around(box, reach, raw.alpha.shape)
+            wide, inner = images.around(box, reach, raw.alpha.shape)
             alpha = self._edged(("", raw.alpha[wide]), settings, _LastResults())
             colours = (raw.foreground if settings.decontaminate else raw.photo)[wide]
             return compose.layer_pixels(colours, alpha, None)[inner], box
@@ -334,8 +334,7 @@ class Matter:
         eroded = steps(
             "eroded", (key, settings.subject, settings.erosion), lambda: refine.erode(alpha, settings.erosion)
         )
-        cut = refine.soften_cut(refine.threshold(eroded, settings.threshold), settings.threshold)
-        return refine.feather(cut, settings.feather, settings.feather_direction)
+        return refine.edge(eroded, settings)
 
     def _kept_strokes(self, digest: str, shape: tuple[int, int]) -> Strokes | None:
         """The touch-up that is kept of a photo, for its size in this matte; one that can't be read counts as none."""
@@ -537,15 +536,6 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
     begun = time.perf_counter()
     photo = images.decode(data, name, longest_side)
     return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
-
-
-def _around(
-    box: tuple[slice, slice], by: int, shape: tuple[int, ...]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Rows and columns grown by so many pixels within a picture, and where in them the box is."""
-    wide = [slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape)]
-    inner = [slice(side.start - around.start, side.stop - around.start) for side, around in zip(box, wide)]
-    return (wide[0], wide[1]), (inner[0], inner[1])
 
 
 def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:

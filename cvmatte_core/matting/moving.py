@@ -87,9 +87,7 @@ class Moving:
         colours = refine.estimate_foreground(frame, people, self._threads) if settings.decontaminate else frame
         if settings.subject == "main":
             people = refine.main_person(people)
-        alpha = refine.erode(people, settings.erosion)
-        alpha = refine.soften_cut(refine.threshold(alpha, settings.threshold), settings.threshold)
-        alpha = refine.feather(alpha, settings.feather, settings.feather_direction)
+        alpha = refine.edge(refine.erode(people, settings.erosion), settings)
         background = self._background(frame, people)
         if settings.crop:
             window = self._followed(alpha)

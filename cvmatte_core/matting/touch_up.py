@@ -139,11 +139,11 @@ class TouchUp:
 
     def _colours(self, box: _Box, rgb: np.ndarray, alpha: np.ndarray, touched: np.ndarray) -> np.ndarray:
         """The edge's colours in a box, estimated with its surroundings in view."""
-        wide = _grown(box, refine.colour_radius(alpha.shape), alpha.shape)
-        inner = tuple(slice(side.start - around.start, side.stop - around.start) for side, around in zip(box, wide))
+        radius = refine.colour_radius(alpha.shape)
+        wide, inner = images.around(box, radius, alpha.shape)
         view = alpha[wide].copy()
         view[inner] = touched
-        return refine.estimate_foreground(rgb[wide], view, self._threads, refine.colour_radius(alpha.shape))[inner]
+        return refine.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
 
 
 def _reach(shape: tuple[int, ...]) -> float:
@@ -169,7 +169,7 @@ def regions(strokes: np.ndarray) -> Iterator[_Box]:
     for column, row, across, down, _ in parts[1:count].tolist():
         rows = slice(top + (row - reach) * step, top + (row - reach + down) * step)
         columns = slice(left + (column - reach) * step, left + (column - reach + across) * step)
-        boxes.append(_grown((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape))
+        boxes.append(images.around((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape)[0])
     yield from _apart(boxes)
 
 
@@ -202,11 +202,6 @@ def _apart(boxes: list[_Box]) -> list[_Box]:
 
 def _overlap(one: _Box, two: _Box) -> bool:
     return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, two))
-
-
-def _grown(box: _Box, by: int, shape: tuple[int, ...]) -> _Box:
-    rows, columns = (slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape))
-    return rows, columns
 
 
 def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float, threads: int = 1) -> np.ndarray:

@@ -274,6 +274,15 @@ def tiles(shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
     ]
 
 
+def around(
+    box: tuple[slice, slice], by: int, shape: tuple[int, ...]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Rows and columns grown by so many pixels within a picture, and where in them the box is."""
+    wide = [slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape)]
+    inner = [slice(side.start - grown.start, side.stop - grown.start) for side, grown in zip(box, wide)]
+    return (wide[0], wide[1]), (inner[0], inner[1])
+
+
 def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
     """The region of `coarse` enlarged to `shape`, without making the whole."""
     rows, columns = region

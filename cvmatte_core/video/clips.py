@@ -24,6 +24,7 @@ from ..matting.moving import Moving
 from ..pictures import endings, images
 from ..settings import MatteSettings
 from ..words.errors import CvmatteError, ImageError, OutputError
+from .upright import upright
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def cut_out(
                     writer.sound(packet)
                     continue
                 for frame in _frames(packet, source, done):
-                    picture = images.reduced(_upright(frame), settings.longest_side)
+                    picture = images.reduced(upright(frame), settings.longest_side)
                     writer.picture(moving.layer(picture), frame.pts, packet.stream.time_base or _TICK)
                     done += 1
                     on_frame(done)
@@ -174,14 +175,6 @@ def _frames(packet: Any, source: Path, done: int) -> Iterator[Any]:
         logger.warning("%s: a damaged frame after %d: %s", source.name, done, error)
 
 
-def _upright(frame: Any) -> np.ndarray:
-    """A frame's pixels: uint8 RGB, shape (H, W, 3)."""
-    pixels = frame.to_ndarray(format="rgb24")
-    turned = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-    turn = turned.get(round(getattr(frame, "rotation", 0)) % 360)
-    return pixels if turn is None else cv2.rotate(pixels, turn)
-
-
 def _not_written(error: Exception, target: Path) -> OutputError:
     number = getattr(error, "errno", None)
     return OutputError("disk_full" if number in files.DISK_FULL else "cannot_write", folder=str(target.parent))
@@ -223,7 +216,7 @@ class _ClipWriter(_Writer):
 
     def __init__(self, target: Path, container: Any, kind: str) -> None:
         self._target, self._kind = target, kind
-        self._temporary = target.with_name(f".cvmatte-{target.stem}{kind}")
+        self._temporary = target.with_name(f"{files.TEMPORARY_PREFIX}{target.stem}{kind}")
         target.parent.mkdir(parents=True, exist_ok=True)
         self._clip = av.open(str(self._temporary), "w")
         self._video: Any = None

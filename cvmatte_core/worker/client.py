@@ -302,16 +302,7 @@ class WorkerClient:
             return
         self._set_state(STARTING)
         try:
-            with self._open_log() as log:
-                process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    cwd=str(paths.ROOT),
-                    env=environment_of_worker(self.environment),
-                    **start_options(),
-                )
+            process = started(self._command, self.environment, self._log_file)
         except OSError as error:
             logger.warning("the worker can't be started: %s", error)
             self._give_up(WorkerError("worker_missing"))
@@ -323,15 +314,6 @@ class WorkerClient:
         self._handshake = next(self._numbers)
         params = {"protocol": protocol.PROTOCOL_VERSION}
         self._send({"id": self._handshake, "method": "initialize", "params": params})
-
-    def _open_log(self) -> Any:
-        try:
-            self._log_file.parent.mkdir(parents=True, exist_ok=True)
-            if self._log_file.exists() and self._log_file.stat().st_size > _LOG_LIMIT:
-                self._log_file.replace(self._log_file.with_suffix(".old.log"))
-            return self._log_file.open("ab")
-        except OSError:  # the log is a help, not a need
-            return Path(os.devnull).open("ab")
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         output = process.stdout
@@ -411,18 +393,35 @@ def _turn(job: _Job) -> tuple[bool, int]:
     return job.stood_still, -job.number if job.stood_still else job.number
 
 
-def environment_of_worker(more: dict[str, str]) -> dict[str, str]:
-    """A process's environment: this one's, without what is meant for the host application's Python, and more."""
-    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
-    environment.update(more, PYTHONUTF8="1")
-    return environment
+def started(command: Sequence[str], environment: dict[str, str], log_file: Path) -> subprocess.Popen[bytes]:
+    """A process of ours, with pipes for messages: without the host application's Python settings, at a low priority.
 
-
-def start_options() -> dict[str, Any]:
-    """What else subprocess.Popen needs: no window on Windows, and a low priority."""
+    environment: what its environment says beside this process's own. Raises OSError.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_THE_WORKER}
+    options: dict[str, Any] = {}
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
-    return {}
+        options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    with _open_log(log_file) as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=str(paths.ROOT),
+            env={**inherited, **environment, "PYTHONUTF8": "1"},
+            **options,
+        )
+
+
+def _open_log(file: Path) -> Any:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and file.stat().st_size > _LOG_LIMIT:
+            file.replace(file.with_suffix(".old.log"))
+        return file.open("ab")
+    except OSError:  # the log is a help, not a need
+        return Path(os.devnull).open("ab")
 
 
 def default_command() -> list[str]:

@@ -122,6 +122,17 @@ def _texts(value: Any) -> list[str]:
     return value
 
 
+@contextlib.contextmanager
+def _needs_packages(key: str, extra: str) -> Iterator[None]:
+    """Imports of a part that an older environment, or a package without that extra, may lack. Raises WorkerError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("cvmatte"):
+            raise
+        raise WorkerError(key, command=install_packages_command(extra)) from error
+
+
 @dataclasses.dataclass
 class _ToTouchUp:
     """A photo whose page is to be opened, and where that is to be served."""
@@ -482,13 +493,9 @@ class Server:
 
     def _open_page(self, job: _Job, wanted: _ToTouchUp) -> dict[str, Any]:
         """Open a photo for touching up, and say where. The same photo and settings always have the same page."""
-        try:
+        with _needs_packages("page_needs_packages", "web"):
             from ..web.touch_up import Desk
             from ..web.touch_up_page import TouchUpPage
-        except ModuleNotFoundError as error:  # a package without its web part
-            if error.name is None or error.name.startswith("cvmatte"):
-                raise
-            raise WorkerError("page_needs_packages", command=install_packages_command("web")) from error
         page = self._page
         if page is None or not page.is_open or page.token != wanted.token:
             if page is not None:
@@ -516,12 +523,8 @@ class Server:
     def _clip(self, job: _Job, clip: Path, settings: MatteSettings) -> dict[str, Any]:
         """Cut a clip out into a transparent one. Cancelled, it keeps what is done."""
         self._tell(job, "clip", 0, 0)
-        try:
+        with _needs_packages("clips_need_packages", "video"):
             from ..video import clips
-        except ModuleNotFoundError as error:  # an environment from before, or a package without its video part
-            if error.name is None or error.name.startswith("cvmatte"):
-                raise
-            raise WorkerError("clips_need_packages", command=install_packages_command("video")) from error
         settings = dataclasses.replace(settings, background="transparent")
         frames = clips.look_at(clip).frames
         made = clips.cut_out(

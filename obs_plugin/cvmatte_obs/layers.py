@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import time
-from typing import Mapping
+from mmap import mmap
+from typing import Iterator, Mapping
 
 from cvmatte_core.layers.store import Frame
 
@@ -22,17 +24,35 @@ def show(source: int, frame: Frame) -> None:
     nothing draws just then, because it is hidden, in another scene, or not yet in any. This waits for OBS's graphics
     lock, so never call it from a thread of OBS.
     """
-    pixels = (ctypes.c_uint8 * len(frame.pixels)).from_buffer(frame.pixels)
+    with _frame_of(frame.pixels, frame.offset, frame.width, frame.height) as shown:
+        libobs.obs_source_preload_video(source, ctypes.byref(shown))
+    libobs.obs_source_show_preloaded_video(source)
+
+
+def show_moving(source: int, mapping: mmap, offset: int, width: int, height: int) -> None:
+    """Make RGBA rows at an offset of a mapping the next frame of a moving picture; libobs copies them.
+
+    It takes no lock of OBS's graphics, and drops a frame that nothing draws.
+    """
+    with _frame_of(mapping, offset, width, height) as shown:
+        libobs.obs_source_output_video(source, ctypes.byref(shown))
+
+
+@contextlib.contextmanager
+def _frame_of(mapping: mmap, offset: int, width: int, height: int) -> Iterator[libobs.SourceFrame]:
+    """What libobs takes for a frame of RGBA rows, straight alpha; only for the block."""
+    pixels = (ctypes.c_uint8 * len(mapping)).from_buffer(mapping)
     shown = libobs.SourceFrame()
-    shown.data[0] = ctypes.addressof(pixels) + frame.offset
-    shown.linesize[0] = frame.width * 4
-    shown.width, shown.height = frame.width, frame.height
+    shown.data[0] = ctypes.addressof(pixels) + offset
+    shown.linesize[0] = width * 4
+    shown.width, shown.height = width, height
     shown.timestamp = time.monotonic_ns()
     shown.format = libobs.VIDEO_FORMAT_RGBA
     shown.full_range = True
-    libobs.obs_source_preload_video(source, ctypes.byref(shown))
-    libobs.obs_source_show_preloaded_video(source)
-    del pixels  # the mapping can't be closed while a buffer of it is held
+    try:
+        yield shown
+    finally:
+        del pixels  # the mapping can't be closed while a buffer of it is held
 
 
 def hide(source: int) -> None:

@@ -1,12 +1,10 @@
 """A live portrait in OBS: hands each frame of its process to libobs, and knows what to say of it.
 
-Frames come on a thread of the process's client. obs_source_output_video takes no lock of OBS's graphics, copies the
-frame, and drops one that nobody draws: right for a moving picture.
+Frames come on a thread of the process's client.
 """
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from typing import Any, Callable, ContextManager
@@ -17,7 +15,7 @@ from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 
-from . import libobs
+from . import layers, libobs
 
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
 
@@ -100,16 +98,7 @@ class LiveView:
         with self._showing, self._source() as source:
             if not source or self.is_closed:
                 return
-            pixels = (ctypes.c_uint8 * len(reader.mapping)).from_buffer(reader.mapping)
-            frame = libobs.SourceFrame()
-            frame.data[0] = ctypes.addressof(pixels) + shown.offset
-            frame.linesize[0] = shown.width * 4
-            frame.width, frame.height = shown.width, shown.height
-            frame.timestamp = time.monotonic_ns()
-            frame.format = libobs.VIDEO_FORMAT_RGBA
-            frame.full_range = True
-            libobs.obs_source_output_video(source, ctypes.byref(frame))
-            del pixels  # the mapping can't be closed while a buffer of it is held
+            layers.show_moving(source, reader.mapping, shown.offset, shown.width, shown.height)
 
     def _state_is(self, state: dict[str, Any]) -> None:
         self._state = state

@@ -29,7 +29,6 @@ from cvmatte_core.models.catalogue import (
     is_there,
     shown_title,
 )
-from cvmatte_core.pictures import endings
 from cvmatte_core.system import devices
 from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.words.texts import megabytes
@@ -185,8 +184,7 @@ class Panel:
     def _add_clip(self, properties: int) -> None:
         group = self._group(properties, "clip")
         kind, home = libobs.OBS_PATH_FILE, os.fsencode(Path.home())
-        patterns = " ".join(f"*{ending}" for ending in endings.CLIPS)
-        filter_ = f"{self._texts('source.video_filter')} ({patterns})".encode()
+        filter_ = self._session.video_filter.encode()
         libobs.obs_properties_add_path(group, _CLIP, self._label("clip"), kind, filter_, home)
         self._button(group, "clip_start")
         self._button(group, "clip_cancel")

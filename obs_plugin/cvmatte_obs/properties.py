@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-from cvmatte_core.pictures import endings
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CONTROLS
 from cvmatte_core.words.errors import CvmatteError
@@ -50,6 +49,7 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
         session.client.start()  # somebody is about to need the worker: their first layer need not wait for its start
         own_name = libobs.source_name(source)
         _add_input(properties, portrait, texts, session.image_filter, own_name, settings)
+        _add_live(properties, texts, session.video_filter, settings)
         _add_state(properties, portrait)
         if portrait.values is not None and portrait.values.image:
             _add_button(properties, "rematte", texts, _ON_REMATTE, portrait)
@@ -91,10 +91,9 @@ def _add_input(
     libobs.obs_property_set_long_description(camera, texts("source.camera.tip").encode())
     controls.add_delay(properties, controls.DELAY, texts)
     _add_button(properties, "take_still", texts, _ON_TAKE_STILL, portrait)
-    _add_live(properties, texts, settings)
 
 
-def _add_live(properties: int, texts: Texts, settings: int) -> None:
+def _add_live(properties: int, texts: Texts, video_filter: str, settings: int) -> None:
     libobs.obs_data_set_default_bool(settings, controls.VIDEO_LOOP, True)
     libobs.obs_data_set_default_int(settings, controls.RATE, controls.DEFAULT_RATE)
     devices = cameras()
@@ -119,7 +118,7 @@ def _add_live(properties: int, texts: Texts, settings: int) -> None:
         controls.VIDEO,
         texts("source.video").encode(),
         libobs.OBS_PATH_FILE,
-        f"{texts('source.video_filter')} ({' '.join('*' + ending for ending in endings.CLIPS)})".encode(),
+        video_filter.encode(),
         None,
     )
     libobs.obs_property_set_long_description(video, texts("source.video.tip").encode())

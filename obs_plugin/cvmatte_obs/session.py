@@ -90,9 +90,17 @@ class Session:
 
     @property
     def image_filter(self) -> str:
-        """What OBS's file dialogs offer."""
-        patterns = " ".join(f"*{ending}" for ending in (*endings.PHOTOS, *map(str.upper, endings.PHOTOS)))
-        return f"{self.texts('source.image_filter')} ({patterns})"
+        """What OBS's file dialogs offer where a photo is to be chosen."""
+        return self._filter("source.image_filter", endings.PHOTOS)
+
+    @property
+    def video_filter(self) -> str:
+        """And where a clip is."""
+        return self._filter("source.video_filter", endings.CLIPS)
+
+    def _filter(self, text: str, of: tuple[str, ...]) -> str:
+        patterns = " ".join(f"*{ending}" for ending in (*of, *map(str.upper, of)))
+        return f"{self.texts(text)} ({patterns})"
 
     # Called from any thread of OBS: these only queue
 

@@ -281,11 +281,18 @@ class ThrowawayObs:
 
     def worker_ids(self) -> list[int]:
         """The matting processes that OBS has started and that live."""
+        return self._children_running("cvmatte_core.worker.server")
+
+    def live_ids(self) -> list[int]:
+        """As `worker_ids`, the processes of live portraits."""
+        return self._children_running("cvmatte_core.live.process")
+
+    def _children_running(self, module: str) -> list[int]:
         children = " ".join(path.read_text() for path in Path(f"/proc/{self.process_id}/task").glob("*/children"))
         found = []
         for child in children.split():
             with contextlib.suppress(OSError):  # it ended meanwhile
-                if b"cvmatte_core.worker.server" in Path(f"/proc/{child}/cmdline").read_bytes():
+                if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(int(child))
         return found
 

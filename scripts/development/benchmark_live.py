@@ -38,9 +38,9 @@ def live(folder: Path, portrait: Path, minutes: float) -> None:
         idle = frames_rendered(obs, lambda: time.sleep(_PART_SECONDS))
         settings = {"input": "video", "video": str(clip), "rate": 30}
         obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", settings, True)
-        throwaway_obs.wait_until(lambda: process_below(obs), 60)
+        throwaway_obs.wait_until(obs.live_ids, 60)
         time.sleep(5)
-        (process,) = process_below(obs)
+        (process,) = obs.live_ids()
         told, sizes = len(states(log)), []
         with_live = frames_rendered(obs, lambda: time.sleep(_PART_SECONDS))
         obs.requests.start_record()
@@ -67,20 +67,6 @@ def live(folder: Path, portrait: Path, minutes: float) -> None:
         row("memory leaks at OBS's end", obs.quit())
     finally:
         obs.close()
-
-
-def process_below(obs: ThrowawayObs) -> list[int]:
-    """The live processes whose frames are in this OBS's folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"cvmatte_core.live.process" in command and str(obs.folder).encode() in command:
-                found.append(int(entry.name))
-    return found
 
 
 def states(log: Path) -> list[dict[str, Any]]:

@@ -462,11 +462,11 @@ def lock_disk(world: World) -> None:
 
 
 def has_live(world: World) -> bool:
-    return bool(world.live_processes())
+    return bool(world.obs.live_ids())
 
 
 def kill_live(world: World) -> None:
-    for process in world.live_processes():
+    for process in world.obs.live_ids():
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
 

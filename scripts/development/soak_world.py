@@ -293,16 +293,6 @@ class World:
             raise Fault(f"the probe: {found['error']}")
         return found
 
-    def live_processes(self) -> list[int]:
-        """Those of live portraits in this OBS."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-                if b"cvmatte_core.live.process" in command and str(self.disk.folder).encode() in command:
-                    found.append(int(entry.name))
-        return found
-
     def states(self) -> dict[str, tuple[str, bool]]:
         """By portrait: what it says, and whether that is an error."""
         return {name: (text, is_error) for name, (text, is_error) in self.probe({"states": True})["states"].items()}
