@@ -41,7 +41,7 @@ def cut_out(
                 target,
                 settings,
                 threads or max(1, min(8, cores)),
-                device or "auto",
+                device,
                 lambda done: bar.update(done - bar.n),
                 ended,
             )

@@ -172,7 +172,7 @@ class Live:
                     now = self._orders
                     assert now is not None
                     same = (now.source, now.rate, now.paused) == (orders.source, orders.rate, orders.paused)
-                    network = ("model", "quality", "background_image")
+                    network = ("model", "quality")
                     if not same or any(getattr(now.settings, n) != getattr(orders.settings, n) for n in network):
                         self._changed.set()
                         return

@@ -169,7 +169,7 @@ class Matter:
         touch_ups: where photos' touch-ups are looked for; None: nowhere.
         """
         self._threads = threads or _threads_of_environment() or _default_threads()
-        self._device = device or _device_of_environment()
+        self._device = device or devices.of_environment()
         self._cache_bytes = cache_bytes
         self._networks: dict[str, _Loaded] = {}
         self._raw_mattes: OrderedDict[_Key, RawMatte] = OrderedDict()
@@ -546,14 +546,6 @@ def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
 def _key(digest: str, settings: MatteSettings) -> _Key:
     kept = HELD if settings.subject == HELD else ""  # who is the main person is told apart later
     return digest, settings.model, kept, settings.quality, settings.longest_side
-
-
-def _device_of_environment() -> str:
-    chosen = os.environ.get(devices.DEVICE_VARIABLE, devices.AUTO)
-    if chosen in devices.DEVICES:
-        return chosen
-    logger.warning("%s=%s is no device: %s", devices.DEVICE_VARIABLE, chosen, ", ".join(devices.DEVICES))
-    return devices.AUTO
 
 
 def _threads_of_environment() -> int:

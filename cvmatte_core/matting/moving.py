@@ -14,6 +14,7 @@ from ..models.catalogue import entry_of
 from ..models.network import load
 from ..models.recurrent import Look, RecurrentVideoMatting
 from ..settings import MatteSettings
+from ..system import devices
 from ..words.errors import ImageError
 from . import compose, refine
 
@@ -37,27 +38,20 @@ class Moving:
     for a background that isn't one.
     """
 
-    def __init__(self, settings: MatteSettings, threads: int, device: str = "auto") -> None:
+    def __init__(self, settings: MatteSettings, threads: int, device: str | None = None) -> None:
+        """device: of devices.DEVICES; without it, the environment's."""
         self.settings = settings.resolved()
         self.side = SIDES[self.settings.quality]
         self._threads = threads
-        self._network = load(entry_of(self.settings.model).name, threads, device)
+        self._network = load(entry_of(self.settings.model).name, threads, device or devices.of_environment())
         self.network_seconds = 0.0  # of the last frame
         self._before: Look | None = None
         self._small: np.ndarray | None = None
         self._window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
         self._backdrop: np.ndarray | None = None
-        self._image: np.ndarray | None = None
+        self._image: Tuple[Path, np.ndarray] | None = None  # the background image that was read last
         if self.settings.background == "image":
-            if not self.settings.background_image:
-                raise ImageError("background_missing")
-            path = Path(self.settings.background_image)
-            try:
-                self._image = compose.backdrop(path)
-            except ImageError as error:
-                if error.key in ("image_missing", "image_no_answer"):
-                    raise ImageError("background_gone", name=path.name) from error
-                raise
+            self._picture_behind()  # said before the first frame, where it can't be had
 
     @property
     def device(self) -> str:
@@ -101,7 +95,7 @@ class Moving:
         return compose.layer_pixels(colours, alpha, background)
 
     def change(self, settings: MatteSettings) -> None:
-        """Other controls, from the next frame on: all but the model, quality and background image."""
+        """Other controls, from the next frame on: all but the model and quality."""
         self.settings = settings.resolved()
         self._backdrop = None
 
@@ -117,11 +111,26 @@ class Moving:
             return compose.blurred_background(frame, people, settings.background_blur)
         if self._backdrop is None or self._backdrop.shape != frame.shape:
             size = frame.shape[1], frame.shape[0]
-            if self._image is not None:
-                self._backdrop = compose.covering(self._image, size)
+            if settings.background == "image":
+                self._backdrop = compose.covering(self._picture_behind(), size)
             else:
                 self._backdrop = compose.plain(settings.background_colour, size)
         return self._backdrop
+
+    def _picture_behind(self) -> np.ndarray:
+        """The background image: uint8 RGB. Raises ImageError."""
+        if not self.settings.background_image:
+            raise ImageError("background_missing")
+        path = Path(self.settings.background_image)
+        if self._image is not None and self._image[0] == path:
+            return self._image[1]
+        try:
+            self._image = path, compose.backdrop(path)
+            return self._image[1]
+        except ImageError as error:
+            if error.key in ("image_missing", "image_no_answer"):
+                raise ImageError("background_gone", name=path.name) from error
+            raise
 
     def _followed(self, alpha: np.ndarray) -> _Window:
         """The window that follows the person: of the frame's shape, and as calm as a camera on its stand."""

@@ -6,8 +6,12 @@ process's environment. A device's name in a person's language is the text "devic
 
 from __future__ import annotations
 
+import logging
+import os
 import platform
 import sys
+
+logger = logging.getLogger(__name__)
 
 AUTO, CPU, CUDA, TENSORRT = "auto", "cpu", "cuda", "tensorrt"
 DIRECTML, COREML, OPENVINO = "directml", "coreml", "openvino"
@@ -20,6 +24,15 @@ _BY_SYSTEM = {
     "win32": (CUDA, TENSORRT, DIRECTML, OPENVINO),
     "darwin": (COREML,),
 }
+
+
+def of_environment() -> str:
+    """The device that the process's environment names; AUTO where it names none."""
+    chosen = os.environ.get(DEVICE_VARIABLE, AUTO)
+    if chosen in DEVICES:
+        return chosen
+    logger.warning("%s=%s is no device: %s", DEVICE_VARIABLE, chosen, ", ".join(DEVICES))
+    return AUTO
 
 
 def devices_here(system: str = sys.platform, machine: str = "") -> tuple[str, ...]:

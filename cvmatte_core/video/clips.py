@@ -75,7 +75,7 @@ def cut_out(
     target: Path,
     settings: MatteSettings,
     threads: int,
-    device: str = "auto",
+    device: str | None = None,
     on_frame: Callable[[int], None] = lambda done: None,
     ended: threading.Event | None = None,
 ) -> Made:

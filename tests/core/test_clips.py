@@ -263,3 +263,16 @@ def test_a_crop_follows_the_person_calmly_in_the_frame_s_own_size(photo: Path) -
     places = [np.average(np.arange(SIZE[0]), weights=pair[0].sum(axis=0) + 1e-6) for pair in layers[10:]]
     assert abs(np.mean(places) - SIZE[0] / 2) < 40
     assert np.abs(np.diff(places)).max() < 8
+
+
+def test_an_image_that_is_chosen_later_stands_behind_the_person(tmp_path: Path) -> None:
+    picture = tmp_path / "blue.png"
+    Image.new("RGB", (40, 30), (0, 0, 255)).save(picture)
+    moving = Moving(MatteSettings(quality="fast", background_image=str(picture)), 2)
+    frame = np.zeros((90, 160, 3), np.uint8)
+    assert not moving.layer(frame)[0, 0, 3]
+    moving.change(MatteSettings(quality="fast", background="image", background_image=str(picture)))
+    assert tuple(moving.layer(frame)[0, 0]) == (0, 0, 255, 255)
+    moving.change(MatteSettings(quality="fast", background="image", background_image=str(tmp_path / "none.png")))
+    with pytest.raises(ImageError, match="The background none"):
+        moving.layer(frame)
