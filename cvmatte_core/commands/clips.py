@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from ..models.catalogue import install_packages_command
 from ..settings import MatteSettings
+from ..system import devices
 from ..words.errors import CvmatteError
 from ..words.texts import Texts
 from .folders import INTERRUPTED, ended_by_signals
@@ -31,7 +31,6 @@ def cut_out(
         if clip.hdr:
             print(texts("clip.hdr", name=source.name), file=sys.stderr)
         target = target or source.with_name(f"{source.stem}-cutout{clips.WEBM}")
-        cores = os.cpu_count() or 1
         with (
             ended_by_signals() as ended,
             tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
@@ -40,7 +39,7 @@ def cut_out(
                 source,
                 target,
                 settings,
-                threads or max(1, min(8, cores)),
+                threads or devices.threads(),
                 device,
                 lambda done: bar.update(done - bar.n),
                 ended,

@@ -18,14 +18,14 @@ from ..disk import files, paths
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
 from ..worker.client import refusal, started
-from .frames import FrameReader, FramesUnusable, Shown
+from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
 logger = logging.getLogger(__name__)
 
 _DELAYS = (0.1, 0.5, 2.0, 5.0)  # seconds before the next start, after deaths that follow each other
 _STEADY_SECONDS = 10.0  # a process that lived so long died by chance
 _ENDING_SECONDS = 1.0
-_SUFFIX = ".live"
+_SILENT_SECONDS = 10.0  # a process says something every two: one that has been silent for so long hangs
 
 OnFrame = Callable[[FrameReader, Shown], None]
 
@@ -55,6 +55,7 @@ class LiveClient:
         self._command = list(command or own)
         self._orders = b""
         self._process: subprocess.Popen[bytes] | None = None
+        self._heard = time.monotonic()
         self._lock = threading.Lock()  # of the process's input
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-live", daemon=True)
@@ -69,6 +70,14 @@ class LiveClient:
         """What is wanted from now on; see process.py."""
         self._orders = json.dumps(orders).encode("ascii") + b"\n"
         self._send()
+
+    def look(self) -> None:
+        """End a process that hangs, so that another takes its place. Called again and again."""
+        with self._lock:
+            if self._process is not None and time.monotonic() - self._heard > _SILENT_SECONDS:
+                logger.warning("the live process %d hangs", self._process.pid)
+                self._heard = time.monotonic()
+                self._process.kill()
 
     def close(self) -> None:
         """End the process; nothing more is heard of it."""
@@ -122,7 +131,7 @@ class LiveClient:
         """One process, from its start to its end. Raises OSError."""
         process = started(self._command, self._environment, paths.log_file())
         with self._lock:
-            self._process = process
+            self._process, self._heard = process, time.monotonic()
         self._on_state({})
         self._send()
         if self._closing.is_set():
@@ -131,6 +140,7 @@ class LiveClient:
         assert process.stdout is not None
         try:
             for line in iter(lambda: process.stdout.readline(protocol.LONGEST_LINE), b""):  # type: ignore[union-attr]
+                self._heard = time.monotonic()
                 if self._closing.is_set():
                     return
                 try:
@@ -168,5 +178,5 @@ class LiveClient:
     def _tidy(self) -> None:
         """What a process that was killed has left."""
         with contextlib.suppress(OSError):
-            for path in self._frames.parent.glob(f"{self._frames.name}-*{_SUFFIX}"):
+            for path in self._frames.parent.glob(f"{self._frames.name}-*{SUFFIX}"):
                 path.unlink()

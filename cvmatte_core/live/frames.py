@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+SUFFIX = ".live"
+
 _HEADER = struct.Struct("<4sIII")  # magic, version, slots, bytes of a slot
 _SLOT = struct.Struct("<QII")  # number of its frame, width, height; before each slot's pixels
 _MAGIC, _VERSION, _SLOTS = b"CVML", 1, 3
@@ -86,6 +88,11 @@ class FrameReader:
         if found != number or not width or not height or 4 * width * height > self._slot_bytes - _PIXELS_AT:
             return None
         return Shown(number, width, height, begin + _PIXELS_AT)
+
+    def newest(self) -> Shown | None:
+        """The frame that was written last, if it is there whole."""
+        slots = range(_PIXELS_AT, len(self.mapping), self._slot_bytes)
+        return self.frame(max(_SLOT.unpack_from(self.mapping, begin)[0] for begin in slots))
 
     def close(self) -> None:
         self.mapping.close()

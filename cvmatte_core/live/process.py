@@ -1,9 +1,10 @@
 """The process of one live portrait: takes frames from its source, cuts them out, and puts them where OBS sees them.
 
-Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "paused": …, "still": …}, each time with all
-of them; still: where to save what the source shows next, once.
+Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "limit": percent of the processor,
+"paused": …, "still": …}, each time with all of them; still: where to save what the source shows next, once.
 Out: {"file": path of the frames, see frames.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
-protocol.error_to_wire makes it, or null once it has passed, {"still": path}. It ends when its input does.
+protocol.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": true} every BEAT_SECONDS.
+It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
 dropped, never queued.
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..disk import files
 from ..settings import MatteSettings
+from ..system import devices
 from ..words.errors import CvmatteError, WorkerError
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ logger = logging.getLogger("cvmatte.live")
 
 _NICENESS = 10
 _SLOWEST, _FASTEST = 1, 60
+_LOWEST_LIMIT = 5  # percent
+_THREADS = 4  # more hardly help a network of pictures this small
 # Quality: the smallest and the largest working size, in pixels of the longer side.
 _SIDES = {"fast": (192, 384), "balanced": (256, 512), "best": (384, 720)}
 _STEP = 1.12  # from a working size to the next
@@ -41,6 +45,7 @@ _SETTLING = 12  # frames between two changes of the size: each costs a little of
 _SMOOTHING = 0.15
 _OUTLIER = 1.5
 _STATE_SECONDS = 1.0
+BEAT_SECONDS = 2.0
 _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
 
 
@@ -51,8 +56,17 @@ class Orders:
     source: Wanted
     settings: MatteSettings
     rate: int
+    limit: float  # the part of all cores' time that it may take, 0..1
     paused: bool
     still: str
+
+    def begins_anew(self, before: Orders) -> bool:
+        """Whether they change more than what takes effect from the next frame on."""
+        mine, other = (
+            (one.source, one.rate, one.limit, one.paused, one.settings.model, one.settings.quality)
+            for one in (self, before)
+        )
+        return mine != other
 
     @classmethod
     def parse(cls, message: dict[str, Any]) -> Orders:
@@ -61,40 +75,57 @@ class Orders:
 
         settings = MatteSettings.from_mapping(message["settings"]).resolved()
         rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
-        return cls(
-            Wanted(**message["source"]), settings, rate, bool(message.get("paused")), str(message.get("still", ""))
-        )
+        limit = max(_LOWEST_LIMIT, min(100, int(message.get("limit", 100)))) / 100
+        paused, still = bool(message.get("paused")), str(message.get("still", ""))
+        return cls(Wanted(**message["source"]), settings, rate, limit, paused, still)
 
 
 class Pace:
-    """How large the network's picture may be for a rate to be kept. seconds: that a frame takes, smoothed."""
+    """How large the network's picture may be for a rate to be kept, and a limit of the processor's time.
 
-    def __init__(self, quality: str, rate: int) -> None:
+    limit: the part of all cores' time that may go into it; at the smallest size, the rate gives way to it.
+    seconds: that a frame takes, smoothed.
+    """
+
+    def __init__(self, quality: str, rate: int, limit: float = 1.0, cores: int = 1) -> None:
         self.smallest, self.largest = _SIDES[quality]
         self.side = self.smallest + (self.largest - self.smallest) // 3
         self.seconds = 0.0
+        self._processor_seconds = 0.0  # the same, of all cores together
         self._period = 1 / rate
+        # Without a limit, what one's own frames take is all that counts.
+        self._allowed = limit * cores if limit < 1 else float("inf")
         self._since = 0
 
-    def took(self, seconds: float) -> int:
-        """A frame took so long; the working size for the next."""
-        if self.seconds:
-            # One that took very long was held up by something else.
-            self.seconds += (min(seconds, _OUTLIER * self.seconds) - self.seconds) * _SMOOTHING
-        else:
-            self.seconds = seconds
+    @property
+    def period(self) -> float:
+        """Seconds between two frames: longer than the rate's where the limit asks for it."""
+        return max(self._period, self._processor_seconds / self._allowed)
+
+    def took(self, seconds: float, processor_seconds: float = 0.0) -> int:
+        """A frame took so long, and so much of the processor since the one before; the working size for the next."""
+        self.seconds = _smoothed(self.seconds, seconds)
+        self._processor_seconds = _smoothed(self._processor_seconds, processor_seconds)
         self._since += 1
+        load = max(self.seconds, self._processor_seconds / self._allowed) / self._period
         if self._since >= _SETTLING:
-            if self.seconds > _BUSY * self._period and self.side > self.smallest:
+            if load > _BUSY and self.side > self.smallest:
                 self._change(1 / _STEP)
-            elif self.seconds < _EASY * self._period and self.side < self.largest:
+            elif load < _EASY and self.side < self.largest:
                 self._change(_STEP)
         return self.side
 
     def _change(self, factor: float) -> None:
+        before = self.side
         self.side = round(min(self.largest, max(self.smallest, self.side * factor)) / 16) * 16
-        self.seconds *= factor**2  # about what it will be
+        for name in ("seconds", "_processor_seconds"):  # about what they will be
+            setattr(self, name, getattr(self, name) * (self.side / before) ** 2)
         self._since = 0
+
+
+def _smoothed(before: float, now: float) -> float:
+    """One that took very long was held up by something else."""
+    return before + (min(now, _OUTLIER * before) - before) * _SMOOTHING if before else now
 
 
 class Live:
@@ -102,6 +133,7 @@ class Live:
 
     def __init__(self, output: BinaryIO, frames: Path) -> None:
         self._output, self._frames = output, frames
+        self._sending = threading.Lock()
         self._orders: Orders | None = None
         self._changed = threading.Event()
         self._error: CvmatteError | None = None
@@ -152,28 +184,28 @@ class Live:
 
         source = Latest(orders.source)
         try:
-            moving = Moving(orders.settings, _threads())
-            pace = Pace(orders.settings.quality, orders.rate)
+            cores = os.cpu_count() or 1
+            threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
+            moving = Moving(orders.settings, threads)
+            pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
             self._cut_out(source, moving, pace, orders)
         finally:
             source.close()
 
     def _cut_out(self, source: Latest, moving: Any, pace: Pace, orders: Orders) -> None:
         from ..pictures import images
-        from .frames import FrameWriter
+        from .frames import SUFFIX, FrameWriter
 
         writer: FrameWriter | None = None
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
-        due = 0.0
+        due, worked = 0.0, time.process_time()
         try:
             while True:
                 if self._changed.is_set():
                     self._changed.clear()
                     now = self._orders
                     assert now is not None
-                    same = (now.source, now.rate, now.paused) == (orders.source, orders.rate, orders.paused)
-                    network = ("model", "quality")
-                    if not same or any(getattr(now.settings, n) != getattr(orders.settings, n) for n in network):
+                    if now.begins_anew(orders):
                         self._changed.set()
                         return
                     orders = now
@@ -185,7 +217,7 @@ class Live:
                         raise source.error
                     continue
                 begun = time.monotonic()
-                due = begun + 1 / orders.rate - 0.002
+                due = begun + pace.period - 0.002
                 number, frame, came = taken
                 if orders.still and orders.still != self._still:
                     self._save_still(orders.still, frame)
@@ -195,13 +227,14 @@ class Live:
                 if writer is None or writer.pixels < width * height:
                     if writer is not None:
                         writer.close()
-                    path = self._frames.with_name(f"{self._frames.name}-{time.monotonic_ns()}.live")
+                    path = self._frames.with_name(f"{self._frames.name}-{time.monotonic_ns()}{SUFFIX}")
                     self._file = path
                     writer = FrameWriter(path, width * height)
                     self._send({"file": str(path)})
                 self._send({"frame": writer.write(layer.data, width, height)})
                 ended = time.monotonic()
-                pace.took(ended - begun)
+                before, worked = worked, time.process_time()
+                pace.took(ended - begun, worked - before)
                 count += 1
                 lags.append(ended - came)
                 if self._error is not None:
@@ -239,15 +272,17 @@ class Live:
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
-            self._output.write(json.dumps(message).encode("ascii") + b"\n")
-            self._output.flush()
+            with self._sending:
+                self._output.write(json.dumps(message).encode("ascii") + b"\n")
+                self._output.flush()
         except OSError:  # nobody listens any more
             os._exit(0)
 
-
-def _threads() -> int:
-    cores = os.cpu_count() or 1
-    return max(1, min(4, cores if cores <= 2 else cores - 1))
+    def beat(self) -> None:
+        """Say again and again that the process runs."""
+        while True:
+            self._send({"beat": True})
+            time.sleep(BEAT_SECONDS)
 
 
 def main() -> None:
@@ -262,6 +297,7 @@ def main() -> None:
         os.nice(_NICENESS)
     live = Live(output, Path(sys.argv[1]))
     threading.Thread(target=live.read, args=(requests,), name="orders", daemon=True).start()
+    threading.Thread(target=live.beat, name="beat", daemon=True).start()
     live.run()
     os._exit(0)
 

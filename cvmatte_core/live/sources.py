@@ -16,7 +16,8 @@ import numpy as np
 
 from ..pictures import images
 from ..video.upright import upright
-from ..words.errors import ImageError
+from ..words.errors import CvmatteError, ImageError
+from . import shared_camera
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Latest:
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
-        self.error: ImageError | None = None
+        self.error: CvmatteError | None = None
         self.is_over = False  # a file that isn't looped has ended
         self._frame: tuple[int, np.ndarray, float] | None = None
         self._there = threading.Condition()
@@ -70,7 +71,7 @@ class Latest:
     def _run(self) -> None:
         number = 0
         try:
-            for frame in self._frames():
+            for frame in self._shared() if self.wanted.camera else self._frames():
                 if self._closing.is_set():
                     return
                 number += 1
@@ -78,11 +79,22 @@ class Latest:
                     self._frame = number, frame, time.monotonic()
                     self._there.notify_all()
             self.is_over = True
-        except ImageError as error:
+        except CvmatteError as error:
             self.error = error
         except Exception:  # whatever a driver or a decoder makes of us
             logger.exception("%s", self.wanted.name)
             self.error = ImageError("live_lost", name=self.wanted.name)
+
+    def _shared(self) -> Iterator[np.ndarray]:
+        """A camera's frames, whoever has it open. Raises ImageError, OutputError, OSError."""
+        while not self._closing.is_set():
+            with shared_camera.held(self.wanted.camera) as handout:
+                if handout is not None:
+                    for frame in self._frames():
+                        handout.give(frame)
+                        yield frame
+                    return
+            yield from shared_camera.borrowed(self.wanted.camera, self._closing)
 
     def _frames(self) -> Iterator[np.ndarray]:
         """Raises ImageError."""

@@ -6,7 +6,6 @@ import dataclasses
 import gc
 import io
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -168,7 +167,7 @@ class Matter:
 
         touch_ups: where photos' touch-ups are looked for; None: nowhere.
         """
-        self._threads = threads or _threads_of_environment() or _default_threads()
+        self._threads = threads or devices.threads()
         self._device = device or devices.of_environment()
         self._cache_bytes = cache_bytes
         self._networks: dict[str, _Loaded] = {}
@@ -546,18 +545,6 @@ def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
 def _key(digest: str, settings: MatteSettings) -> _Key:
     kept = HELD if settings.subject == HELD else ""  # who is the main person is told apart later
     return digest, settings.model, kept, settings.quality, settings.longest_side
-
-
-def _threads_of_environment() -> int:
-    """0 where it doesn't say."""
-    chosen = os.environ.get(devices.THREADS_VARIABLE, "")
-    return int(chosen) if chosen.isdecimal() else 0
-
-
-def _default_threads() -> int:
-    """All cores but one for OBS, at most 8: more hardly help a network of this size."""
-    cores = os.cpu_count() or 1
-    return max(1, min(8, cores if cores <= 2 else cores - 1))
 
 
 def _state_of(path: Path) -> Hashable:

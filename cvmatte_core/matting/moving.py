@@ -72,13 +72,13 @@ class Moving:
         look = self._network.follow(frame, self.side, self._before)
         self.network_seconds = time.monotonic() - begun
         self._before = look
-        return refine.clean_alpha(guided.enlarge_alpha(look.alpha, look.picture, frame, self._threads))
+        return refine.clean_alpha(guided.enlarge_alpha(look.alpha, look.picture, frame))
 
     def layer(self, frame: np.ndarray) -> np.ndarray:
         """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError."""
         settings = self.settings
         people = self.alpha(frame)
-        colours = refine.estimate_foreground(frame, people, self._threads) if settings.decontaminate else frame
+        colours = refine.estimate_foreground_at_once(frame, people) if settings.decontaminate else frame
         if settings.subject == "main":
             people = refine.main_person(people)
         alpha = refine.edge(refine.erode(people, settings.erosion), settings)
@@ -149,7 +149,8 @@ class Moving:
     def _is_another_scene(self, frame: np.ndarray) -> bool:
         """Whether the picture has changed as a whole: what the network remembers is of no use then, and does harm."""
         before = self._small
-        self._small = cv2.resize(frame, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
+        self._small = cv2.resize(few, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         return before is not None and float(np.abs(self._small - before).mean()) > _CUT
 
 

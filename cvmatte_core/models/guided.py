@@ -13,6 +13,7 @@ _RADIUS = 4  # pixels of the reduced picture, within which alpha is taken to be 
 _EPSILON = 1e-4  # colour variance, of 0..1, below which there is nothing to be led by
 _UNEXPLAINED = 0.8  # the part of alpha's variance that colour must explain before it leads at all
 _TILE = 512  # pixels of the photo: memory for coefficients doesn't grow with the photo
+_SMALL = 1_000_000  # pixels of a picture for which tiles aren't worth their margins
 _FLAT = 0.005  # a tile whose alpha is this near to 0 or 1 throughout has no edge to lead
 
 
@@ -27,6 +28,13 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads
     """
     height, width = rgb.shape[:2]
     result = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+    if height * width <= _SMALL:
+        slopes, offsets, shares = (
+            cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+            for values in _coefficients(alpha, small)
+        )
+        _lead_by(result, slopes, offsets, shares, rgb)
+        return result
     tiles = images.tiles((height, width), _TILE)
     with_edge = [tile for tile in tiles if np.max(result[tile]) >= _FLAT and np.min(result[tile]) <= 1 - _FLAT]
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
@@ -53,8 +61,16 @@ def _lead(
     slopes, offsets, shares = (
         cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) for values in coefficients
     )
-    led = cv2.transform(cv2.multiply(slopes, rgb[tile], scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
-    enlarged += shares * (np.clip(led + offsets, 0, 1) - enlarged)
+    _lead_by(enlarged, slopes, offsets, shares, rgb[tile])
+
+
+def _lead_by(
+    enlarged: np.ndarray, slopes: np.ndarray, offsets: np.ndarray, shares: np.ndarray, rgb: np.ndarray
+) -> None:
+    """Let colours lead alpha, which is changed in place, by what _coefficients gives, enlarged to its shape."""
+    led = cv2.transform(cv2.multiply(slopes, rgb, scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
+    change = cv2.subtract(np.clip(cv2.add(led, offsets, dst=led), 0, 1), enlarged)
+    enlarged += cv2.multiply(change, shares, dst=change)
     np.clip(enlarged, 0, 1, out=enlarged)  # rounding leaves it by a hair
 
 

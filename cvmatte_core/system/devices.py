@@ -35,6 +35,16 @@ def of_environment() -> str:
     return AUTO
 
 
+def threads(most: int = 8) -> int:
+    """How many threads a network runs on: as many as the process's environment says; where it doesn't, all cores but
+    one for OBS, at most so many: more hardly help a network of this size."""
+    chosen = os.environ.get(THREADS_VARIABLE, "")
+    if chosen.isdecimal() and int(chosen):
+        return int(chosen)
+    cores = os.cpu_count() or 1
+    return max(1, min(most, cores if cores <= 2 else cores - 1))
+
+
 def devices_here(system: str = sys.platform, machine: str = "") -> tuple[str, ...]:
     """The devices that there are builds of ONNX Runtime for on this computer's system; whether it has them is open."""
     machine = (machine or platform.machine()).lower()

@@ -23,9 +23,11 @@ FROM_FILE, FROM_SOURCE, FROM_CAMERA, FROM_VIDEO = "file", "source", "camera", "v
 LIVE = (FROM_CAMERA, FROM_VIDEO)
 # Of live inputs. The device is what the system calls a camera.
 DEVICE, DEVICE_SIZE, VIDEO, VIDEO_LOOP, RATE = b"device", b"device_size", b"video", b"video_loop", b"rate"
+LIMIT = b"limit"
 SIZES = ("", "640x360", "640x480", "1280x720", "1920x1080")
 RATES = (10, 15, 24, 30, 60)
 DEFAULT_RATE = 30
+LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
 DELAYS = (0, 3, 5, 10)  # seconds
 MADE_BY = b"cvmatte"
 JPEG_NOTE = b"jpeg_note"
@@ -50,6 +52,7 @@ class Values:
     video: str = ""  # the path or address of a video
     video_loop: bool = True
     rate: int = DEFAULT_RATE  # frames a second of a live input
+    limit: int = 100  # percent of the processor that it may take
 
     @property
     def is_live(self) -> bool:
@@ -89,7 +92,7 @@ class Values:
 def read(data: int) -> Values:
     """What an obs_data_t says."""
     delay, chosen = libobs.obs_data_get_int(data, DELAY), get_string(data, INPUT)
-    rate = libobs.obs_data_get_int(data, RATE)
+    rate, limit = libobs.obs_data_get_int(data, RATE), libobs.obs_data_get_int(data, LIMIT)
     return Values(
         input=chosen if chosen in (FROM_SOURCE, *LIVE) else FROM_FILE,
         file=get_string(data, IMAGE),
@@ -102,6 +105,7 @@ def read(data: int) -> Values:
         video=get_string(data, VIDEO),
         video_loop=libobs.obs_data_get_bool(data, VIDEO_LOOP) or not libobs.obs_data_has_user_value(data, VIDEO_LOOP),
         rate=rate if rate in RATES else DEFAULT_RATE,
+        limit=limit if LOWEST_LIMIT <= limit <= 100 else 100,
     )
 
 

@@ -48,9 +48,9 @@ class LiveView:
     def process_id(self) -> int | None:
         return self._client.process_id
 
-    def want(self, source: dict[str, Any], settings: MatteSettings, rate: int) -> None:
-        """What is to be shown, and how."""
-        self._order(source=source, settings=settings.as_dict(), rate=rate)
+    def want(self, source: dict[str, Any], settings: MatteSettings, rate: int, limit: int) -> None:
+        """What is to be shown, and how. limit: percent of the processor that it may take."""
+        self._order(source=source, settings=settings.as_dict(), rate=rate, limit=limit)
 
     def take_still(self, path: str) -> None:
         """Save what the camera sees now."""
@@ -58,6 +58,7 @@ class LiveView:
 
     def is_showing(self, showing: bool) -> None:
         """Whether anybody can see it: told at each look. Hidden for a while, it lets go of camera and processor."""
+        self._client.look()
         now = time.monotonic()
         if showing:
             self._hidden_since = None

@@ -296,7 +296,7 @@ class Portrait:
             say = functools.partial(self._services.post, self._say_live)
             took = functools.partial(self._services.post, self._took_live_still)
             self.live = LiveView(self.source, say, took, dict(client.environment))
-        self.live.want(values.live_source, settings, values.rate)
+        self.live.want(values.live_source, settings, values.rate, values.limit)
         self._say()
 
     def _end_live(self) -> None:

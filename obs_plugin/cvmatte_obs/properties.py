@@ -96,6 +96,7 @@ def _add_input(
 def _add_live(properties: int, texts: Texts, video_filter: str, settings: int) -> None:
     libobs.obs_data_set_default_bool(settings, controls.VIDEO_LOOP, True)
     libobs.obs_data_set_default_int(settings, controls.RATE, controls.DEFAULT_RATE)
+    libobs.obs_data_set_default_int(settings, controls.LIMIT, 100)
     devices = cameras()
     chosen = controls.get_string(settings, controls.DEVICE)
     if chosen not in devices:
@@ -128,6 +129,10 @@ def _add_live(properties: int, texts: Texts, video_filter: str, settings: int) -
     for frames in controls.RATES:
         libobs.obs_property_list_add_int(rate, texts("source.rate.frames", frames=frames).encode(), frames)
     libobs.obs_property_set_long_description(rate, texts("source.rate.tip").encode())
+    label, (lowest, step) = texts("source.limit").encode(), (controls.LOWEST_LIMIT, controls.LIMIT_STEP)
+    limit = libobs.obs_properties_add_int_slider(properties, controls.LIMIT, label, lowest, 100, step)
+    libobs.obs_property_int_set_suffix(limit, b" %")
+    libobs.obs_property_set_long_description(limit, texts("source.limit.tip").encode())
 
 
 def cameras() -> dict[str, str]:
@@ -223,7 +228,7 @@ def _show_what_applies(properties: int, data: int) -> None:
         ((b"take_still",), from_source or values.is_live),
         (_OF_CAMERA, camera),
         (_OF_VIDEO, video),
-        ((controls.RATE,), values.is_live),
+        ((controls.RATE, controls.LIMIT), values.is_live),
         (_OF_OWN_PRESET, own),
     ):
         for name in names:

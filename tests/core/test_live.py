@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +20,7 @@ import pytest
 from development import made_clips
 
 from cvmatte_core.disk import paths
+from cvmatte_core.live import sources
 from cvmatte_core.live.frames import FrameReader, FramesUnusable, FrameWriter
 from cvmatte_core.live.process import Orders, Pace
 from cvmatte_core.live.sources import Latest, Wanted
@@ -96,6 +100,17 @@ def test_one_slow_frame_changes_nothing() -> None:
     assert pace.side == before
 
 
+def test_a_limit_makes_the_size_smaller_and_then_the_rate() -> None:
+    """On four cores a frame at the smallest size takes 40 ms of them together."""
+    for limit, rate in ((1.0, 30), (0.25, 25), (0.1, 10)):
+        pace = Pace("fast", 30, limit, 4)
+        for _ in range(400):
+            share = (pace.side / pace.smallest) ** 2
+            pace.took(0.010 * share, 0.040 * share)
+        assert 1 / pace.period == pytest.approx(rate, rel=0.05)
+        assert pace.side == (pace.largest if limit == 1 else pace.smallest) or limit == 1
+
+
 # Sources
 
 
@@ -156,6 +171,104 @@ def test_bad_sources_are_said(tmp_path: Path) -> None:
         source = Latest(wanted)
         wait_for(partial(has_failed, source))
         assert source.error is not None and source.error.key == key, wanted
+
+
+def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_STALL_SECONDS", 1)
+    content = clip.read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 100000000\r\n\r\n" + content[:200])
+                    connections.append(connection)  # and nothing more
+
+        connections: list[socket.socket] = []
+        threading.Thread(target=serve, daemon=True).start()
+        source = Latest(Wanted(video=f"http://127.0.0.1:{server.getsockname()[1]}/stream"))
+        wait_for(partial(has_failed, source))
+        assert source.error is not None and source.error.key in ("clip_unreadable", "live_lost")
+        for connection in connections:
+            connection.close()
+
+
+# A camera: a picture that FFmpeg makes stands for it
+
+CAMERA = "testsrc=rate=30:size=160x90,realtime"
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The names of cameras, as often as each is opened."""
+    opened: list[str] = []
+
+    def open_one(path: str, **options: Any) -> Any:
+        opened.append(path)
+        return real(path, **options)
+
+    real = av.open
+    monkeypatch.setattr(av, "open", open_one)
+    monkeypatch.setattr(sources, "_CAMERA_FORMATS", {sys.platform: "lavfi"})
+    monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
+    return opened
+
+
+def test_two_share_a_camera_and_the_second_takes_over(camera: list[str]) -> None:
+    first = Latest(Wanted(camera=CAMERA))
+    one = first.next(0, 10)
+    second = Latest(Wanted(camera=CAMERA, width=64, height=36))
+    other = second.next(0, 10)
+    assert one is not None and other is not None and one[1].shape == other[1].shape == (90, 160, 3)
+    assert camera == [CAMERA]
+    begun, number, pixels = time.monotonic(), other[0], other[1]
+    while time.monotonic() < begun + 1:
+        taken = second.next(number, 1)
+        assert taken is not None
+        number, pixels, _ = taken
+    assert number - other[0] > 20  # of 30
+    assert np.abs(pixels.astype(int) - one[1]).mean() < 60  # the same picture, a second later
+    first.close()
+    begun = time.monotonic()
+    wait_for(lambda: len(camera) == 2)
+    assert second.next(number + 1, 10) is not None
+    second.close()
+    assert second.error is None
+
+
+def test_cameras_of_other_names_are_not_shared(camera: list[str]) -> None:
+    sources_ = [Latest(Wanted(camera=name)) for name in (CAMERA, CAMERA.replace("160x90", "80x60"))]
+    shapes = [taken[1].shape for source in sources_ if (taken := source.next(0, 10)) is not None]
+    for source in sources_:
+        source.close()
+    assert shapes == [(90, 160, 3), (60, 80, 3)]
+
+
+def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_path: Path) -> None:
+    program = (
+        "import sys; from cvmatte_core.live import process, sources; "
+        "sources._CAMERA_FORMATS = {sys.platform: 'lavfi'}; process.main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "frames")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=paths.ROOT,
+    ) as holder:  # fmt: skip
+        assert holder.stdin is not None and holder.stdout is not None
+        order = {"source": {"camera": CAMERA}, "settings": MatteSettings(quality="fast").as_dict()}
+        holder.stdin.write(json.dumps(order).encode() + b"\n")
+        holder.stdin.flush()
+        while b"frame" not in holder.stdout.readline():
+            pass
+        source = Latest(Wanted(camera=CAMERA))
+        taken = source.next(0, 10)
+        assert taken is not None and camera == []
+        holder.kill()
+        wait_for(lambda: camera == [CAMERA])
+        assert source.next(taken[0] + 20, 10) is not None
+        source.close()
+    wait_for(lambda: not list((tmp_path / "layers").glob("*.live")))
 
 
 # The process

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 from demo.throwaway_obs import SCENE, wait_until
 from development import made_clips
 from PIL import Image
+
+from cvmatte_core.disk import paths
 
 from .conftest import Studio, open_studio
 
@@ -91,6 +95,31 @@ def test_a_process_that_dies_is_back_with_the_last_frame_on_screen(studio: Studi
     assert shows_person(studio, "live")
     wait_until(lambda: live_ids(studio) not in ([], [process]), 30)
     wait_until(lambda: moves(studio, "live", 0.3), 30)
+
+
+def test_a_process_that_hangs_is_ended_and_another_takes_its_place(studio: Studio) -> None:
+    (process,) = live_ids(studio)
+    os.kill(process, signal.SIGSTOP)
+    assert shows_person(studio, "live")
+    wait_until(lambda: live_ids(studio) not in ([], [process]), 60)
+    wait_until(lambda: moves(studio, "live", 0.3), 30)
+
+
+def test_it_keeps_to_a_limit_of_the_processor(studio: Studio) -> None:
+    assert studio.properties("live")["limit"]["visible"]
+    studio.set("live", limit=10)
+
+    def share() -> float:
+        """Of all cores, that the process takes for two seconds."""
+        (process,) = live_ids(studio)
+        ticks, begun = _processor(process), time.monotonic()
+        time.sleep(2)
+        used = (_processor(process) - ticks) / os.sysconf("SC_CLK_TCK")
+        return used / (time.monotonic() - begun) / (os.cpu_count() or 1)
+
+    wait_until(lambda: moves(studio, "live", 0.5) and share() < 0.15, 60)
+    studio.set("live", limit=100)
+    wait_until(lambda: moves(studio, "live", 0.3), 60)
 
 
 def test_hidden_it_rests_and_is_back_when_it_is_shown(studio: Studio) -> None:
@@ -194,6 +223,52 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
     studio.quit()
     wait_until(lambda: not Path(f"/proc/{process}").exists(), 10)
     assert not list((studio.data / "layers").glob("*.live"))
+
+
+CAMERA_STANDS_IN = """#!/bin/sh
+case "$*" in
+*cvmatte_core.live.process*)
+    for last in "$@"; do :; done
+    exec PYTHON -E -s -u -c "
+import sys
+from cvmatte_core.live import process, sources
+sources._CAMERA_FORMATS = {sys.platform: 'lavfi'}
+process.main()  # cvmatte_core.live.process" "$last" ;;
+esac
+exec PYTHON "$@"
+"""
+
+
+def test_two_portraits_share_a_camera(tmp_path: Path, clip: Path) -> None:
+    """FFmpeg's own picture of a clip stands for the camera."""
+    python = tmp_path / "python"
+    python.write_text(CAMERA_STANDS_IN.replace("PYTHON", str(paths.environment_python())))
+    python.chmod(0o755)
+    camera = f"movie=filename={clip}:loop=0,setpts=N/30/TB,realtime"
+    with open_studio(tmp_path / "home", frames_per_second=30, environment={"CVMATTE_PYTHON": str(python)}) as studio:
+        for name in ("one", "two"):
+            values = {"input": "camera", "device": camera, "longest_side": 0, "quality": "fast", "rate": 15}
+            studio.requests.create_input(SCENE, name, "cvmatte_portrait", values, True)
+            wait_until(partial(is_live, studio, name), 60)
+        processes = live_ids(studio)
+        assert len(processes) == 2
+        holders = [one for one in processes if any(str(clip) in path for path in opened_files(one))]
+        assert len(holders) == 1  # the other has only the frames
+        os.kill(holders[0], signal.SIGKILL)
+        for name in ("one", "two"):
+            wait_until(partial(moves, studio, name, 0.5), 60)
+
+
+def is_live(studio: Studio, name: str) -> bool:
+    return shows_person(studio, name) and moves(studio, name)
+
+
+def opened_files(process: int) -> list[str]:
+    found = []
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(str(entry.readlink()))
+    return found
 
 
 def test_a_clip_is_cut_out_from_the_panel_and_loops_in_the_scene(tmp_path: Path, clip: Path) -> None:
