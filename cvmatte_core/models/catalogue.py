@@ -14,6 +14,7 @@ package calls the model, if it has it; it has the same files then.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -21,11 +22,11 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import IO, Any, Callable, Mapping
+from typing import IO, Any, Callable, Iterator, Mapping
 
 from ..disk import files, paths
 from ..disk.lock import locked
-from ..words.errors import ModelError
+from ..words.errors import ModelError, WorkerError
 from . import hub
 from .descriptions import PRESETS
 
@@ -248,6 +249,17 @@ def install_packages_command(extra: str = "") -> str:
     if paths.IS_PACKAGE:
         return f"pip install 'cvmatte[{extra}]'" if extra else "pip install cvmatte"
     return f"{install_command()} --{extra}" if extra else install_command()
+
+
+@contextlib.contextmanager
+def needs_packages(key: str, extra: str) -> Iterator[None]:
+    """Imports of a part that an older environment, or a package without that extra, may lack. Raises WorkerError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("cvmatte"):
+            raise
+        raise WorkerError(key, command=install_packages_command(extra)) from error
 
 
 def record_of_conversion(entry: ModelEntry) -> Path:

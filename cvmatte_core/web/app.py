@@ -55,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).with_name("static")
 _MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+_CLIP_MEDIA = {".webm": "video/webm", ".mp4": "video/mp4"}
 _TOLD = ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform", "cores", "memory_bytes")
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive
 _LOOK_SECONDS = 0.2
@@ -219,6 +220,7 @@ def _add_information(app: FastAPI) -> None:
             "texts": said,
             "limits": limits,
             "endings": endings.PHOTOS,
+            "clips": endings.CLIPS,
         }
 
     @app.get("/controls", responses=_refusals())
@@ -398,7 +400,8 @@ def _add_jobs(app: FastAPI) -> None:
         "/jobs", status_code=202, responses={**_FOLLOWING, **_refusals(404, 413, 503)}, openapi_extra=_MANY_PHOTOS
     )
     async def start(request: Request) -> dict[str, Any]:
-        """Cut out many photos: uploaded ones (`images`, once for each), or those in a `folder` under the server's root.
+        """Cut out many photos and clips: uploaded ones (`images`, once for each), or the photos in a `folder` under the
+        server's root. A clip becomes a transparent WebM, or an MP4 where there is a background.
 
         Every control may be a form field or a query parameter, for all of them alike.
         """
@@ -464,11 +467,11 @@ def _add_jobs(app: FastAPI) -> None:
             raise RequestError("nothing_here")
         return FileResponse(job.archive, media_type="application/zip", filename="cvmatte.zip", headers=_NO_STORE)
 
-    pictures = {"content": {media: {"schema": _FILE} for media in _MEDIA.values()}}
+    pictures = {"content": {media: {"schema": _FILE} for media in (*_MEDIA.values(), *_CLIP_MEDIA.values())}}
 
     @app.get("/jobs/{id}/results/{number}", response_class=FileResponse, responses={200: pictures, **_refusals(404)})
     async def result(request: Request, id: str, number: int) -> Response:
-        """The layer of one of a job's photos."""
+        """The layer of one of a job's photos, or the clip of one of its clips."""
         item = _item(_server(request).jobs.find(id), number)
         return _sent(item.layer, item.layer_name)
 
@@ -534,7 +537,7 @@ async def _kept(upload: UploadFile, folder: Path) -> Path:
 async def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
     """An uploaded photo of a job. Raises OSError."""
     name = harmless(upload.filename)
-    if (upload.size or 0) > options.upload_bytes:
+    if (upload.size or 0) > options.upload_bytes and Path(name).suffix.lower() not in endings.CLIPS:
         limit = options.upload_bytes // 1_000_000
         return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
     return Item(name, await _kept(upload, job.folder))
@@ -585,7 +588,7 @@ def _sent(path: Path | None, name: str) -> Response:
     """Raises RequestError where there is no such result."""
     if path is None:
         raise RequestError("nothing_here")
-    media = _MEDIA[images.format_of(Path(name)) or "png"]
+    media = _CLIP_MEDIA.get(Path(name).suffix) or _MEDIA[images.format_of(Path(name)) or "png"]
     return FileResponse(path, media_type=media, filename=name, headers=_NO_STORE)
 
 

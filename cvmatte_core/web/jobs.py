@@ -1,4 +1,4 @@
-"""Jobs: many photos one after the other, or the fetching of a model, whose progress can be followed."""
+"""Jobs: many photos and clips one after the other, or the fetching of a model, whose progress can be followed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from typing import Any, Callable, Mapping
 from ..batch import folders
 from ..layers import outputs
 from ..matting.matter import Matter
-from ..models.catalogue import ModelEntry
+from ..models.catalogue import ModelEntry, needs_packages
 from ..models.fetch import fetch
-from ..pictures import images
+from ..pictures import endings, images
 from ..settings import MatteSettings
+from ..system import devices
 from ..words.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
 from ..words.texts import Texts
 from .answers import explained
@@ -40,7 +41,10 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 
 @dataclass
 class Item:
-    """A photo of a job. name: what the person calls it. progress: 0 to 1. version: grows with every change."""
+    """A photo of a job, or a clip.
+
+    name: what the person calls it. progress: 0 to 1. version: grows with every change.
+    """
 
     name: str
     photo: Path
@@ -53,6 +57,10 @@ class Item:
     layer_name: str = ""
     mask_name: str = ""
     version: int = 0
+
+    @property
+    def is_clip(self) -> bool:
+        return Path(self.name).suffix.lower() in endings.CLIPS
 
 
 @dataclass
@@ -118,6 +126,7 @@ class Job:
             "number": number,
             "name": item.name,
             "state": item.state,
+            "kind": "clip" if item.is_clip else "photo",
             "progress": round(item.progress, 2),
             "seconds": round(item.seconds, 2),
             "result": f"/jobs/{self.id}/results/{number}" if item.layer else None,
@@ -216,10 +225,10 @@ class Jobs:
             job.change(item, state=RUNNING)
             begun = time.monotonic()
             try:
-                layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
-                item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
-                item.layer = _saved(job.folder / f"{number}-layer", layer)
-                item.mask = _saved(job.folder / f"{number}-mask", mask) if mask is not None else None
+                if item.is_clip:
+                    self._clip(job, number, item, settings, names)
+                else:
+                    self._photo(job, number, item, settings, names)
                 job.change(item, state=DONE, progress=1.0, seconds=time.monotonic() - begun)
             except Cancelled:
                 raise
@@ -231,6 +240,30 @@ class Jobs:
             if item.photo.parent == job.folder:
                 item.photo.unlink(missing_ok=True)  # an upload: nobody else needs it
         self._write_archive(job)
+
+    def _photo(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
+        layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
+        item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
+        item.layer = _saved(job.folder / f"{number}-layer", layer)
+        item.mask = _saved(job.folder / f"{number}-mask", mask) if mask is not None else None
+
+    def _clip(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
+        """In this thread, so that photos of others go on beside it. Cancelled, what is done is a clip that plays."""
+        with needs_packages("clips_need_packages", "video"):
+            from ..video import clips
+        kind = clips.WEBM if settings.background == "transparent" else clips.MP4
+        total = max(1, clips.look_at(item.photo).frames)
+
+        def step(done: int) -> None:
+            job.change(item, progress=min(0.99, done / total))
+
+        threads = max(1, devices.threads() // 2)
+        target = job.folder / f"{number}-clip{kind}"
+        made = clips.cut_out(item.photo, target, settings, threads, on_frame=step, ended=job.cancelled)
+        item.layer_name, _ = names.new(item.name, kind)
+        item.layer = made.path
+        if not made.whole:
+            raise Cancelled
 
     def _pictures(self, job: Job, item: Item, settings: MatteSettings, matter: Matter) -> tuple[bytes, bytes | None]:
         end = time.monotonic() + self._seconds

@@ -26,11 +26,11 @@ from ..disk import files, paths
 from ..layers import outputs
 from ..layers.store import LayerStore, Record
 from ..layers.touch_ups import TouchUps
-from ..models.catalogue import AUTO, catalogue, entry_of, install_packages_command
+from ..models.catalogue import AUTO, catalogue, entry_of, needs_packages
 from ..models.fetch import fetch
 from ..settings import MatteSettings
 from ..system import memory
-from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
+from ..words.errors import Cancelled, CvmatteError, OutputError
 from . import protocol
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
@@ -120,17 +120,6 @@ def _texts(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise ValueError("a list of texts")
     return value
-
-
-@contextlib.contextmanager
-def _needs_packages(key: str, extra: str) -> Iterator[None]:
-    """Imports of a part that an older environment, or a package without that extra, may lack. Raises WorkerError."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("cvmatte"):
-            raise
-        raise WorkerError(key, command=install_packages_command(extra)) from error
 
 
 @dataclasses.dataclass
@@ -493,7 +482,7 @@ class Server:
 
     def _open_page(self, job: _Job, wanted: _ToTouchUp) -> dict[str, Any]:
         """Open a photo for touching up, and say where. The same photo and settings always have the same page."""
-        with _needs_packages("page_needs_packages", "web"):
+        with needs_packages("page_needs_packages", "web"):
             from ..web.touch_up import Desk
             from ..web.touch_up_page import TouchUpPage
         page = self._page
@@ -523,7 +512,7 @@ class Server:
     def _clip(self, job: _Job, clip: Path, settings: MatteSettings) -> dict[str, Any]:
         """Cut a clip out into a transparent one. Cancelled, it keeps what is done."""
         self._tell(job, "clip", 0, 0)
-        with _needs_packages("clips_need_packages", "video"):
+        with needs_packages("clips_need_packages", "video"):
             from ..video import clips
         settings = dataclasses.replace(settings, background="transparent")
         frames = clips.look_at(clip).frames

@@ -17,6 +17,7 @@ from cvmatte_core.words.texts import Texts
 
 from . import layers, libobs
 
+_SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
 
 
@@ -36,6 +37,7 @@ class LiveView:
         """
         self._source, self._say = source, say
         self._state: dict[str, Any] = {}
+        self._states = 0  # that this process has told
         self._error: CvmatteError | None = None
         self._orders: dict[str, Any] = {}
         self._hidden_since: float | None = None
@@ -66,6 +68,13 @@ class LiveView:
             self._hidden_since = now
         paused = self._hidden_since is not None and now - self._hidden_since > _HIDDEN_SECONDS
         self._order(paused=paused)
+
+    @property
+    def news(self) -> tuple[object, ...]:
+        """Changes with what open properties should say anew: not with every figure, for that would redraw them in
+        the midst of somebody's typing."""
+        error = self._error.key if self._error is not None else ""
+        return self._orders.get("paused"), error, self.frozen, bool(self._states), self._states >= _SETTLED_STATES
 
     def says(self, texts: Texts) -> tuple[str, bool]:
         """A sentence, and whether it is an error."""
@@ -102,7 +111,7 @@ class LiveView:
             layers.show_moving(source, reader.mapping, shown.offset, shown.width, shown.height)
 
     def _state_is(self, state: dict[str, Any]) -> None:
-        self._state = state
+        self._state, self._states = state, self._states + 1 if state else 0
         self._say()
 
     def _error_is(self, error: CvmatteError | None) -> None:

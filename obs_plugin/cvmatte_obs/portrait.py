@@ -145,6 +145,7 @@ class Portrait:
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.still: stills.Still | None = None  # one that is being taken
         self.live: LiveView | None = None  # as long as its input is a live one
+        self._live_news: tuple[object, ...] = ()  # that open properties say
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
         self.preview = ""  # the picture of the three views; empty where there is none
@@ -309,9 +310,10 @@ class Portrait:
                     layers.hide(source)
 
     def _say_live(self) -> None:
-        before = self.state
         self._say()
-        if self.state.is_error != before.is_error or not before.text:
+        news = self.live.news if self.live is not None else ()
+        if news != self._live_news:
+            self._live_news = news
             self.refresh_wanted = True
 
     def _took_live_still(self, path: str) -> None:

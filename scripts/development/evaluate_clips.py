@@ -39,11 +39,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="a folder with cutouts and backgrounds")
     parser.add_argument("--quality", default="balanced", help="[%(default)s]")
+    parser.add_argument("--clips", type=int, help="only so many of them: a person before a background each")
     parser.add_argument("--model", help="a network that looks at each frame alone, to be compared")
     chosen = parser.parse_args()
     settings = MatteSettings(quality=chosen.quality)
     rows: dict[str, list[list[float]]] = {}
-    for moving_clip, still_clip in clips(chosen.dataset):
+    for moving_clip, still_clip in itertools.islice(clips(chosen.dataset), chosen.clips):
         for name, make in ways(settings, chosen.model).items():
             error, flicker = measured(make(), moving_clip)
             _, rest = measured(make(), still_clip)

@@ -23,6 +23,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 from PIL import Image
 
 from demo import throwaway_obs
@@ -33,6 +34,7 @@ from cvmatte_core.settings import MatteSettings
 from cvmatte_core.web.touch_up import Desk
 from cvmatte_core.web.touch_up_page import TouchUpPage
 from cvmatte_core.words.texts import LANGUAGES
+from development import made_clips
 
 _PICTURES = paths.ROOT / "docs" / "pictures"
 _README = ("en", "zh-CN")
@@ -44,6 +46,7 @@ _WHOLE_DIALOG, _WHOLE_PANEL = (800, 2800), (1100, 2400)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--touch-up", action="store_true", help="the touching up alone")
+    parser.add_argument("--live", action="store_true", help="the live portrait alone")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="properties and panel of every language, whole")
     chosen = parser.parse_args()
     if chosen.all:
@@ -58,12 +61,16 @@ def main() -> int:
     if chosen.touch_up:
         _touching_up(_PICTURES / "touch-up.webp")
         return 0
+    if chosen.live:
+        _live(_PICTURES / "live.webp")
+        return 0
     for language in _README:
         name = "" if language == "en" else f".{language}"
         for picture, what in zip(_dialogs(language, _DIALOG, _PANEL), ("properties", "panel"), strict=True):
             _in_256_colours(picture).save(_PICTURES / f"{what}{name}.png", optimize=True)
     _session(_PICTURES / "session.webp")
     _touching_up(_PICTURES / "touch-up.webp")
+    _live(_PICTURES / "live.webp")
     return 0
 
 
@@ -150,6 +157,39 @@ def _session(path: Path) -> None:
             obs.requests.set_input_settings("Astronaut", {"mirror": True}, True)
             time.sleep(2)
             take(2500)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    _animate(path, frames)
+
+
+def _live(path: Path) -> None:
+    """A portrait's properties beside its live picture: a made clip, in which the sample sways before a wall."""
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-pictures-"))
+    clip = home / "Videos" / "me.mp4"
+    clip.parent.mkdir()
+    layer = Matter()(SAMPLE, MatteSettings(quality="best")).layer
+    wall = np.linspace((150, 140, 128), (96, 88, 84), 360)[:, None].repeat(640, axis=1)
+    wall[40:150, 20:130], wall[46:144, 26:124] = (70, 58, 48), (150, 180, 200)  # a picture hangs there
+    made_clips.write(clip, made_clips.frames(layer, wall.astype(np.uint8), (640, 360), 240))
+    frames: list[tuple[Image.Image, int]] = []
+    try:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
+            scene = throwaway_obs.SCENE
+            colour = {"color": COLOUR, "width": 1280, "height": 720}
+            obs.requests.create_input(scene, "Background", "color_source_v3", colour, True)
+            settings = {"input": "video", "video": str(clip), "longest_side": 0}
+            item = obs.requests.create_input(scene, "Live", "cvmatte_portrait", settings, True).scene_item_id
+            obs.requests.set_scene_item_transform(scene, item, {"scaleX": 1.9, "scaleY": 1.9, "positionX": -60.0})
+            obs.requests.open_input_properties_dialog("Live")
+            window = obs.window("Live")
+            obs.xdotool("windowmove", "--sync", window, "640", "60")
+            obs.xdotool("windowsize", "--sync", window, "620", "730")
+            throwaway_obs.wait_until(obs.live_ids, timeout=60)
+            time.sleep(12)
+            for _ in range(40):
+                time.sleep(0.1)
+                picture = obs.photograph().resize((960, 600), Image.Resampling.LANCZOS)
+                frames.append((picture, 150))
     finally:
         shutil.rmtree(home, ignore_errors=True)
     _animate(path, frames)

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from development import made_clips
 from PIL import Image
 
 if any(importlib.util.find_spec(package) is None for package in ("fastapi", "httpx", "playwright", "schemathesis")):
@@ -93,6 +95,26 @@ def root(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(root: Path) -> Iterator[Address]:
     with serving(root=root, upload_bytes=4_000_000, batch_bytes=20_000_000) as address:
         yield address
+
+
+def made_clip(folder: Path, frames: int) -> Path:
+    """Somebody made of one colour before another, 160 x 90, 30 frames a second."""
+    path = folder / "clip.mp4"
+    made_clips.write(
+        path,
+        made_clips.frames(np.full((90, 60, 4), 255, np.uint8), np.full((60, 90, 3), 90, np.uint8), (160, 90), frames),
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_clip(tmp_path_factory.mktemp("clip"), 30)
+
+
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_clip(tmp_path_factory.mktemp("long"), 900)
 
 
 @pytest.fixture(scope="session")

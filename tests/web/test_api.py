@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -391,6 +392,38 @@ def test_many_uploads_become_a_job_with_an_archive(client: httpx.Client, small: 
     refusal(client.get(f"/jobs/{job['id']}"), 404, "job_unknown")
     refusal(client.get(job["items"][0]["result"]), 404, "job_unknown")
     assert not left_behind()
+
+
+@pytest.mark.parametrize(("background", "name"), [("transparent", "me.webm"), ("colour", "me.mp4")])
+def test_a_clip_becomes_a_clip(
+    client: httpx.Client, clip: Path, small: bytes, tmp_path: Path, background: str, name: str
+) -> None:
+    files = [("images", ("me.mov", clip.read_bytes())), ("images", ("a.jpg", small)), ("images", ("b.mp4", b"none"))]
+    job = ended(client, client.post("/jobs", files=files, data={**FAST, "background": background}).json())
+    assert [(item["kind"], item["state"]) for item in job["items"]] == [
+        ("clip", "done"), ("photo", "done"), ("clip", "failed"),
+    ]  # fmt: skip
+    assert "b.mp4 is not a clip" in job["items"][2]["message"]
+    result = client.get(job["items"][0]["result"])
+    assert result.headers["content-type"] == ("video/webm" if name.endswith("webm") else "video/mp4")
+    (tmp_path / name).write_bytes(result.content)
+    with av.open(str(tmp_path / name)) as made:
+        assert sum(1 for _ in made.decode(video=0)) == 30
+    with zipfile.ZipFile(io.BytesIO(client.get(job["archive"]).content)) as archive:
+        assert set(archive.namelist()) == {name, "a.png"}
+
+
+def test_a_clip_that_is_cancelled_is_one_that_plays(client: httpx.Client, long_clip: Path, tmp_path: Path) -> None:
+    files = [("images", ("me.mp4", long_clip.read_bytes()))]
+    job = client.post("/jobs", files=files, data=FAST).json()
+    while client.get(f"/jobs/{job['id']}").json()["items"][0]["progress"] < 0.05:
+        time.sleep(0.02)
+    client.delete(f"/jobs/{job['id']}")
+    job = ended(client, job)
+    assert job["state"] == job["items"][0]["state"] == "cancelled"
+    (tmp_path / "me.webm").write_bytes(client.get(job["items"][0]["result"]).content)
+    with av.open(str(tmp_path / "me.webm")) as made:
+        assert 0 < sum(1 for _ in made.decode(video=0)) < 900
 
 
 def test_a_folder_of_the_server_becomes_a_job_and_stays_as_it_is(client: httpx.Client, root: Path) -> None:

@@ -274,17 +274,46 @@ def test_the_divider_follows_the_keyboard_and_the_mouse(opened: Opened, photo: P
     assert abs(divider["x"] + divider["width"] / 2 - (box["x"] + box["width"] * 0.75)) < 0.02 * box["width"]
 
 
-def test_a_bad_file_is_explained_and_the_last_result_stays(opened: Opened, photo: Path, tmp_path: Path) -> None:
+def test_a_bad_file_is_explained_and_no_other_result_stays(opened: Opened, photo: Path, tmp_path: Path) -> None:
     page = opened()
     fast(page)
     choose(page, photo)
     (tmp_path / "zip.jpg").write_bytes(b"PK\x03\x04 no picture")
     page.set_input_files("#photo", tmp_path / "zip.jpg")
     expect(page.locator("#status.bad")).to_contain_text("zip.jpg is not a picture")
-    expect(page.locator("#shown")).to_be_visible()
+    expect(page.locator("#shown")).to_be_hidden()
+    choose(page, photo)
     (tmp_path / "big.jpg").write_bytes(bytes(5_000_000))
     page.set_input_files("#photo", tmp_path / "big.jpg")
     expect(page.locator("#status.bad")).to_have_text("big.jpg is larger than 4 MB: choose a smaller photo.")
+    expect(page.locator("#shown")).to_be_hidden()
+
+
+def test_the_sample_shows_what_it_does_full_size_and_in_the_clipboard(opened: Opened) -> None:
+    page = opened()
+    fast(page)
+    page.click("#sample")
+    expect(page.locator("#shown")).to_be_visible(timeout=SECONDS)
+    page.set_viewport_size({"width": 500, "height": 400})
+    assert page.locator("#layer").bounding_box()["height"] < 300  # type: ignore[index]
+    page.check("#zoom")
+    assert page.locator("#layer").bounding_box()["height"] == 512  # type: ignore[index]
+    fits(page)
+    for format in ("png", "webp"):
+        page.select_option("#control-format", format)
+        expect(page.locator("#download")).to_have_attribute("download", f"sample-cutout.{format}", timeout=SECONDS)
+        page.click("#copy")
+        expect(page.locator("#status")).to_have_text("Copied: paste it where you like.")
+        copied = page.evaluate(
+            """async () => {
+                const [item] = await navigator.clipboard.read();
+                const picture = await createImageBitmap(await item.getType("image/png"));
+                const canvas = new OffscreenCanvas(picture.width, picture.height).getContext("2d");
+                canvas.drawImage(picture, 0, 0);
+                return [picture.width, picture.height, ...canvas.getImageData(0, 0, 1, 1).data];
+            }"""
+        )
+        assert copied[:2] == [512, 512] and copied[5] == 0  # transparent in the corner
 
 
 def test_a_server_that_is_gone_is_explained(opened: Opened, photo: Path) -> None:
@@ -307,7 +336,7 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
     page.get_by_role("tab", name="Many photos").click()
     page.check("#control-save_mask")
     page.set_input_files("#folder", folder)
-    expect(page.locator("#batch-status")).to_contain_text("2 photos")
+    expect(page.locator("#batch-status")).to_contain_text("2 files")
     page.click("#start")
     expect(page.locator("#batch-progress")).to_be_visible()
     expect(page.locator("#batch-status")).to_have_text("Finished: 2 cut out, 0 failed.", timeout=SECONDS)
@@ -316,9 +345,33 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
         page.click("#archive")
     with zipfile.ZipFile(download.value.path()) as archive:
         assert sorted(archive.namelist()) == ["a-mask.png", "a.png", "b-mask.png", "b.png"]
+    expect(page.locator("#list img.thumbnail")).to_have_count(2)
+    # With other options, without choosing them again.
+    page.uncheck("#control-save_mask")
+    page.get_by_role("button", name="Cut out all again").click()
+    expect(page.get_by_role("link", name="Mask: a.png")).to_have_count(0)
+    expect(page.locator("#batch-status")).to_have_text("Finished: 2 cut out, 0 failed.", timeout=SECONDS)
+    with page.expect_download() as download:
+        page.click("#archive")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert sorted(archive.namelist()) == ["a.png", "b.png"]
     page.click("#clear")
     expect(page.locator("#list li")).to_have_count(0)
-    expect(page.locator("#start")).to_be_visible()
+    expect(page.locator("#start")).to_have_text("Cut out all")
+
+
+def test_a_clip_is_cut_out_into_one_that_plays(opened: Opened, clip: Path, tmp_path: Path) -> None:
+    page = opened()
+    fast(page)
+    drop(page, "#drop", {"me.mp4": clip.read_bytes()})  # though photos are asked for there
+    expect(page.get_by_role("tab", name="Many photos")).to_have_attribute("aria-selected", "true")
+    page.click("#start")
+    expect(page.locator("#batch-status")).to_have_text("Finished: 1 cut out, 0 failed.", timeout=2 * SECONDS)
+    playing = page.locator("#list video.thumbnail")
+    page.wait_for_function("video => video.readyState >= 2 && video.videoWidth === 160", arg=playing.element_handle())
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download: me.mp4").click()
+    assert download.value.suggested_filename == "me.webm"
 
 
 @pytest.mark.usefixtures("waits_for_cancel")

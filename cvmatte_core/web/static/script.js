@@ -10,11 +10,13 @@ const MEGABYTE = 1_000_000;
 let language = navigator.languages.join(","); // until /page says which of its own that is
 let texts = {};
 let limits = {};
-let endings = []; // of the files that are photos
+let endings = []; // of the files that are photos,
+let clips = []; // and of those that are clips
 let declaration = { groups: [], presets: [] };
 
 const text = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const suffixOf = (format) => (format === "jpeg" ? ".jpg" : `.${format}`);
+const endsWithOneOf = (name, ones) => ones.some((ending) => name.toLowerCase().endsWith(ending));
 const plainName = (name) => name.replace(/\.[^.]*$/, "") || "photo";
 const megabytes = (bytes) => (bytes / MEGABYTE).toFixed(1);
 
@@ -50,8 +52,9 @@ const json = async (path, options) => (await ask(path, options)).json();
 
 async function speak() {
   const page = await json("/page");
-  ({ texts, limits, language, endings } = page);
-  for (const id of ["photo", "photos"]) at(id).accept = endings.join(",");
+  ({ texts, limits, language, endings, clips } = page);
+  at("photo").accept = endings.join(",");
+  at("photos").accept = [...endings, ...clips].join(",");
   document.documentElement.lang = language;
   document.title = text("web.title");
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
@@ -241,8 +244,15 @@ const single = {
 
   choose(photo) {
     if (!photo) return;
+    if (endsWithOneOf(photo.name, clips)) {
+      openTab(at("tab-batch"));
+      batch.add([photo]);
+      return;
+    }
     if (photo.size > limits.upload_bytes) {
+      this.photo = null;
       this.tell(["web.too_large", { name: photo.name, limit: limits.upload_bytes / MEGABYTE }], "bad");
+      this.hideOther();
       return;
     }
     this.photo = photo;
@@ -294,6 +304,8 @@ const single = {
       if (request.signal.aborted) return;
       for (const address of Object.values(this.pictures)) URL.revokeObjectURL(address);
       this.pictures = { layer: URL.createObjectURL(layer) };
+      this.shown = this.photo;
+      this.blob = layer;
       at("layer").src = this.pictures.layer;
       await at("layer").decode().catch(() => {});
       at("download").href = this.pictures.layer;
@@ -339,6 +351,19 @@ const single = {
   failed(error) {
     this.state = null;
     say("status", error.message, "bad");
+    this.hideOther();
+  },
+
+  /** What is shown of another photo would be taken for this one's. */
+  hideOther() {
+    if (this.shown !== this.photo) at("shown").hidden = true;
+  },
+
+  /** Only PNG is a picture that every clipboard knows. */
+  async copy() {
+    const png = this.blob.type === "image/png" ? this.blob : await asPng(at("layer"));
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
+    this.tell(["web.copied"]);
   },
 
   /** Show the chosen view; its pictures are fetched when they are first looked at. */
@@ -361,7 +386,20 @@ const single = {
   },
 };
 
+function asPng(picture) {
+  const canvas = made("canvas", { width: picture.naturalWidth, height: picture.naturalHeight });
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
 at("touch-up").addEventListener("click", () => single.touchUp());
+at("copy").hidden = !navigator.clipboard?.write; // a browser has it for this computer's own pages, and for HTTPS
+at("copy").addEventListener("click", () => single.copy().catch(() => single.tell(["web.not_copied"], "bad")));
+at("zoom").addEventListener("change", () => at("frame").classList.toggle("zoomed", at("zoom").checked));
+at("sample").addEventListener("click", async () => {
+  const photo = await (await ask("/static/sample.jpg")).blob();
+  single.choose(new File([photo], "sample.jpg", { type: photo.type }));
+});
 at("photo").addEventListener("change", () => {
   single.choose(at("photo").files[0]);
   at("photo").value = ""; // so that the same photo can be chosen again
@@ -407,7 +445,7 @@ const batch = {
 
   add(files) {
     if (this.busy) return;
-    const pictures = files.filter((file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending)));
+    const pictures = files.filter((file) => endsWithOneOf(file.name, [...endings, ...clips]));
     if (this.job) this.clear();
     this.files.push(...pictures);
     this.error = "";
@@ -431,7 +469,12 @@ const batch = {
       if (this.job) this.clear();
       this.files = [];
       form.append("folder", folder);
-    } else for (const file of this.files) form.append("images", file, file.name);
+    } else {
+      const { files } = this;
+      if (this.job) this.clear();
+      this.files = files;
+      for (const file of files) form.append("images", file, file.name);
+    }
     this.error = "";
     this.percent = 0;
     // Not fetch: it doesn't tell how much has been sent.
@@ -503,8 +546,9 @@ const batch = {
     const sentence = this.sentence();
     if (at("batch-status").textContent !== sentence) say("batch-status", sentence, isBad ? "bad" : this.busy ? "busy" : "");
     const over = this.job && !this.busy;
-    at("start").disabled = this.busy || over || !this.files.length || Boolean(this.error && this.files.length > limits.files);
-    at("start").hidden = Boolean(over);
+    at("start").disabled = this.busy || !this.files.length || Boolean(this.error && this.files.length > limits.files);
+    at("start").hidden = Boolean(over && !this.files.length); // a folder of the server has its own button
+    at("start").textContent = text(over ? "web.start_again" : "web.start");
     at("start-folder").disabled = this.busy;
     at("cancel").hidden = !this.busy;
     at("clear").hidden = this.busy || !(this.files.length || this.job);
@@ -534,13 +578,22 @@ const batch = {
     const state = made("span", {}, made("span", { className: kinds[item.state] ?? "", textContent: states[item.state] }));
     if (item.result) state.append(made("a", { href: item.result, download: "", textContent: text("web.download"), ariaLabel: `${text("web.download")}: ${item.name}` }));
     if (item.mask) state.append(made("a", { href: item.mask, download: "", textContent: text("web.mask"), ariaLabel: `${text("web.mask")}: ${item.name}` }));
-    const row = made("li", { look }, made("span", { className: "name", textContent: item.name }), state);
+    const row = made("li", { look }, thumbnail(item), made("span", { className: "name", textContent: item.name }), state);
     if (item.state === "running") row.append(made("progress", { max: 1, value: item.progress, ariaLabel: item.name }));
     if (item.message) row.append(made("span", { className: "message bad", textContent: item.message }));
     if (old) old.replaceWith(row);
     else at("list").append(row);
   },
 };
+
+function thumbnail(item) {
+  const src = item.result;
+  if (!src) return made("span", { className: "thumbnail" });
+  if (item.kind !== "clip") return made("img", { className: "thumbnail", src, alt: "", loading: "lazy" });
+  const video = made("video", { className: "thumbnail", src, muted: true, loop: true, autoplay: true, playsInline: true });
+  video.setAttribute("aria-hidden", "true");
+  return video;
+}
 
 for (const id of ["photos", "folder"]) {
   at(id).addEventListener("change", () => {
