@@ -106,6 +106,11 @@ class MatteSettings:
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
+    @property
+    def decoded_side(self) -> int:
+        """The longest side that a photo is decoded to, 0 for its own: a crop's size is known only once it is matted."""
+        return 0 if self.crop else self.longest_side
+
     def resolved(self) -> MatteSettings:
         """The same with the model that is meant now, where the choice is left to CVMatte.
 

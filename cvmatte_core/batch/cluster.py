@@ -337,7 +337,7 @@ class _Engine:
         settings = self._settings
 
         def see() -> Any:
-            return self._matter.see(decode(content, name, settings.longest_side), settings, threading.Event())
+            return self._matter.see(decode(content, name, settings.decoded_side), settings, threading.Event())
 
         return made_of(Path(name), see, self._matter, settings)
 

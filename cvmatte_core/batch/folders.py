@@ -190,8 +190,13 @@ class FolderBatch:
         """Names for a photo's files: those that it had, else free ones: two photos may differ in their suffix alone."""
         suffix = images.suffix(self._settings.format)
         before = self._record.names_of(name)
-        if before and before.layer.endswith(suffix) and bool(before.mask) == self._settings.save_mask:
-            return before
+        if before:  # the same again, also where it is to have a mask now, or another format
+            stem = Path(before.layer).with_name(Path(before.layer).stem + suffix)
+            its_mask = outputs.mask_beside(stem) if self._settings.save_mask else None
+            wanted = [path for path in (stem, its_mask) if path is not None]
+            if all(path.as_posix() in (before.layer, before.mask) or not self._is_taken(path) for path in wanted):
+                self._taken |= {_folded(path) for path in wanted}
+                return Names(stem.as_posix(), its_mask.as_posix() if its_mask is not None else "")
         photo = Path(name)
         plain = photo.with_name(outputs.shortened(photo.stem) + suffix)
         layer, mask = outputs.free_names(plain, self._settings.save_mask, self._is_taken)

@@ -179,7 +179,7 @@ class _EndedOr(threading.Event):
 
 
 def _decoded(photo: Path, settings: MatteSettings) -> Decoded:
-    return decode(images.read(photo), photo.name, settings.longest_side)
+    return decode(images.read(photo), photo.name, settings.decoded_side)
 
 
 def _seen(decoded: Future[Decoded], matter: Matter, settings: MatteSettings, cancelled: threading.Event) -> Seen:

@@ -188,7 +188,7 @@ def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesF
         raise ImageError("image_empty", name=name)
     if len(data) > images.BYTE_LIMIT:
         raise ImageError("image_file_too_large", name=name, limit=images.BYTE_LIMIT // 1_000_000)
-    decoded = decode(data, name, wanted.longest_side)
+    decoded = decode(data, name, wanted.decoded_side)
     return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted, strokes)
 
 

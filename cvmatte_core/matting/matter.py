@@ -35,6 +35,7 @@ _TouchedKey = Tuple[_Key, str]  # with the stamp of the touch-up; empty without 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
 _IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
+_SOMEBODY = 1 / 50_000  # the part of a photo that a person in it takes at least
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
 
@@ -110,7 +111,7 @@ class Matte:
     the cache may share them. digest: of the photo's content. touch_up: the stamp of the touch-up that was used; empty
     without one. seconds: what each stage took; one that the cache spared is absent.
     device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
-    that isn't what it was to run on.
+    that isn't what it was to run on. empty: the error's key where there is nobody to see; "" where there is.
     """
 
     layer: np.ndarray
@@ -122,6 +123,7 @@ class Matte:
     device: str = ""
     fallback: Mapping[str, str] | None = None
     touch_up: str = ""
+    empty: str = ""
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
@@ -188,8 +190,13 @@ class Matter:
         strokes: StrokesFor | None = None,
         on_progress: Progress = lambda stage, done, total: None,
         cancelled: threading.Event | None = None,
+        may_be_empty: bool = False,
+        reduced_before_crop: bool = False,
     ) -> Matte:
         """Matte a photo.
+
+        may_be_empty: a photo with nobody in it is no error, since somebody is to be painted in. reduced_before_crop:
+        longest_side is the photo's, not the crop's: scenes of OBS depend on the size that layers always had.
 
         strokes: the touch-up to use; without it, the one that is kept of this photo. burst: what the camera saw just
         before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of another size are ignored. The raw
@@ -206,9 +213,13 @@ class Matter:
             settings = settings.resolved()
             clock = _Clock()
             step("decode")
-            key, raw = self._cached(image, settings, burst, step, clock)
+            seen = settings
+            if not reduced_before_crop:
+                seen = dataclasses.replace(settings, longest_side=settings.decoded_side)
+            key, raw = self._cached(image, seen, burst, step, clock)
             step("refine")
-            return self._finished(key, raw, strokes, settings, clock)
+            matte = self._finished(key, raw, strokes, settings, clock)
+            return matte if may_be_empty else _with_somebody(matte, image.name)
 
     def part(
         self, image: Path, settings: MatteSettings, strokes: StrokesFor, box: tuple[slice, slice]
@@ -268,7 +279,7 @@ class Matter:
             self._steps.forget()
             self._touched = None
             self._touch_up.forget()
-            return matte
+            return _with_somebody(matte, decoded.name)
 
     def prepare(self, model: str) -> Network:
         """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
@@ -307,14 +318,21 @@ class Matter:
         height, width = raw.alpha.shape
         size = height, width
         painted = strokes(size) if strokes is not None else self._kept_strokes(raw_key[0], size)
-        key = raw_key, painted.stamp if painted is not None else ""
+        stamp = painted.stamp if painted is not None else ""
+        key = raw_key, stamp
         if painted is not None:
             raw = self._touched_up(key, raw, painted.pixels)
             clock.lap("touch-up")
         people = self._people(key, raw, settings)
+        if settings.crop and settings.longest_side:
+            raw, people = _fitted(raw, people, settings)
+            key = (*key[:-1], f"{key[-1]} {people.shape}")
         alpha = self._edged((key, people), settings, self._steps)
+        empty = "" if _shows_somebody(alpha) else "nothing_left" if _shows_somebody(people) else "nobody_found"
         foreground = raw.foreground if settings.decontaminate else raw.photo
-        box = refine.crop_box(alpha, settings.crop_margin) if settings.crop else np.s_[:, :]
+        box = np.s_[:, :]
+        if settings.crop:
+            box = images.within(refine.crop_box(alpha, settings.crop_margin), settings.longest_side)
         background = self._background(key, raw, people, settings, box)
         alpha, foreground, photo = alpha[box], foreground[box], raw.photo[box]
         if settings.mirror:
@@ -323,7 +341,7 @@ class Matter:
                 background = cv2.flip(background, 1)
         layer = compose.layer_pixels(foreground, alpha, background)
         clock.lap("refine")
-        return Matte(layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, key[1])
+        return Matte(layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, stamp, empty)
 
     @staticmethod
     def _edged(people: tuple[Hashable, np.ndarray], settings: MatteSettings, steps: _LastResults) -> np.ndarray:
@@ -540,6 +558,28 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
 def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
     """A touch-up out of a picture's file, for a matte of this shape. Raises ImageError."""
     return Strokes(touch_up.strokes_of(data, name, shape), stamp_of(data))
+
+
+def _fitted(raw: RawMatte, people: np.ndarray, settings: MatteSettings) -> Tuple[RawMatte, np.ndarray]:
+    """Raw matte and alpha of people, reduced so that the crop's longer side is about the longest that is wanted."""
+    rows, columns = refine.crop_box(people, settings.crop_margin)
+    scale = settings.longest_side / max(rows.stop - rows.start, columns.stop - columns.start)
+    if scale >= 1:
+        return raw, people
+    longest = round(max(people.shape) * scale)
+    photo, alpha, foreground = (images.reduced(pixels, longest) for pixels in (raw.photo, people, raw.foreground))
+    return dataclasses.replace(raw, photo=photo, alpha=alpha, foreground=foreground), alpha
+
+
+def _shows_somebody(alpha: np.ndarray) -> bool:
+    return bool(np.count_nonzero(alpha > 0.5) >= max(1, alpha.size * _SOMEBODY))
+
+
+def _with_somebody(matte: Matte, name: str) -> Matte:
+    """Raises ImageError where there is nobody to see."""
+    if matte.empty:
+        raise ImageError(matte.empty, name=name)
+    return matte
 
 
 def _key(digest: str, settings: MatteSettings) -> _Key:

@@ -283,6 +283,16 @@ def around(
     return (wide[0], wide[1]), (inner[0], inner[1])
 
 
+def within(box: tuple[slice, slice], longest_side: int) -> tuple[slice, slice]:
+    """A box's middle, no side of which is longer than so many pixels (0: the box as it is)."""
+
+    def trimmed(part: slice) -> slice:
+        beyond = max(0, part.stop - part.start - longest_side) if longest_side else 0
+        return slice(part.start + beyond // 2, part.stop - (beyond - beyond // 2))
+
+    return trimmed(box[0]), trimmed(box[1])
+
+
 def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
     """The region of `coarse` enlarged to `shape`, without making the whole."""
     rows, columns = region

@@ -132,13 +132,13 @@ class Desk:
         if sheet is not None:  # one sheet a photo, of one size
             self._catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
-        matte = matter(path, settings)
+        matte = matter(path, settings, may_be_empty=True)
         if sheet is None:
             sheet = self._sheet(digest, matte.alpha.shape)
         elif sheet.pixels.shape != matte.alpha.shape:
             sheet.pixels = touch_up.fitted(sheet.pixels, matte.photo.shape[:2])
         if sheet.stamp != matte.touch_up:
-            matte = matter(path, settings, strokes=sheet.strokes)
+            matte = matter(path, settings, strokes=sheet.strokes, may_be_empty=True)
         id = id or secrets.token_hex(16)
         layer = matte.layer.copy()
         photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)

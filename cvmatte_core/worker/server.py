@@ -319,6 +319,7 @@ class Server:
             burst=burst,
             on_progress=lambda stage, done, total: self._tell(job, stage, done, total),
             cancelled=job.cancelled,
+            reduced_before_crop=True,
         )
         self._device = matte.device
         height, width = matte.layer.shape[:2]

@@ -148,7 +148,7 @@ def measured(case: Case, matter: Matter, settings: MatteSettings, scratch: Path)
     with path.open("wb") as file:
         images.write_png(file, case.picture)
     begun = time.perf_counter()
-    matte = matter(path, settings)
+    matte = matter(path, settings, may_be_empty=True)
     figures = {"seconds": time.perf_counter() - begun}
     figures |= measures.differences(matte.alpha, case.alpha)
     figures["ghost"] = measures.ghost_error(matte.alpha, case.alpha)
@@ -229,7 +229,7 @@ def seen(settings: MatteSettings) -> Callable[[held.Case], np.ndarray]:
             photo = Path(scratch) / "photo.png"
             with photo.open("wb") as file:
                 images.write_png(file, case.picture)
-            return matter(photo, settings).alpha
+            return matter(photo, settings, may_be_empty=True).alpha
 
     return alpha_of
 

@@ -70,7 +70,11 @@ def main() -> int:
         for case in cases(chosen.dataset):
             with photo.open("wb") as file:
                 images.write_png(file, case.picture)
-            row = [value for settings in ways.values() for value in _measured(matter(photo, settings).alpha, case)]
+            row = [
+                value
+                for settings in ways.values()
+                for value in _measured(matter(photo, settings, may_be_empty=True).alpha, case)
+            ]
             rows.append((case.how, row))
             if chosen.rows:
                 print(f"{case.name:44}", *(f"{value:7.1f}" for value in row), flush=True)

@@ -82,7 +82,7 @@ def test_the_photo_s_own_transparency_stays_transparent(matter: Matter, photo: P
 def test_odd_sizes_give_a_layer_of_their_size(matter: Matter, tmp_path: Path, size: tuple[int, int]) -> None:
     odd = tmp_path / "odd.png"
     Image.new("RGB", size, (90, 120, 200)).save(odd)
-    assert matter(odd, MatteSettings(quality="fast")).layer.shape == (size[1], size[0], 4)
+    assert matter(odd, MatteSettings(quality="fast"), may_be_empty=True).layer.shape == (size[1], size[0], 4)
 
 
 def test_a_photo_larger_than_the_network_sees_keeps_its_size(matter: Matter, photo: Path, tmp_path: Path) -> None:
@@ -166,10 +166,42 @@ def test_a_cropped_portrait_is_a_part_of_the_whole(matter: Matter, photo: Path) 
     assert cropped.preview().ndim == 3
 
 
-def test_a_photo_without_anyone_is_not_cropped(matter: Matter, tmp_path: Path) -> None:
+def test_a_photo_without_anyone_is_said_and_where_that_may_be_is_not_cropped(matter: Matter, tmp_path: Path) -> None:
     empty = tmp_path / "empty.png"
     Image.new("RGB", (80, 60), (90, 120, 200)).save(empty)
-    assert matter(empty, MatteSettings(quality="fast", crop=True, threshold=255)).layer.shape == (60, 80, 4)
+    settings = MatteSettings(quality="fast", crop=True, threshold=255)
+    with pytest.raises(ImageError, match="Nobody was found in empty.png"):
+        matter(empty, settings)
+    assert matter(empty, settings, may_be_empty=True).layer.shape == (60, 80, 4)
+
+
+def test_where_the_controls_leave_nothing_that_is_said(matter: Matter, photo: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.png"
+    Image.open(photo).resize((90, 90)).save(small)
+    with pytest.raises(ImageError, match="Nothing of the person in small.png"):
+        matter(small, MatteSettings(quality="fast", erosion=50, threshold=255))
+
+
+@pytest.mark.parametrize("margin", [0, 20])
+def test_the_longest_side_of_a_crop_is_the_layer_s(matter: Matter, photo: Path, tmp_path: Path, margin: int) -> None:
+    """Of a person who takes 170 of 600 pixels across, and 250 of 900 down."""
+    large = tmp_path / "large.png"
+    canvas = Image.new("RGB", (1200, 900), (90, 140, 120))
+    canvas.paste(Image.open(photo).convert("RGB").crop((60, 0, 420, 512)), (500, 388))
+    canvas.save(large)
+    whole = matter(large, MatteSettings(quality="fast", crop=True, crop_margin=margin))
+    assert max(whole.layer.shape) > 400
+    for side in (300, 301):
+        settings = MatteSettings(quality="fast", crop=True, crop_margin=margin, longest_side=side)
+        cut = matter(large, settings)
+        assert max(cut.layer.shape[:2]) == pytest.approx(side, abs=2) and max(cut.layer.shape[:2]) <= side
+        shape = cut.layer.shape[1::-1]
+        expected = np.asarray(Image.fromarray(whole.layer).resize(shape, Image.Resampling.BOX))
+        assert np.abs(expected[..., 3].astype(int) - cut.layer[..., 3]).mean() < 6
+        # Scenes of OBS depend on it.
+        assert max(matter(large, settings, reduced_before_crop=True).layer.shape[:2]) < 0.6 * side
+    enlarged = matter(large, MatteSettings(quality="fast", crop=True, crop_margin=margin, longest_side=5000))
+    assert enlarged.layer.shape == whole.layer.shape
 
 
 @pytest.fixture
@@ -356,7 +388,7 @@ def memory_bytes() -> int:
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What is asked of network.load: the networks are stand-ins that see nobody, on another device than wanted."""
+    """What is asked of network.load: the networks are stand-ins that see one person, on another device than wanted."""
     asked: list[tuple[Any, ...]] = []
 
     class Network:
@@ -364,7 +396,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         fallback = {"wanted": "CUDA", "device": "CPU"}  # noqa: RUF012
 
         def __call__(self, rgb: np.ndarray, *more: Any) -> np.ndarray:
-            return np.zeros(rgb.shape[:2], np.float32)
+            return np.ones(rgb.shape[:2], np.float32)
 
     def load(*arguments: Any) -> Network:
         asked.append(arguments)

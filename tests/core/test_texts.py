@@ -39,7 +39,7 @@ def keys_in_the_code() -> set[str]:
                 text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
                 words.add(text)
                 if text.rpartition(".")[0] in families and re.fullmatch(
-                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)(?<!\.png)(?<!\.cmd)(?<!\.command)", text
+                    r"[a-z_]+(\.[a-z_]+)+(?<!\.py)(?<!\.png)(?<!\.webp)(?<!\.cmd)(?<!\.command)", text
                 ):
                     found.add(text)
             elif isinstance(node, ast.JoinedStr):
@@ -52,7 +52,7 @@ def keys_in_the_code() -> set[str]:
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(f"error.{argument.value}")
     static = paths.ROOT / "cvmatte_core" / "web" / "static"
-    for path in static.iterdir():
+    for path in (*static.glob("*.html"), *static.glob("*.js")):
         found |= set(re.findall(r'"(web\.[a-z_]+)"', path.read_text(encoding="utf-8")))
     # The editor's own: those that it asks for, and those that it puts together of its words.
     editor = (static / "touch-up.js").read_text(encoding="utf-8")
