@@ -94,6 +94,16 @@ class MatteSettings:
             object.__setattr__(self, control.name, control.checked(getattr(self, control.name)))
 
     @classmethod
+    def with_implied(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values, and those of controls that one of them would be of no use without: a background colour means that
+        the background is a colour, unless that is said otherwise."""
+        implied: dict[str, Any] = {}
+        for control in CONTROLS:
+            if control.name in values and control.shown_when is not None and control.shown_when[0] not in values:
+                implied.setdefault(*control.shown_when)
+        return {**implied, **values}
+
+    @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> MatteSettings:
         """Settings from plain values, defaults where one is absent. Raises SettingsError."""
         if not isinstance(values, Mapping):

@@ -6,6 +6,7 @@ Imported and called by each script before anything else. Standard library only.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 def enter() -> None:
     """Go on in the project's environment; end with a sentence where there is none."""
+    # Ctrl+C while packages are imported ends without a traceback; each command says itself how it ends after that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform != "win32":  # it waits while the other interpreter starts
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     from cvmatte_core.disk import paths
     from cvmatte_core.models.catalogue import install_command
     from cvmatte_core.words.texts import system_texts
@@ -29,13 +34,12 @@ def enter() -> None:
     os.environ[_ENTERED] = "1"
     command = [str(python), *sys.argv]
     if sys.platform == "win32":  # there exec returns to the shell at once
-        sys.exit(_wait_for(subprocess.Popen(command)))
+        sys.exit(_run(command))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.execv(python, command)
 
 
-def _wait_for(process: subprocess.Popen[bytes]) -> int:
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:  # the process has heard of it too, and ends as it sees fit
-            continue
+def _run(command: list[str]) -> int:
+    """Its exit code. Ctrl+C, of which it hears too, ends it as it sees fit, and this process with it."""
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    return subprocess.Popen(command).wait()

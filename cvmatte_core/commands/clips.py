@@ -8,15 +8,20 @@ from pathlib import Path
 from ..models.catalogue import install_packages_command
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.errors import CvmatteError
 from ..words.texts import Texts
-from .folders import INTERRUPTED, ended_by_signals
+from .folders import ended_by_signals
+from .program import INTERRUPTED, SOME_FAILED
+
+
+def kind_for(settings: MatteSettings) -> str:
+    """The ending of what a clip becomes where nobody says it."""
+    return ".webm" if settings.background == "transparent" else ".mp4"
 
 
 def cut_out(
     source: Path, target: Path | None, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
 ) -> int:
-    """Cut out a clip, and return the exit code; whatever prevents it is told as a sentence."""
+    """Cut out a clip, and return the exit code. Raises CvmatteError."""
     try:
         from tqdm import tqdm
 
@@ -25,27 +30,23 @@ def cut_out(
         if error.name is not None and error.name.startswith("cvmatte"):
             raise
         print(texts("script.no_environment", install=install_packages_command("video")), file=sys.stderr)
-        return 1
-    try:
-        clip = clips.look_at(source)
-        if clip.hdr:
-            print(texts("clip.hdr", name=source.name), file=sys.stderr)
-        target = target or source.with_name(f"{source.stem}-cutout{clips.WEBM}")
-        with (
-            ended_by_signals() as ended,
-            tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
-        ):
-            made = clips.cut_out(
-                source,
-                target,
-                settings,
-                threads or devices.threads(),
-                device,
-                lambda done: bar.update(done - bar.n),
-                ended,
-            )
-        print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))
-        return 0 if made.whole else INTERRUPTED
-    except CvmatteError as error:
-        print(error.sentence(texts), file=sys.stderr)
-        return 1
+        return SOME_FAILED
+    clip = clips.look_at(source)
+    if clip.hdr:
+        print(texts("clip.hdr", name=source.name), file=sys.stderr)
+    target = target or source.with_name(f"{source.stem}-cutout{kind_for(settings)}")
+    with (
+        ended_by_signals() as ended,
+        tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
+    ):
+        made = clips.cut_out(
+            source,
+            target,
+            settings,
+            threads or devices.threads(),
+            device,
+            lambda done: bar.update(done - bar.n),
+            ended,
+        )
+    print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))
+    return 0 if made.whole else INTERRUPTED

@@ -18,8 +18,8 @@ from ..models.catalogue import install_packages_command
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, ClusterError, CvmatteError, OutputError
 from ..words.texts import Texts
+from .program import ALL_GOOD, INTERRUPTED, NOTHING_DONE, SOME_FAILED, tell
 
-ALL_GOOD, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 3, 130
 _WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the same from one to the next is whole
 
 
@@ -49,7 +49,7 @@ def cut_out(
         ):
             return _Run(batch, texts, cutter, ended, bar, watch).code()
     except CvmatteError as error:
-        print(error.sentence(texts), file=sys.stderr)
+        tell(error, texts)
         return NOTHING_DONE
 
 
@@ -173,7 +173,7 @@ class _Run:
         error = self._batch.entries[name].error
         if name not in self._told and error is not None:
             self._told.add(name)
-            self._say(f"{name}: {error.sentence(self._texts)}")
+            tell(error, self._texts, f"{name}: ", self._say)
 
     def _say(self, line: str) -> None:
         self._bar.write(line, file=sys.stderr)

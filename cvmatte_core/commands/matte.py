@@ -1,14 +1,16 @@
-"""Cut people out of a photo, or of a folder of photos, from the shell."""
+"""Cut people out of photos, clips, or a folder of photos, from the shell."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import functools
+import glob
 import io
-import logging
 import os
 import sys
+import textwrap
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,22 +25,34 @@ from ..layers import outputs
 from ..layers.touch_ups import TouchUps
 from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
-from ..models.catalogue import AUTO, catalogue
-from ..pictures import images
+from ..models.catalogue import AUTO, catalogue, entry_of
+from ..pictures import colours, images
 from ..pictures.endings import CLIP_KINDS
 from ..pictures.endings import CLIPS as CLIP_ENDINGS
+from ..presets import PresetStore
 from ..settings import CONTROLS, MatteSettings
 from ..system import devices
 from ..words.errors import CvmatteError, ImageError, SettingsError
 from ..words.texts import Texts, system_texts
 from . import clips, folders
-from .program import parser_for
+from .program import (
+    ALL_GOOD,
+    NOTHING_DONE,
+    SOME_FAILED,
+    Misused,
+    Parser,
+    ended,
+    option_of,
+    parser_for,
+    tell,
+)
 
 STANDARD = Path("-")  # standard input or output
 
 _METAVARS = {settings.INTEGER: "N", settings.COLOUR: "#RRGGBB", settings.IMAGE: "FILE", settings.FOLDER: "FOLDER"}
 _METAVARS[settings.MODEL] = "NAME"
-_MOST_THREADS = 256
+_WIDTH = 79  # of help, as argparse has it
+_ALSO_SPELT = {"background_colour": "--background-color"}
 _UNITS = {"px": "PX", "%": "PERCENT"}
 
 
@@ -49,20 +63,44 @@ def add_controls(parser: argparse.ArgumentParser, texts: Texts) -> None:
         if control.group not in groups:
             groups[control.group] = parser.add_argument_group(texts(f"group.{control.group}"))
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name}
-        options["help"] = texts(f"control.{control.name}.tip").replace("%", "%%")
+        options["help"] = help_of(control, texts).replace("%", "%%")
         if control.kind == settings.SWITCH:
             options["action"] = argparse.BooleanOptionalAction
-        else:
-            options["help"] += f" [{control.default}]" if control.default != "" else ""
-        if control.kind == settings.MODEL:
-            options["help"] += " " + texts("matte.models", models=", ".join(model_names())).replace("%", "%%")
         if control.kind == settings.CHOICE:
             options["choices"] = control.choices
         elif control.kind in _METAVARS:
             options["metavar"] = _UNITS.get(control.unit, _METAVARS[control.kind])
         if control.kind == settings.INTEGER:
             options["type"] = int
-        groups[control.group].add_argument("--" + control.name.replace("_", "-"), **options)
+        if control.kind == settings.COLOUR:
+            options["type"] = colour
+        names = [option_of(control.name), *filter(None, [_ALSO_SPELT.get(control.name)])]
+        groups[control.group].add_argument(*names, **options)
+
+
+def help_of(control: settings.Control, texts: Texts) -> str:
+    """What a control does, which values it takes, and which it has by itself."""
+    parts = [texts(f"control.{control.name}.tip")]
+    if control.kind == settings.MODEL:
+        parts.append(texts("matte.models", models=", ".join(model_names())))
+    if control.kind == settings.COLOUR:
+        parts.append(texts("matte.colours"))
+    default = str(control.default)
+    if control.kind == settings.SWITCH:
+        default = option_of(control.name if control.default else f"no_{control.name}")
+    if control.kind == settings.INTEGER:
+        default = texts("matte.range", low=control.minimum, high=control.maximum, default=control.default)
+    if control.name == "save_mask":
+        default = texts("matte.save_mask_default")
+    return " ".join([*parts, f"[{default}]" if default else ""]).strip()
+
+
+def colour(text: str) -> str:
+    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
+    try:
+        return colours.hexadecimal(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
 
 
 def model_names() -> list[str]:
@@ -73,16 +111,16 @@ def model_names() -> list[str]:
         return [AUTO]
 
 
-class Misnamed(Exception):
-    """What was asked for doesn't go together; the sentence says what to change."""
-
-
 def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[MatteSettings, Path]:
     """The settings, and where the layer goes: the format and the name's ending always agree.
 
-    Raises SettingsError, or Misnamed where they can't.
+    Raises SettingsError, or Misused where they can't.
     """
-    given = {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
+    given = MatteSettings.with_implied(
+        {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
+    )
+    if chosen.preset is not None:
+        given = {**PresetStore().values(preset_named(chosen.preset, texts)), **given}
     if chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD):
         return MatteSettings(**given), STANDARD
     if chosen.photo != STANDARD and files.is_folder(chosen.photo):
@@ -93,16 +131,22 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
         return wanted, chosen.output or beside
     if is_clip(chosen):
         wanted = MatteSettings(**given)
+        if chosen.output is not None and chosen.clips_into_folder:
+            return wanted, chosen.output / f"{outputs.shortened(chosen.photo.stem)}{clips.kind_for(wanted)}"
         if chosen.output is not None and chosen.output.suffix.lower() not in ("", *CLIP_KINDS):
             endings = ", ".join(CLIP_KINDS)
-            raise Misnamed(texts("matte.ending", name=chosen.output.name, endings=endings))
+            raise Misused(texts("matte.ending", name=chosen.output.name, endings=endings))
         return wanted, chosen.output or chosen.photo
+    if chosen.output is not None and chosen.into_folder:
+        wanted = MatteSettings(**given)
+        name = f"{outputs.shortened(chosen.photo.stem)}{images.suffix(wanted.format)}"
+        return wanted, chosen.output / name
     if chosen.output is not None and chosen.output.suffix:
         by_name = images.format_of(chosen.output)
         if by_name is None or given.setdefault("format", by_name) != by_name:
             kinds = [given["format"]] if "format" in given else images.SUFFIXES
             endings = ", ".join(ending for kind in kinds for ending in images.SUFFIXES[kind])
-            raise Misnamed(texts("matte.ending", name=chosen.output.name, endings=endings))
+            raise Misused(texts("matte.ending", name=chosen.output.name, endings=endings))
         return MatteSettings(**given), chosen.output
     wanted = MatteSettings(**given)
     folder = Path(wanted.output_folder) if wanted.output_folder else chosen.photo.parent
@@ -111,24 +155,35 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
     return wanted, output.with_name(output.name + images.suffix(wanted.format))
 
 
+def preset_named(name: str, texts: Texts) -> str:
+    """The preset that somebody means, by its name or by what people read for it. Raises Misused."""
+    store = PresetStore()
+    for known in store.names():
+        if name.casefold().replace("-", "_") in (known.casefold(), store.title(known, texts).casefold()):
+            return known
+        if name == known:
+            return known
+    raise Misused(texts("matte.no_preset", name=name, presets=", ".join(store.names())))
+
+
 def is_clip(chosen: argparse.Namespace) -> bool:
     """By its name, and where it is no folder."""
     return chosen.photo.suffix.lower() in CLIP_ENDINGS and not files.is_folder(chosen.photo)
 
 
 def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:
-    """Raise Misnamed where a picture that goes in has the name of one that comes out."""
+    """Raise Misused where a picture that goes in has the name of one that comes out."""
     output = Path(os.devnull) if output == STANDARD else output
     sources = [chosen.photo, chosen.touch_up, Path(wanted.background_image) if wanted.background_image else None]
     targets = [output, chosen.mask, outputs.mask_beside(output) if chosen.overwrite and wanted.save_mask else None]
     for target in filter(None, targets):
         for source in filter(None, sources):
             if files.exists(target) and files.exists(source) and target.samefile(source):
-                raise Misnamed(texts("matte.output_is_input"))
+                raise Misused(texts("matte.output_is_input"))
 
 
 def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSettings, texts: Texts) -> None:
-    """Raise Misnamed where an option is of no use for what is to be matted, or there is no place for what it makes."""
+    """Raise Misused where an option is of no use for what is to be matted, or there is no place for what it makes."""
     folder = chosen.photo != STANDARD and files.is_folder(chosen.photo)
     if is_clip(chosen):
         unfit = {
@@ -143,7 +198,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
             "-o -": chosen.output == STANDARD,
         }
         for option in (option for option, value in unfit.items() if value):
-            raise Misnamed(texts("matte.not_of_a_clip", option=option))
+            raise Misused(texts("matte.not_of_a_clip", option=option))
         return
     for option, given, fits in (
         ("--recursive", chosen.recursive, folder),
@@ -155,14 +210,25 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
         ("-o -", chosen.output == STANDARD, not folder),
     ):
         if given and not fits:
-            raise Misnamed(texts("matte.not_of_a_folder" if folder else "matte.only_of_a_folder", option=option))
+            raise Misused(texts("matte.not_of_a_folder" if folder else "matte.only_of_a_folder", option=option))
     to_standard = chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD)
     if to_standard and wanted.save_mask:
-        raise Misnamed(texts("matte.mask_of_stdout"))
+        raise Misused(texts("matte.mask_of_stdout"))
     if to_standard and sys.stdout.isatty():
-        raise Misnamed(texts("matte.stdout_is_a_screen"))
+        raise Misused(texts("matte.stdout_is_a_screen"))
     if chosen.mask and (chosen.mask == STANDARD or chosen.mask.suffix.lower() != ".png"):
-        raise Misnamed(texts("matte.mask_ending", name=chosen.mask.name))
+        raise Misused(texts("matte.mask_ending", name=chosen.mask.name))
+
+
+def refuse_what_cannot_be(wanted: MatteSettings) -> None:
+    """What would go wrong with each photo alike is said before the first. Raises ModelError, ImageError."""
+    entry_of(wanted.model)
+    if wanted.background == "image":
+        if not wanted.background_image:
+            raise ImageError("background_missing")
+        path = Path(wanted.background_image)
+        if not files.exists(path):
+            raise ImageError("background_gone", name=path.name)
 
 
 def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
@@ -192,10 +258,15 @@ def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesF
     return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted, strokes)
 
 
-def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    parser = parser_for("matte", texts, epilog=texts("matte.exit_codes").replace("%", "%%"))
-    parser.add_argument("photo", type=Path, help=texts("matte.photo"))
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help=texts("matte.output"))
+def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.Namespace]:
+    parser = parser_for("matte", texts)
+    codes = textwrap.fill(texts("matte.exit_codes"), _WIDTH)
+    parser.epilog = f"{texts('matte.examples', command=parser.prog)}\n\n{codes}".replace("%", "%%")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help=texts("matte.photo"))
+    parser.add_argument("-o", "--output", metavar="OUT", help=texts("matte.output"))
+    parser.add_argument(
+        "--preset", metavar="NAME", help=texts("matte.preset", presets=", ".join(PresetStore().names()))
+    )
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
     parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
@@ -205,41 +276,76 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[argparse.Argument
     parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
     parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
     add_controls(parser, texts)
-    return parser, parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
+    chosen.photos = [path for name in chosen.photos for path in named(name)]
+    chosen.into_folder = chosen.output is not None and is_folder(chosen.output)
+    # A name without an ending is a folder for a clip's pictures, also where that is there.
+    chosen.clips_into_folder = chosen.output is not None and chosen.output.endswith(("/", os.sep))
+    chosen.output = None if chosen.output is None else Path(chosen.output)
+    return parser, chosen
 
 
-def main(arguments: list[str] | None = None) -> int:
-    texts = system_texts()
-    parser, chosen = parsed(arguments, texts)
-    logging.basicConfig(level=logging.CRITICAL)
+def named(name: str) -> list[Path]:
+    """The files that a name means: shells that know no patterns leave them to us."""
+    if any(character in name for character in "*?[") and not files.exists(Path(name)):
+        # Not Path.glob, which takes no absolute ones.
+        return [Path(found) for found in sorted(glob.glob(name, recursive=True))] or [Path(name)]  # noqa: PTH207
+    return [Path(name)]
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names that are no text are told all the same
-            stream.reconfigure(errors="backslashreplace")
 
-    def save(path: Path, write: Callable[[BinaryIO], None]) -> Path:
-        if path == STANDARD:
-            content = io.BytesIO()
-            write(content)
-            sys.stdout.buffer.write(content.getvalue())
-            sys.stdout.flush()
-            return path
-        target = path if chosen.overwrite else outputs.unused(path)
-        with files.atomic_write(target) as file:
-            write(file)
-        print(texts("matte.saved", path=target), file=sys.stderr if output == STANDARD else sys.stdout)
-        return target
+def is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or (output != "-" and files.is_folder(Path(output)))
 
-    try:
-        if chosen.threads is not None and not 1 <= chosen.threads <= _MOST_THREADS:
-            raise SettingsError("setting_range", control="threads", low=1, high=_MOST_THREADS)
+
+class Files:
+    """Photos, clips and folders one after the other, with one Matter."""
+
+    def __init__(self, chosen: argparse.Namespace, texts: Texts) -> None:
+        self._chosen, self._texts = chosen, texts
+        self._matter: Matter | None = None
+
+    def __call__(self) -> int:
+        """The exit code. Raises Misused, CvmatteError where there is one alone."""
+        chosen, texts = self._chosen, self._texts
+        if chosen.threads is not None and not 1 <= chosen.threads <= devices.MOST_THREADS:
+            raise SettingsError("setting_range", control="threads", low=1, high=devices.MOST_THREADS)
+        if len(chosen.photos) == 1:
+            return self._one(chosen.photos[0])
+        for option, given in (
+            ("--mask", chosen.mask),
+            ("--touch-up", chosen.touch_up),
+            ("-", STANDARD in chosen.photos),
+        ):
+            if given:
+                raise Misused(texts("matte.not_of_several", option=option))
+        if chosen.output is not None:
+            if not chosen.into_folder and (chosen.output == STANDARD or chosen.output.suffix):
+                raise Misused(texts("matte.several_need_a_folder", name=chosen.output))
+            chosen.into_folder = chosen.clips_into_folder = True
+        failed = 0
+        for photo in chosen.photos:
+            try:
+                failed += self._one(photo) != ALL_GOOD
+            except CvmatteError as error:
+                if isinstance(error, SettingsError) or error.key in ("model_unknown", "background_missing"):
+                    raise  # it would be so of each
+                failed += 1
+                tell(error, texts, before="" if photo.name in error.sentence(texts) else f"{photo}: ")
+        return NOTHING_DONE if failed == len(chosen.photos) else SOME_FAILED if failed else ALL_GOOD
+
+    def _one(self, photo: Path) -> int:
+        texts = self._texts
+        chosen = copy.copy(self._chosen)
+        chosen.photo = photo
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
+        refuse_what_cannot_be(wanted)
         if is_clip(chosen):
-            return clips.cut_out(chosen.photo, chosen.output, wanted, texts, chosen.threads, chosen.device)
-        if chosen.photo != STANDARD and files.is_folder(chosen.photo):
+            target = output if chosen.output is not None else None
+            return clips.cut_out(photo, target, wanted, texts, chosen.threads, chosen.device)
+        if photo != STANDARD and files.is_folder(photo):
             return folders.cut_out(
-                chosen.photo,
+                photo,
                 wanted.resolved(),
                 output,
                 texts,
@@ -248,27 +354,45 @@ def main(arguments: list[str] | None = None) -> int:
                 watch=chosen.watch,
             )
         refuse_to_replace_sources(chosen, wanted, output, texts)
-        strokes = touch_up_of(chosen)
-        matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
+        self._photo(chosen, wanted, output)
+        return ALL_GOOD
+
+    def _photo(self, chosen: argparse.Namespace, wanted: MatteSettings, output: Path) -> None:
+        texts, strokes = self._texts, touch_up_of(chosen)
+        if self._matter is None:
+            self._matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
         if chosen.photo == STANDARD:
-            matte = from_standard_input(matter, wanted, strokes, texts)
+            matte = from_standard_input(self._matter, wanted, strokes, texts)
         else:
-            matte = matter(chosen.photo, wanted, strokes=strokes)
+            matte = self._matter(chosen.photo, wanted, strokes=strokes)
         if matte.fallback:
             print(texts("device.fallback", **matte.fallback), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)
+        told = sys.stderr if output == STANDARD else sys.stdout
+
+        def save(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+            if path == STANDARD:
+                content = io.BytesIO()
+                write(content)
+                sys.stdout.buffer.write(content.getvalue())
+                sys.stdout.flush()
+                return path
+            target = path if chosen.overwrite else outputs.unused(path)
+            with files.atomic_write(target) as file:
+                write(file)
+            print(texts("matte.saved", path=target), file=told)
+            return target
+
         output = save(output, lambda file: images.write_layer(file, matte.layer, wanted.format))
         for path in (chosen.mask, outputs.mask_beside(output) if wanted.save_mask else None):
             if path is not None:
                 save(path, lambda file: images.write_png(file, mask))
-    except Misnamed as error:
-        parser.error(str(error))
-    except CvmatteError as error:
-        print(error.sentence(texts), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return folders.INTERRUPTED
-    except BrokenPipeError:  # nobody reads on; nor must the interpreter try to write what is left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    texts = system_texts()
+    parser, chosen = parsed(arguments, texts)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that are no text are told all the same
+            stream.reconfigure(errors="backslashreplace")
+    return ended(parser, texts, Files(chosen, texts))

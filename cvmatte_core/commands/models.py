@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import logging
 import re
 import sys
 import time
@@ -21,19 +20,15 @@ from ..models.catalogue import AUTO, ModelEntry, add_own, catalogue, costs, entr
 from ..models.descriptions import PRESETS
 from ..models.fetch import fetch, remove
 from ..models.single import packages_missing
-from ..words.errors import Cancelled, CvmatteError, ModelError
+from ..words.errors import CvmatteError, ModelError
 from ..words.texts import Texts, megabytes, system_texts
-from .program import parser_for
+from .program import ALL_GOOD, Misused, Parser, ended, parser_for
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
 _LIKE = tuple(PRESETS)
 _DESCRIBED = ("size", "mean", "std", "channels", "output", "sigmoid")  # options of `add` that are the backend's
 _THREADS = 2  # to try a model with
 _TELL_SECONDS = 0.1  # between two looks of the progress line
-
-
-class Misused(Exception):
-    """What was asked for can't be meant; the sentence says what to change."""
 
 
 class ProgressLine:
@@ -43,10 +38,12 @@ class ProgressLine:
         self._texts = texts
         self._terminal = sys.stderr.isatty()
         self._told: int | float = -1
+        self._last = (0, 0)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if total <= 1:  # not known yet
             return
+        self._last = done, total
         now = time.monotonic() // _TELL_SECONDS if self._terminal else done * 10 // total
         if now == self._told and done < total:
             return
@@ -56,8 +53,13 @@ class ProgressLine:
             f"\r{line}  " if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
         )
 
-    def end(self) -> None:
-        if self._terminal and self._told != -1:
+    def end(self, arrived: bool) -> None:
+        """arrived: all of it, which the last look may have come too soon for."""
+        if self._told == -1:
+            return
+        if arrived and self._last[0] < self._last[1]:
+            self("", self._last[1], self._last[1])
+        if self._terminal:
             print(file=sys.stderr)
 
 
@@ -85,11 +87,12 @@ def install(chosen: argparse.Namespace, texts: Texts) -> None:
 
 
 def fetched(entry: ModelEntry, texts: Texts, file: Path | None = None) -> Path:
-    line = ProgressLine(texts)
+    line, path = ProgressLine(texts), None
     try:
-        return fetch(entry, line, file=file)
+        path = fetch(entry, line, file=file)
+        return path
     finally:
-        line.end()
+        line.end(path is not None)
 
 
 def verify_models(chosen: argparse.Namespace, texts: Texts) -> None:
@@ -109,6 +112,8 @@ def verify_models(chosen: argparse.Namespace, texts: Texts) -> None:
 
 def remove_model(chosen: argparse.Namespace, texts: Texts) -> None:
     entry = entry_of(chosen.name)
+    if not is_there(entry):
+        raise ModelError("model_not_installed", model=entry.title)
     remove(entry)
     print(texts("models.removed", model=entry.title))
 
@@ -225,11 +230,11 @@ def trial_picture() -> np.ndarray:
 # The shell
 
 
-def parser_of(texts: Texts) -> argparse.ArgumentParser:
+def parser_of(texts: Texts) -> Parser:
     parser = parser_for("models", texts)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: Any) -> argparse.ArgumentParser:
+    def command(name: str, run: Any) -> Any:
         added = commands.add_parser(name, help=texts(f"models.{name}"), description=texts(f"models.{name}"))
         added.set_defaults(run=run)
         return added
@@ -266,15 +271,9 @@ def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
     parser = parser_of(texts)
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.CRITICAL)
-    try:
+
+    def work() -> int:
         chosen.run(chosen, texts)
-    except Misused as error:
-        parser.error(str(error))
-    except CvmatteError as error:
-        print(error.sentence(texts), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(Cancelled().sentence(texts), file=sys.stderr)
-        return 1
-    return 0
+        return ALL_GOOD
+
+    return ended(parser, texts, work)

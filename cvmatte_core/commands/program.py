@@ -1,24 +1,137 @@
-"""What every command of the shell has: the name that it was called by, and its version."""
+"""What every command of the shell has: its name, its version, its log, and how it ends."""
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import signal
 import sys
-from typing import Any
+from logging.handlers import RotatingFileHandler
+from typing import Any, Callable, NoReturn
 
 from .. import __version__
+from ..disk import paths
+from ..settings import CONTROLS
+from ..system import devices
+from ..words.errors import CvmatteError, SettingsError, WorkerError
 from ..words.texts import Texts
 
 NAME = "cvmatte"
+ALL_GOOD, SOME_FAILED, MISUSED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+_EXPLAINED_BY_THE_LOG = ("internal", "model_failed", "model_unreadable", "model_conversion")
+_LOG_BYTES = 1_000_000
+# Errors that a person's options make, whatever the photo is.
+_OF_OPTIONS = ("model_unknown", "background_missing", "background_gone")
+
+logger = logging.getLogger(__name__)
 
 
-def parser_for(command: str, texts: Texts, **more: Any) -> argparse.ArgumentParser:
+class Misused(Exception):
+    """What was asked for doesn't go together, or can't be meant; the sentence says what to change."""
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose mistakes are one sentence, and where to read more."""
+
+    texts: Texts
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(self.misused(message))
+
+    def misused(self, message: str) -> int:
+        """Say it; the exit code."""
+        print(f"{message}\n{self.texts('script.see_help', command=self.prog)}", file=sys.stderr)
+        return MISUSED
+
+
+def parser_for(command: str, texts: Texts, **more: Any) -> Parser:
     """A parser for a command, called as `cvmatte COMMAND` or as scripts/COMMAND.py."""
     name = f"{NAME} {command}" if sys.argv[0] == f"{NAME} {command}" else f"{command}.py"
-    parser = argparse.ArgumentParser(prog=name, description=texts(f"{command}.about"), **more)
+    Parser.texts = texts  # those of its subcommands are made by argparse
+    parser = Parser(
+        prog=name,
+        description=texts(f"{command}.about"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        **more,
+    )
     add_version(parser, texts)
     return parser
 
 
 def add_version(parser: argparse.ArgumentParser, texts: Texts) -> None:
     parser.add_argument("--version", action="version", version=f"CVMatte {__version__}", help=texts("script.version"))
+
+
+def option_of(control: str) -> str:
+    """A control's option: "background_colour" is --background-colour."""
+    return "--" + control.replace("_", "-")
+
+
+def ended(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
+    """A command's exit code: what its work returns, or what that has met, told as a sentence."""
+    _log()
+    # Python's own, which enter() put off while the packages were imported.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _check_environment()
+        return work()
+    except Misused as error:
+        parser.error(str(error))
+    except CvmatteError as error:
+        if isinstance(error, SettingsError) or error.key in _OF_OPTIONS:
+            return parser.misused(in_options(error, texts))
+        tell(error, texts)
+        return SOME_FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # nobody reads on; nor must the interpreter try to write what is left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SOME_FAILED
+    except Exception as error:
+        unexplained = WorkerError("internal")
+        unexplained.__cause__ = error
+        tell(unexplained, texts)
+        return SOME_FAILED
+
+
+def in_options(error: CvmatteError, texts: Texts) -> str:
+    """An error's sentence, in which a control has its option's name."""
+    names = {control.name for control in CONTROLS} | {"threads", "device"}
+    control = error.values.get("control")
+    values = {**error.values, "control": option_of(control)} if control in names else error.values
+    return texts(f"error.{error.key}", **values)
+
+
+def tell(error: CvmatteError, texts: Texts, before: str = "", say: Callable[[str], None] | None = None) -> None:
+    """Say an error; where the log says more, say where that is."""
+    say = say or (lambda line: print(line, file=sys.stderr))
+    say(before + error.sentence(texts))
+    if error.key in _EXPLAINED_BY_THE_LOG:
+        logger.error("%s", error, exc_info=error.__cause__)
+        say(texts("script.log", path=paths.shell_log_file()))
+
+
+def _log() -> None:
+    """Warnings and errors go to a file of the shell's own, which begins with the first of them."""
+    try:
+        paths.shell_log_file().parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(paths.shell_log_file(), maxBytes=_LOG_BYTES, backupCount=1, delay=True)
+    except OSError:
+        logging.basicConfig(level=logging.CRITICAL)
+        return
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(asctime)s %(levelname)s %(message)s")
+    logging.raiseExceptions = False  # a disk that is full is no reason to print tracebacks
+
+
+def _check_environment() -> None:
+    """Raises Misused where a variable of the environment says what can't be."""
+    texts = Parser.texts
+    device, threads = (os.environ.get(name, "") for name in (devices.DEVICE_VARIABLE, devices.THREADS_VARIABLE))
+    if device and device not in devices.DEVICES:
+        allowed = ", ".join(devices.DEVICES)
+        raise Misused(texts("error.setting_value", control=devices.DEVICE_VARIABLE, allowed=allowed))
+    if threads and not (threads.isdecimal() and 1 <= int(threads) <= devices.MOST_THREADS):
+        low, high = 1, devices.MOST_THREADS
+        raise Misused(texts("error.setting_range", control=devices.THREADS_VARIABLE, low=low, high=high))

@@ -15,16 +15,17 @@ from urllib.parse import quote
 from ..disk import paths
 from ..models.catalogue import install_packages_command
 from ..words.texts import Texts, system_texts
-from .program import parser_for
+from .program import Parser, ended, parser_for
 
 _LOCAL_NAMES = ("localhost",)
+_LAST_PORT = 65_535
 _CONNECTIONS = 200  # at once; beyond, the server answers 503
 
 
-def parsed(arguments: list[str] | None, texts: Texts) -> argparse.Namespace:
+def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.Namespace]:
     parser = parser_for("serve", texts)
     parser.add_argument("--host", default="127.0.0.1", help=texts("serve.host"))
-    parser.add_argument("--port", type=int, default=7860, help=texts("serve.port"))
+    parser.add_argument("--port", type=_port, default=7860, help=texts("serve.port"))
     parser.add_argument("--root", type=Path, metavar="FOLDER", help=texts("serve.root"))
     parser.add_argument("--token", default="", help=texts("serve.token"))
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=texts("serve.allow_host"))
@@ -35,7 +36,14 @@ def parsed(arguments: list[str] | None, texts: Texts) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.root is not None and not chosen.root.is_dir():
         parser.error(texts("serve.no_root", folder=chosen.root))
-    return chosen
+    return parser, chosen
+
+
+def _port(text: str) -> int:
+    """For argparse: 0 is any that is free. Raises ArgumentTypeError."""
+    if not (text.isdecimal() and int(text) <= _LAST_PORT):
+        raise argparse.ArgumentTypeError(system_texts()("serve.bad_port", port=text, last=_LAST_PORT))
+    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -62,7 +70,12 @@ def listening(host: str, port: int) -> socket.socket:
 
 def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
-    chosen = parsed(arguments, texts)
+    parser, chosen = parsed(arguments, texts)
+    return ended(parser, texts, lambda: serve(chosen, texts))
+
+
+def serve(chosen: argparse.Namespace, texts: Texts) -> int:
+    """Until Ctrl+C; the exit code."""
     try:
         import uvicorn
 
@@ -93,7 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
         waiting=chosen.queue,
         seconds=chosen.time_limit,
     )
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    shown_too = logging.StreamHandler()
+    shown_too.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().addHandler(shown_too)
     config = uvicorn.Config(
         create_app(options),
         log_config=None,

@@ -70,5 +70,9 @@ def layers_folder() -> Path:
     return data_folder() / "layers"
 
 
+def shell_log_file() -> Path:
+    return data_folder() / "logs" / "shell.log"
+
+
 def log_file() -> Path:
     return data_folder() / "logs" / "worker.log"

@@ -18,6 +18,7 @@ DIRECTML, COREML, OPENVINO = "directml", "coreml", "openvino"
 DEVICES = (AUTO, CPU, CUDA, TENSORRT, DIRECTML, COREML, OPENVINO)
 
 DEVICE_VARIABLE, THREADS_VARIABLE = "CVMATTE_DEVICE", "CVMATTE_THREADS"
+MOST_THREADS = 256
 
 _BY_SYSTEM = {
     "linux": (CUDA, TENSORRT, OPENVINO),
@@ -39,8 +40,10 @@ def threads(most: int = 8) -> int:
     """How many threads a network runs on: as many as the process's environment says; where it doesn't, all cores but
     one for OBS, at most so many: more hardly help a network of this size."""
     chosen = os.environ.get(THREADS_VARIABLE, "")
-    if chosen.isdecimal() and int(chosen):
+    if chosen.isdecimal() and 1 <= int(chosen) <= MOST_THREADS:
         return int(chosen)
+    if chosen:
+        logger.warning("%s=%s is no number from 1 to %d", THREADS_VARIABLE, chosen, MOST_THREADS)
     cores = os.cpu_count() or 1
     return max(1, min(most, cores if cores <= 2 else cores - 1))
 

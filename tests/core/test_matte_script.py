@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -104,15 +106,18 @@ def test_every_control_is_an_option_in_both_languages() -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["absent.jpg"], "absent.jpg is not there any more"),
-        (["{photo}", "--erosion", "999"], "erosion takes a whole number from 0 to 50"),
+        (["absent.jpg"], "absent.jpg can't be found"),
+        (["{photo}", "--erosion", "999"], "--erosion takes a whole number from 0 to 50"),
+        (["{photo}", "--model", "nope"], "no model called nope"),
+        (["{photo}", "--preset", "nope"], "no preset nope"),
+        (["{photo}", "--background-colour", "reddish"], "reddish is no colour"),
         (["{photo}", "-o", "{photo}"], "replace the photo itself"),
         (["{photo}", "-o", "out.jpg", "--format", "png"], "as the file's format: .png"),
         (["{photo}", "-o", "out.png", "--format", "jpeg"], "as the file's format: .jpg, .jpeg"),
         (["{photo}", "-o", "out.gif"], ".png, .webp, .jpg, .jpeg"),
         (["{photo}", "--mask", "mask.jpg"], "end the name in .png"),
         (["{photo}", "--background", "image"], "Choose a background image"),
-        (["{photo}", "--background", "image", "--background-image", "absent.jpg"], "absent.jpg is not there"),
+        (["{photo}", "--background", "image", "--background-image", "absent.jpg"], "absent.jpg can't be found"),
         (["{photo}", "--background-image", "{photo}", "-o", "{photo}", "--overwrite"], "replace the photo itself"),
         (["{photo}", "-o", "/proc/nowhere/out.png"], "can be written"),
     ],
@@ -124,6 +129,136 @@ def test_mistakes_are_one_sentence(photo: Path, arguments: list[str], part: str)
     assert part in done.stderr
     assert "Traceback" not in done.stderr
     assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{photo}", "--threshold", "300"],
+        ["{folder}", "--threshold", "300"],
+        ["{photo}", "--model", "nope"],
+        ["{folder}", "--model", "nope"],
+        ["{photo}", "--background-image", "absent.jpg"],
+        ["{folder}", "--background-image", "absent.jpg"],
+        ["{photo}", "--threads", "0"],
+        ["{photo}", "{photo}", "--mask", "mask.png"],
+        ["{photo}", "{photo}", "-o", "one.png"],
+    ],
+)
+def test_what_no_photo_could_help_is_told_in_two_lines_before_the_first(
+    photo: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    folder = tmp_path / "team"
+    folder.mkdir()
+    (folder / "me.png").write_bytes(photo.read_bytes())
+    done = run(*(argument.format(photo=photo, folder=folder) for argument in arguments))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["team", "me.png"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "part"),
+    [
+        ("CVMATTE_DEVICE", "foo", "takes one of these: auto"),
+        ("CVMATTE_THREADS", "x", "1 to 256"),
+        ("CVMATTE_THREADS", "0", "1 to 256"),
+    ],
+)
+def test_a_variable_that_says_what_cannot_be_is_told(photo: Path, variable: str, value: str, part: str) -> None:
+    done = run(photo, **{variable: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith(variable) and part in done.stderr
+
+
+def test_nobody_in_the_photo_is_no_success(photo: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (200, 150), (90, 120, 160)).save(tmp_path / "sky.png")
+    done = run(tmp_path / "sky.png", "-o", tmp_path / "out.png")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Nobody was found in sky.png" in done.stderr
+    assert not (tmp_path / "out.png").exists()
+    piped = subprocess.run(
+        [PYTHON, str(paths.ROOT / "scripts" / "matte.py"), "-"],
+        input=(tmp_path / "sky.png").read_bytes(), capture_output=True,
+    )  # fmt: skip
+    assert (piped.returncode, piped.stdout) == (1, b"")
+
+
+def test_a_folder_is_taken_for_one_photo_and_for_several_and_patterns(photo: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    Image.new("RGB", (200, 150), (90, 120, 160)).save(tmp_path / "sky.png")
+    there = tmp_path / "there"
+    there.mkdir()
+    fast = ("--quality", "fast")
+    assert run(tmp_path / "a.png", "-o", there, *fast).returncode == 0
+    assert run(tmp_path / "a.png", "-o", f"{tmp_path}/new/", "--format", "webp", *fast).returncode == 0
+    assert [path.name for path in there.iterdir()] == ["a.png"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.webp"]
+    done = run(f"{tmp_path}/*.png", "-o", tmp_path / "all", "--save-mask", *fast)  # a pattern that no shell has seen
+    assert done.returncode == 1  # one shows nobody
+    assert done.stderr.splitlines() == [
+        "Nobody was found in sky.png: choose a photo of a person, or paint them in with Touch up."
+    ]
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["a-mask.png", "a.png", "b-mask.png", "b.png"]
+    none = run(tmp_path / "sky.png", tmp_path / "absent.png", "-o", tmp_path / "all", *fast)
+    assert none.returncode == 3
+    assert len(none.stderr.splitlines()) == 2
+
+
+def test_a_preset_a_colour_s_name_and_what_a_colour_implies(photo: Path, tmp_path: Path) -> None:
+    for number, options in enumerate((["--background-color", "red"], ["--background-colour", "#f00"])):
+        assert run(photo, "-o", tmp_path / f"{number}.png", *options, "--quality", "fast").returncode == 0
+        assert np.asarray(Image.open(tmp_path / f"{number}.png"))[0, 0].tolist() == [255, 0, 0, 255]
+    for name in ("id_photo", "ID photo"):
+        done = run(photo, "-o", f"{tmp_path}/{name}/", "--preset", name, "--quality", "fast")
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / name / "astronaut.jpg") as made:
+            assert made.size != (512, 512) and np.asarray(made)[0, 0].min() > 250
+    done = run(photo, "-o", tmp_path / "mine.png", "--preset", "id_photo", "--no-crop", "--format", "png")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "mine.png").size == (512, 512)
+
+
+def test_the_longest_side_is_the_crop_s(photo: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.open(photo).convert("RGB").resize((1024, 1024)).save(large)
+    options = ("--crop", "--crop-margin", 0, "--longest-side", 600, "--quality", "fast")
+    assert run(large, "-o", tmp_path / "out.png", *options).returncode == 0
+    assert 597 <= max(Image.open(tmp_path / "out.png").size) <= 600
+
+
+def test_what_the_log_explains_is_there_and_where_it_is_said(photo: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from cvmatte_core.commands import matte; from cvmatte_core.matting import matter\n"
+        "def fail(*_): raise ValueError('of the test')\n"
+        "matter.refine.crop_box = fail\n"
+        "sys.exit(matte.main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [str(paths.environment_python()), "-c", program, str(photo), "--crop", "-o", str(tmp_path / "out.png")],
+        capture_output=True, text=True, cwd=paths.ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "CVMATTE_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    first, second = done.stderr.splitlines()
+    assert "Something went wrong inside CVMatte" in first
+    log = Path(second.removeprefix("The log is ").removesuffix("."))
+    assert "ValueError: of the test" in log.read_text()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2, 0.6])
+def test_ctrl_c_soon_after_the_start_prints_no_traceback(photo: Path, tmp_path: Path, seconds: float) -> None:
+    command = [PYTHON, str(paths.ROOT / "scripts" / "matte.py"), str(photo), "-o", str(tmp_path / "out.png")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Once it goes on in CVMatte's own environment; before, all is the system's Python's.
+    while str(paths.environment_python()).encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+        time.sleep(0.005)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert "Traceback" not in errors
 
 
 def test_without_the_environment_it_says_what_to_run(photo: Path) -> None:

@@ -20,6 +20,7 @@ from cvmatte_core.disk import paths
 from cvmatte_core.models import catalogue, network
 from cvmatte_core.models.catalogue import DEFAULT, add_own, entry_of, verify
 from cvmatte_core.words.errors import ModelError
+from cvmatte_core.words.texts import Texts
 
 from .test_models import ENTRY, MODEL, OWN, Shelf, put_conversion, put_cv_unet, shelf
 
@@ -232,8 +233,8 @@ def test_a_trial_that_is_interrupted_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(network, "load", interrupt)
-    assert script.main(["add", str(network_file), "--name", "mine"]) == 1
-    assert capsys.readouterr().err == "The job was cancelled.\n"
+    assert script.main(["add", str(network_file), "--name", "mine"]) == 130
+    assert capsys.readouterr().err == ""
     assert names_in(folder) == {"own.json"}
 
 
@@ -282,9 +283,22 @@ def test_files_that_can_not_be_a_model_are_refused(
     assert names_in(folder) == set()
 
 
+def test_what_was_never_there_is_not_removed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert script.main(["remove", "modnet"]) == 1
+    assert capsys.readouterr() == ("", "MODNet isn't installed, so there is nothing to remove.\n")
+
+
+def test_the_progress_ends_with_all_of_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    line = script.ProgressLine(Texts("en"))
+    line("fetch", 14_000_000, 15_000_000)
+    line.end(arrived=True)
+    assert capsys.readouterr().err.split("\r")[-1].strip().startswith("15.0 of 15.0 MB")
+
+
 def test_unknown_names_and_a_damaged_list_are_sentences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("install", "verify", "remove", "convert"):
-        assert script.main([command, "nobody"]) == 1
+        assert script.main([command, "nobody"]) == 2
         assert "no model called nobody" in capsys.readouterr().err
     folder.mkdir()
     (folder / "own.json").write_text("{")

@@ -186,7 +186,7 @@ import signal, subprocess, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 import environment
-sys.exit(environment._wait_for(subprocess.Popen([sys.executable, "-c", sys.argv[2]])))
+sys.exit(environment._run([sys.executable, "-c", sys.argv[2]]))
 """
 SCRIPT = """
 import signal, sys, time

@@ -62,7 +62,7 @@ def test_a_lost_frame_file_is_made_again_from_the_png_though_the_photo_is_gone(
         chosen.unlink()
         studio.start()
         studio.wait_for_layer("portrait", expected_layer(photo))
-        studio.wait_for_state("portrait", "chosen.png is not there any more: its last layer is shown.")
+        studio.wait_for_state("portrait", "chosen.png can't be found: its last layer is shown.")
 
 
 def test_a_photo_that_is_gone_still_shows_its_last_layer(
@@ -75,7 +75,7 @@ def test_a_photo_that_is_gone_still_shows_its_last_layer(
         studio.wait_for_layer("portrait", expected_layer(other_photo))
         chosen.unlink()
         studio.set("portrait", image=chosen)
-        studio.wait_for_state("portrait", "chosen.png is not there any more: its last layer is shown.")
+        studio.wait_for_state("portrait", "chosen.png can't be found: its last layer is shown.")
         layer = studio.layer("portrait")
         assert layer is not None
         assert same_layer(layer, expected_layer(photo))
@@ -229,11 +229,11 @@ def test_a_photo_that_goes_is_said_and_its_layer_stays_until_another_is_there(
     studio.wait_for_layer("watched", expected_layer(photo))
     studio.wait_for_state("watched", "Ready")
     away = chosen.rename(chosen.with_name("away"))
-    studio.wait_for_state("watched", "chosen.png is not there any more: its last layer is shown.")
+    studio.wait_for_state("watched", "chosen.png can't be found: its last layer is shown.")
     away.rename(chosen)  # the same as before: nothing is to be done
     studio.wait_for_state("watched", "Ready")
     chosen.unlink()
-    studio.wait_for_state("watched", "chosen.png is not there any more: its last layer is shown.")
+    studio.wait_for_state("watched", "chosen.png can't be found: its last layer is shown.")
     studio.wait_for_layer("watched", expected_layer(photo), timeout=5)
     Image.open(other_photo).save(chosen)
     studio.wait_for_layer("watched", expected_layer(chosen))
@@ -267,7 +267,7 @@ def test_a_photo_that_was_away_is_cut_out_when_it_is_back(
     studio.wait_for_state("left alone", "Ready")
     away = chosen.rename(chosen.with_suffix(".away"))
     studio.set("asked for meanwhile", erosion=2)
-    studio.wait_for_state("asked for meanwhile", "chosen.png is not there any more: choose the photo again.")
+    studio.wait_for_state("asked for meanwhile", "chosen.png can't be found: choose the photo again.")
     studio.set("left alone", feather=1)
     studio.wait_for_state("left alone", "choose the photo again.")
     studio.set("left alone", feather=0)  # a layer that is kept

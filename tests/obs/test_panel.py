@@ -246,7 +246,7 @@ def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo:
         studio.panel("restart")
         wait_until(lambda: studio.worker_ids() and before not in studio.worker_ids())
         studio.add("broken", "/nowhere/at all.png")
-        studio.wait_for_state("broken", "is not there any more")
+        studio.wait_for_state("broken", "can't be found")
         studio.panel("diagnose")
         time.sleep(2)
         studio.panel("diagnose")
@@ -334,7 +334,7 @@ def test_a_model_that_is_gone_is_said_so_and_another_can_be_chosen(
     studio.wait_for_state("old", "There is no model called mine of last year")
     found = studio.properties("old")["model"]["items"]
     assert found[:2] == ["Automatic (Robust Video Matting)", "Robust Video Matting"]
-    assert found[-1] == "mine of last year (not there any more)"
+    assert found[-1] == "mine of last year (missing)"
     studio.set("old", model="rvm-mobilenetv3")
     studio.wait_for_layer("old", expected_layer(photo))
     assert len(studio.properties("old")["model"]["items"]) == len(found) - 1

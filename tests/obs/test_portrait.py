@@ -216,7 +216,7 @@ def test_a_broken_photo_keeps_the_last_good_layer_and_says_so(
 
 def test_a_missing_background_is_said_once(studio: Studio, portrait: str) -> None:
     studio.set(portrait, background="image", background_image="/nowhere/beach.png")
-    sentence = "The background beach.png is not there any more"
+    sentence = "The background beach.png can't be found"
     studio.wait_for_state(portrait, sentence)
     time.sleep(3)  # in which it would be tried again, if it were taken for the photo
     assert studio.obs.log().count(sentence) == 1

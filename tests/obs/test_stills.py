@@ -117,7 +117,7 @@ def test_the_countdown_is_in_the_state_line(studio: Studio, portrait: str) -> No
     ("source", "sentence"),
     [
         ("", "Choose a source to take the still from."),
-        ("long gone", "There is no source called long gone any more"),
+        ("long gone", "There is no source called long gone"),
         ("dark", "dark shows no picture"),
     ],
 )
