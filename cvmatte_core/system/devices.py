@@ -27,6 +27,21 @@ _BY_SYSTEM = {
 }
 
 
+_RUNTIME_NAMES = {
+    "CPUExecutionProvider": CPU,
+    "CUDAExecutionProvider": CUDA,
+    "TensorrtExecutionProvider": TENSORRT,
+    "DmlExecutionProvider": DIRECTML,
+    "CoreMLExecutionProvider": COREML,
+    "OpenVINOExecutionProvider": OPENVINO,
+}
+
+
+def named(runtime_name: str) -> str:
+    """Our name of a device that a runtime calls otherwise: ONNX Runtime, or PyTorch ("cuda:0")."""
+    return _RUNTIME_NAMES.get(runtime_name) or (CUDA if runtime_name.startswith("cuda") else CPU)
+
+
 def of_environment() -> str:
     """The device that the process's environment names; AUTO where it names none."""
     chosen = os.environ.get(DEVICE_VARIABLE, AUTO)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from pathlib import Path
 from typing import Any, Callable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import Match, Route
@@ -52,6 +53,10 @@ _STATUS = {
     "took_too_long": 504,
     "server_storage": 507,
 }
+_PAGE = """<!doctype html>
+<html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>CVMatte</title><h1>CVMatte</h1><p>{sentence}</p></html>
+"""
 _UNUSABLE = 422  # every other error is of a photo or a control
 _OF_THE_SERVER = ("folder", "path")  # values that would tell where it keeps things
 
@@ -84,14 +89,18 @@ def explained(error: CvmatteError | None, texts: Texts) -> dict[str, Any]:
     return {"error": error.key, "message": error.sentence(texts)}
 
 
-def answer(error: CvmatteError, connection: HTTPConnection) -> JSONResponse:
+def answer(error: CvmatteError, connection: HTTPConnection) -> Response:
     told = _told(error)
     headers = {"Cache-Control": "no-store"}
     if told.key == "server_busy":
         headers["Retry-After"] = str(told.values["seconds"])
     if told.key == "token_missing":
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(explained(told, texts_for(connection)), _STATUS.get(told.key, _UNUSABLE), headers)
+    texts, status = texts_for(connection), _STATUS.get(told.key, _UNUSABLE)
+    if told.key == "token_missing" and "text/html" in connection.headers.get("accept", ""):  # a person, in a browser
+        sentence = html.escape(told.sentence(texts))
+        return HTMLResponse(_PAGE.format(language=texts.language, sentence=sentence), status, headers)
+    return JSONResponse(explained(told, texts), status, headers)
 
 
 def _told(error: CvmatteError) -> CvmatteError:

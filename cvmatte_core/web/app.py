@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
@@ -33,7 +34,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from .. import __version__
+from .. import __version__, presets
 from ..batch import folders
 from ..diagnose import diagnosis, state_of
 from ..disk import files
@@ -42,6 +43,7 @@ from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..models.catalogue import catalogue, costs, entry_of, good_at
 from ..pictures import endings, images
 from ..settings import Control, MatteSettings
+from ..system import devices
 from ..words.errors import CvmatteError, RequestError, SettingsError
 from ..words.texts import names_of_languages
 from . import parameters
@@ -101,6 +103,8 @@ def _request_body(controls: tuple[Control, ...], fields: dict[str, Any], require
         if control.name != parameters.BACKGROUND
     ]
     picture = {"contentType": ", ".join(sorted({*_MEDIA.values(), "image/bmp", "image/tiff"}))}
+    in_query.append({"name": parameters.PRESET, "in": "query", "required": False, "schema": _PRESET})
+    fields = {**fields, parameters.PRESET: _PRESET}
     encoding = {
         name: picture for name in ("image", "images", parameters.BACKGROUND, parameters.TOUCH_UP) if name != "folder"
     }
@@ -113,11 +117,18 @@ def _request_body(controls: tuple[Control, ...], fields: dict[str, Any], require
 
 
 _FILE = {"type": "string", "format": "binary"}
+_PRESET = {
+    "type": "string",
+    "enum": list(presets.BUILT_IN),
+    "description": "Sets many controls at once; those that are given besides go before it.",
+}
 _OUTPUT = {"type": "string", "enum": list(parameters.OUTPUTS), "default": parameters.OUTPUTS[0]}
 _ONE_PHOTO = _request_body(
     parameters.OF_PHOTOS, {"image": _FILE, parameters.TOUCH_UP: _FILE, "output": _OUTPUT}, ["image"]
 )
 _TO_TOUCH_UP = _request_body(parameters.OF_PHOTOS, {"image": _FILE, parameters.TOUCH_UP: _FILE}, ["image"])
+_RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
+_ONE_PHOTO["requestBody"]["content"] |= {media: {"schema": _FILE} for media in _RAW}
 _ONE_PHOTO["parameters"].append({"name": "output", "in": "query", "required": False, "schema": _OUTPUT})
 _MANY_PHOTOS = _request_body(
     parameters.OF_JOBS,
@@ -175,7 +186,7 @@ def create_app(options: Options) -> ASGIApp:
         summary="Cuts people out of photos, with hair-level edges.",
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
-        docs_url=None,  # they would load scripts from elsewhere
+        docs_url=None,  # FastAPI's would load scripts from elsewhere; see the page at /docs
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
     )
@@ -187,6 +198,9 @@ def create_app(options: Options) -> ASGIApp:
     _add_photos(app)
     _add_touching_up(app)
     _add_jobs(app)
+    for route in app.routes:
+        if isinstance(route, APIRoute):  # FastAPI's own would be the function's name
+            route.summary = route.description.partition("\n")[0].rstrip(".")
 
     def body_limit(path: str) -> int:
         return options.batch_bytes if path == "/jobs" else options.upload_bytes
@@ -202,6 +216,10 @@ def _add_information(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    async def documents() -> Response:
+        return FileResponse(_STATIC / "docs.html", headers={"Cache-Control": "no-cache"})
 
     @app.get("/health", responses=_refusals())
     async def health() -> dict[str, str]:
@@ -243,10 +261,12 @@ def _add_information(app: FastAPI) -> None:
         return _server(request).jobs.install(entry_of(name)).as_json(texts_for(request))
 
     @app.get("/diagnose", responses=_refusals(503))
-    def diagnose(request: Request) -> dict[str, Any]:
+    def diagnose(request: Request, language: str = "") -> dict[str, Any]:
         """Versions, the computer, and what the network runs on."""
         told = diagnosis((), "")
-        return {**{name: told[name] for name in _TOLD}, "device": _server(request).engine.device}
+        device = _server(request).engine.device
+        runs_on = texts_for(request)(f"device.{devices.named(device)}") if device else ""
+        return {**{name: told[name] for name in _TOLD}, "device": device, "runs_on": runs_on}
 
     @app.get("/folders", responses=_refusals())
     def folders(request: Request) -> dict[str, Any]:
@@ -266,15 +286,16 @@ def _add_photos(app: FastAPI) -> None:
         openapi_extra=_ONE_PHOTO,
     )
     async def remove_background(request: Request) -> Response:
-        """Cut the people out of the photo in the form field `image`, and answer the picture.
+        """Cut the people out of a photo, and answer the picture.
 
-        Every control may be a form field or a query parameter. `output`: the layer, its mask (a grey PNG), or the
-        photo itself, upright and cropped as the layer is. `touch_up`: a grey picture of the photo's upright size, 255
-        to keep, 0 to remove, 128 to leave to the network.
+        The photo is the form field `image`, or the body itself, with controls in the query. Every control may be a form
+        field or a query parameter. `output`: the layer, its mask (a grey PNG), or the photo itself, upright and cropped
+        as the layer is. `touch_up`: a grey picture of the photo's upright size, 255 to keep, 0 to remove, 128 to leave
+        to the network.
         """
         server = _server(request)
         with server.engine.place():
-            form = await _form(request, 3)
+            form = await _form_or_photo(request)
             folder = server.folder / secrets.token_hex(16)
             folder.mkdir()
             work: Future[bytes] | None = None
@@ -480,6 +501,18 @@ def _add_jobs(app: FastAPI) -> None:
         """The mask of one of a job's photos, where `save_mask` asked for it."""
         item = _item(_server(request).jobs.find(id), number)
         return _sent(item.mask, item.mask_name)
+
+
+async def _form_or_photo(request: Request) -> FormData:
+    """The request's form; of a body that is a photo itself, one that has it in the field `image`. Raises as _form."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not (media.startswith("image/") or media == "application/octet-stream"):
+        return await _form(request, 3)
+    try:
+        body = await asyncio.wait_for(request.body(), _UPLOAD_SECONDS)
+    except (asyncio.TimeoutError, TimeoutError) as error:
+        raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
+    return FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
 
 
 async def _form(request: Request, most_files: int) -> FormData:

@@ -7,11 +7,13 @@ from typing import Any, Mapping
 
 from .. import presets, settings
 from ..models import catalogue
+from ..pictures import colours
 from ..settings import CONTROLS, Control, MatteSettings
 from ..words.errors import SettingsError
 from ..words.texts import Texts
 
 OUTPUTS = ("layer", "mask", "photo")
+PRESET = "preset"
 BACKGROUND = "background_image"  # a file of the request, not a path
 TOUCH_UP = "touch_up"  # a file too, and no control
 # No request names a folder of the server; a single answer has one picture, so its mask is asked for by itself.
@@ -20,15 +22,25 @@ OF_PHOTOS = tuple(control for control in OF_JOBS if control.name != "save_mask")
 
 
 def parsed(values: Mapping[str, str], controls: tuple[Control, ...], background: Path | None) -> MatteSettings:
-    """Settings from a request's texts, defaults where one is absent. Raises SettingsError, ModelError."""
+    """Settings from a request's texts: where one is absent, the preset's that is named, or else the default.
+
+    Raises SettingsError, ModelError.
+    """
     known = {control.name: control for control in controls if control.kind != settings.IMAGE}
     chosen: dict[str, Any] = {}
     for name, text in values.items():
+        if name == PRESET:
+            continue
         if name not in known:
             raise SettingsError("setting_unknown", control=name[:60])
         chosen[name] = _value(known[name], text)
     if background is not None:
         chosen[BACKGROUND] = str(background)
+    chosen = MatteSettings.with_implied(chosen)
+    if PRESET in values:
+        if values[PRESET] not in presets.BUILT_IN:
+            raise SettingsError("setting_value", control=PRESET, allowed=", ".join(presets.BUILT_IN))
+        chosen = {**presets.PresetStore().values(values[PRESET]), **chosen}
     return MatteSettings.from_mapping(chosen)
 
 
@@ -44,6 +56,11 @@ def _value(control: Control, text: str) -> Any:
         names = (catalogue.AUTO, *catalogue.catalogue())
         if text not in names:  # said at once, not when its turn has come
             raise SettingsError("setting_value", control=control.name, allowed=", ".join(names))
+    if control.kind == settings.COLOUR:
+        try:
+            return colours.hexadecimal(text)
+        except ValueError:
+            raise SettingsError("setting_value", control=control.name, allowed="#rrggbb, #rgb, red …") from None
     return control.checked(text)
 
 
@@ -59,7 +76,7 @@ def schema(control: Control) -> dict[str, Any]:
         return {**described, "type": "boolean"}
     if control.kind == settings.INTEGER:
         return {**described, "type": "integer", "minimum": control.minimum, "maximum": control.maximum}
-    return {**described, "type": "string", "pattern": "^#[0-9a-fA-F]{6}$"}
+    return {**described, "type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}
 
 
 def declaration(texts: Texts) -> dict[str, Any]:

@@ -8,10 +8,15 @@ import schemathesis
 from hypothesis import strategies
 from PIL import Image
 
+from cvmatte_core.disk import paths
+
+PORTRAIT = paths.ROOT / "scripts" / "demo" / "astronaut.png"
+
 
 def picture(format: str) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (32, 24), (200, 150, 100)).save(file, format=format)
+    with Image.open(PORTRAIT) as portrait:
+        portrait.convert("RGB").resize((96, 96)).save(file, format=format)
     return file.getvalue()
 
 

@@ -149,7 +149,8 @@ def test_every_control_is_a_parameter_of_the_form_and_of_the_query(client: httpx
         ({"erosion": "9" * 5000}, "field"),
         ({"mirror": "yes"}, "mirror takes one of these: true, false."),
         ({"quality": "perfect"}, "quality takes one of these: fast, balanced, best."),
-        ({"background_colour": "red"}, "background_colour takes one of these: #rrggbb."),
+        ({"background_colour": "reddish"}, "background_colour takes one of these: #rrggbb"),
+        ({"preset": "nope"}, "preset takes one of these: virtual_meeting"),
         ({"background": "image"}, "Choose a background image"),
         ({"background_image": "/etc/passwd"}, "There is no control called background_image."),
         ({"output_folder": "/tmp"}, "There is no control called output_folder."),
@@ -189,6 +190,36 @@ def test_a_wrong_parameter_of_the_query_is_one_too_where_the_form_says_it_right(
 def test_errors_are_in_the_language_that_is_asked_for(client: httpx.Client, wanted: str, part: str) -> None:
     response = client.post("/remove_background", headers={"Accept-Language": wanted})
     assert part in refusal(response, 400, "upload_missing")
+
+
+def test_the_body_may_be_the_photo_itself(client: httpx.Client, small: bytes) -> None:
+    in_form = post(client, small, background="colour", background_colour="#ff0000")
+    for media in ("image/jpeg", "application/octet-stream"):
+        raw = client.post(
+            "/remove_background", content=small, headers={"Content-Type": media},
+            params={**FAST, "background_colour": "red"},
+        )  # fmt: skip
+        assert raw.status_code == 200 and raw.content == in_form.content
+    refusal(client.post("/remove_background", content=b"", headers={"Content-Type": "image/png"}), 422, "image_empty")
+    broken = client.post("/remove_background", content=small[:500], headers={"Content-Type": "image/png"})
+    refusal(broken, 422, "image_damaged")
+
+
+def test_a_preset_is_a_field_and_what_is_said_besides_goes_before_it(client: httpx.Client, small: bytes) -> None:
+    made = decoded(post(client, small, preset="id_photo", background_colour="#f00"))
+    assert (made.format, made.getpixel((2, 2))) == ("JPEG", pytest.approx((254, 0, 0), abs=4))
+    assert decoded(post(client, small, preset="id_photo", crop="false", format="png")).size == (256, 256)
+
+
+def test_nobody_in_the_photo_is_said(client: httpx.Client, small: bytes) -> None:
+    sky = io.BytesIO()
+    Image.new("RGB", (64, 48), (90, 120, 200)).save(sky, format="PNG")
+    assert "sky.png" in refusal(post(client, sky.getvalue(), "sky.png"), 422, "nobody_found")
+    files = [("images", ("sky.png", sky.getvalue())), ("images", ("me.jpg", small))]
+    job = ended(client, client.post("/jobs", files=files, data=FAST).json())
+    assert [item["state"] for item in job["items"]] == ["failed", "done"]
+    assert "Nobody was found in sky.png" in job["items"][0]["message"]
+    client.delete(f"/jobs/{job['id']}")
 
 
 # What is refused
@@ -322,6 +353,14 @@ def test_where_a_token_is_needed_nothing_goes_without(photo: Path) -> None:
 # Many clients
 
 
+def test_a_person_without_the_token_reads_a_page_and_a_program_json(photo: Path) -> None:
+    with serving(token=TOKEN, only_loopback=False) as address, httpx.Client(base_url=address.url) as client:
+        page = client.get("/", headers={"Accept": "text/html,*/*", "Accept-Language": "de"})
+        assert page.status_code == 401 and page.headers["content-type"].startswith("text/html")
+        assert '<html lang="de">' in page.text and "Token" in page.text and "{" not in page.text
+        assert client.get("/models").json()["error"] == "token_missing"
+
+
 def test_sixteen_clients_at_once_lose_nothing(address: Address, photo: Path) -> None:
     sizes = [200 + 8 * number for number in range(16)]
 
@@ -411,6 +450,7 @@ def test_a_clip_becomes_a_clip(
         assert sum(1 for _ in made.decode(video=0)) == 30
     with zipfile.ZipFile(io.BytesIO(client.get(job["archive"]).content)) as archive:
         assert set(archive.namelist()) == {name, "a.png"}
+    client.delete(f"/jobs/{job['id']}")
 
 
 def test_a_clip_that_is_cancelled_is_one_that_plays(client: httpx.Client, long_clip: Path, tmp_path: Path) -> None:
@@ -424,6 +464,7 @@ def test_a_clip_that_is_cancelled_is_one_that_plays(client: httpx.Client, long_c
     (tmp_path / "me.webm").write_bytes(client.get(job["items"][0]["result"]).content)
     with av.open(str(tmp_path / "me.webm")) as made:
         assert 0 < sum(1 for _ in made.decode(video=0)) < 900
+    client.delete(f"/jobs/{job['id']}")
 
 
 def test_a_folder_of_the_server_becomes_a_job_and_stays_as_it_is(client: httpx.Client, root: Path) -> None:
@@ -540,7 +581,7 @@ def test_installing_a_model_is_a_job(client: httpx.Client) -> None:
 
 
 def test_nothing_else_is_there(client: httpx.Client) -> None:
-    for path in ("/docs", "/etc/passwd", "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py"):
+    for path in ("/redoc", "/etc/passwd", "/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py"):
         refusal(client.get(path), 404, "nothing_here")
     response = client.put("/remove_background")
     refusal(response, 405, "method_unknown")

@@ -32,6 +32,13 @@ def test_every_control_is_in_the_document(address: Address) -> None:
             assert (control.name in in_query) == (expected and control.kind != IMAGE)
 
 
+def test_every_operation_says_what_it_does(address: Address) -> None:
+    for path, methods in httpx.get(f"{address.url}/openapi.json").json()["paths"].items():
+        for operation in methods.values():
+            assert len(operation["summary"].split()) >= 3, path
+            assert not operation["summary"].endswith(".")
+
+
 def test_schemathesis_finds_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "fetch", lambda entry, on_progress, cancelled: entry.path)  # nothing is downloaded
     program = Path(sys.executable).with_name("schemathesis")

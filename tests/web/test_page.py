@@ -142,7 +142,7 @@ def test_the_whole_page_in_a_language_and_a_width(
     look("6-batch")
     page.get_by_role("tab", name=texts("web.about")).click()
     expect(page.locator("#models")).to_contain_text("Robust Video Matting")
-    expect(page.locator("#versions")).to_contain_text("CPUExecutionProvider")
+    expect(page.locator("#versions")).to_contain_text(texts("device.cpu"))
     look("7-about")
 
 
@@ -469,6 +469,16 @@ def test_a_model_of_the_catalogue_is_fetched_by_a_click_can_be_cancelled_and_goe
     assert loopback_modnet.asked[-1][1] == "bytes=3000000-"
     assert (tmp_path / "models" / entry_of("modnet").file).read_bytes() == MODEL
     page.screenshot(path=tmp_path / "screenshots" / "models.png", full_page=True)
+
+
+def test_the_api_is_told_to_people(opened: Opened, address: Address) -> None:
+    page = opened(url=f"{address.url}/")
+    page.goto(f"{address.url}/docs")
+    page.wait_for_selector("body[data-ready]")
+    expect(page.locator(".operation h2", has_text="POST /remove_background")).to_be_visible()
+    expect(page.locator(".operation").first).to_contain_text("Whether the server answers")
+    expect(page.locator(".operation", has_text="POST /remove_background")).to_contain_text("background_colour")
+    fits(page)
 
 
 def test_the_keyboard_alone_reaches_everything(opened: Opened) -> None:

@@ -666,7 +666,7 @@ async function about() {
     ["OpenCV", told.opencv],
     ["NumPy", told.numpy],
     ["Pillow", told.pillow],
-    [text("web.device"), told.device || text("web.not_loaded")],
+    [text("web.device"), told.runs_on || text("web.not_loaded")],
     [text("web.cores"), told.cores],
     [text("web.memory"), `${(told.memory_bytes / 1e9).toFixed(1)} GB`],
     [text("web.platform"), told.platform],
