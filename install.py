@@ -50,7 +50,7 @@ from cvmatte_core import __version__
 from cvmatte_core.disk import files, paths
 from cvmatte_core.disk.lock import locked
 from cvmatte_core.disk.paths import ENVIRONMENT, installed_python, python_of
-from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, verify
+from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, verify
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
 from cvmatte_core.system import devices
 from cvmatte_core.words.errors import CvmatteError
@@ -115,11 +115,17 @@ def main() -> int:
         if chosen.uninstall:
             return unregister()
         group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
-        if group == "worker":
+        # What is added to a CVMatte that is there leaves OBS alone: somebody may have taken it out there.
+        only_adds = bool(chosen.device or chosen.modelscope or chosen.ray) and bool(read_stamp(ENVIRONMENT).groups)
+        if group == "worker" and not only_adds:
             refuse_while_obs_runs()  # rather than after minutes
         set_up({"worker", "web", "video", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
         fetch_model(DEFAULT_MODEL)
         lacking = 0 if not chosen.modelscope or add_modelscope() else 1
+        if group == "worker" and only_adds:
+            if not lacking:
+                print(say("install.added", command=install_command()))
+            return lacking
         if group == "worker":
             return register() or lacking
         if chosen.check:

@@ -12,7 +12,7 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,10 +56,12 @@ _ALSO_SPELT = {"background_colour": "--background-color"}
 _UNITS = {"px": "PX", "%": "PERCENT"}
 
 
-def add_controls(parser: argparse.ArgumentParser, texts: Texts) -> None:
+def add_controls(
+    parser: argparse.ArgumentParser, texts: Texts, controls: Iterable[settings.Control] = CONTROLS
+) -> None:
     """An option for each control of MatteSettings; one that isn't given is absent from what is parsed."""
     groups: dict[str, Any] = {}
-    for control in CONTROLS:
+    for control in controls:
         if control.group not in groups:
             groups[control.group] = parser.add_argument_group(texts(f"group.{control.group}"))
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name}

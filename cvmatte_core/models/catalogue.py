@@ -241,6 +241,8 @@ def install_command(name: str = DEFAULT) -> str:
     if paths.IS_PACKAGE:
         return f"cvmatte models install {name}"
     python = "py" if sys.platform == "win32" else "python3"
+    if name == _PREFERRED:  # with what it runs on
+        return f"{python} install.py --modelscope"
     return f"{python} install.py" if name == DEFAULT else f"{python} scripts/models.py install {name}"
 
 

@@ -56,6 +56,9 @@ _COLUMNS = (
     *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "recomposite_5", "ghost", "sad", "sad_edge"),
     *("gradient", "gradient_edge", "connectivity", "connectivity_edge", "seconds"),
 )
+# Alpha is compared pixel for pixel: no crop and no mirror, no longest side and no background.
+_NOT_COMPARED = ("crop", "crop_margin", "mirror", "longest_side", "format", "save_mask", "output_folder")
+_CONTROLS = [one for one in CONTROLS if one.name not in _NOT_COMPARED and one.group != "background"]
 _WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
 
 
@@ -250,15 +253,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stray", type=float, default=4, metavar="PX", help="how far the hand strays, of 512 pixels")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument("--sheet", type=Path, metavar="PATH", help="write a picture of the worst cases there, a PNG")
-    add_controls(parser, texts)
+    add_controls(parser, texts, _CONTROLS)
     chosen = parser.parse_args(arguments)
-    given = {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
+    given = {control.name: getattr(chosen, control.name) for control in _CONTROLS if hasattr(chosen, control.name)}
     rows: dict[str, dict[str, float]] = {}
     worst: list[tuple[float, str, np.ndarray]] = []
     try:
         settings = MatteSettings.from_mapping(given)
-        if settings.crop or settings.mirror or settings.longest_side or settings.background != "transparent":
-            parser.error("alpha is compared pixel for pixel: no crop, mirror, longest side or background here")
         if chosen.all_models:
             print(table(of_all_models(chosen.dataset, settings, chosen.larger)))
             return 0

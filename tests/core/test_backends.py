@@ -260,7 +260,7 @@ def test_a_model_scope_model_that_is_not_there_says_what_to_run(
 ) -> None:
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
     monkeypatch.setattr(paths, "models_folder", lambda: tmp_path)
-    with pytest.raises(ModelError, match=r"run “python3 scripts/models.py install cv-unet”"):
+    with pytest.raises(ModelError, match=r"run “python3 install\.py --modelscope”"):
         load("cv-unet", 1)
 
 

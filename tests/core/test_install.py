@@ -260,6 +260,29 @@ def test_each_system_is_offered_what_there_are_builds_for() -> None:
     assert devices.devices_here("darwin", "arm64") == ("auto", "cpu", "coreml")
 
 
+@pytest.mark.parametrize("option", [["--device", "cpu"], ["--ray"], ["--modelscope"]])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_is_added_to_one_that_is_there_leaves_obs_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: list[str], is_there: bool
+) -> None:
+    registered: list[bool] = []
+    monkeypatch.setattr(installer, "set_up", lambda groups, device="": None)
+    monkeypatch.setattr(installer, "fetch_model", lambda entry: None)
+    monkeypatch.setattr(installer, "refuse_while_obs_runs", lambda: None)
+
+    def register() -> int:
+        registered.append(True)
+        return 0
+
+    monkeypatch.setattr(installer, "register", register)
+    stamp = installer.Stamp("digest", ("worker",)) if is_there else installer.Stamp()
+    monkeypatch.setattr(installer, "read_stamp", lambda folder: stamp)
+    monkeypatch.setattr(sys, "argv", ["install.py", *option])
+    assert installer.main() == 0
+    assert registered == ([] if is_there else [True])
+    assert ("adds it to OBS" in capsys.readouterr().out) == is_there
+
+
 def test_modelscope_comes_after_the_rest_which_its_failure_leaves_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,6 +301,7 @@ def test_modelscope_comes_after_the_rest_which_its_failure_leaves_alone(
     monkeypatch.setattr(installer, "set_up", lambda groups, device="": done.append("+".join(sorted(groups))))
     monkeypatch.setattr(installer, "fetch_model", fetch_model)
     monkeypatch.setattr(installer, "register", register)
+    monkeypatch.setattr(installer, "read_stamp", lambda folder: installer.Stamp())
     monkeypatch.setattr(sys, "argv", ["install.py", "--modelscope"])
     assert installer.main() == 1
     assert done == ["video+web+worker", "rvm-mobilenetv3", "modelscope+worker", "cv-unet"]

@@ -403,7 +403,7 @@ def test_cv_unet_is_there_once_all_of_it_is_wherever_an_older_client_put_it(tmp_
         assert not is_there(cv_unet())
         remove(cv_unet())
         assert not folder.exists()
-    with pytest.raises(ModelError, match=r"models\.py install cv-unet"):
+    with pytest.raises(ModelError, match=r"install\.py --modelscope"):
         verify(cv_unet())
 
 
