@@ -21,6 +21,7 @@ MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
 HELD = "held"  # of the control "subject": people and what they hold
 _LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
+_LATER = {"shadow": 0}  # controls that weren't there from the beginning, and what is nothing of them
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -84,6 +85,7 @@ class MatteSettings:
     background_blur: int = _control(
         INTEGER, 20, "background", minimum=1, maximum=100, unit="px", shown_when=("background", "blur")
     )
+    shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%")
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
     format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
     save_mask: bool = _control(SWITCH, False, "output")
@@ -115,6 +117,11 @@ class MatteSettings:
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What a result is known by: without the controls that came later, where they do nothing, so that a new
+        version finds again what an older one has made."""
+        return {name: value for name, value in self.as_dict().items() if name not in _LATER or value != _LATER[name]}
 
     @property
     def decoded_side(self) -> int:

@@ -361,7 +361,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 def _key(settings: MatteSettings) -> str:
     """Stands for all that a layer depends on but the photo. Raises ModelError."""
     model = entry_of(settings.model)
-    values = {**settings.as_dict(), "output_folder": "", "model": [model.name, model.sha256]}
+    values = {**settings.identity(), "output_folder": "", "model": [model.name, model.sha256]}
     if settings.background == "image":
         values["background_image"] = [settings.background_image, state_of(Path(settings.background_image))]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()[:16]

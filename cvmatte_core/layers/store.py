@@ -115,7 +115,7 @@ class LayerStore:
     def key(image: str, settings: MatteSettings) -> str:
         """The name of a request: a photo (its path, or its content's digest) with settings, resolved."""
         # In the system's own spelling: OBS writes a path with slashes everywhere.
-        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.as_dict()], sort_keys=True)
+        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.identity()], sort_keys=True)
         return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def frame_path(self, key: str) -> Path:

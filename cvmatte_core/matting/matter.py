@@ -234,7 +234,7 @@ class Matter:
             clock = _Clock()
             raw_key, raw = self._cached(image, settings, (), lambda *_: None, clock)
             height, width = raw.alpha.shape
-            if settings.subject == "main":
+            if settings.subject == "main" or settings.shadow:
                 return self._finished(raw_key, raw, strokes, settings, clock).layer, np.s_[0:height, 0:width]
             painted = strokes((height, width))
             raw = self._touched_up((raw_key, painted.stamp), raw, painted.pixels)
@@ -339,7 +339,7 @@ class Matter:
             alpha, foreground, photo = (cv2.flip(pixels, 1) for pixels in (alpha, foreground, photo))
             if background is not None and settings.background == "blur":  # a chosen image may have writing on it
                 background = cv2.flip(background, 1)
-        layer = compose.layer_pixels(foreground, alpha, background)
+        layer = compose.layer_pixels(foreground, alpha, background, settings.shadow)
         clock.lap("refine")
         return Matte(layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, stamp, empty)
 

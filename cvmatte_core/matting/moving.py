@@ -92,7 +92,7 @@ class Moving:
             alpha, colours = cv2.flip(alpha, 1), cv2.flip(colours, 1)
             if background is not None and settings.background == "blur":
                 background = cv2.flip(background, 1)
-        return compose.layer_pixels(colours, alpha, background)
+        return compose.layer_pixels(colours, alpha, background, settings.shadow)
 
     def change(self, settings: MatteSettings) -> None:
         """Other controls, from the next frame on: all but the model and quality."""

@@ -152,3 +152,13 @@ def test_files_get_the_permissions_that_the_person_s_others_have(store: LayerSto
     (tmp_path / "ordinary").write_text("x")
     path = store.write_frame("k", 4, 3, ROWS, MADE_FROM)
     assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
+
+
+def test_what_older_versions_have_made_is_found_again() -> None:
+    """The key of a version that knew no shadow."""
+    settings = MatteSettings(model="rvm-mobilenetv3", feather=2)
+    assert LayerStore.key("/photos/me.jpg", settings) == "4c4d272019e092892a48253dfaf280c5"
+    assert (
+        LayerStore.key("/photos/me.jpg", MatteSettings(model="rvm-mobilenetv3", feather=2, shadow=30))
+        != "4c4d272019e092892a48253dfaf280c5"
+    )
