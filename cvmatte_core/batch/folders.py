@@ -32,6 +32,7 @@ from .record import Names, Record, made_in, state_of
 
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
 DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
+_LEFT_OUT = (*endings.CLIPS, *endings.OTHER_PICTURES)
 _TRIES = 2  # of a photo at which the process ended
 
 
@@ -65,6 +66,7 @@ class FolderBatch:
         self.folder = folder.absolute()
         self.output_folder = output_folder.absolute()
         self.entries: dict[str, Entry] = {}
+        self.left_out: list[str] = []  # by the last scan: clips, and pictures that aren't read
         self._settings = settings
         self._recursive = recursive
         self._key = _key(settings)
@@ -89,8 +91,9 @@ class FolderBatch:
         A photo that failed in this run is left only once it has changed.
         """
         unreadable: list[Path] = []
+        left_out: list[Path] = []
         self.entries = {name: entry for name, entry in self.entries.items() if entry.status != WAITING}
-        for path in walk(self.folder, self.output_folder, self._recursive, unreadable):
+        for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out):
             name = path.relative_to(self.folder).as_posix()
             state = state_of(path)
             if name in self._tried and self._tried[name] == state:
@@ -99,6 +102,7 @@ class FolderBatch:
                 self.entries[name] = Entry(name, WAITING, bytes=state[0] if state else 0)
             elif name not in self.entries:
                 self.entries[name] = self._entry(name, UNCHANGED, state[0])
+        self.left_out = [path.relative_to(self.folder).as_posix() for path in left_out]
         for path in unreadable:
             name = path.relative_to(self.folder).as_posix() + "/"
             self.entries[name] = Entry(name, FAILED, error=CvmatteError("batch_folder", folder=str(path)))
@@ -294,12 +298,15 @@ class Settled:
         return settled
 
 
-def walk(folder: Path, output_folder: Path, recursive: bool, unreadable: list[Path]) -> Iterator[Path]:
+def walk(
+    folder: Path, output_folder: Path, recursive: bool, unreadable: list[Path], left_out: list[Path] | None = None
+) -> Iterator[Path]:
     """The photos in a folder, by their names, hidden ones apart; then those of its subfolders.
 
     Folders that are links come after all others, and each folder only once however many ways lead to it. What a batch
     has made is no photo, nor is anything in the output folder. Subfolders that can't be read are added to
-    `unreadable`. Raises CvmatteError where the folder itself can't be.
+    `unreadable`; clips, and pictures that aren't read, to `left_out`. Raises CvmatteError where the folder itself can't
+    be read.
     """
     seen: set[tuple[int, int]] = set()
     if output_folder.resolve() != folder.resolve():
@@ -332,6 +339,8 @@ def walk(folder: Path, output_folder: Path, recursive: bool, unreadable: list[Pa
                     (links if entry.is_symlink() else subfolders).append(path)
                 elif path.suffix.lower() in endings.PHOTOS and entry.is_file():
                     yield path
+                elif left_out is not None and path.suffix.lower() in _LEFT_OUT and entry.is_file():
+                    left_out.append(path)
         if recursive:
             ahead.extendleft(reversed(subfolders))
         else:

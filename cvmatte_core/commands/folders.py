@@ -20,6 +20,7 @@ from ..words.errors import Cancelled, ClusterError, CvmatteError, OutputError
 from ..words.texts import Texts
 from .program import ALL_GOOD, INTERRUPTED, NOTHING_DONE, SOME_FAILED, tell
 
+_NAMED = 5  # files that are left out
 _WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the same from one to the next is whole
 
 
@@ -95,6 +96,10 @@ class _Run:
                 self._keep_watching()
             else:
                 self._round(self._batch.scan())
+                if self._batch.left_out:
+                    shown = ", ".join(self._batch.left_out[:_NAMED])
+                    more = len(self._batch.left_out) - _NAMED
+                    self._say(self._texts("matte.left_out", names=f"{shown} (+{more})" if more > 0 else shown))
                 if not self._batch.entries:
                     raise CvmatteError("batch_no_photos", folder=str(self._batch.folder))
         except Cancelled:

@@ -6,5 +6,22 @@ Standard library only: OBS's dialogs are among them. Of which kind a file is, it
 from __future__ import annotations
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")
+# Pictures that people have, and that aren't read: said where they are left out.
+OTHER_PICTURES = (
+    ".gif",
+    ".svg",
+    ".jxl",
+    ".jp2",
+    ".psd",
+    ".xcf",
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".raf",
+    ".orf",
+    ".rw2",
+)
 CLIPS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv")
 CLIP_KINDS = (".webm", ".mov", ".mp4")  # that a clip becomes

@@ -132,7 +132,11 @@ _ONE_PHOTO["requestBody"]["content"] |= {media: {"schema": _FILE} for media in _
 _ONE_PHOTO["parameters"].append({"name": "output", "in": "query", "required": False, "schema": _OUTPUT})
 _MANY_PHOTOS = _request_body(
     parameters.OF_JOBS,
-    {"images": {"type": "array", "items": _FILE, "minItems": 1}, "folder": {"type": "string"}},
+    {
+        "images": {"type": "array", "items": _FILE, "minItems": 1},
+        "folder": {"type": "string"},
+        "recursive": {"type": "boolean", "default": False, "description": "Of a folder: its subfolders too."},
+    },
     [],
 )
 _MANY_PHOTOS["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = [
@@ -432,13 +436,13 @@ def _add_jobs(app: FastAPI) -> None:
             form = await _form(request, server.options.files + 1)
             try:
                 values = _texts_of(request, form)
-                folder = values.pop("folder", None)
+                folder, recursive = values.pop("folder", None), _switch(values, "recursive")
                 background = _one_file(form, parameters.BACKGROUND)
                 kept = await _kept(background, job.folder) if background else None
                 settings = _settings_of(request, values, parameters.OF_JOBS, kept)
                 uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
                 if folder is not None:
-                    job.items = await run_in_threadpool(_items_of, folder, server.options)
+                    job.items = await run_in_threadpool(_items_of, folder, recursive, server.options)
                     job.title = folder
                 for upload in uploads:
                     job.items.append(await _item_of(upload, job, server.options))
@@ -576,7 +580,15 @@ async def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
     return Item(name, await _kept(upload, job.folder))
 
 
-def _items_of(folder: str, options: Options) -> list[Item]:
+def _switch(values: dict[str, str], name: str) -> bool:
+    """Takes it out of the values. Raises SettingsError."""
+    value = values.pop(name, "false")
+    if value not in ("true", "false"):
+        raise SettingsError("setting_value", control=name, allowed="true, false")
+    return value == "true"
+
+
+def _items_of(folder: str, recursive: bool, options: Options) -> list[Item]:
     """The photos in a folder under the root. Raises RequestError."""
     if options.root is None:
         raise RequestError("folders_closed")
@@ -586,7 +598,7 @@ def _items_of(folder: str, options: Options) -> list[Item]:
         if not chosen.is_relative_to(root) or not files.is_folder(chosen):
             raise RequestError("folder_unknown")
         # Also a link in it mustn't lead out.
-        found = folders.walk(chosen, chosen, recursive=False, unreadable=[])
+        found = folders.walk(chosen, chosen, recursive=recursive, unreadable=[])
         photos = [photo for photo in found if photo.resolve().is_relative_to(root)]
     except (OSError, ValueError, RuntimeError) as error:  # names that no folder has, links that go round
         raise RequestError("folder_unknown") from error

@@ -65,6 +65,25 @@ def rows(out: Path) -> dict[str, str]:
         return {row["file"]: row["status"] for row in csv.DictReader(file)}
 
 
+def test_other_options_give_the_same_names_and_what_is_left_out_is_said(folder: Path) -> None:
+    for name in ("moving.gif", "clip.mp4", "raw.cr2", "notes.txt"):
+        (folder / name).write_bytes(b"not looked at")
+    out = folder.parent / "team-cutout"
+    names = sorted(path.stem for path in folder.glob("*.*") if path.suffix not in (".gif", ".mp4", ".cr2", ".txt"))
+    for options, made in (
+        ((), [".png", "-mask.png"]),
+        (("--no-save-mask",), [".png"]),
+        (("--format", "webp"), [".webp", "-mask.png"]),
+        ((), [".png", "-mask.png"]),
+    ):
+        done = run(folder, *SMALL, *options)
+        assert done.returncode == 0, done.stderr
+        assert "clip.mp4, moving.gif, raw.cr2" in done.stderr and "notes" not in done.stderr
+        there = {path.name for path in out.iterdir()}
+        assert {f"{name}{ending}" for name in names for ending in made} <= there
+        assert not [name for name in there if "-2" in name]
+
+
 def test_a_folder_becomes_a_folder_beside_it(folder: Path) -> None:
     done = run(folder, "--recursive", *SMALL)
     assert done.returncode == 0, done.stderr

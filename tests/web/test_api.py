@@ -473,6 +473,9 @@ def test_a_folder_of_the_server_becomes_a_job_and_stays_as_it_is(client: httpx.C
     job = ended(client, client.post("/jobs", data={**FAST, "folder": "team"}).json())
     assert [item["name"] for item in job["items"]] == ["broken.jpg", "me.png"]  # not the link that leads out
     assert (job["done"], job["failed"]) == (1, 1)
+    whole = ended(client, client.post("/jobs", data={**FAST, "folder": ".", "recursive": "true"}).json())
+    assert [item["name"] for item in whole["items"]] == ["broken.jpg", "me.png"]
+    assert client.post("/jobs", data={"folder": "team", "recursive": "perhaps"}).status_code == 422
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 

@@ -337,6 +337,7 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
     page.check("#control-save_mask")
     page.set_input_files("#folder", folder)
     expect(page.locator("#batch-status")).to_contain_text("2 files")
+    expect(page.locator("#batch-status")).to_contain_text("Left out: 1")
     page.click("#start")
     expect(page.locator("#batch-progress")).to_be_visible()
     expect(page.locator("#batch-status")).to_have_text("Finished: 2 cut out, 0 failed.", timeout=SECONDS)
@@ -393,7 +394,8 @@ def test_a_folder_of_the_server_is_cut_out(opened: Opened) -> None:
     page = opened()
     fast(page)
     page.get_by_role("tab", name="Many photos").click()
-    page.get_by_label("Folder on the server").select_option("team")
+    page.get_by_label("Folder on the server").select_option(".")
+    page.check("#server-recursive")
     page.get_by_role("button", name="Cut out this folder").click()
     expect(page.locator("#batch-status")).to_have_text("Finished: 1 cut out, 1 failed.", timeout=SECONDS)
 

@@ -438,6 +438,7 @@ const batch = {
   upload: null, // while it runs
   percent: 0,
   error: "",
+  leftOut: 0, // files that were neither
 
   get busy() {
     return Boolean(this.upload) || ["waiting", "running"].includes(this.job?.state);
@@ -448,6 +449,7 @@ const batch = {
     const pictures = files.filter((file) => endsWithOneOf(file.name, [...endings, ...clips]));
     if (this.job) this.clear();
     this.files.push(...pictures);
+    this.leftOut = files.length - pictures.length;
     this.error = "";
     if (this.files.length > limits.files) this.error = text("web.too_many", { limit: limits.files });
     const bytes = this.files.reduce((sum, file) => sum + file.size, 0);
@@ -459,13 +461,14 @@ const batch = {
 
   clear() {
     if (this.job) ask(`/jobs/${this.job.id}`, { method: "DELETE" }).catch(() => {});
-    Object.assign(this, { files: [], job: null, items: [], error: "" });
+    Object.assign(this, { files: [], job: null, items: [], error: "", leftOut: 0 });
     this.draw();
   },
 
   start(folder) {
     const form = formOf(true);
     if (folder) {
+      form.append("recursive", at("server-recursive").checked);
       if (this.job) this.clear();
       this.files = [];
       form.append("folder", folder);
@@ -538,7 +541,8 @@ const batch = {
     if (this.job?.state === "cancelled") return text("web.was_cancelled", this.job);
     if (this.job) return text("web.progress", this.job);
     const bytes = this.files.reduce((sum, file) => sum + file.size, 0);
-    return this.files.length ? text("web.chosen", { count: this.files.length, megabytes: megabytes(bytes) }) : text("web.chosen_none");
+    const chosen = this.files.length ? text("web.chosen", { count: this.files.length, megabytes: megabytes(bytes) }) : text("web.chosen_none");
+    return this.leftOut ? `${chosen} ${text("web.left_out", { count: this.leftOut })}` : chosen;
   },
 
   draw() {
