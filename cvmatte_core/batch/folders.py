@@ -198,7 +198,13 @@ class FolderBatch:
             stem = Path(before.layer).with_name(Path(before.layer).stem + suffix)
             its_mask = outputs.mask_beside(stem) if self._settings.save_mask else None
             wanted = [path for path in (stem, its_mask) if path is not None]
-            if all(path.as_posix() in (before.layer, before.mask) or not self._is_taken(path) for path in wanted):
+            its_own = (before.layer, before.mask)
+            if all(
+                path.as_posix() in its_own
+                or self._record.may_replace(name, path.as_posix())
+                or not self._is_taken(path)
+                for path in wanted
+            ):
                 self._taken |= {_folded(path) for path in wanted}
                 return Names(stem.as_posix(), its_mask.as_posix() if its_mask is not None else "")
         photo = Path(name)

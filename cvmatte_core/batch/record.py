@@ -57,6 +57,7 @@ class Record:
         self.done: dict[str, Done] = {}
         self.tries: dict[str, int] = {}
         self._promised: dict[str, Names] = {}
+        self._ever_made: dict[str, dict[str, State]] = {}  # by photos, with earlier options too
         self._others: dict[str, State] = {}  # the archive and the reports
         self._contents: dict[str, str] = {}
         digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
@@ -123,6 +124,11 @@ class Record:
                 return None
         return names
 
+    def may_replace(self, photo: str, name: str) -> bool:
+        """Whether a file stands as it was once made of a photo, perhaps with other options."""
+        made = self._ever_made.get(photo, {}).get(name)
+        return made is not None and state_of(self.root / name) == made
+
     def is_finished(self, photo: str, state: State, settings: str) -> bool:
         """Whether a photo was finished in this state, with these settings, and its files are still there."""
         done = self.done.get(photo)
@@ -154,6 +160,7 @@ class Record:
             size = (int(step["size"][0]), int(step["size"][1]))
             self.done[photo] = Done(photo, step["state"], step["settings"], names, step["made"], size, step["seconds"])
             self._promised[photo] = names
+            self._ever_made.setdefault(photo, {}).update(step["made"])
             self.tries.pop(photo, None)
         else:
             self._others[step["wrote"]], self._contents[step["wrote"]] = step["state"], step["content"]
