@@ -51,8 +51,7 @@ BUILT_IN = {
             {
                 "quality": "best",
                 "subject": "main",
-                "crop": True,
-                "crop_margin": 10,
+                "id_photo": "35x45",
                 "background": "colour",
                 "background_colour": "#ffffff",
                 "format": "jpeg",

@@ -21,7 +21,11 @@ MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
 HELD = "held"  # of the control "subject": people and what they hold
 _LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
-_LATER = {"shadow": 0}  # controls that weren't there from the beginning, and what is nothing of them
+_LATER = {
+    "shadow": 0,
+    "id_photo": "off",
+    "sheet": "off",
+}  # controls that weren't there from the beginning, and what is nothing of them
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -86,6 +90,8 @@ class MatteSettings:
         INTEGER, 20, "background", minimum=1, maximum=100, unit="px", shown_when=("background", "blur")
     )
     shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%")
+    id_photo: str = _control(CHOICE, "off", "output", choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"))
+    sheet: str = _control(CHOICE, "off", "output", choices=("off", "10x15", "13x18", "a4"))
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
     format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
     save_mask: bool = _control(SWITCH, False, "output")
@@ -126,7 +132,7 @@ class MatteSettings:
     @property
     def decoded_side(self) -> int:
         """The longest side that a photo is decoded to, 0 for its own: a crop's size is known only once it is matted."""
-        return 0 if self.crop else self.longest_side
+        return 0 if self.crop or self.id_photo != "off" else self.longest_side
 
     def resolved(self) -> MatteSettings:
         """The same with the model that is meant now, where the choice is left to CVMatte.

@@ -385,7 +385,7 @@ class Files:
             print(texts("matte.saved", path=target), file=told)
             return target
 
-        output = save(output, lambda file: images.write_layer(file, matte.layer, wanted.format))
+        output = save(output, lambda file: images.write_layer(file, matte.layer, wanted.format, matte.dpi))
         for path in (chosen.mask, outputs.mask_beside(output) if wanted.save_mask else None):
             if path is not None:
                 save(path, lambda file: images.write_png(file, mask))

@@ -24,7 +24,7 @@ from ..settings import HELD, MatteSettings
 from ..system import devices, memory
 from ..words.errors import Cancelled, ImageError
 from ..words.texts import Texts
-from . import compose, hair, held, refine, touch_up
+from . import compose, hair, held, id_photo, refine, touch_up
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ class Matte:
     the cache may share them. digest: of the photo's content. touch_up: the stamp of the touch-up that was used; empty
     without one. seconds: what each stage took; one that the cache spared is absent.
     device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
-    that isn't what it was to run on. empty: the error's key where there is nobody to see; "" where there is.
+    that isn't what it was to run on. fault: the error's key where there is nobody to see, or no face for
+    an ID photo; "" where all is well. dpi: how large the layer is in print; 0 where that isn't said.
     """
 
     layer: np.ndarray
@@ -123,7 +124,8 @@ class Matte:
     device: str = ""
     fallback: Mapping[str, str] | None = None
     touch_up: str = ""
-    empty: str = ""
+    fault: str = ""
+    dpi: int = 0
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
@@ -132,7 +134,7 @@ class Matte:
     def layer_file(self, format: str) -> bytes:
         """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
         file = io.BytesIO()
-        images.write_layer(file, self.layer, format)
+        images.write_layer(file, self.layer, format, self.dpi)
         return file.getvalue()
 
     def mask_file(self) -> bytes:
@@ -324,14 +326,15 @@ class Matter:
             raw = self._touched_up(key, raw, painted.pixels)
             clock.lap("touch-up")
         people = self._people(key, raw, settings)
-        if settings.crop and settings.longest_side:
+        is_id_photo = settings.id_photo != id_photo.OFF
+        if settings.crop and settings.longest_side and not is_id_photo:
             raw, people = _fitted(raw, people, settings)
             key = (*key[:-1], f"{key[-1]} {people.shape}")
         alpha = self._edged((key, people), settings, self._steps)
-        empty = "" if _shows_somebody(alpha) else "nothing_left" if _shows_somebody(people) else "nobody_found"
+        fault = "" if _shows_somebody(alpha) else "nothing_left" if _shows_somebody(people) else "nobody_found"
         foreground = raw.foreground if settings.decontaminate else raw.photo
         box = np.s_[:, :]
-        if settings.crop:
+        if settings.crop and not is_id_photo:
             box = images.within(refine.crop_box(alpha, settings.crop_margin), settings.longest_side)
         background = self._background(key, raw, people, settings, box)
         alpha, foreground, photo = alpha[box], foreground[box], raw.photo[box]
@@ -339,9 +342,25 @@ class Matter:
             alpha, foreground, photo = (cv2.flip(pixels, 1) for pixels in (alpha, foreground, photo))
             if background is not None and settings.background == "blur":  # a chosen image may have writing on it
                 background = cv2.flip(background, 1)
+        if is_id_photo and not fault:
+            head = id_photo.find_head(photo, alpha)
+            pictures = (alpha, foreground, photo, *([background] if background is not None else []))
+            cut = id_photo.placed(pictures, head, id_photo.FORMATS[settings.id_photo]) if head is not None else None
+            if cut is None:
+                fault = "no_face" if head is None else "id_photo_cut"
+            else:
+                alpha, foreground, photo, *behind = cut
+                if background is not None:  # it has no end where the photo has one
+                    size = alpha.shape[1], alpha.shape[0]
+                    background = self._behind_id_photo(settings, size, behind[0])
         layer = compose.layer_pixels(foreground, alpha, background, settings.shadow)
+        if is_id_photo and not fault and settings.sheet != id_photo.OFF:
+            layer, alpha, foreground, photo = _on_a_sheet(layer, foreground, photo, settings.sheet)
         clock.lap("refine")
-        return Matte(layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, stamp, empty)
+        dpi = id_photo.DPI if is_id_photo else 0
+        return Matte(
+            layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, stamp, fault, dpi
+        )
 
     @staticmethod
     def _edged(people: tuple[Hashable, np.ndarray], settings: MatteSettings, steps: _LastResults) -> np.ndarray:
@@ -429,6 +448,14 @@ class Matter:
             request = (key, settings.subject, blur)
             return self._steps("blurred", request, lambda: compose.blurred_background(raw.photo, people, blur))[box]
         return None
+
+    def _behind_id_photo(self, settings: MatteSettings, size: tuple[int, int], cut: np.ndarray) -> np.ndarray:
+        """uint8 RGB of this size, (width, height). cut: what the photo's own background came to. Raises ImageError."""
+        if settings.background == "colour":
+            return compose.plain(settings.background_colour, size)
+        if settings.background == "image":
+            return self._backdrop(settings.background_image, size)
+        return cut
 
     def _backdrop(self, chosen: str, size: tuple[int, int]) -> np.ndarray:
         """The background image that covers a layer of (width, height): uint8 RGB. Raises ImageError."""
@@ -571,14 +598,24 @@ def _fitted(raw: RawMatte, people: np.ndarray, settings: MatteSettings) -> Tuple
     return dataclasses.replace(raw, photo=photo, alpha=alpha, foreground=foreground), alpha
 
 
+def _on_a_sheet(
+    layer: np.ndarray, foreground: np.ndarray, photo: np.ndarray, sheet: str
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The layer, alpha, foreground and photo of a matte, each on a sheet: paper is opaque, and white."""
+    white = np.full_like(photo, 255)
+    shown = compose.over(np.ascontiguousarray(layer[..., :3]), layer[..., 3].astype(np.float32) / 255, white)
+    shown, foreground, photo = (id_photo.sheet_of(pixels, sheet) for pixels in (shown, foreground, photo))
+    return cv2.cvtColor(shown, cv2.COLOR_RGB2RGBA), np.ones(shown.shape[:2], np.float32), foreground, photo
+
+
 def _shows_somebody(alpha: np.ndarray) -> bool:
     return bool(np.count_nonzero(alpha > 0.5) >= max(1, alpha.size * _SOMEBODY))
 
 
 def _with_somebody(matte: Matte, name: str) -> Matte:
     """Raises ImageError where there is nobody to see."""
-    if matte.empty:
-        raise ImageError(matte.empty, name=name)
+    if matte.fault:
+        raise ImageError(matte.fault, name=name)
     return matte
 
 

@@ -127,7 +127,9 @@ class Desk:
     ) -> OpenPhoto:
         """As `open`, for who is in the Matter's thread."""
         digest = images.digest(images.read(path))
-        settings = dataclasses.replace(settings, crop=False, mirror=False, background="transparent", save_mask=False)
+        settings = dataclasses.replace(
+            settings, crop=False, mirror=False, background="transparent", save_mask=False, id_photo="off"
+        )
         sheet = self._sheets.get(digest)
         if sheet is not None:  # one sheet a photo, of one size
             self._catch_up(sheet)

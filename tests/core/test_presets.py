@@ -30,7 +30,12 @@ def test_the_built_in_presets_are_complete_and_valid(presets: PresetStore) -> No
     meeting = MatteSettings(**presets.values("virtual_meeting"))
     assert (meeting.subject, meeting.background, meeting.feather) == ("main", "blur", 2)
     photo = MatteSettings(**presets.values("id_photo"))
-    assert (photo.format, photo.quality, photo.crop_margin, photo.background_colour) == ("jpeg", "best", 10, "#ffffff")
+    assert (photo.format, photo.quality, photo.id_photo, photo.background_colour) == (
+        "jpeg",
+        "best",
+        "35x45",
+        "#ffffff",
+    )
 
 
 def test_a_preset_leaves_alone_what_belongs_to_this_computer(presets: PresetStore) -> None:

@@ -1,0 +1,111 @@
+"""ID photos of the sample: their size in print, where the head is, sheets, and what can't be one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cvmatte_core.matting import id_photo
+from cvmatte_core.matting.matter import Matter
+from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.words.errors import ImageError
+
+MM = 300 / 25.4
+# What the sample shows, measured by hand, in pixels of 512.
+CHIN, CROWN, EYES, MIDDLE = 183, 13, 102, 223
+# Of each format: the least and most from the chin to the top of the head, and above it, in mm.
+RULES = {
+    "35x45": ((32, 36), (2, 6)),
+    "us": ((25, 35), (2, 15)),
+    "ca": ((31, 36), (5, 20)),
+    "cn": ((28, 33), (3, 5)),
+    "25x35": ((20, 25), (1, 6)),
+    "35x49": ((28, 35), (2, 6)),
+}
+
+
+@pytest.fixture(scope="module")
+def matter() -> Matter:
+    return Matter()
+
+
+def test_every_format_has_its_rule() -> None:
+    assert set(RULES) == set(id_photo.FORMATS)
+    (choices,) = (control.choices for control in CONTROLS if control.name == "id_photo")
+    assert choices == (id_photo.OFF, *id_photo.FORMATS)
+    (sheets,) = (control.choices for control in CONTROLS if control.name == "sheet")
+    assert sheets == (id_photo.OFF, *id_photo.SHEETS)
+
+
+def test_the_head_is_found_where_it_is(matter: Matter, photo: Path) -> None:
+    matte = matter(photo, MatteSettings(quality="fast"))
+    head = id_photo.find_head(matte.photo, matte.alpha)
+    assert head is not None
+    for found, measured in ((head.chin, CHIN), (head.top, CROWN), (head.eyes, EYES), (head.middle, MIDDLE)):
+        assert found == pytest.approx(measured, abs=8)
+    assert id_photo.find_head(matte.photo, np.zeros_like(matte.alpha)) is None  # a picture on the wall
+
+
+@pytest.mark.parametrize("format", RULES)
+def test_size_and_head_are_as_the_rules_want(matter: Matter, photo: Path, format: str) -> None:
+    settings = MatteSettings(quality="fast", id_photo=format, background="colour", background_colour="#ffffff")
+    matte = matter(photo, settings)
+    kind = id_photo.FORMATS[format]
+    assert matte.layer.shape[1::-1] == (round(kind.width * MM), round(kind.height * MM))
+    (least, most), (above, at_most) = RULES[format]
+    # Measured anew in the result: the face as OpenCV sees it, and the topmost row with a person in it.
+    head = id_photo.find_head(matte.photo, matte.alpha)
+    assert head is not None
+    assert least <= (head.chin - head.top) / MM <= most + 0.5
+    assert above - 0.5 <= head.top / MM <= at_most + 0.5
+    assert head.middle / MM == pytest.approx(kind.width / 2, abs=2)
+    if format == "us":
+        assert 28.6 <= kind.height - head.eyes / MM <= 34.9
+    assert matte.layer[2, 2].tolist() == [255, 255, 255, 255]
+    file = Image.open(io.BytesIO(matte.layer_file("jpeg")))
+    assert file.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert Image.open(io.BytesIO(matte.layer_file("png"))).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_it_may_be_transparent_and_mirrored(matter: Matter, photo: Path) -> None:
+    settings = MatteSettings(quality="fast", id_photo="35x45")
+    plain, mirrored = (
+        matter(photo, MatteSettings(**{**settings.as_dict(), "mirror": mirror})) for mirror in (False, True)
+    )
+    assert plain.layer[2, 2, 3] == 0 and plain.layer[300, 206, 3] == 255
+    assert np.abs(plain.layer[:, ::-1].astype(int) - mirrored.layer)[..., 3].mean() < 12
+
+
+def test_a_sheet_holds_as_many_as_fit(matter: Matter, photo: Path) -> None:
+    settings = MatteSettings(quality="fast", id_photo="35x45", background="colour", background_colour="#ffffff")
+    one = matter(photo, settings).layer[..., :3]
+    for sheet, copies in (("10x15", 8), ("13x18", 9), ("a4", 32)):
+        matte = matter(photo, MatteSettings(**{**settings.as_dict(), "sheet": sheet}))
+        sides = sorted(round(side * MM) for side in id_photo.SHEETS[sheet])
+        assert sorted(matte.layer.shape[:2]) == sides and matte.layer[..., 3].min() == 255
+        assert copies_of(one, matte.layer[..., :3]) == copies
+
+
+def copies_of(one: np.ndarray, sheet: np.ndarray) -> int:
+    """How often a photo stands on a sheet, exactly, by a line through the eyes that shows nothing else."""
+    row = one[one.shape[0] // 2]
+    count = 0
+    for line in sheet:
+        windows = np.lib.stride_tricks.sliding_window_view(line, row.shape)[:, 0]
+        if not (line != 255).any():
+            continue
+        count += int((np.abs(windows[:, ::7].astype(np.int16) - row[::7]).max(axis=(1, 2)) == 0).sum())
+    return count
+
+
+def test_what_has_no_face_or_ends_below_it_is_said(matter: Matter, photo: Path, tmp_path: Path) -> None:
+    picture = Image.open(photo).convert("RGB")
+    picture.crop((0, 0, 512, 200)).save(tmp_path / "bust.png")
+    picture.crop((60, 230, 420, 512)).save(tmp_path / "suit.png")
+    for name, key in (("bust.png", "ends too soon"), ("suit.png", "No face was found")):
+        with pytest.raises(ImageError, match=key):
+            matter(tmp_path / name, MatteSettings(quality="fast", id_photo="35x45"))
