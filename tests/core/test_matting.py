@@ -286,7 +286,7 @@ def test_a_background_image_that_cannot_be_used_is_a_sentence(matter: Matter, ph
     (tmp_path / "text.png").write_text("hello")
     for path, part in (
         ("", "Choose a background image"),
-        (str(tmp_path / "absent.png"), "absent.png is not there"),
+        (str(tmp_path / "absent.png"), "absent.png can't be found"),
         (str(tmp_path / "text.png"), "text.png is not a picture"),
         (str(tmp_path), "is not a picture"),
     ):

@@ -76,7 +76,7 @@ def test_a_video_is_cut_out_as_it_plays(studio: Studio, clip: Path) -> None:
     add_live(studio, "live", clip)
     wait_until(lambda: shows_person(studio, "live"), 60)
     assert moves(studio, "live")
-    studio.wait_for_state("live", "frames per second, seen at")
+    studio.wait_for_state("live", "frames per second, processed at")
     properties = studio.properties("live")
     assert properties["video"]["visible"] and properties["rate"]["visible"]
     assert not properties["image"]["visible"] and not properties["device"]["visible"]
@@ -188,7 +188,7 @@ def test_a_still_of_what_it_sees_is_cut_out_in_full_quality(studio: Studio, expe
 
 
 @pytest.mark.parametrize(
-    ("content", "part"), [(None, "is not there"), (b"no video", "not a clip"), (b"", "not a clip")]
+    ("content", "part"), [(None, "can't be found"), (b"no video", "not a clip"), (b"", "not a clip")]
 )
 def test_what_is_no_video_is_said(studio: Studio, tmp_path: Path, content: bytes | None, part: str) -> None:
     video = tmp_path / "mine.mp4"
@@ -202,7 +202,7 @@ def test_what_is_no_video_is_said(studio: Studio, tmp_path: Path, content: bytes
 def test_it_goes_on_when_the_video_is_there(studio: Studio, clip: Path, tmp_path: Path) -> None:
     video = tmp_path / "later.mp4"
     studio.set("live", video=str(video))
-    studio.wait_for_state("live", "is not there", 60)
+    studio.wait_for_state("live", "can't be found", 60)
     video.write_bytes(clip.read_bytes())
     studio.wait_for_state("live", "frames per second", 60)
     assert moves(studio, "live")
