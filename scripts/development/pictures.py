@@ -18,7 +18,9 @@ environment.enter()
 import argparse
 import io
 import itertools
+import re
 import shutil
+import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +48,7 @@ _WHOLE_DIALOG, _WHOLE_PANEL = (800, 2800), (1100, 2400)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--touch-up", action="store_true", help="the touching up alone")
+    parser.add_argument("--page", action="store_true", help="the web page alone")
     parser.add_argument("--live", action="store_true", help="the live portrait alone")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="properties and panel of every language, whole")
     chosen = parser.parse_args()
@@ -61,6 +64,9 @@ def main() -> int:
     if chosen.touch_up:
         _touching_up(_PICTURES / "touch-up.webp")
         return 0
+    if chosen.page:
+        _pages()
+        return 0
     if chosen.live:
         _live(_PICTURES / "live.webp")
         return 0
@@ -71,6 +77,7 @@ def main() -> int:
     _session(_PICTURES / "session.webp")
     _touching_up(_PICTURES / "touch-up.webp")
     _live(_PICTURES / "live.webp")
+    _pages()
     return 0
 
 
@@ -160,6 +167,32 @@ def _session(path: Path) -> None:
     finally:
         shutil.rmtree(home, ignore_errors=True)
     _animate(path, frames)
+
+
+def _pages() -> None:
+    """The web page with the sample, half of it cut out."""
+    from development.brush import browser
+
+    command = [sys.executable, str(paths.ROOT / "scripts" / "serve.py"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, browser() as tab:
+        try:
+            assert server.stdout is not None
+            address = re.search(r"http://\S+", server.stdout.readline())
+            assert address is not None
+            for language in _README:
+                tab.set_viewport_size({"width": 1200, "height": 820})
+                tab.goto(address[0])
+                tab.wait_for_selector("body[data-ready]")
+                tab.select_option("#language", language)
+                tab.click("#sample")
+                tab.wait_for_selector("#shown:not([hidden])", timeout=60_000)
+                tab.check("[name=view][value=compare]", force=True)
+                tab.wait_for_timeout(1500)
+                picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+                name = "" if language == "en" else f".{language}"
+                _in_256_colours(picture).save(_PICTURES / f"web{name}.png", optimize=True)
+        finally:
+            server.terminate()
 
 
 def _live(path: Path) -> None:
