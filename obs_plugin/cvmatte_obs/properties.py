@@ -150,7 +150,7 @@ def cameras() -> dict[str, str]:
 def _add_state(properties: int, portrait: Portrait) -> None:
     state = portrait.state
     # Always as rich text: a file's name may look like a tag.
-    lines = "<br>".join(html.escape(line) for line in (state.text, portrait.note) if line)
+    lines = "<br>".join(html.escape(line, quote=False) for line in (state.text, portrait.note) if line)
     text = f"<span>{lines}</span>"
     line = libobs.obs_properties_add_text(properties, b"state", libobs.utf8(text), libobs.OBS_TEXT_INFO)
     kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL

@@ -157,7 +157,7 @@ def test_everything_is_chinese_in_a_chinese_obs(tmp_path: Path, photo: Path) -> 
         assert properties["rematte"]["description"] == "重新抠图"
         assert properties["threshold"]["description"] == "透明度阈值"
         studio.set("人像", image="/nowhere/没有.png")
-        studio.wait_for_state("人像", "没有.png 已不在原处：请重新选择照片。")
+        studio.wait_for_state("人像", "找不到 没有.png：请重新选择照片。")
 
 
 def test_portraits_come_back_after_a_switch_of_the_scene_collection(

@@ -137,13 +137,27 @@ def test_the_layer_is_saved_as_asked_and_obs_s_stays_transparent(
     assert wait_until(lambda: not studio.properties(portrait)["jpeg_note"]["visible"])
 
 
+def test_nobody_in_the_photo_is_said_and_the_last_layer_stays(
+    studio: Studio, portrait: str, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    layer = expected_layer(photo)
+    studio.wait_for_layer(portrait, layer)
+    Image.new("RGB", (640, 400), (90, 120, 160)).save(tmp_path / "sky.png")
+    studio.set(portrait, image=tmp_path / "sky.png")
+    studio.wait_for_state(portrait, "Nobody was found in sky.png")
+    shown = studio.layer(portrait)
+    assert shown is not None and shown.shape == layer.shape and shown[..., 3].max() == 255
+    studio.set(portrait, image=photo)
+    studio.wait_for_layer(portrait, layer)
+
+
 def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     studio: Studio, portrait: str, photo: Path, expected_layer: Any
 ) -> None:
     properties = studio.choose(portrait, "preset", "id_photo")
     assert properties["background_colour"]["visible"]
     wanted = {
-        "quality": "best", "subject": "main", "crop": True, "crop_margin": 10,
+        "quality": "best", "subject": "main", "id_photo": "35x45",
         "background": "colour", "background_colour": "#ffffff", "format": "jpeg",
     }  # fmt: skip
     studio.wait_for_layer(portrait, expected_layer(photo, **wanted))
