@@ -212,7 +212,7 @@ def _live(path: Path) -> None:
             obs.requests.create_input(scene, "Background", "color_source_v3", colour, True)
             settings = {"input": "video", "video": str(clip), "longest_side": 0}
             item = obs.requests.create_input(scene, "Live", "cvmatte_portrait", settings, True).scene_item_id
-            obs.requests.set_scene_item_transform(scene, item, {"scaleX": 1.9, "scaleY": 1.9, "positionX": -60.0})
+            obs.requests.set_scene_item_transform(scene, item, {"scaleX": 1.9, "scaleY": 1.9, "positionX": -230.0})
             obs.requests.open_input_properties_dialog("Live")
             window = obs.window("Live")
             obs.xdotool("windowmove", "--sync", window, "640", "60")
