@@ -57,7 +57,17 @@ _COLUMNS = (
     *("gradient", "gradient_edge", "connectivity", "connectivity_edge", "seconds"),
 )
 # Alpha is compared pixel for pixel: no crop and no mirror, no longest side and no background.
-_NOT_COMPARED = ("crop", "crop_margin", "mirror", "longest_side", "format", "save_mask", "output_folder")
+_NOT_COMPARED = (
+    "crop",
+    "crop_margin",
+    "mirror",
+    "id_photo",
+    "sheet",
+    "longest_side",
+    "format",
+    "save_mask",
+    "output_folder",
+)
 _CONTROLS = [one for one in CONTROLS if one.name not in _NOT_COMPARED and one.group != "background"]
 _WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
 

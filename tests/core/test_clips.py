@@ -178,7 +178,12 @@ def test_what_is_no_clip_is_said(made: Path, tmp_path: Path) -> None:
         part.sample_rate = 48_000
         clip.mux(audio.encode(part))
         clip.mux(audio.encode(None))
-    for path, part_of_it in ((broken, "not a clip"), (empty, "not a clip"), (sound, "no picture"), (missing, "there")):
+    for path, part_of_it in (
+        (broken, "not a clip"),
+        (empty, "not a clip"),
+        (sound, "no picture"),
+        (missing, "be found"),
+    ):
         with pytest.raises(ImageError, match=part_of_it):
             clips.cut_out(path, tmp_path / "out.webm", FAST, 2)
     assert not (tmp_path / "out.webm").exists()

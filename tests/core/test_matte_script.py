@@ -215,7 +215,7 @@ def test_a_preset_a_colour_s_name_and_what_a_colour_implies(photo: Path, tmp_pat
         assert done.returncode == 0, done.stderr
         with Image.open(tmp_path / name / "astronaut.jpg") as made:
             assert made.size != (512, 512) and np.asarray(made)[0, 0].min() > 250
-    done = run(photo, "-o", tmp_path / "mine.png", "--preset", "id_photo", "--no-crop", "--format", "png")
+    done = run(photo, "-o", tmp_path / "mine.png", "--preset", "id_photo", "--id-photo", "off", "--format", "png")
     assert done.returncode == 0, done.stderr
     assert Image.open(tmp_path / "mine.png").size == (512, 512)
 

@@ -402,7 +402,7 @@ def test_a_network_that_runs_elsewhere_is_said_so_with_the_layer(tmp_path: Path,
     python = worker_with(tmp_path, ELSEWHERE)
     with open_studio(tmp_path / "obs", environment={"CVMATTE_PYTHON": str(python)}) as studio:
         studio.add("portrait", photo)
-        studio.wait_for_state("portrait", "CUDA can&#x27;t be used, so the network runs on CPU")
+        studio.wait_for_state("portrait", "CUDA can't be used, so the network runs on CPU")
         assert "Ready: 512 × 512" in studio.state("portrait")
 
 

@@ -208,7 +208,7 @@ def test_the_body_may_be_the_photo_itself(client: httpx.Client, small: bytes) ->
 def test_a_preset_is_a_field_and_what_is_said_besides_goes_before_it(client: httpx.Client, small: bytes) -> None:
     made = decoded(post(client, small, preset="id_photo", background_colour="#f00"))
     assert (made.format, made.getpixel((2, 2))) == ("JPEG", pytest.approx((254, 0, 0), abs=4))
-    assert decoded(post(client, small, preset="id_photo", crop="false", format="png")).size == (256, 256)
+    assert decoded(post(client, small, preset="id_photo", id_photo="off", format="png")).size == (256, 256)
 
 
 def test_nobody_in_the_photo_is_said(client: httpx.Client, small: bytes) -> None:
