@@ -18,6 +18,7 @@ from .words.errors import SettingsError
 CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
+ID_PHOTO = "35x45"  # of the control "id_photo": what most countries want
 HELD = "held"  # of the control "subject": people and what they hold
 _LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
@@ -43,6 +44,7 @@ class Control:
     step: int = 1
     unit: str = ""
     shown_when: tuple[str, Any] | None = None  # (another control, the value of it that this one needs)
+    hidden_when: tuple[str, Any] | None = None  # (another control, the value with which this one does nothing)
 
     def checked(self, value: Any) -> Any:
         """The value, in this control's type. Raises SettingsError where it doesn't fit."""
@@ -91,7 +93,9 @@ class MatteSettings:
     )
     shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%")
     id_photo: str = _control(CHOICE, "off", "output", choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"))
-    sheet: str = _control(CHOICE, "off", "output", choices=("off", "10x15", "13x18", "a4"))
+    sheet: str = _control(
+        CHOICE, "off", "output", choices=("off", "10x15", "13x18", "a4"), hidden_when=("id_photo", "off")
+    )
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
     format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
     save_mask: bool = _control(SWITCH, False, "output")
@@ -102,14 +106,17 @@ class MatteSettings:
             object.__setattr__(self, control.name, control.checked(getattr(self, control.name)))
 
     @classmethod
-    def with_implied(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Values, and those of controls that one of them would be of no use without: a background colour means that
-        the background is a colour, unless that is said otherwise."""
+    def with_implied(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Values over a preset's, and what they would be of no use without: a background colour means that the
+        background is a colour, and a print sheet an ID photo, unless that is said otherwise."""
+        preset = preset or {}
         implied: dict[str, Any] = {}
         for control in CONTROLS:
             if control.name in values and control.shown_when is not None and control.shown_when[0] not in values:
                 implied.setdefault(*control.shown_when)
-        return {**implied, **values}
+        if values.get("sheet", "off") != "off" and preset.get("id_photo", "off") == "off":
+            implied["id_photo"] = ID_PHOTO
+        return {**preset, **implied, **values}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> MatteSettings:

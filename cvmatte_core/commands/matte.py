@@ -118,11 +118,10 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
 
     Raises SettingsError, or Misused where they can't.
     """
+    preset = PresetStore().values(preset_named(chosen.preset, texts)) if chosen.preset is not None else {}
     given = MatteSettings.with_implied(
-        {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}
+        {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}, preset
     )
-    if chosen.preset is not None:
-        given = {**PresetStore().values(preset_named(chosen.preset, texts)), **given}
     if chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD):
         return MatteSettings(**given), STANDARD
     if chosen.photo != STANDARD and files.is_folder(chosen.photo):

@@ -94,7 +94,7 @@ def placed(layers: Tuple[np.ndarray, ...], head: Head, format: Format) -> Tuple[
     """Pictures of one photo, each shape (H, W) or (H, W, C), cut to a format: the head as large as that wants it, and
     where.
 
-    Beyond the photo there is nothing: 0. None where the photo ends too soon below the face.
+    Beyond the photo alpha is 0, and colours are those of its rim. None where the photo ends too soon below the face.
     """
     width, height = size_of(format)
     rows = layers[0].shape[0]
@@ -160,7 +160,8 @@ def _cut(layer: np.ndarray, corner: Tuple[float, float], scale: float, size: Tup
         ]
     )
     flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-    result = cv2.warpAffine(layer, move, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    beyond = cv2.BORDER_CONSTANT if layer.ndim == 2 else cv2.BORDER_REPLICATE
+    result = cv2.warpAffine(layer, move, size, flags=flags, borderMode=beyond, borderValue=0)
     return np.clip(result, 0, 1) if layer.dtype == np.float32 else result
 
 

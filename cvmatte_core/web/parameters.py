@@ -36,12 +36,12 @@ def parsed(values: Mapping[str, str], controls: tuple[Control, ...], background:
         chosen[name] = _value(known[name], text)
     if background is not None:
         chosen[BACKGROUND] = str(background)
-    chosen = MatteSettings.with_implied(chosen)
+    preset: dict[str, Any] = {}
     if PRESET in values:
         if values[PRESET] not in presets.BUILT_IN:
             raise SettingsError("setting_value", control=PRESET, allowed=", ".join(presets.BUILT_IN))
-        chosen = {**presets.PresetStore().values(values[PRESET]), **chosen}
-    return MatteSettings.from_mapping(chosen)
+        preset = presets.PresetStore().values(values[PRESET])
+    return MatteSettings.from_mapping(MatteSettings.with_implied(chosen, preset))
 
 
 def _value(control: Control, text: str) -> Any:
@@ -122,5 +122,6 @@ def _declared(control: Control, texts: Texts) -> dict[str, Any]:
         "step": control.step,
         "unit": control.unit,
         "shown_when": list(control.shown_when) if control.shown_when else None,
+        "hidden_when": list(control.hidden_when) if control.hidden_when else None,
         "only_jobs": control not in OF_PHOTOS,
     }

@@ -250,6 +250,11 @@ def show_what_applies(properties: int, values: Values) -> None:
         for control in CONTROLS
         if control.shown_when
     }
+    shown |= {
+        control.name.encode(): present[control.hidden_when[0]] != control.hidden_when[1]
+        for control in CONTROLS
+        if control.hidden_when
+    }
     shown[JPEG_NOTE] = present["format"] == "jpeg" and present["background"] == "transparent"
     for name, applies in shown.items():
         libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), applies)

@@ -58,7 +58,7 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
         _add_presets(properties, session, settings)
         controls.add_controls(properties, texts, session.image_filter, controls.read(settings))
         _add_own_presets(properties, portrait, texts)
-        deciding = {control.shown_when[0].encode() for control in CONTROLS if control.shown_when}
+        deciding = {when[0].encode() for one in CONTROLS for when in (one.shown_when, one.hidden_when) if when}
         for name in sorted(deciding | {controls.INPUT, b"format"}):
             changed = libobs.obs_properties_get(properties, name)
             libobs.obs_property_set_modified_callback2(changed, _ON_DECIDING, None)

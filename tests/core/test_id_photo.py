@@ -90,6 +90,13 @@ def test_a_sheet_holds_as_many_as_fit(matter: Matter, photo: Path) -> None:
         assert copies_of(one, matte.layer[..., :3]) == copies
 
 
+def test_a_sheet_alone_means_an_id_photo() -> None:
+    assert MatteSettings.with_implied({"sheet": "a4"})["id_photo"] == "35x45"
+    assert MatteSettings.with_implied({"sheet": "a4", "id_photo": "us"})["id_photo"] == "us"
+    assert MatteSettings.with_implied({"sheet": "a4"}, {"id_photo": "cn"})["id_photo"] == "cn"
+    assert "id_photo" not in MatteSettings.with_implied({"sheet": "off"})
+
+
 def copies_of(one: np.ndarray, sheet: np.ndarray) -> int:
     """How often a photo stands on a sheet, exactly, by a line through the eyes that shows nothing else."""
     row = one[one.shape[0] // 2]

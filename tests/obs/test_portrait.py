@@ -388,6 +388,8 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
         "crop",
         "mirror",
         "background",
+        "shadow",
+        "id_photo",
         "longest_side",
         "format",
         "save_mask",
@@ -396,7 +398,15 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
     ):
         assert properties[control]["visible"], control
         assert properties[control]["tip"], control
-    for control in ("background_colour", "background_image", "background_blur", "crop_margin", "source", "take_still"):
+    for control in (
+        "background_colour",
+        "background_image",
+        "background_blur",
+        "crop_margin",
+        "source",
+        "sheet",
+        "take_still",
+    ):
         assert not properties[control]["visible"], control
     shown = [text for found in (properties, studio.panel()) for entry in found.values() for text in entry.values()]
     assert not [text for text in shown if isinstance(text, str) and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text)]

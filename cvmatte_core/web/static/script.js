@@ -199,7 +199,8 @@ function showControls() {
   const chosen = values();
   for (const control of everyControl()) {
     const [other, wanted] = control.shown_when ?? [];
-    const applies = (!other || chosen[other] === wanted) && !(control.only_jobs && !at("single").hidden);
+    const [deciding, useless] = control.hidden_when ?? [];
+    const applies = (!other || chosen[other] === wanted) && !(deciding && chosen[deciding] === useless) && !(control.only_jobs && !at("single").hidden);
     field(control.name).closest(".control").hidden = !applies;
   }
 }
