@@ -667,7 +667,13 @@ def test_beyond_this_computer_the_script_makes_a_token() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "part"),
-    [(["--root", "/nowhere"], "no folder"), (["--host", "203.0.113.1"], "can't listen"), (["--queue", "0"], "queue")],
+    [
+        (["--root", "/nowhere"], "no folder"),
+        (["--host", "203.0.113.1"], "can't listen"),
+        (["--queue", "0"], "queue"),
+        (["--port", "99999"], "99999 is no port"),
+        (["--port", "-1"], "port"),
+    ],
 )
 def test_the_script_s_mistakes_are_one_sentence(arguments: list[str], part: str) -> None:
     environment = {**os.environ, "CVMATTE_PYTHON": sys.executable, "LC_ALL": "en_US.UTF-8"}
