@@ -46,6 +46,12 @@ class Control:
     shown_when: tuple[str, Any] | None = None  # (another control, the value of it that this one needs)
     hidden_when: tuple[str, Any] | None = None  # (another control, the value with which this one does nothing)
 
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Whether it does anything with these values of the others."""
+        if self.hidden_when is not None and values[self.hidden_when[0]] == self.hidden_when[1]:
+            return False
+        return self.shown_when is None or values[self.shown_when[0]] == self.shown_when[1]
+
     def checked(self, value: Any) -> Any:
         """The value, in this control's type. Raises SettingsError where it doesn't fit."""
         if self.kind == SWITCH and isinstance(value, bool):

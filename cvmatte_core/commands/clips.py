@@ -6,16 +6,12 @@ import sys
 from pathlib import Path
 
 from ..models.catalogue import install_packages_command
+from ..pictures.endings import clip_before
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.texts import Texts
 from .folders import ended_by_signals
 from .program import INTERRUPTED, SOME_FAILED
-
-
-def kind_for(settings: MatteSettings) -> str:
-    """The ending of what a clip becomes where nobody says it."""
-    return ".webm" if settings.background == "transparent" else ".mp4"
 
 
 def cut_out(
@@ -34,7 +30,7 @@ def cut_out(
     clip = clips.look_at(source)
     if clip.hdr:
         print(texts("clip.hdr", name=source.name), file=sys.stderr)
-    target = target or source.with_name(f"{source.stem}-cutout{kind_for(settings)}")
+    target = target or source.with_name(f"{source.stem}-cutout{clip_before(settings.background)}")
     with (
         ended_by_signals() as ended,
         tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,

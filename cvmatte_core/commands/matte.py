@@ -26,9 +26,8 @@ from ..layers.touch_ups import TouchUps
 from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue, entry_of
-from ..pictures import colours, images
+from ..pictures import colours, endings, images
 from ..pictures.endings import CLIP_KINDS
-from ..pictures.endings import CLIPS as CLIP_ENDINGS
 from ..presets import PresetStore
 from ..settings import CONTROLS, MatteSettings
 from ..system import devices
@@ -133,10 +132,11 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
     if is_clip(chosen):
         wanted = MatteSettings(**given)
         if chosen.output is not None and chosen.clips_into_folder:
-            return wanted, chosen.output / f"{outputs.shortened(chosen.photo.stem)}{clips.kind_for(wanted)}"
+            name = f"{outputs.shortened(chosen.photo.stem)}{endings.clip_before(wanted.background)}"
+            return wanted, chosen.output / name
         if chosen.output is not None and chosen.output.suffix.lower() not in ("", *CLIP_KINDS):
-            endings = ", ".join(CLIP_KINDS)
-            raise Misused(texts("matte.ending", name=chosen.output.name, endings=endings))
+            allowed = ", ".join(CLIP_KINDS)
+            raise Misused(texts("matte.ending", name=chosen.output.name, endings=allowed))
         return wanted, chosen.output or chosen.photo
     if chosen.output is not None and chosen.into_folder:
         wanted = MatteSettings(**given)
@@ -146,8 +146,8 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
         by_name = images.format_of(chosen.output)
         if by_name is None or given.setdefault("format", by_name) != by_name:
             kinds = [given["format"]] if "format" in given else images.SUFFIXES
-            endings = ", ".join(ending for kind in kinds for ending in images.SUFFIXES[kind])
-            raise Misused(texts("matte.ending", name=chosen.output.name, endings=endings))
+            suffixes = ", ".join(ending for kind in kinds for ending in images.SUFFIXES[kind])
+            raise Misused(texts("matte.ending", name=chosen.output.name, endings=suffixes))
         return MatteSettings(**given), chosen.output
     wanted = MatteSettings(**given)
     folder = Path(wanted.output_folder) if wanted.output_folder else chosen.photo.parent
@@ -169,7 +169,7 @@ def preset_named(name: str, texts: Texts) -> str:
 
 def is_clip(chosen: argparse.Namespace) -> bool:
     """By its name, and where it is no folder."""
-    return chosen.photo.suffix.lower() in CLIP_ENDINGS and not files.is_folder(chosen.photo)
+    return endings.is_clip(chosen.photo.name) and not files.is_folder(chosen.photo)
 
 
 def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:

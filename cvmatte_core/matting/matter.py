@@ -352,7 +352,8 @@ class Matter:
                 alpha, foreground, photo, *behind = cut
                 if background is not None:  # it has no end where the photo has one
                     size = alpha.shape[1], alpha.shape[0]
-                    background = self._behind_id_photo(settings, size, behind[0])
+                    flat = self._flat_background(settings, size)
+                    background = flat if flat is not None else behind[0]
         layer = compose.layer_pixels(foreground, alpha, background, settings.shadow)
         if is_id_photo and not fault and settings.sheet != id_photo.OFF:
             layer, alpha, foreground, photo = _on_a_sheet(layer, foreground, photo, settings.sheet)
@@ -438,24 +439,20 @@ class Matter:
     ) -> np.ndarray | None:
         """What stands behind the people within the box: uint8 RGB, its size; None where the layer is transparent."""
         height, width = people[box].shape
-        if settings.background == "colour":
-            return compose.plain(settings.background_colour, (width, height))
-        if settings.background == "image":
-            return self._backdrop(settings.background_image, (width, height))
         if settings.background == "blur":
             # Of the whole photo: what lies beyond the box shines in, and the box may move with any slider.
             blur = settings.background_blur
             request = (key, settings.subject, blur)
             return self._steps("blurred", request, lambda: compose.blurred_background(raw.photo, people, blur))[box]
-        return None
+        return self._flat_background(settings, (width, height))
 
-    def _behind_id_photo(self, settings: MatteSettings, size: tuple[int, int], cut: np.ndarray) -> np.ndarray:
-        """uint8 RGB of this size, (width, height). cut: what the photo's own background came to. Raises ImageError."""
+    def _flat_background(self, settings: MatteSettings, size: tuple[int, int]) -> np.ndarray | None:
+        """A background that isn't of the photo: uint8 RGB of this size, (width, height). Raises ImageError."""
         if settings.background == "colour":
             return compose.plain(settings.background_colour, size)
         if settings.background == "image":
             return self._backdrop(settings.background_image, size)
-        return cut
+        return None
 
     def _backdrop(self, chosen: str, size: tuple[int, int]) -> np.ndarray:
         """The background image that covers a layer of (width, height): uint8 RGB. Raises ImageError."""

@@ -273,10 +273,7 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, ra
     height, width = alpha.shape
     radius = radius or colour_radius(alpha.shape)
     reduction = max(1, radius // 12)
-    small = (max(1, width // reduction), max(1, height // reduction))
-    colour = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    coarse_alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    foreground, background = _blur_fusion(colour, colour, colour, coarse_alpha, radius / reduction)
+    _, _, foreground, background = _first_round(rgb, alpha, radius, reduction)
     reach = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
     near_edge = cv2.dilate(cv2.inRange(alpha, 1 / 512, 1 - 1 / 512), reach)
     near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
@@ -312,10 +309,7 @@ def estimate_foreground_at_once(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarra
     height, width = alpha.shape
     radius = colour_radius(alpha.shape)
     reduction = max(1, round(radius / 10))
-    small = (max(1, width // reduction), max(1, height // reduction))
-    colour = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    coarse_alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    foreground, background = _blur_fusion(colour, colour, colour, coarse_alpha, radius / reduction)
+    colour, coarse_alpha, foreground, background = _first_round(rgb, alpha, radius, reduction)
     foreground, background = _blur_fusion(
         colour, foreground, background, coarse_alpha, max(1, _FINE_RADIUS / reduction)
     )
@@ -329,6 +323,18 @@ def estimate_foreground_at_once(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarra
     step = cv2.multiply(residual, cv2.merge([alpha] * 3), dtype=cv2.CV_16S)
     estimate = cv2.add(near_foreground, step, dtype=cv2.CV_8U)
     return cv2.copyTo(estimate, cv2.inRange(alpha, 0, 1 - 1 / 512), rgb.copy())
+
+
+def _first_round(
+    rgb: np.ndarray, alpha: np.ndarray, radius: int, reduction: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """On a reduced picture: its colours and alpha, and the foreground and background; all float32."""
+    height, width = alpha.shape
+    small = (max(1, width // reduction), max(1, height // reduction))
+    colour = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    coarse_alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    foreground, background = _blur_fusion(colour, colour, colour, coarse_alpha, radius / reduction)
+    return colour, coarse_alpha, foreground, background
 
 
 def _blur_fusion(

@@ -5,6 +5,8 @@ Standard library only: OBS's dialogs are among them. Of which kind a file is, it
 
 from __future__ import annotations
 
+from pathlib import Path
+
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")
 # Pictures that people have, and that aren't read: said where they are left out.
 OTHER_PICTURES = (
@@ -25,3 +27,13 @@ OTHER_PICTURES = (
 )
 CLIPS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv")
 CLIP_KINDS = (".webm", ".mov", ".mp4")  # that a clip becomes
+
+
+def is_clip(name: str) -> bool:
+    """By the ending of a file's name."""
+    return Path(name).suffix.lower() in CLIPS
+
+
+def clip_before(background: str) -> str:
+    """The ending of what a clip becomes where nobody says it, by the control "background"."""
+    return ".webm" if background == "transparent" else ".mp4"

@@ -15,11 +15,11 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 from fastapi import Depends, FastAPI, Request, Response
@@ -54,6 +54,8 @@ from .jobs import FAILED, Item, Job, Jobs, give_up_after, harmless, named
 from .touch_up import Desk, add_touch_up, as_json
 
 logger = logging.getLogger(__name__)
+
+Arriving = TypeVar("Arriving")
 
 _STATIC = Path(__file__).with_name("static")
 _MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
@@ -512,20 +514,23 @@ async def _form_or_photo(request: Request) -> FormData:
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not (media.startswith("image/") or media == "application/octet-stream"):
         return await _form(request, 3)
+    body = await _arrived(request.body())
+    return FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
+
+
+async def _arrived(reading: Awaitable[Arriving]) -> Arriving:
+    """What is read of a request. Raises RequestError where that takes too long."""
     try:
-        body = await asyncio.wait_for(request.body(), _UPLOAD_SECONDS)
+        return await asyncio.wait_for(reading, _UPLOAD_SECONDS)
     except (asyncio.TimeoutError, TimeoutError) as error:
         raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
-    return FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
 
 
 async def _form(request: Request, most_files: int) -> FormData:
     """The request's form. Raises RequestError, HTTPException, ClientDisconnect."""
     reading = request.form(max_files=most_files, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
     try:
-        return await asyncio.wait_for(reading, _UPLOAD_SECONDS)
-    except (asyncio.TimeoutError, TimeoutError) as error:
-        raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
+        return await _arrived(reading)
     except HTTPException as error:
         if "Too many files" in str(error.detail):
             raise RequestError("upload_too_many", limit=most_files) from error
@@ -574,7 +579,7 @@ async def _kept(upload: UploadFile, folder: Path) -> Path:
 async def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
     """An uploaded photo of a job. Raises OSError."""
     name = harmless(upload.filename)
-    if (upload.size or 0) > options.upload_bytes and Path(name).suffix.lower() not in endings.CLIPS:
+    if (upload.size or 0) > options.upload_bytes and not endings.is_clip(name):
         limit = options.upload_bytes // 1_000_000
         return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
     return Item(name, await _kept(upload, job.folder))

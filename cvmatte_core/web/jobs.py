@@ -60,7 +60,7 @@ class Item:
 
     @property
     def is_clip(self) -> bool:
-        return Path(self.name).suffix.lower() in endings.CLIPS
+        return endings.is_clip(self.name)
 
 
 @dataclass
@@ -251,7 +251,7 @@ class Jobs:
         """In this thread, so that photos of others go on beside it. Cancelled, what is done is a clip that plays."""
         with needs_packages("clips_need_packages", "video"):
             from ..video import clips
-        kind = clips.WEBM if settings.background == "transparent" else clips.MP4
+        kind = endings.clip_before(settings.background)
         total = max(1, clips.look_at(item.photo).frames)
 
         def step(done: int) -> None:

@@ -246,14 +246,9 @@ def show_what_applies(properties: int, values: Values) -> None:
     """Hide the controls that have no effect with the present settings."""
     present = dict(zip((control.name for control in CONTROLS), values.controls))
     shown = {
-        control.name.encode(): present[control.shown_when[0]] == control.shown_when[1]
+        control.name.encode(): control.applies(present)
         for control in CONTROLS
-        if control.shown_when
-    }
-    shown |= {
-        control.name.encode(): present[control.hidden_when[0]] != control.hidden_when[1]
-        for control in CONTROLS
-        if control.hidden_when
+        if control.shown_when or control.hidden_when
     }
     shown[JPEG_NOTE] = present["format"] == "jpeg" and present["background"] == "transparent"
     for name, applies in shown.items():
