@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from logging.handlers import RotatingFileHandler
 from typing import Any, Callable, NoReturn
 
@@ -23,6 +24,8 @@ _EXPLAINED_BY_THE_LOG = ("internal", "model_failed", "model_unreadable", "model_
 _LOG_BYTES = 1_000_000
 # Errors that a person's options make, whatever the photo is.
 _OF_OPTIONS = ("model_unknown", "background_missing", "background_gone")
+
+_interrupted = threading.Event()  # by Ctrl+C
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +75,22 @@ def option_of(control: str) -> str:
 def ended(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
     """A command's exit code: what its work returns, or what that has met, told as a sentence."""
     _log()
-    # Python's own, which enter() put off while the packages were imported.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        # enter() has put it off while the packages were imported.
+        signal.signal(signal.SIGINT, _interrupt)
+        return _outcome(parser, texts, work)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's end prints a traceback for one that is raised
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    _interrupted.set()
+    raise KeyboardInterrupt
+
+
+def _outcome(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
     try:
         _check_environment()
         return work()
@@ -84,8 +101,6 @@ def ended(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
             return parser.misused(in_options(error, texts))
         tell(error, texts)
         return SOME_FAILED
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:  # nobody reads on; nor must the interpreter try to write what is left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SOME_FAILED
@@ -105,7 +120,13 @@ def in_options(error: CvmatteError, texts: Texts) -> str:
 
 
 def tell(error: CvmatteError, texts: Texts, before: str = "", say: Callable[[str], None] | None = None) -> None:
-    """Say an error; where the log says more, say where that is."""
+    """Say an error; where the log says more, say where that is.
+
+    Raises KeyboardInterrupt where Ctrl+C brought the error about: a package that it meets while it is imported says
+    ImportError.
+    """
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
     say = say or (lambda line: print(line, file=sys.stderr))
     say(before + error.sentence(texts))
     if error.key in _EXPLAINED_BY_THE_LOG:

@@ -257,8 +257,26 @@ def test_ctrl_c_soon_after_the_start_prints_no_traceback(photo: Path, tmp_path: 
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode in (-signal.SIGINT, 130)
     assert "Traceback" not in errors
+    assert process.returncode in (-signal.SIGINT, 130), errors
+
+
+def test_ctrl_c_that_breaks_an_import_is_no_error(photo: Path, tmp_path: Path) -> None:
+    """ONNX Runtime's own module makes an ImportError of it, and the network seems not to load."""
+    program = (
+        "import os, signal, sys\n"
+        "from cvmatte_core.commands import matte; from cvmatte_core.models import onnx_session\n"
+        "def broken(*_):\n"
+        "    try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt: raise ImportError('initialization failed')\n"
+        "onnx_session._steps = broken\n"
+        "sys.exit(matte.main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [str(paths.environment_python()), "-c", program, str(photo), "-o", str(tmp_path / "out.png")],
+        capture_output=True, text=True, cwd=paths.ROOT, env={**os.environ, "CVMATTE_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.strip()) == (130, "")
 
 
 def test_without_the_environment_it_says_what_to_run(photo: Path) -> None:
