@@ -82,36 +82,33 @@ def _reach(tile: slice, scale: float, length: int) -> tuple[int, int]:
 def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slope, shape (H, W, 3), and offset, shape (H, W): about each pixel alpha is slope · colour + offset; and how
     far that is to be trusted, 0..1, shape (H, W)."""
-    red, green, blue = (
-        channel.astype(np.float64) / 255 for channel in cv2.split(rgb)
-    )  # cofactors cancel: float32 won't do
-    means = [_mean(channel) for channel in (red, green, blue)]
-    alpha = alpha.astype(np.float64)
-    mean_alpha = _mean(alpha)
-    with_alpha = [_mean(channel * alpha) - mean * mean_alpha for channel, mean in zip((red, green, blue), means)]
-    rr, gg, bb = (_mean(channel * channel) - mean * mean + _EPSILON for channel, mean in zip((red, green, blue), means))
-    rg = _mean(red * green) - means[0] * means[1]
-    rb = _mean(red * blue) - means[0] * means[2]
-    gb = _mean(green * blue) - means[1] * means[2]
-    # The inverse of the symmetric covariance, by its cofactors.
-    inverse = (
-        (gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg),
-        (rb * gb - rg * bb, rr * bb - rb * rb, rg * rb - rr * gb),
-        (rg * gb - rb * gg, rg * rb - rr * gb, rr * gg - rg * rg),
+    red, green, blue = (cv2.multiply(channel, 1 / 255, dtype=cv2.CV_32F) for channel in cv2.split(rgb))
+    mean_red, mean_green, mean_blue, mean_alpha = (_mean(values) for values in (red, green, blue, alpha))
+    red_alpha = _mean(red * alpha) - mean_red * mean_alpha
+    green_alpha = _mean(green * alpha) - mean_green * mean_alpha
+    blue_alpha = _mean(blue * alpha) - mean_blue * mean_alpha
+    # The symmetric covariance of the colours as L·D·Lᵀ, by elimination: cofactors cancel, and would need float64.
+    red_green, red_blue = _mean(red * green) - mean_red * mean_green, _mean(red * blue) - mean_red * mean_blue
+    red_red = _mean(red * red) - mean_red * mean_red + _EPSILON
+    by_red, by_red_of_blue = red_green / red_red, red_blue / red_red
+    green_green = _mean(green * green) - mean_green * mean_green + _EPSILON - by_red * red_green
+    green_blue = _mean(green * blue) - mean_green * mean_blue - by_red * red_blue
+    by_green = green_blue / green_green
+    blue_blue = (
+        _mean(blue * blue) - mean_blue * mean_blue + _EPSILON - by_red_of_blue * red_blue - by_green * green_blue
     )
-    determinant = rr * inverse[0][0] + rg * inverse[0][1] + rb * inverse[0][2]
-    slopes = [sum(part * share for part, share in zip(row, with_alpha)) / determinant for row in inverse]
-    offset = mean_alpha - sum(slope * mean for slope, mean in zip(slopes, means))
+    left_green = green_alpha - by_red * red_alpha
+    left_blue = blue_alpha - by_red_of_blue * red_alpha - by_green * left_green
+    blue_slope = left_blue / blue_blue
+    green_slope = left_green / green_green - by_green * blue_slope
+    red_slope = red_alpha / red_red - by_red * green_slope - by_red_of_blue * blue_slope
+    offset = mean_alpha - (red_slope * mean_red + green_slope * mean_green + blue_slope * mean_blue)
     # How much of alpha's variance colour explains: little where person and background look alike, and there the
     # filter would only smear the network's edge.
-    explained = sum(slope * share for slope, share in zip(slopes, with_alpha))
+    explained = red_slope * red_alpha + green_slope * green_alpha + blue_slope * blue_alpha
     spread = np.maximum(_mean(alpha * alpha) - mean_alpha * mean_alpha, 1e-6)
     trust = np.clip((explained / spread - _UNEXPLAINED) / (1 - _UNEXPLAINED), 0, 1)
-    return (
-        cv2.merge([_mean(slope) for slope in slopes]).astype(np.float32),
-        _mean(offset).astype(np.float32),
-        _mean(trust).astype(np.float32),
-    )
+    return cv2.merge([_mean(slope) for slope in (red_slope, green_slope, blue_slope)]), _mean(offset), _mean(trust)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
