@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Tuple
 
@@ -22,10 +23,8 @@ from . import compose, refine
 SIDES = {"fast": 384, "balanced": 512, "best": 720}
 _CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from which on it is another scene
 _CUT_SIDE = 32
-_CALM, _SMALLEST = (
-    0.07,
-    0.2,
-)  # how far a crop goes towards the person with each frame; its side, of the frame's, at least
+_CALM = 0.07  # how far a crop goes towards the person with each frame
+_SMALLEST = 0.2  # its side, of the frame's, at least
 
 
 _Window = Tuple[float, float, float]  # left, top and side, as parts of the frame's sides
@@ -45,6 +44,7 @@ class Moving:
         self._threads = threads
         self._network = load(entry_of(self.settings.model).name, threads, device or devices.of_environment())
         self.network_seconds = 0.0  # of the last frame
+        self._beside = ThreadPoolExecutor(1, "colours")
         self._before: Look | None = None
         self._small: np.ndarray | None = None
         self._window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
@@ -63,22 +63,16 @@ class Moving:
 
         Raises ModelError.
         """
-        if not isinstance(self._network, RecurrentVideoMatting):
-            estimate = self._network(frame, self.settings.quality, lambda done, total: None)
-            return refine.clean_alpha(estimate)
-        if self._is_another_scene(frame):
-            self._before = None
-        begun = time.monotonic()
-        look = self._network.follow(frame, self.side, self._before)
-        self.network_seconds = time.monotonic() - begun
-        self._before = look
-        return refine.clean_alpha(guided.enlarge_alpha(look.alpha, look.picture, frame))
+        return _enlarged_alpha(*self._seen(frame), frame)
 
     def layer(self, frame: np.ndarray) -> np.ndarray:
         """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError."""
         settings = self.settings
-        people = self.alpha(frame)
-        colours = refine.estimate_foreground_at_once(frame, people) if settings.decontaminate else frame
+        picture, estimate = self._seen(frame)
+        # One takes as long as the other, and each a core.
+        nearby = self._beside.submit(refine.colours_nearby, frame, estimate) if settings.decontaminate else None
+        people = _enlarged_alpha(picture, estimate, frame)
+        colours = refine.foreground_by(frame, people, nearby.result()) if nearby is not None else frame
         if settings.subject == "main":
             people = refine.main_person(people)
         alpha = refine.edge(refine.erode(people, settings.erosion), settings)
@@ -102,6 +96,17 @@ class Moving:
     def forget(self) -> None:
         """What comes next doesn't go on from what came before."""
         self._before = self._small = self._window = None
+
+    def _seen(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the network looked at, uint8 RGB, shape (h, w, 3), and its alpha, float32, shape (h, w)."""
+        if not isinstance(self._network, RecurrentVideoMatting):
+            return frame, self._network(frame, self.settings.quality, lambda done, total: None)
+        if self._is_another_scene(frame):
+            self._before = None
+        begun = time.monotonic()
+        self._before = look = self._network.follow(frame, self.side, self._before)
+        self.network_seconds = time.monotonic() - begun
+        return look.picture, look.alpha
 
     def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
         settings = self.settings
@@ -152,6 +157,11 @@ class Moving:
         few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
         self._small = cv2.resize(few, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         return before is not None and float(np.abs(self._small - before).mean()) > _CUT
+
+
+def _enlarged_alpha(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Alpha at the frame's size, of what a network made of a picture of it."""
+    return refine.clean_alpha(alpha if picture is frame else guided.enlarge_alpha(alpha, picture, frame))
 
 
 def _enlarged(pixels: np.ndarray, window: _Window) -> np.ndarray:

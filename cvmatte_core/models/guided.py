@@ -82,7 +82,7 @@ def _reach(tile: slice, scale: float, length: int) -> tuple[int, int]:
 def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slope, shape (H, W, 3), and offset, shape (H, W): about each pixel alpha is slope · colour + offset; and how
     far that is to be trusted, 0..1, shape (H, W)."""
-    red, green, blue = (cv2.multiply(channel, 1 / 255, dtype=cv2.CV_32F) for channel in cv2.split(rgb))
+    red, green, blue = (channel.astype(np.float32) / 255 for channel in cv2.split(rgb))
     mean_red, mean_green, mean_blue, mean_alpha = (_mean(values) for values in (red, green, blue, alpha))
     red_alpha = _mean(red * alpha) - mean_red * mean_alpha
     green_alpha = _mean(green * alpha) - mean_green * mean_alpha

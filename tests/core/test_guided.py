@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cvmatte_core.models import guided
 from cvmatte_core.models.guided import enlarge_alpha
 
 
@@ -42,3 +43,24 @@ def test_odd_sizes_are_no_trouble() -> None:
     for shape in ((1, 1), (1, 40), (40, 1), (700, 3)):
         rgb = np.zeros((*shape, 3), np.uint8)
         assert enlarge_alpha(np.full((1, 1), 0.5, np.float32), rgb[:1, :1], rgb).shape == shape
+
+
+@pytest.mark.parametrize("colours", ["grey", "nearly grey", "any"])
+def test_slopes_are_those_of_the_least_squares_in_double_precision(colours: str) -> None:
+    random = np.random.default_rng(3)
+    alpha = np.clip(np.linspace(-0.3, 1.3, 40) + 0.1 * random.normal(size=(30, 40)), 0, 1).astype(np.float32)
+    rgb = np.repeat(60 + 130 * alpha[..., None], 3, axis=2)
+    rgb += random.normal(0, {"grey": 0, "nearly grey": 1, "any": 20}[colours], rgb.shape)
+    rgb = np.clip(rgb, 0, 255).astype(np.uint8)
+    slopes, _, _ = guided._coefficients(alpha, rgb)
+    reach = guided._RADIUS
+    exact = np.zeros((30, 40, 3))
+    for row, column in np.ndindex(30, 40):
+        near = np.ix_(
+            *(np.clip(np.arange(at - reach, at + reach + 1), 0, n - 1) for at, n in ((row, 30), (column, 40)))
+        )
+        pixels, values = rgb[near].reshape(-1, 3) / 255, alpha[near].reshape(-1).astype(float)
+        covariance = np.cov(pixels, rowvar=False, bias=True) + guided._EPSILON * np.eye(3)
+        exact[row, column] = np.linalg.solve(covariance, (pixels - pixels.mean(0)).T @ values / len(values))
+    middle = np.s_[reach:-reach, reach:-reach]  # where the mean of the slopes doesn't depend on what lies beyond
+    assert np.abs(slopes - guided._mean(exact))[middle].max() < 2e-3 * np.abs(exact).max()
