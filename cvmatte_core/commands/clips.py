@@ -17,7 +17,7 @@ from .program import INTERRUPTED, SOME_FAILED
 def cut_out(
     source: Path, target: Path | None, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
 ) -> int:
-    """Cut out a clip, and return the exit code. Raises CvmatteError."""
+    """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing."""
     try:
         from tqdm import tqdm
 

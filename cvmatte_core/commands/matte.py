@@ -31,11 +31,12 @@ from ..pictures.endings import CLIP_KINDS
 from ..presets import PresetStore
 from ..settings import CONTROLS, MatteSettings
 from ..system import devices
-from ..words.errors import CvmatteError, ImageError, SettingsError
+from ..words.errors import Cancelled, CvmatteError, ImageError, SettingsError
 from ..words.texts import Texts, system_texts
 from . import clips, folders
 from .program import (
     ALL_GOOD,
+    INTERRUPTED,
     NOTHING_DONE,
     SOME_FAILED,
     Misused,
@@ -326,7 +327,12 @@ class Files:
         failed = 0
         for photo in chosen.photos:
             try:
-                failed += self._one(photo) != ALL_GOOD
+                code = self._one(photo)
+                if code == INTERRUPTED:
+                    return code
+                failed += code != ALL_GOOD
+            except Cancelled:
+                raise
             except CvmatteError as error:
                 if isinstance(error, SettingsError) or error.key in ("model_unknown", "background_missing"):
                     raise  # it would be so of each

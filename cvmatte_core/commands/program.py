@@ -15,7 +15,7 @@ from .. import __version__
 from ..disk import paths
 from ..settings import CONTROLS
 from ..system import devices
-from ..words.errors import CvmatteError, SettingsError, WorkerError
+from ..words.errors import Cancelled, CvmatteError, SettingsError, WorkerError
 from ..words.texts import Texts
 
 NAME = "cvmatte"
@@ -79,7 +79,7 @@ def ended(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
         # enter() has put it off while the packages were imported.
         signal.signal(signal.SIGINT, _interrupt)
         return _outcome(parser, texts, work)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Cancelled):
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's end prints a traceback for one that is raised
@@ -96,6 +96,8 @@ def _outcome(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
         return work()
     except Misused as error:
         parser.error(str(error))
+    except Cancelled:
+        raise
     except CvmatteError as error:
         if isinstance(error, SettingsError) or error.key in _OF_OPTIONS:
             return parser.misused(in_options(error, texts))

@@ -35,7 +35,6 @@ _TouchedKey = Tuple[_Key, str]  # with the stamp of the touch-up; empty without 
 _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
 _IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
-_SOMEBODY = 1 / 50_000  # the part of a photo that a person in it takes at least
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 _BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
 
@@ -331,7 +330,8 @@ class Matter:
             raw, people = _fitted(raw, people, settings)
             key = (*key[:-1], f"{key[-1]} {people.shape}")
         alpha = self._edged((key, people), settings, self._steps)
-        fault = "" if _shows_somebody(alpha) else "nothing_left" if _shows_somebody(people) else "nobody_found"
+        fault = "nobody_found" if not refine.shows_somebody(people) else "nothing_left"
+        fault = "" if refine.shows_somebody(alpha) else fault
         foreground = raw.foreground if settings.decontaminate else raw.photo
         box = np.s_[:, :]
         if settings.crop and not is_id_photo:
@@ -603,10 +603,6 @@ def _on_a_sheet(
     shown = compose.over(np.ascontiguousarray(layer[..., :3]), layer[..., 3].astype(np.float32) / 255, white)
     shown, foreground, photo = (id_photo.sheet_of(pixels, sheet) for pixels in (shown, foreground, photo))
     return cv2.cvtColor(shown, cv2.COLOR_RGB2RGBA), np.ones(shown.shape[:2], np.float32), foreground, photo
-
-
-def _shows_somebody(alpha: np.ndarray) -> bool:
-    return bool(np.count_nonzero(alpha > 0.5) >= max(1, alpha.size * _SOMEBODY))
 
 
 def _with_somebody(matte: Matte, name: str) -> Matte:

@@ -44,6 +44,7 @@ class Moving:
         self._threads = threads
         self._network = load(entry_of(self.settings.model).name, threads, device or devices.of_environment())
         self.network_seconds = 0.0  # of the last frame
+        self.has_seen_somebody = False  # in any frame
         self._beside = ThreadPoolExecutor(1, "colours")
         self._before: Look | None = None
         self._small: np.ndarray | None = None
@@ -73,6 +74,7 @@ class Moving:
         nearby = self._beside.submit(refine.colours_nearby, frame, estimate) if settings.decontaminate else None
         people = _enlarged_alpha(picture, estimate, frame)
         colours = refine.foreground_by(frame, people, nearby.result()) if nearby is not None else frame
+        self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
         if settings.subject == "main":
             people = refine.main_person(people)
         alpha = refine.edge(refine.erode(people, settings.erosion), settings)

@@ -21,6 +21,7 @@ _SPECK = 500  # a part with less than this fraction of the main person's area is
 # island where it is above the second, and both are errors when they are so many times their own size away from the
 # outline. The gap of an arm akimbo, a mug's handle and the gaps in hair are nearer to it than that.
 _HOLE, _ISLAND, _AWAY = 0.95, 0.05, 3
+_SOMEBODY = 1 / 50_000  # the part of a picture that a person in it takes at least
 _VISIBLE = 1 / 32  # alpha that counts for a crop: a faint speck far off doesn't
 
 # Edge colours, in pixels: how far beyond the edge band they are estimated, the reach of the second round, and the
@@ -31,6 +32,11 @@ _REACH, _FINE_RADIUS, _TILE = 8, 6, 256
 def clean_alpha(alpha: np.ndarray) -> np.ndarray:
     """Alpha stretched a little, so that flat regions are exactly 0 and 1. float32 in 0..1, shape (H, W), in and out."""
     return np.clip((alpha - _CLEAN_END) * np.float32(1 / (1 - 2 * _CLEAN_END)), 0, 1)
+
+
+def shows_somebody(alpha: np.ndarray) -> bool:
+    """Whether there is anybody to see. alpha: float32 in 0..1, shape (H, W)."""
+    return bool(np.count_nonzero(alpha > 0.5) >= max(1, alpha.size * _SOMEBODY))
 
 
 def mend(alpha: np.ndarray) -> np.ndarray:

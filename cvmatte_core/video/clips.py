@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,8 @@ from ..layers import outputs
 from ..matting.moving import Moving
 from ..pictures import endings, images
 from ..settings import MatteSettings
-from ..words.errors import CvmatteError, ImageError, OutputError
+from ..words.errors import Cancelled, CvmatteError, ImageError, OutputError
+from . import sound
 from .upright import upright
 
 logger = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ def cut_out(
     """Cut the people out of a clip. target: its ending is one of endings.CLIP_KINDS; a folder for PNG frames has none.
 
     Once `ended` is set, what is done is finished to a clip that plays. The target is a new file, or folder, always:
-    next to one that is there. Raises ImageError, ModelError, OutputError.
+    next to one that is there. Raises ImageError, ModelError, OutputError; Cancelled where nothing is done yet.
     """
     kind = target.suffix.lower()
     if kind == MP4 and settings.background == "transparent":
@@ -91,12 +93,11 @@ def cut_out(
     with _opened(source) as container:
         clip = _told(container, source)
         moving = Moving(settings, threads, device)
-        target = outputs.unused(target)
-        frames_only = kind == FRAMES
-        writer: _Writer = _FramesWriter(target, container) if frames_only else _ClipWriter(target, container, kind)
         done = 0
+        writer: _Writer | None = None
         try:
-            for packet in container.demux(writer.wanted):
+            writer = _FramesWriter(target, container) if kind == FRAMES else _ClipWriter(target, container, kind)
+            for packet in _packets(container, writer.wanted, source):
                 if packet.stream.type != "video":
                     writer.sound(packet)
                     continue
@@ -109,18 +110,24 @@ def cut_out(
                         break
                 if ended.is_set():
                     break
+            if not done and ended.is_set():
+                raise Cancelled
             if not done:
                 raise ImageError("clip_empty", name=source.name)
-            writer.finish()
+            if not moving.has_seen_somebody and not ended.is_set():
+                writer.discard()
+                raise ImageError("clip_nobody", name=source.name)
+            made = writer.finish()
         except BaseException as error:
-            writer.give_up()
-            if isinstance(error, av.error.FFmpegError):  # of the target: _frames explains what is wrong with the source
+            if writer is not None:
+                writer.give_up()
+            if isinstance(error, av.error.FFmpegError):  # of the target: _packets and _frames explain the source's
                 raise _not_written(error, target) from error
             if isinstance(error, OSError):
                 raise files.output_error(error, target.parent) from error
             raise
     logger.info("%s: %d frames of %d", source.name, done, clip.frames)
-    return Made(target, done, not ended.is_set())
+    return Made(made, done, not ended.is_set())
 
 
 @contextlib.contextmanager
@@ -131,7 +138,7 @@ def _opened(source: Path) -> Iterator[Any]:
     if not files.is_file(source):
         raise ImageError("clip_unreadable", name=source.name)
     try:
-        container = av.open(str(source))
+        container = av.open(str(source.absolute()))  # "12:30.mkv" alone would be a protocol
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ImageError("clip_unreadable", name=source.name) from error
     try:
@@ -146,6 +153,8 @@ def _told(container: Any, source: Path) -> Clip:
         raise ImageError("clip_no_picture", name=source.name)
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
+    if stream.codec_context is None:  # of a codec that FFmpeg doesn't know
+        raise ImageError("clip_unreadable", name=source.name)
     width, height = stream.codec_context.width, stream.codec_context.height
     if not width or not height:
         raise ImageError("clip_unreadable", name=source.name)
@@ -163,6 +172,17 @@ def _told(container: Any, source: Path) -> Clip:
     )
 
 
+def _packets(container: Any, wanted: list[Any], source: Path) -> Iterator[Any]:
+    """A clip's packets, up to where it is damaged. Raises ImageError where it can't be read on, as on a drive that is
+    taken away."""
+    try:
+        yield from container.demux(wanted)
+    except av.error.InvalidDataError as error:
+        logger.warning("%s breaks off: %s", source.name, error)
+    except (av.error.FFmpegError, OSError) as error:
+        raise ImageError("clip_unreadable", name=source.name) from error
+
+
 def _frames(packet: Any, source: Path, done: int) -> Iterator[Any]:
     """A packet's frames; what is damaged is left out. Raises ImageError where it can't be read at all."""
     try:
@@ -173,6 +193,14 @@ def _frames(packet: Any, source: Path, done: int) -> Iterator[Any]:
         if not done and isinstance(error, (av.error.DecoderNotFoundError, av.error.PatchWelcomeError)):
             raise ImageError("clip_unreadable", name=source.name) from error
         logger.warning("%s: a damaged frame after %d: %s", source.name, done, error)
+
+
+def _decoded_sound(packet: Any) -> list[Any]:
+    try:
+        return list(packet.decode())
+    except av.error.FFmpegError as error:  # what is damaged is left out
+        logger.info("damaged sound: %s", error)
+        return []
 
 
 def _not_written(error: Exception, target: Path) -> OutputError:
@@ -191,18 +219,23 @@ class _Writer:
     def sound(self, packet: Any) -> None:
         """A packet of the sound."""
 
-    def finish(self) -> None:
-        """Nothing more comes."""
+    def finish(self) -> Path:
+        """Nothing more comes. Returns what was made."""
+        raise NotImplementedError
 
     def give_up(self) -> None:
-        """Nothing is to be left."""
+        """It ends in the middle: nothing is to be left that looks whole."""
+
+    def discard(self) -> None:
+        """Nothing at all is to be left."""
+        self.give_up()
 
 
 class _FramesWriter(_Writer):
     """A folder of PNG files, numbered in their order."""
 
     def __init__(self, folder: Path, container: Any) -> None:
-        self._folder, self._count = folder, 0
+        self._folder, self._count = outputs.unused(folder), 0
         self.wanted = [container.streams.video[0]]
 
     def picture(self, layer: np.ndarray, pts: int | None, time_base: Fraction) -> None:
@@ -210,18 +243,30 @@ class _FramesWriter(_Writer):
             images.write_png(file, layer)
         self._count += 1
 
+    def finish(self) -> Path:
+        return self._folder
+
+    def discard(self) -> None:
+        for number in range(self._count):
+            (self._folder / f"{number:06}.png").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # somebody put something there
+            self._folder.rmdir()
+
 
 class _ClipWriter(_Writer):
     """A clip of one of CLIP_KINDS. Written beside its place, under which it appears when it is whole."""
 
     def __init__(self, target: Path, container: Any, kind: str) -> None:
         self._target, self._kind = target, kind
-        self._temporary = target.with_name(f"{files.TEMPORARY_PREFIX}{target.stem}{kind}")
+        # Not by the target's name: two may be at it.
+        self._temporary = target.absolute().with_name(f"{files.TEMPORARY_PREFIX}{secrets.token_hex(8)}{kind}")
         target.parent.mkdir(parents=True, exist_ok=True)
         self._clip = av.open(str(self._temporary), "w")
         self._video: Any = None
         self._rate = container.streams.video[0].average_rate or Fraction(25)
+        self._start = Fraction(container.start_time or 0, av.time_base)
         self._last = -1
+        self._last_sound = float("-inf")  # the time of the packet that was copied last
         self.wanted = [container.streams.video[0]]
         self._sound: Any = None
         self._source_sound: Any = None
@@ -241,7 +286,8 @@ class _ClipWriter(_Writer):
             if self._source_sound.codec_context.name in copied:
                 self._sound = self._clip.add_stream_from_template(self._source_sound)
             else:
-                self._sound = self._clip.add_stream(encoder, rate=48_000)
+                self._sound = self._clip.add_stream(encoder, rate=sound.RATE)
+                self._in_step = sound.InStep(self._sound.codec_context.format.name)
         for packet in self._waiting:
             self.sound(packet)
         self._waiting = []
@@ -257,34 +303,53 @@ class _ClipWriter(_Writer):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(layer), format="rgba")
         frame = frame.reformat(width=self._video.width, height=self._video.height, format=self._video.pix_fmt)
         # Times go up, also where a clip's own don't, or aren't told.
-        self._last = max(self._last + 1, pts if pts is not None else self._last + 1)
+        self._last = max(self._last + 1, pts - self._before(time_base) if pts is not None else 0)
         frame.pts, frame.time_base = self._last, time_base
         self._clip.mux(self._video.encode(frame))
 
     def sound(self, packet: Any) -> None:
         if self._video is None:
             self._waiting.append(packet)
-        elif packet.dts is None and self._is_copied:  # the flush at a stream's end
-            return
         elif self._is_copied:
+            self._copy(packet)
+        else:
+            for frame in _decoded_sound(packet):
+                if frame.pts is not None:
+                    frame.pts -= self._before(frame.time_base)
+                self._encode(self._in_step.frames(frame))
+
+    def _copy(self, packet: Any) -> None:
+        """Take over a packet of the sound, where its time is one: muxers give up at others."""
+        if packet.dts is None or packet.pts is None:  # as at the stream's end
+            return
+        before = self._before(packet.time_base)
+        packet.pts, packet.dts = packet.pts - before, packet.dts - before
+        if packet.dts > self._last_sound:
+            self._last_sound = packet.dts
             packet.stream = self._sound
             self._clip.mux(packet)
-        else:
-            with contextlib.suppress(av.error.InvalidDataError, av.error.EOFError):
-                for frame in packet.decode():
-                    frame.pts = None
-                    self._clip.mux(self._sound.encode(frame))
+
+    def _encode(self, frames: Iterable[Any]) -> None:
+        for frame in frames:
+            self._clip.mux(self._sound.encode(frame))
+
+    def _before(self, time_base: Fraction) -> int:
+        """The time at which the source begins, as some do hours after 0."""
+        return round(self._start / time_base)
 
     @property
     def _is_copied(self) -> bool:
         return self._source_sound.codec_context.name in _SOUND[self._kind][1]
 
-    def finish(self) -> None:
+    def finish(self) -> Path:
         self._clip.mux(self._video.encode(None))
         if self._sound is not None and not self._is_copied:
+            self._encode(self._in_step.rest())
             self._clip.mux(self._sound.encode(None))
         self._clip.close()
-        files.replace(self._target, self._temporary)
+        target = outputs.unused(self._target)
+        files.replace(target, self._temporary)
+        return target
 
     def give_up(self) -> None:
         with contextlib.suppress(Exception):

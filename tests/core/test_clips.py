@@ -18,8 +18,8 @@ from PIL import Image
 from cvmatte_core.commands import matte as matte_command
 from cvmatte_core.matting.moving import Moving
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video import clips
-from cvmatte_core.words.errors import CvmatteError, ImageError, OutputError
+from cvmatte_core.video import clips, sound
+from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
 
 SIZE, COUNT = (320, 180), 12
 FAST = MatteSettings(quality="fast")
@@ -64,9 +64,9 @@ def sound_of(path: Path) -> tuple[str, float] | None:
         return stream.codec_context.name, samples / stream.codec_context.sample_rate
 
 
-@pytest.mark.parametrize(("ending", "sound"), [(".webm", "opus"), (".mov", "aac")])
+@pytest.mark.parametrize(("ending", "codec"), [(".webm", "opus"), (".mov", "aac")])
 def test_a_transparent_clip_keeps_its_frames_times_and_sound(
-    made: Path, tmp_path: Path, ending: str, sound: str
+    made: Path, tmp_path: Path, ending: str, codec: str
 ) -> None:
     target = tmp_path / f"out{ending}"
     done: list[int] = []
@@ -78,8 +78,154 @@ def test_a_transparent_clip_keeps_its_frames_times_and_sound(
     assert alpha.shape == SIZE[::-1]
     assert alpha[:20, :20].max() < 16 and alpha[90:140, 150:170].min() > 200
     its_sound = sound_of(target)
-    assert its_sound is not None and its_sound[0] == sound
+    assert its_sound is not None and its_sound[0] == codec
     assert its_sound[1] == pytest.approx(COUNT / 30, abs=0.08)
+
+
+def loud_seconds(path: Path) -> list[float]:
+    """When its sound begins and ends, silence being none, in seconds from the clip's beginning."""
+    changes: list[float] = []
+    was_loud, until = False, 0.0
+    with av.open(str(path)) as clip:
+        begun = (clip.start_time or 0) / av.time_base
+        for frame in clip.decode(clip.streams.audio[0]):
+            assert frame.time is not None
+            samples = frame.to_ndarray().astype(float)
+            is_loud = np.abs(samples).max() > 0.05 * (32768 if frame.format.name.startswith("s16") else 1)
+            if is_loud != was_loud or (was_loud and changes and frame.time - until > 0.1):
+                changes += [frame.time - begun] if is_loud != was_loud else [until - begun, frame.time - begun]
+            was_loud, until = is_loud, frame.time + frame.samples / frame.sample_rate
+    return [round(change, 1) for change in [*changes, *([until - begun] if was_loud else [])]]
+
+
+def with_late_sound(path: Path, rgb: np.ndarray, offset: int) -> None:
+    """Two seconds of a picture, and a tone from 0.4 to 0.8 and from 1.2 to 1.6; all of it `offset` seconds late."""
+    with av.open(str(path), "w") as clip:
+        video = clip.add_stream("libx264", rate=10)
+        video.height, video.width = rgb.shape[:2]
+        video.pix_fmt = "yuv420p"
+        sound = clip.add_stream("aac", rate=48_000)
+        for number in range(20):
+            picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            picture.pts, picture.time_base = number + 10 * offset, Fraction(1, 10)
+            clip.mux(video.encode(picture))
+            if 4 <= number < 8 or 12 <= number < 16:
+                tone = np.sin(np.arange(4800) * 2 * np.pi * 440 / 48_000).astype(np.float32)[None]
+                samples = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
+                samples.sample_rate, samples.pts = 48_000, 4800 * (number + 10 * offset)
+                samples.time_base = Fraction(1, 48_000)
+                for packet in sound.encode(samples):
+                    clip.mux(packet)
+        clip.mux(video.encode(None))
+        clip.mux(sound.encode(None))
+
+
+@pytest.mark.parametrize("source", ["clip.mp4", "clip.ts"])
+@pytest.mark.parametrize("ending", [".webm", ".mov"])
+def test_sound_is_where_it_was_and_the_clip_begins_at_0(photo: Path, tmp_path: Path, source: str, ending: str) -> None:
+    rgb = np.array(Image.open(photo).convert("RGB").resize((128, 128)))
+    with_late_sound(tmp_path / source, rgb, offset=0 if source == "clip.mp4" else 3600)
+    made = clips.cut_out(tmp_path / source, tmp_path / f"out{ending}", FAST, 2).path
+    assert loud_seconds(made) == pytest.approx([0.4, 0.8, 1.2, 1.6], abs=0.11)
+    assert [round(frame.time, 1) for frame in decoded(made)] == [number / 10 for number in range(20)]
+
+
+def test_sound_that_changes_its_kind_goes_on() -> None:
+    made = sound.InStep("flt")
+    total = 0
+    for number, (rate, layout) in enumerate([(44_100, "mono"), (48_000, "5.1"), (44_100, "mono")]):
+        channels = 1 if layout == "mono" else 6
+        frame = av.AudioFrame.from_ndarray(np.ones((channels, rate), np.float32), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, number * rate, Fraction(1, rate)
+        total += sum(out.samples for out in made.frames(frame))
+    total += sum(out.samples for out in made.rest())
+    assert total == pytest.approx(3 * sound.RATE, abs=200)
+
+
+@pytest.mark.parametrize("ending", [".webm", ".mp4", ""])
+def test_a_clip_with_nobody_in_it_is_said_and_nothing_is_left(tmp_path: Path, ending: str) -> None:
+    sky = np.full((96, 128, 3), (120, 170, 230), np.uint8)
+    with_late_sound(tmp_path / "sky.mp4", sky, offset=0)
+    settings = MatteSettings(quality="fast", background="colour" if ending == ".mp4" else "transparent")
+    with pytest.raises(ImageError) as refused:
+        clips.cut_out(tmp_path / "sky.mp4", tmp_path / f"out{ending}", settings, 2)
+    assert refused.value.key == "clip_nobody"
+    assert [path.name for path in tmp_path.iterdir()] == ["sky.mp4"]
+
+
+@pytest.mark.parametrize("ending", [".webm", ".mov"])
+def test_damaged_sound_costs_sound_and_no_more(
+    made: Path, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of re-encoded sound what can't be decoded, of copied what has no time of its own."""
+    taken = clips._ClipWriter.sound
+    seen: list[Any] = []
+
+    def damaged(writer: Any, packet: Any) -> None:
+        if packet.size and len(seen) % 3 == 1:
+            taken_over = ending == ".mov"
+            garbage = av.Packet(bytes(packet) if taken_over else b"\xff" * packet.size)
+            garbage.pts = garbage.dts = 0 if taken_over else packet.dts
+            garbage.time_base, garbage.stream = packet.time_base, packet.stream
+            packet = garbage
+        seen.append(packet)
+        taken(writer, packet)
+
+    monkeypatch.setattr(clips._ClipWriter, "sound", damaged)
+    result = clips.cut_out(made, tmp_path / f"out{ending}", FAST, 2)
+    assert len(seen) > 6
+    assert len(decoded(result.path)) == COUNT
+    assert sound_of(result.path) is not None
+
+
+def test_ended_before_the_first_frame_nothing_is_left(made: Path, tmp_path: Path) -> None:
+    ended = threading.Event()
+    ended.set()
+    empty = tmp_path / "empty.mp4"
+    shutil.copy(made, empty)
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(Cancelled):
+        patched.setattr(clips, "_packets", lambda *_: iter(()))
+        clips.cut_out(empty, tmp_path / "out.webm", FAST, 2, ended=ended)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.mp4"]
+
+
+def test_two_at_once_to_one_name_make_two_clips(made: Path, tmp_path: Path) -> None:
+    second: list[clips.Made] = []
+
+    def meanwhile(done: int) -> None:
+        if not second:
+            second.append(clips.cut_out(made, tmp_path / "out.webm", FAST, 2))
+
+    first = clips.cut_out(made, tmp_path / "out.webm", FAST, 2, on_frame=meanwhile)
+    assert {first.path.name, second[0].path.name} == {"out.webm", "out-2.webm"}
+    assert all(len(decoded(one.path)) == COUNT for one in (first, second[0]))
+
+
+def test_a_name_that_looks_like_an_address_is_a_file(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(made, tmp_path / "2024-01-01T12:30.mp4")
+    monkeypatch.chdir(tmp_path)
+    result = clips.cut_out(Path("2024-01-01T12:30.mp4"), Path("12:31.webm"), FAST, 2)
+    assert result.frames == COUNT and (tmp_path / "12:31.webm").exists()
+
+
+def test_a_drive_that_is_taken_away_is_said_of_the_clip(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone:
+        def demux(self, wanted: Any) -> Any:
+            raise av.error.OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(ImageError) as refused:
+        list(clips._packets(Gone(), [], made))
+    assert refused.value.key == "clip_unreadable"
+
+
+def test_a_folder_that_can_t_be_made_is_said(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        clips.cut_out(made, tmp_path / "file" / "out.webm", FAST, 2)
 
 
 def test_over_a_background_it_becomes_an_mp4(made: Path, tmp_path: Path) -> None:
@@ -140,13 +286,13 @@ def test_variable_rates_stay_what_they_are(photo: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(161, 91), (35, 67)])
 @pytest.mark.parametrize("ending", [".webm", ".mov", ".mp4"])
-def test_odd_sizes(tmp_path: Path, size: tuple[int, int], ending: str) -> None:
+def test_odd_sizes(photo: Path, tmp_path: Path, size: tuple[int, int], ending: str) -> None:
     path = tmp_path / "odd.mkv"
     with av.open(str(path), "w") as clip:
         stream: Any = clip.add_stream("ffv1", rate=10)
         stream.width, stream.height, stream.pix_fmt = *size, "bgr0"
         for number in range(2):
-            pixels = np.full((size[1], size[0], 3), 40 * number, np.uint8)
+            pixels = np.array(Image.open(photo).convert("RGB").resize(size)) - np.uint8(number)
             clip.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         clip.mux(stream.encode(None))
     settings = MatteSettings(quality="fast", background="colour" if ending == ".mp4" else "transparent")
@@ -239,6 +385,24 @@ def test_from_the_shell(
     (tmp_path / "no.mp4").write_bytes(b"no clip")
     assert matte_command.main([str(tmp_path / "no.mp4")]) == 1
     assert "not a clip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["kept", "nothing"])
+def test_ctrl_c_ends_with_the_clip_it_meets(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: str
+) -> None:
+    begun: list[Path] = []
+
+    def interrupted(source: Path, *_: object) -> int:
+        begun.append(source)
+        if end == "nothing":
+            raise Cancelled
+        return 130
+
+    monkeypatch.setattr("cvmatte_core.commands.clips.cut_out", interrupted)
+    mine = [Path(shutil.copy(made, tmp_path / name)) for name in ("a.mp4", "b.mp4")]
+    assert matte_command.main([*map(str, mine)]) == 130
+    assert begun == mine[:1] and capsys.readouterr().err == ""
 
 
 # Frame after frame
