@@ -18,6 +18,7 @@ from ..disk import files, paths
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
 from ..worker.client import refusal, started
+from ..worker.request_pipe import RequestPipe
 from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,9 @@ class LiveClient:
         self._command = list(command or own)
         self._orders = b""
         self._process: subprocess.Popen[bytes] | None = None
+        self._requests: RequestPipe | None = None  # its input
         self._heard = time.monotonic()
-        self._lock = threading.Lock()  # of the process's input
+        self._lock = threading.Lock()  # of what changes when a process starts or ends
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-live", daemon=True)
         self._thread.start()
@@ -68,8 +70,10 @@ class LiveClient:
 
     def order(self, orders: dict[str, Any]) -> None:
         """What is wanted from now on; see process.py."""
-        self._orders = json.dumps(orders).encode("ascii") + b"\n"
-        self._send()
+        with self._lock:
+            self._orders = json.dumps(orders).encode("ascii") + b"\n"
+            if self._requests is not None:
+                self._requests.send(self._orders)
 
     def look(self) -> None:
         """End a process that hangs, so that another takes its place. Called again and again."""
@@ -85,26 +89,13 @@ class LiveClient:
         threading.Thread(target=self._end, name="cvmatte-live-end", daemon=True).start()
 
     def _end(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            if process.stdin is not None:
-                process.stdin.close()
-        try:
-            process.wait(_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        self._tidy()
-
-    def _send(self) -> None:
         with self._lock:
-            process = self._process
-            if process is None or process.stdin is None or not self._orders:
-                return
-            with contextlib.suppress(OSError, ValueError):  # one that died is started again, and told then
-                process.stdin.write(self._orders)
-                process.stdin.flush()
+            process, requests = self._process, self._requests
+        if process is None or requests is None:
+            return
+        requests.close()
+        _ended(process)
+        self._tidy()
 
     def _run(self) -> None:
         deaths = 0
@@ -125,15 +116,17 @@ class LiveClient:
             deaths = 0 if time.monotonic() - begun > _STEADY_SECONDS else deaths + 1
             if deaths >= len(_DELAYS):
                 self._on_error(WorkerError("live_ends"))
-            self._closing.wait(_DELAYS[min(deaths, len(_DELAYS)) - 1])
+            self._closing.wait(_DELAYS[max(0, min(deaths, len(_DELAYS)) - 1)])
 
     def _serve(self) -> None:
         """One process, from its start to its end. Raises OSError."""
         process = started(self._command, self._environment, paths.log_file())
+        requests = RequestPipe(process)
         with self._lock:
-            self._process, self._heard = process, time.monotonic()
+            self._process, self._requests, self._heard = process, requests, time.monotonic()
+            if self._orders:
+                requests.send(self._orders)
         self._on_state({})
-        self._send()
         if self._closing.is_set():
             self._end()
         reader: FrameReader | None = None
@@ -165,18 +158,25 @@ class LiveClient:
                     self._on_error(protocol.error_from_wire(error) if error else None)
         finally:
             with self._lock:
-                self._process = None
+                self._process = self._requests = None
             if reader is not None:
                 reader.close()
-            with contextlib.suppress(OSError, ValueError):
-                if process.stdin is not None:
-                    process.stdin.close()
+            requests.close()
             process.stdout.close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_ENDING_SECONDS)
+            _ended(process)
 
     def _tidy(self) -> None:
         """What a process that was killed has left."""
         with contextlib.suppress(OSError):
             for path in self._frames.parent.glob(f"{self._frames.name}-*{SUFFIX}"):
                 path.unlink()
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process whose input has ended, and bring it about."""
+    try:
+        process.wait(_ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDING_SECONDS)

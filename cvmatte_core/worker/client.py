@@ -23,6 +23,7 @@ from ..disk import paths
 from ..system import sandbox
 from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
+from .request_pipe import RequestPipe
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,7 @@ class WorkerClient:
         self._jobs: dict[int, _Job] = {}  # everything not answered yet, in the order of submission
         self._numbers = iter(range(1, sys.maxsize))
         self._process: subprocess.Popen[bytes] | None = None
+        self._requests: RequestPipe | None = None  # its input
         self._handshake: int | None = None
         self._deaths = 0  # in a row, without a finished job between
         self._failed_starts = 0  # in a row, without a handshake between
@@ -307,7 +309,7 @@ class WorkerClient:
             logger.warning("the worker can't be started: %s", error)
             self._give_up(WorkerError("worker_missing"))
             return
-        self._process = process
+        self._process, self._requests = process, RequestPipe(process)
         self._ended_for_silence = False
         self._last_heard = time.monotonic()
         threading.Thread(target=self._read, args=(process,), name="cvmatte-worker-output", daemon=True).start()
@@ -330,11 +332,8 @@ class WorkerClient:
         self._send({"id": job.number, "method": job.method, "params": job.params})
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._process is None or self._process.stdin is None:
-            return
-        with contextlib.suppress(OSError, ValueError):  # a dead worker is noticed by its closed output
-            self._process.stdin.write(protocol.encode(message))
-            self._process.stdin.flush()
+        if self._requests is not None:
+            self._requests.send(protocol.encode(message))
 
     def _give_up(self, error: CvmatteError) -> None:
         """Fail everything that waits: starting the worker again would not help."""
@@ -351,11 +350,10 @@ class WorkerClient:
 
     def _end_process(self) -> None:
         process, self._process, self._handshake = self._process, None, None
-        if process is None:
+        requests, self._requests = self._requests, None
+        if process is None or requests is None:
             return
-        with contextlib.suppress(OSError, ValueError):
-            if process.stdin is not None:
-                process.stdin.close()  # the worker ends when its stdin closes
+        requests.close()  # the worker ends when its input does
         try:
             process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:

@@ -24,11 +24,8 @@ def live(folder: Path, portrait: Path, minutes: float) -> None:
     clip = folder / "clip.mp4"
     rgb = np.array(Image.open(portrait).convert("RGB"))
     height, width = rgb.shape[:2]
-    rows, columns = np.mgrid[:height, :width]
-    inside = ((rows / height - 0.58) / 0.57) ** 2 + ((columns / width - 0.45) / 0.34) ** 2 < 1
-    cutout = np.dstack([rgb, np.where(inside, 255, 0).astype(np.uint8)])
     behind = np.array(Image.fromarray(rgb[: height // 8, : width // 6]).resize((1280, 720)))
-    made_clips.write(clip, made_clips.frames(cutout, behind, _SIZE, 150))
+    made_clips.write(clip, made_clips.frames(made_clips.cut_by_an_ellipse(portrait), behind, _SIZE, 150))
     home = folder / "home"
     home.mkdir()
     obs = ThrowawayObs(home, scripts=[(SCRIPT, {})], canvas=_SIZE, environment={"CVMATTE_LIVE_LOG": "1"})

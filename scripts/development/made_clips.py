@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 _NOISE = 0.015  # of colours of 0..1
 _BLUR_STEPS = 5  # positions within the time that the shutter is open
@@ -22,6 +23,15 @@ class MadeFrame:
 
     picture: np.ndarray
     alpha: np.ndarray
+
+
+def cut_by_an_ellipse(portrait: Path) -> np.ndarray:
+    """The sample portrait within an ellipse, so that its alpha is known; uint8 RGBA, straight."""
+    rgb = np.array(Image.open(portrait).convert("RGB"))
+    height, width = rgb.shape[:2]
+    rows, columns = np.mgrid[:height, :width]
+    inside = ((rows / height - 0.58) / 0.57) ** 2 + ((columns / width - 0.45) / 0.34) ** 2 < 1
+    return np.dstack([rgb, np.where(inside, 255, 0).astype(np.uint8)])
 
 
 def frames(

@@ -25,22 +25,13 @@ SIZE, COUNT = (320, 180), 12
 FAST = MatteSettings(quality="fast")
 
 
-def people(photo: Path) -> np.ndarray:
-    """The sample as a cut-out: an ellipse of it, so that alpha is known."""
-    rgb = np.array(Image.open(photo).convert("RGB"))
-    alpha: np.ndarray = np.zeros((512, 512), np.uint8)
-    rows, columns = np.mgrid[: alpha.shape[0], : alpha.shape[1]]
-    alpha[((rows - 300) / 290) ** 2 + ((columns - 230) / 170) ** 2 < 1] = 255
-    return np.dstack([rgb, alpha])
-
-
 @pytest.fixture(scope="module")
 def made(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of 12 frames with sound, in MP4."""
     path = tmp_path_factory.mktemp("clips") / "clip.mp4"
     background = np.random.default_rng(2).integers(60, 190, (60, 90, 3), dtype=np.uint8)
     background = np.array(Image.fromarray(background).resize((900, 600), Image.Resampling.BICUBIC))
-    made_clips.write(path, made_clips.frames(people(photo), background, SIZE, COUNT))
+    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, SIZE, COUNT))
     return path
 
 
@@ -270,7 +261,7 @@ def test_ended_early_it_leaves_a_clip_that_plays(made: Path, tmp_path: Path) -> 
 def test_variable_rates_stay_what_they_are(photo: Path, tmp_path: Path) -> None:
     path = tmp_path / "varies.mkv"
     times = [0, 40, 50, 300, 310, 500]  # milliseconds
-    made = made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, len(times))
+    made = made_clips.frames(made_clips.cut_by_an_ellipse(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, len(times))
     with av.open(str(path), "w") as clip:
         stream: Any = clip.add_stream("libx264", rate=30, options={"bf": "0"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
@@ -339,7 +330,11 @@ def test_what_is_no_clip_is_said(made: Path, tmp_path: Path) -> None:
 
 def test_a_clip_that_breaks_off_gives_what_there_is(photo: Path, tmp_path: Path) -> None:
     path = tmp_path / "whole.mkv"
-    made_clips.write(path, made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 40), sound="")
+    made_clips.write(
+        path,
+        made_clips.frames(made_clips.cut_by_an_ellipse(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 40),
+        sound="",
+    )
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
     result = clips.cut_out(path, tmp_path / "out.webm", FAST, 2)
@@ -349,7 +344,11 @@ def test_a_clip_that_breaks_off_gives_what_there_is(photo: Path, tmp_path: Path)
 
 def test_damage_in_the_middle_costs_frames_and_no_more(photo: Path, tmp_path: Path) -> None:
     path = tmp_path / "damaged.mkv"
-    made_clips.write(path, made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 40), sound="")
+    made_clips.write(
+        path,
+        made_clips.frames(made_clips.cut_by_an_ellipse(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 40),
+        sound="",
+    )
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = np.random.default_rng(3).bytes(400)
@@ -409,7 +408,7 @@ def test_ctrl_c_ends_with_the_clip_it_meets(
 
 
 def test_another_scene_begins_anew(photo: Path) -> None:
-    frames = list(made_clips.frames(people(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 4))
+    frames = list(made_clips.frames(made_clips.cut_by_an_ellipse(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 4))
     moving, anew = Moving(FAST, 2), Moving(FAST, 2)
     white, black = (np.full((180, 320, 3), value, np.uint8) for value in (255, 0))
     for _ in range(3):
@@ -422,7 +421,7 @@ def test_another_scene_begins_anew(photo: Path) -> None:
 def test_a_crop_follows_the_person_calmly_in_the_frame_s_own_size(photo: Path) -> None:
     background = np.full((60, 90, 3), 120, np.uint8)
     small = np.zeros((1024, 1600, 4), np.uint8)  # the person is small, and at the left
-    small[512:, 200:712] = people(photo)
+    small[512:, 200:712] = made_clips.cut_by_an_ellipse(photo)
     frames = [one.picture for one in made_clips.frames(small, background, SIZE, 30)]
     cropped, whole = Moving(MatteSettings(quality="fast", crop=True), 2), Moving(FAST, 2)
     layers = [(cropped.layer(frame)[..., 3], whole.layer(frame)[..., 3]) for frame in frames]

@@ -26,12 +26,9 @@ SIZE = (320, 180)
 
 @pytest.fixture(scope="module")
 def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rgb = np.array(Image.open(photo).convert("RGB"))
-    rows, columns = np.mgrid[:512, :512]
-    alpha = np.where(((rows - 300) / 290) ** 2 + ((columns - 230) / 170) ** 2 < 1, 255, 0).astype(np.uint8)
     background = np.array(Image.open(photo).convert("RGB").crop((0, 0, 90, 60)).resize((900, 600)))
     path = tmp_path_factory.mktemp("clips") / "me.mp4"
-    made_clips.write(path, made_clips.frames(np.dstack([rgb, alpha]), background, SIZE, 60))
+    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, SIZE, 60))
     return path
 
 

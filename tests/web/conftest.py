@@ -97,24 +97,24 @@ def address(root: Path) -> Iterator[Address]:
         yield address
 
 
-def made_clip(folder: Path, frames: int) -> Path:
-    """Somebody made of one colour before another, 160 x 90, 30 frames a second."""
+def made_clip(folder: Path, photo: Path, frames: int) -> Path:
+    """Somebody before one colour, 160 x 90, 30 frames a second."""
     path = folder / "clip.mp4"
     made_clips.write(
         path,
-        made_clips.frames(np.full((90, 60, 4), 255, np.uint8), np.full((60, 90, 3), 90, np.uint8), (160, 90), frames),
+        made_clips.frames(made_clips.cut_by_an_ellipse(photo), np.full((60, 90, 3), 90, np.uint8), (160, 90), frames),
     )
     return path
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_clip(tmp_path_factory.mktemp("clip"), 30)
+def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_clip(tmp_path_factory.mktemp("clip"), photo, 30)
 
 
 @pytest.fixture(scope="session")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_clip(tmp_path_factory.mktemp("long"), 900)
+def long_clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made_clip(tmp_path_factory.mktemp("long"), photo, 900)
 
 
 @pytest.fixture(scope="session")
