@@ -175,5 +175,6 @@ def remove_stale(folder: Path) -> None:
     """Remove what writers that were killed have left in a folder."""
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            # A lock's time is of its making, and it may be held for days.
+            if path.suffix != ".lock" and time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()

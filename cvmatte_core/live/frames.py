@@ -10,6 +10,7 @@ import contextlib
 import mmap
 import os
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ _HEADER = struct.Struct("<4sIII")  # magic, version, slots, bytes of a slot
 _SLOT = struct.Struct("<QII")  # number of its frame, width, height; before each slot's pixels
 _MAGIC, _VERSION, _SLOTS = b"CVML", 1, 3
 _PIXELS_AT = 64  # of a slot: a cache line's worth after its own header
+
+_TOUCH_SECONDS = 600  # writing to a mapping doesn't make its file young, and old ones are tidied away
 
 
 class FramesUnusable(Exception):
@@ -51,6 +54,7 @@ class FrameWriter:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), size)
         self._number = 0
+        self._touched = time.monotonic()
 
     def write(self, rows: Any, width: int, height: int) -> int:
         """rows: a contiguous buffer of height * width * 4 bytes. Returns the frame's number."""
@@ -59,6 +63,10 @@ class FrameWriter:
         self._map[begin : begin + _SLOT.size] = _SLOT.pack(0, width, height)  # nobody takes it half
         self._map[begin + _PIXELS_AT : begin + _PIXELS_AT + 4 * width * height] = memoryview(rows).cast("B")
         self._map[begin : begin + _SLOT.size] = _SLOT.pack(self._number, width, height)
+        if time.monotonic() - self._touched > _TOUCH_SECONDS:
+            self._touched = time.monotonic()
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
         return self._number
 
     def close(self) -> None:

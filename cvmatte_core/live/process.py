@@ -21,15 +21,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..disk import files
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.errors import CvmatteError, WorkerError
+from ..words.errors import CvmatteError, ImageError, WorkerError
 
 if TYPE_CHECKING:
-    from .sources import Latest, Wanted
+    from .opening import Wanted
+    from .sources import Latest
 
 logger = logging.getLogger("cvmatte.live")
 
@@ -46,6 +47,7 @@ _SMOOTHING = 0.15
 _OUTLIER = 1.5
 _STATE_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+_MUTE_SECONDS = 20.0  # without a frame, the process begins anew: longer than a source itself waits
 _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
 
 
@@ -71,7 +73,7 @@ class Orders:
     @classmethod
     def parse(cls, message: dict[str, Any]) -> Orders:
         """Raises CvmatteError, TypeError, ValueError, KeyError."""
-        from .sources import Wanted
+        from .opening import Wanted
 
         settings = MatteSettings.from_mapping(message["settings"]).resolved()
         rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
@@ -136,7 +138,7 @@ class Live:
         self._sending = threading.Lock()
         self._orders: Orders | None = None
         self._changed = threading.Event()
-        self._error: CvmatteError | None = None
+        self._is_well_known = False  # whether it was said that no error holds: a process before may have had one
         self._file: Path | None = None  # of the frames
         self._still = ""  # the one that was saved last
 
@@ -150,7 +152,10 @@ class Live:
                 self._tell_error(error)
             except (TypeError, ValueError, KeyError) as error:
                 logger.warning("an order that is none: %s", error)
-        # At once, also out of the middle of a network's pass; but nothing is left behind.
+        self._end()
+
+    def _end(self) -> NoReturn:
+        """At once, also out of the middle of a network's pass; but nothing is left behind."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.unlink()
@@ -198,7 +203,7 @@ class Live:
 
         writer: FrameWriter | None = None
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
-        due, worked = 0.0, time.process_time()
+        due, worked, heard = 0.0, time.process_time(), time.monotonic()
         try:
             while True:
                 if self._changed.is_set():
@@ -215,8 +220,12 @@ class Live:
                 if taken is None:
                     if source.error is not None:
                         raise source.error
+                    if not source.is_over and time.monotonic() - heard > _MUTE_SECONDS:
+                        logger.warning("%s has said nothing for %d s", orders.source.name, _MUTE_SECONDS)
+                        self._tell_error(ImageError("live_lost", name=orders.source.name))
+                        self._end()  # nothing else frees a camera whose driver hangs
                     continue
-                begun = time.monotonic()
+                begun = heard = time.monotonic()
                 due = begun + pace.period - 0.002
                 number, frame, came = taken
                 if orders.still and orders.still != self._still:
@@ -237,7 +246,7 @@ class Live:
                 pace.took(ended - begun, worked - before)
                 count += 1
                 lags.append(ended - came)
-                if self._error is not None:
+                if not self._is_well_known:
                     self._tell_error(None)
                 if ended - told_at >= _STATE_SECONDS:
                     state = {
@@ -267,7 +276,7 @@ class Live:
     def _tell_error(self, error: CvmatteError | None) -> None:
         from ..worker import protocol
 
-        self._error = error
+        self._is_well_known = error is None
         self._send({"error": protocol.error_to_wire(error) if error is not None else None})
 
     def _send(self, message: dict[str, Any]) -> None:

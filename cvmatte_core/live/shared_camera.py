@@ -50,6 +50,7 @@ class Handout:
             self._looked = now
             self._asked = _age(_asked_file(self._stem)) < _ASKED_SECONDS
         if not self._asked:
+            self.close()  # or who asks next would begin with a picture of long ago
             return
         height, width = frame.shape[:2]
         if self._writer is None or self._writer.pixels < width * height:

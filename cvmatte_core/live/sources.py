@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -17,33 +14,39 @@ import numpy as np
 from ..pictures import images
 from ..video.upright import upright
 from ..words.errors import CvmatteError, ImageError
-from . import shared_camera
+from . import opening, shared_camera
+from .opening import Wanted
 
 logger = logging.getLogger(__name__)
 
-_STALL_SECONDS = 10  # that a stream may say nothing, and a camera
-_CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
-_LONGEST_GAP = 0.5  # seconds between two frames of a file, whatever its times say
+_LONGEST_GAP = 3.0  # seconds between two frames of a file, whatever its times say
+_LATEST = 0.5  # seconds that a file's frame may be late before those after it wait for it
+_SINGLE_SECONDS = 0.5  # from one look to the next at a file of a single frame
+_PATIENCE = 0.005  # seconds until a camera that has nothing yet is asked again
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A source. camera: what the system calls it, or else the path or address of a video. loop: of a file.
+class _Playback:
+    """When a file's frames are due, so that it plays as fast as it was taken, whatever its times say."""
 
-    width, height, rate: that the camera is asked for; 0 for what it gives by itself.
-    """
+    def __init__(self) -> None:
+        self._zero: float | None = None  # when the time 0 of its frames was, by time.monotonic
+        self._ends = time.monotonic() + _SINGLE_SECONDS  # when the newest frame has been shown for its time
+        self._count = 0
 
-    camera: str = ""
-    video: str = ""
-    loop: bool = True
-    width: int = 0
-    height: int = 0
-    rate: int = 0
+    def wait_for(self, at: float, seconds: float, closing: threading.Event) -> None:
+        """Wait until the frame of this time is due, which lasts so long."""
+        now = time.monotonic()
+        due = now if self._zero is None else self._zero + at
+        # A hole in its times, or ones that begin anew; or decoding can't keep up, and needn't make up for it.
+        due = now if due < now - _LATEST else min(due, now + _LONGEST_GAP)
+        self._zero = due - at
+        closing.wait(max(0.0, due - now))
+        self._count += 1
+        shown = seconds if self._count > 1 else max(seconds, _SINGLE_SECONDS)
+        self._ends = due + min(shown, _LONGEST_GAP)
 
-    @property
-    def name(self) -> str:
-        """For sentences."""
-        return self.camera or self.video.rpartition("/")[2] or self.video
+    def wait_for_end(self, closing: threading.Event) -> None:
+        closing.wait(max(0.0, self._ends - time.monotonic()))
 
 
 class Latest:
@@ -98,16 +101,14 @@ class Latest:
 
     def _frames(self) -> Iterator[np.ndarray]:
         """Raises ImageError."""
-        any_came = False
-        while True:
-            with self._opened() as container:
+        while not self._closing.is_set():
+            any_came = False
+            with opening.opened(self.wanted) as container:
                 if not container.streams.video:
                     raise ImageError("clip_no_picture", name=self.wanted.name)
                 for frame in self._decoded(container):
                     any_came = True
                     yield frame
-                    if self._closing.is_set():
-                        return
             if not any_came:
                 raise ImageError("clip_empty", name=self.wanted.name)
             if self.wanted.camera or not self.wanted.loop:
@@ -116,57 +117,41 @@ class Latest:
     def _decoded(self, container: Any) -> Iterator[np.ndarray]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        is_file = not self.wanted.camera and "://" not in self.wanted.video
-        begun, first = time.monotonic(), None
-        before = begun
-        try:
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                except av.error.InvalidDataError:
-                    continue  # a damaged frame
-                for frame in frames:
-                    if is_file and frame.time is not None:  # as fast as it plays, not as fast as it can be read
-                        first = frame.time if first is None else first
-                        due = min(begun + frame.time - first, before + _LONGEST_GAP)
-                        self._closing.wait(max(0.0, due - time.monotonic()))
-                        before = time.monotonic()
-                    yield _pixels(frame)
-        except av.error.EOFError:
-            return
-        except (av.error.FFmpegError, OSError) as error:
-            raise ImageError("live_lost", name=self.wanted.name) from error
+        playback = _Playback()
+        period = float(1 / stream.average_rate) if stream.average_rate else 0.0
+        for packet in self._packets(container, stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:
+                continue  # a damaged frame
+            except av.error.EOFError:
+                break
+            except (av.error.FFmpegError, OSError) as error:
+                raise ImageError("live_lost", name=self.wanted.name) from error
+            for frame in frames:
+                if self.wanted.is_file and frame.time is not None:
+                    playback.wait_for(frame.time, period, self._closing)
+                yield _pixels(frame)
+        if self.wanted.is_file:
+            playback.wait_for_end(self._closing)
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         """Raises ImageError."""
-        wanted, options = self.wanted, {}
-        kind: str | None = None
-        path = wanted.video
-        if wanted.camera:
-            kind = _CAMERA_FORMATS.get(sys.platform, "v4l2")
-            path = f"video={wanted.camera}" if kind == "dshow" else wanted.camera
-            if wanted.width and wanted.height:
-                options["video_size"] = f"{wanted.width}x{wanted.height}"
-            if wanted.rate:
-                options["framerate"] = str(wanted.rate)
-        try:
-            container = av.open(path, format=kind, options=options, timeout=_STALL_SECONDS)
-        except PermissionError as error:
-            raise ImageError("camera_forbidden", name=wanted.name) from error
-        except OSError as error:
-            key = "clip_unreadable"
-            if wanted.camera:
-                key = "camera_busy" if getattr(error, "errno", 0) == 16 else "camera_missing"
-            elif isinstance(error, FileNotFoundError):
-                key = "clip_missing"
-            raise ImageError(key, name=wanted.name) from error
-        except (av.error.FFmpegError, ValueError) as error:
-            raise ImageError("camera_missing" if wanted.camera else "clip_unreadable", name=wanted.name) from error
-        try:
-            yield container
-        finally:
-            container.close()
+        heard = time.monotonic()
+        while not self._closing.is_set():
+            try:
+                for packet in container.demux(stream):
+                    heard = time.monotonic()
+                    yield packet
+                return
+            except av.error.EOFError:
+                return
+            except av.error.BlockingIOError as error:  # how AVFoundation says that the next frame isn't there yet
+                if time.monotonic() - heard > opening.STALL_SECONDS:
+                    raise ImageError("live_lost", name=self.wanted.name) from error
+                self._closing.wait(_PATIENCE)
+            except (av.error.FFmpegError, OSError) as error:
+                raise ImageError("live_lost", name=self.wanted.name) from error
 
 
 def _pixels(frame: Any) -> np.ndarray:

@@ -172,5 +172,9 @@ def _is_a_person_s(face: Sequence[int], alpha: np.ndarray, scale: float) -> bool
 
 
 def _cascade(name: str) -> cv2.CascadeClassifier:
-    folder = Path(cv2.__file__).with_name("data")  # of the package, which comes with them
-    return cv2.CascadeClassifier(str(folder / f"haarcascade_{name}.xml"))
+    # OpenCV comes with them, but finds none on Windows in a folder whose name has letters that aren't English.
+    text = (Path(cv2.__file__).with_name("data") / f"haarcascade_{name}.xml").read_text(encoding="utf-8")
+    storage = cv2.FileStorage(text, cv2.FileStorage_READ | cv2.FileStorage_MEMORY)
+    found = cv2.CascadeClassifier()
+    found.read(storage.getFirstTopLevelNode())
+    return found

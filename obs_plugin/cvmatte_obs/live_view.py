@@ -40,11 +40,13 @@ class LiveView:
         self._states = 0  # that this process has told
         self._error: CvmatteError | None = None
         self._orders: dict[str, Any] = {}
+        self._ordering = threading.Lock()
         self._hidden_since: float | None = None
         self.frozen = False
         self.is_closed = False
         self._showing = threading.Lock()
-        self._client = LiveClient(self._show, self._state_is, self._error_is, took_still, environment)
+        self._took_still = took_still
+        self._client = LiveClient(self._show, self._state_is, self._error_is, self._still_is, environment)
 
     @property
     def process_id(self) -> int | None:
@@ -55,8 +57,9 @@ class LiveView:
         self._order(source=source, settings=settings.as_dict(), rate=rate, limit=limit)
 
     def take_still(self, path: str) -> None:
-        """Save what the camera sees now."""
-        self._order(still=path)
+        """Save what the camera sees now. Hidden, it sees nothing."""
+        if not self._orders.get("paused"):
+            self._order(still=path)
 
     def is_showing(self, showing: bool) -> None:
         """Whether anybody can see it: told at each look. Hidden for a while, it lets go of camera and processor."""
@@ -92,13 +95,13 @@ class LiveView:
             self._client.close()
 
     def _order(self, **changes: Any) -> None:
-        orders = {**self._orders, **changes}
-        if orders != self._orders:
-            said, self._orders = self._orders.get("paused"), orders
-            if "source" in orders:
+        with self._ordering:
+            before, orders = self._orders, {**self._orders, **changes}
+            self._orders = orders
+            if orders != before and "source" in orders:
                 self._client.order(orders)
-            if said != orders.get("paused"):
-                self._say()
+        if before.get("paused") != orders.get("paused"):
+            self._say()
 
     # On the client's thread
 
@@ -119,3 +122,7 @@ class LiveView:
             libobs.log(libobs.LOG_WARNING, str(error))
         self._error = error
         self._say()
+
+    def _still_is(self, path: str) -> None:
+        self._order(still="")  # or a process that is started anew would take it once more
+        self._took_still(path)

@@ -153,9 +153,9 @@ class ThrowawayObs:
                 break
             except Exception as error:  # refused, or not ready yet
                 if self._obs.poll() is not None:
-                    raise TimeoutError(f"OBS has ended with {self._obs.returncode}:\n{self._last_lines()}") from error
+                    raise TimeoutError(f"OBS has ended with {self._obs.returncode}:\n{self.last_lines()}") from error
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"OBS doesn't answer:\n{self.stacks()}\n{self._last_lines()}") from error
+                    raise TimeoutError(f"OBS doesn't answer:\n{self.stacks()}\n{self.last_lines()}") from error
                 time.sleep(0.1)
         self._fill_screen()
 
@@ -308,7 +308,7 @@ class ThrowawayObs:
             self.requests.disconnect()
         self._ask_to_quit()
         try:
-            self._obs.wait(timeout)
+            code = self._obs.wait(timeout)
         except subprocess.TimeoutExpired:
             stacks = self.stacks()
             self._obs.kill()
@@ -317,7 +317,11 @@ class ThrowawayObs:
         finally:
             self._obs = None
         counts = re.findall(r"Number of memory leaks: (\d+)", self.log())
-        return int(counts[-1]) if counts else None
+        if counts:
+            return int(counts[-1])
+        with (self.folder / "obs.log").open("a") as log:
+            log.write(f"OBS has ended with {code}, without counting its leaks\n")
+        return None
 
     def _ask_to_quit(self) -> None:
         """Press Ctrl+Q in OBS's window.
@@ -330,10 +334,12 @@ class ThrowawayObs:
             with contextlib.suppress(TimeoutError, subprocess.SubprocessError):
                 self.xdotool("windowfocus", "--sync", self.window(_MAIN_WINDOW))
                 self.xdotool("key", "ctrl+q")
-                wait_until(lambda: not self.is_running or "== Shutting down ==" in self.log(), timeout=4)
+                wait_until(lambda: not self.is_running or "== Shutting down ==" in self.log(), timeout=8)
                 return
             if not self.is_running:
                 return
+        with (self.folder / "obs.log").open("a") as log:
+            log.write("OBS doesn't heed Ctrl+Q: it gets SIGINT\n")
         self._obs.send_signal(signal.SIGINT)
 
     def log(self) -> str:
@@ -341,7 +347,7 @@ class ThrowawayObs:
         logs = sorted((self.config / "logs").glob("*.txt"), key=lambda path: path.stat().st_mtime)
         return logs[-1].read_text(encoding="utf-8", errors="replace") if logs else ""
 
-    def _last_lines(self) -> str:
+    def last_lines(self) -> str:
         """The end of what OBS has printed."""
         return "\n".join((self.folder / "obs.log").read_text(errors="replace").splitlines()[-30:])
 

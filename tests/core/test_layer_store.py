@@ -141,11 +141,16 @@ def test_an_interrupted_write_leaves_the_former_file(store: LayerStore) -> None:
 
 def test_what_killed_writers_have_left_goes_and_nothing_else(store: LayerStore) -> None:
     store.folder.mkdir()
-    for name, age in ((".cvmatte-old", 7200), (".cvmatte-writing", 0), ("mine.png", 7200)):
+    for name, age in (
+        (".cvmatte-old", 7200),
+        (".cvmatte-writing", 0),
+        (".cvmatte-camera.lock", 7200),
+        ("mine.png", 7200),
+    ):
         (store.folder / name).write_text("x")
         os.utime(store.folder / name, (time.time() - age,) * 2)
     files.remove_stale(store.folder)
-    assert {path.name for path in store.folder.iterdir()} == {".cvmatte-writing", "mine.png"}
+    assert {path.name for path in store.folder.iterdir()} == {".cvmatte-writing", ".cvmatte-camera.lock", "mine.png"}
 
 
 def test_files_get_the_permissions_that_the_person_s_others_have(store: LayerStore, tmp_path: Path) -> None:

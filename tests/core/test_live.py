@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import socket
 import subprocess
@@ -10,7 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,11 @@ import pytest
 from development import made_clips
 
 from cvmatte_core.disk import paths
-from cvmatte_core.live import sources
+from cvmatte_core.live import opening, shared_camera, sources
 from cvmatte_core.live.frames import FrameReader, FramesUnusable, FrameWriter
+from cvmatte_core.live.opening import Wanted
 from cvmatte_core.live.process import Orders, Pace
-from cvmatte_core.live.sources import Latest, Wanted
+from cvmatte_core.live.sources import Latest
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import CvmatteError
 
@@ -174,7 +178,7 @@ def test_bad_sources_are_said(tmp_path: Path) -> None:
 
 
 def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_STALL_SECONDS", 1)
+    monkeypatch.setattr(opening, "STALL_SECONDS", 1)
     content = clip.read_bytes()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -195,6 +199,77 @@ def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatc
             connection.close()
 
 
+def with_times(path: Path, times: list[float]) -> Path:
+    """A video with a frame at each of these times, in seconds."""
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for number, at in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((*SIZE[::-1], 3), 10 * number, np.uint8), "rgb24")
+            frame.pts, frame.time_base = round(1000 * at), Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def gaps(source: Latest, count: int) -> list[float]:
+    """Seconds between its frames; it is closed."""
+    came: list[float] = []
+    for _ in range(count + 1):
+        taken = source.next(len(came), 10)
+        assert taken is not None and taken[0] == len(came) + 1
+        came.append(taken[2])
+    source.close()
+    return [after - before for before, after in pairwise(came)]
+
+
+def test_a_video_with_a_hole_plays_on_as_fast_as_it_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_LONGEST_GAP", 1.0)
+    times = [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 61.6, 61.8, 62.0]
+    before_it, hole, after_it = [0.2, 0.2], [0.8], [0.2, 0.2]
+    found = gaps(Latest(Wanted(video=str(with_times(tmp_path / "holes.mp4", times)))), 8)
+    assert found == pytest.approx([*before_it, *hole, *after_it, 1.0, *after_it], abs=0.15)
+
+
+def test_a_video_whose_times_begin_anew_plays_on(tmp_path: Path) -> None:
+    parts = [with_times(tmp_path / f"{number}.ts", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]) for number in range(2)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    found = gaps(Latest(Wanted(video=str(joined), loop=False)), 15)
+    assert sum(found[8:]) == pytest.approx(1.4, abs=0.3)
+
+
+def test_a_video_of_one_frame_is_not_opened_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = with_times(tmp_path / "one.mp4", [0.0])
+    opened: list[str] = []
+    real = opening.opened
+
+    def counted(wanted: Wanted) -> Any:
+        opened.append(wanted.video)
+        return real(wanted)
+
+    monkeypatch.setattr(opening, "opened", counted)
+    source = Latest(Wanted(video=str(video)))
+    time.sleep(1.2)
+    source.close()
+    assert 2 <= len(opened) <= 4
+
+
+def test_a_looped_video_that_becomes_empty_is_said(clip: Path, tmp_path: Path) -> None:
+    video = tmp_path / "me.mp4"
+    video.write_bytes(clip.read_bytes())
+    source = Latest(Wanted(video=str(video)))
+    assert source.next(0, 10) is not None
+    content = clip.read_bytes()
+    pictures = content.index(b"mdat") + 4
+    size = int.from_bytes(content[pictures - 8 : pictures - 4], "big") - 8
+    (tmp_path / "empty.mp4").write_bytes(content[:pictures] + bytes(size) + content[pictures + size :])
+    (tmp_path / "empty.mp4").replace(video)
+    wait_for(lambda: has_failed(source))
+    assert source.error is not None and source.error.key == "clip_empty"
+
+
 # A camera: a picture that FFmpeg makes stands for it
 
 CAMERA = "testsrc=rate=30:size=160x90,realtime"
@@ -211,9 +286,98 @@ def camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
     real = av.open
     monkeypatch.setattr(av, "open", open_one)
-    monkeypatch.setattr(sources, "_CAMERA_FORMATS", {sys.platform: "lavfi"})
+    monkeypatch.setattr(opening, "_CAMERA_FORMATS", {sys.platform: "lavfi"})
     monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
     return opened
+
+
+def test_a_camera_is_asked_for_less_until_it_gives_something(
+    camera: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As AVFoundation and DirectShow refuse a size or a rate that a camera doesn't name."""
+    asked: list[dict[str, str]] = []
+    open_one = av.open
+
+    def picky(path: str, *, options: dict[str, str], **more: Any) -> Any:
+        asked.append(options)
+        if options != {"framerate": "15"}:
+            raise av.error.OSError(errno.EIO, "Input/output error")
+        return open_one(path, **more)
+
+    monkeypatch.setattr(av, "open", picky)
+    monkeypatch.setattr(opening, "_USUAL_RATES", {"lavfi": ("30", "15")})
+    source = Latest(Wanted(camera=CAMERA, width=1280, height=720, rate=60))
+    assert source.next(0, 10) is not None
+    source.close()
+    size = {"video_size": "1280x720"}
+    with_size = [{**size, "framerate": rate} for rate in ("60", "30", "15")]
+    assert asked == [*with_size, size, {"framerate": "60"}, {"framerate": "30"}, {"framerate": "15"}]
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (av.error.OSError(errno.EIO, ""), "camera_unusable"),
+        (av.error.OSError(errno.EBUSY, ""), "camera_busy"),
+        (av.error.PermissionError(errno.EACCES, ""), "camera_forbidden"),
+        (av.error.FileNotFoundError(errno.ENOENT, ""), "camera_missing"),
+        (av.error.OSError(errno.ENODEV, ""), "camera_missing"),
+    ],
+)
+def test_why_a_camera_is_not_opened_is_said(
+    camera: list[str], monkeypatch: pytest.MonkeyPatch, error: OSError, key: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(av, "open", refuse)
+    source = Latest(Wanted(camera=CAMERA, rate=60))
+    wait_for(lambda: has_failed(source))
+    assert source.error is not None and source.error.key == key
+
+
+class Hesitant:
+    """A camera that has nothing yet at every other look, as AVFoundation's: FFmpeg says so as an error."""
+
+    def __init__(self, container: Any, gives: int) -> None:
+        self.streams, self.close, self._gives = container.streams, container.close, gives
+        self._packets = container.demux(container.streams.video[0])
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        if self._gives:
+            self._gives -= 1
+            yield next(self._packets)
+        raise av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize("gives", [20, 1])
+def test_a_camera_that_has_nothing_yet_is_asked_again(
+    camera: list[str], monkeypatch: pytest.MonkeyPatch, gives: int
+) -> None:
+    monkeypatch.setattr(opening, "STALL_SECONDS", 0.5)
+    open_one = av.open
+    monkeypatch.setattr(av, "open", lambda *path, **options: Hesitant(open_one(*path, **options), gives))
+    source = Latest(Wanted(camera=CAMERA))
+    for number in range(gives):
+        assert source.next(number, 10) is not None
+    wait_for(lambda: has_failed(source))
+    assert source.error is not None and source.error.key == "live_lost"
+
+
+def test_who_asks_for_a_camera_again_gets_no_old_picture(camera: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_camera, "_ASKED_SECONDS", 0.7)
+    holder = Latest(Wanted(camera=CAMERA))
+    assert holder.next(0, 10) is not None
+    other = Latest(Wanted(camera=CAMERA))
+    assert other.next(0, 10) is not None
+    folder = paths.layers_folder()
+    assert list(folder.glob("*.live"))
+    other.close()
+    wait_for(lambda: not list(folder.glob("*.live")))
+    again = Latest(Wanted(camera=CAMERA))
+    assert again.next(0, 10) is not None
+    again.close()
+    holder.close()
 
 
 def test_two_share_a_camera_and_the_second_takes_over(camera: list[str]) -> None:
@@ -239,17 +403,17 @@ def test_two_share_a_camera_and_the_second_takes_over(camera: list[str]) -> None
 
 
 def test_cameras_of_other_names_are_not_shared(camera: list[str]) -> None:
-    sources_ = [Latest(Wanted(camera=name)) for name in (CAMERA, CAMERA.replace("160x90", "80x60"))]
-    shapes = [taken[1].shape for source in sources_ if (taken := source.next(0, 10)) is not None]
-    for source in sources_:
+    both = [Latest(Wanted(camera=name)) for name in (CAMERA, CAMERA.replace("160x90", "80x60"))]
+    shapes = [taken[1].shape for source in both if (taken := source.next(0, 10)) is not None]
+    for source in both:
         source.close()
     assert shapes == [(90, 160, 3), (60, 80, 3)]
 
 
 def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_path: Path) -> None:
     program = (
-        "import sys; from cvmatte_core.live import process, sources; "
-        "sources._CAMERA_FORMATS = {sys.platform: 'lavfi'}; process.main()"
+        "import sys; from cvmatte_core.live import opening, process; "
+        "opening._CAMERA_FORMATS = {sys.platform: 'lavfi'}; process.main()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "frames")],
@@ -277,8 +441,8 @@ def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_p
 class Process:
     """A live portrait's process."""
 
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "cvmatte_core.live.process", str(folder / "frames")]
+    def __init__(self, folder: Path, *program: str) -> None:
+        command = [sys.executable, *(program or ("-m", "cvmatte_core.live.process")), str(folder / "frames")]
         pipe = subprocess.PIPE
         self.running = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=paths.ROOT)
 
@@ -343,11 +507,29 @@ def test_a_source_that_comes_back_goes_on(process: Process, clip: Path, tmp_path
     assert process.hear("error") is None
 
 
+def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
+    """In a driver that hangs: nothing but the end of the process frees the camera."""
+    program = (
+        "import sys, time\nfrom cvmatte_core.live import process, sources\nprocess._MUTE_SECONDS = 1\n"
+        "sources.Latest._run = lambda self: time.sleep(3600)\nprocess.main()"
+    )
+    mute = Process(tmp_path, "-c", program)
+    mute.order(source={"camera": "/dev/video0"})
+    assert mute.hear("error")["data"]["key"] == "live_lost"
+    assert mute.running.wait(10) == 0
+
+
+def test_an_error_of_the_process_before_passes_with_the_first_frame(process: Process, clip: Path) -> None:
+    process.order(source={"video": str(clip)})
+    assert process.hear("error") is None
+
+
 def test_a_file_that_is_replaced_while_it_plays(process: Process, clip: Path, tmp_path: Path) -> None:
     video = tmp_path / "mine.mp4"
     video.write_bytes(clip.read_bytes())
     process.order(source={"video": str(video)})
     process.hear("frame")
+    assert process.hear("error") is None
     video.write_bytes(b"another thing")
     assert process.hear("error")["data"]["key"] in ("clip_unreadable", "live_lost")
     video.unlink()

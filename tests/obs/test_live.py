@@ -228,8 +228,8 @@ case "$*" in
     for last in "$@"; do :; done
     exec PYTHON -E -s -u -c "
 import sys
-from cvmatte_core.live import process, sources
-sources._CAMERA_FORMATS = {sys.platform: 'lavfi'}
+from cvmatte_core.live import opening, process
+opening._CAMERA_FORMATS = {sys.platform: 'lavfi'}
 process.main()  # cvmatte_core.live.process" "$last" ;;
 esac
 exec PYTHON "$@"

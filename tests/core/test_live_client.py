@@ -1,0 +1,107 @@
+"""OBS's side of a live portrait's process, with programs that stand for one that misbehaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvmatte_core.live import client as live_client
+from cvmatte_core.live.client import LiveClient
+from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.worker.request_pipe import RequestPipe
+
+LARGE = {"nonsense": "x" * 1_000_000}  # more than a pipe holds
+DEAF = "import time; time.sleep(3600)"  # it reads nothing
+
+
+class Heard:
+    def __init__(self, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
+        self.errors: list[CvmatteError | None] = []
+        self.starts: list[float] = []
+        self.client = LiveClient(
+            lambda *_: None, self._state, self.errors.append, lambda _: None, {}, [sys.executable, "-c", program]
+        )
+
+    def _state(self, state: dict[str, Any]) -> None:
+        if not state:
+            self.starts.append(time.monotonic())
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def alive(process_id: int) -> bool:
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_process_that_does_not_read_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OBS's thread gives the orders, and ends the process."""
+    monkeypatch.setattr(live_client, "_ENDING_SECONDS", 0.3)
+    heard = Heard(DEAF, tmp_path, monkeypatch)
+    wait_for(lambda: heard.client.process_id is not None)
+    process_id = heard.client.process_id
+    assert process_id is not None
+    acted = threading.Event()
+
+    def act() -> None:
+        for number in range(5):
+            heard.client.order({**LARGE, "number": number})
+        heard.client.look()
+        heard.client.close()
+        acted.set()
+
+    threading.Thread(target=act, daemon=True).start()
+    assert acted.wait(10)
+    wait_for(lambda: not alive(process_id))
+
+
+def test_one_that_dies_after_a_steady_life_is_back_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_client, "_STEADY_SECONDS", 0.2)
+    monkeypatch.setattr(live_client, "_DELAYS", (0.1, 3600))
+    heard = Heard("import time; time.sleep(0.6)", tmp_path, monkeypatch)
+    wait_for(lambda: len(heard.starts) >= 4)
+    heard.client.close()
+    assert heard.errors == []
+
+
+def test_one_that_keeps_dying_is_said_and_tried_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_client, "_DELAYS", (0.05, 0.05, 0.05, 0.5))
+    heard = Heard("", tmp_path, monkeypatch)
+    wait_for(lambda: len(heard.errors) >= 2)
+    heard.client.close()
+    assert {error.key for error in heard.errors if error is not None} == {"live_ends"}
+    assert len(heard.starts) >= 5 and heard.starts[4] - heard.starts[3] > 0.4
+
+
+def test_what_was_sent_arrives_in_order_before_the_end() -> None:
+    program = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1) as process:
+        requests = RequestPipe(process)
+        for number in range(1000):
+            requests.send(b"%d\n" % number)
+        requests.close()
+        assert process.stdout is not None
+        assert process.stdout.read() == b"".join(b"%d\n" % number for number in range(1000))
+
+
+def test_what_is_sent_to_a_dead_process_is_lost_in_silence() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""], stdin=-1) as process:
+        process.wait()
+        requests = RequestPipe(process)
+        requests.send(b"x" * 1_000_000)
+        requests.close()
