@@ -12,12 +12,12 @@ from typing import Any
 
 import av
 
+from ..system import cameras
 from ..words.errors import ImageError
 
 logger = logging.getLogger(__name__)
 
 STALL_SECONDS = 10  # that a stream may say nothing, and a camera
-_CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 # AVFoundation refuses what a camera doesn't name, FFmpeg's own 30000/1001 frames a second among it.
 _USUAL_RATES = {"avfoundation": ("30", "15")}
 _FINAL = {errno.ENOENT, errno.EBUSY, errno.EACCES, errno.EPERM, errno.ENODEV}  # asking for less doesn't help
@@ -68,7 +68,7 @@ def _video(wanted: Wanted) -> Any:
 
 def _camera(wanted: Wanted) -> Any:
     """With as much of what is wanted as it gives."""
-    kind = _CAMERA_FORMATS.get(sys.platform, "v4l2")
+    kind = cameras.FFMPEG_FORMATS.get(sys.platform, "v4l2")
     path = f"video={wanted.camera}" if kind == "dshow" else wanted.camera
     for options in (asked := _to_ask(wanted, _USUAL_RATES.get(kind, ()))):
         try:

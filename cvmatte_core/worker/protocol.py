@@ -21,6 +21,7 @@ Requests
                                      → {url, port}: the photo's page, for whoever has the token; on this port, if it
                                        is free, 0 for any
     clip {clip, settings}            → {path, frames, whole}: a transparent clip; cancelled, of what was done
+    cameras {}                       → {cameras: {what to open it by: what it is shown as}}
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
     diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}

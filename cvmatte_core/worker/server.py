@@ -212,7 +212,7 @@ class Server:
         elif method == "shutdown":
             self._send({"id": number, "result": {}})
             return False
-        elif method in ("matte", "batch", "models", "install_model", "touch_up", "clip", "tidy", "diagnose"):
+        elif method in ("matte", "batch", "models", "install_model", "touch_up", "clip", "cameras", "tidy", "diagnose"):
             self._accept(number, method, params)
         else:
             self._fail(number, protocol.METHOD_NOT_FOUND, f"no method {method}")
@@ -244,7 +244,8 @@ class Server:
                 keep, in_use = _whole_number(params["keep"]), set(_texts(params["in_use"]))
                 self._start_aside(number, lambda job: self._tidy(job, keep, in_use))
             else:
-                self._start_aside(number, self._models if method == "models" else self._diagnose)
+                work = {"models": self._models, "cameras": self._cameras, "diagnose": self._diagnose}[method]
+                self._start_aside(number, work)
         except CvmatteError as error:
             self._send({"id": number, "error": protocol.error_to_wire(error)})
         except (KeyError, TypeError, ValueError) as error:
@@ -476,6 +477,11 @@ class Server:
 
     def _models(self, job: _Job) -> dict[str, Any]:
         return {"models": [diagnose.state_of(entry) for entry in catalogue().values()], "auto": entry_of(AUTO).name}
+
+    def _cameras(self, job: _Job) -> dict[str, Any]:
+        with needs_packages("clips_need_packages", "video"):
+            from ..system import cameras
+        return {"cameras": cameras.cameras()}
 
     def _install(self, job: _Job, name: str) -> dict[str, Any]:
         fetch(entry_of(name), lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)

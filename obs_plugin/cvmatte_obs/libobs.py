@@ -252,6 +252,7 @@ obs_properties_add_editable_list = lockless(
 )
 obs_properties_get = lockless("obs_properties_get", _pointer, _pointer, c_char_p)
 obs_property_list_add_int = lockless("obs_property_list_add_int", c_size_t, _pointer, c_char_p, c_longlong)
+obs_property_list_clear = lockless("obs_property_list_clear", None, _pointer)
 obs_property_list_add_string = lockless("obs_property_list_add_string", c_size_t, _pointer, c_char_p, c_char_p)
 obs_property_int_set_suffix = lockless("obs_property_int_set_suffix", None, _pointer, c_char_p)
 obs_property_set_long_description = lockless("obs_property_set_long_description", None, _pointer, c_char_p)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any, Callable
 
 from cvmatte_core.presets import BUILT_IN
@@ -24,6 +23,7 @@ _OF_FILE = (controls.IMAGE,)
 _OF_SOURCE = (controls.CAMERA, controls.DELAY)
 _OF_CAMERA = (controls.DEVICE, controls.DEVICE_SIZE)
 _OF_VIDEO = (controls.VIDEO, controls.VIDEO_LOOP)
+_TYPES_CAMERAS = sys.platform != "linux"  # where a camera that isn't listed may be there, and has a name that one knows
 _OF_OWN_PRESET = (b"preset_rename", b"preset_delete")
 
 
@@ -46,10 +46,11 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
     settings = libobs.obs_source_get_settings(source)
     try:
         session.complete(source, settings)
+        session.look_for_cameras()
         session.client.start()  # somebody is about to need the worker: their first layer need not wait for its start
         own_name = libobs.source_name(source)
         _add_input(properties, portrait, texts, session.image_filter, own_name, settings)
-        _add_live(properties, texts, session.video_filter, settings)
+        _add_live(properties, session, settings)
         _add_state(properties, portrait)
         if portrait.values is not None and portrait.values.image:
             _add_button(properties, "rematte", texts, _ON_REMATTE, portrait)
@@ -93,24 +94,19 @@ def _add_input(
     _add_button(properties, "take_still", texts, _ON_TAKE_STILL, portrait)
 
 
-def _add_live(properties: int, texts: Texts, video_filter: str, settings: int) -> None:
+def _add_live(properties: int, session: Session, settings: int) -> None:
+    texts = session.texts
     libobs.obs_data_set_default_bool(settings, controls.VIDEO_LOOP, True)
     libobs.obs_data_set_default_int(settings, controls.RATE, controls.DEFAULT_RATE)
     libobs.obs_data_set_default_int(settings, controls.LIMIT, 100)
-    devices = cameras()
-    chosen = controls.get_string(settings, controls.DEVICE)
-    if chosen not in devices:
-        devices = {chosen: chosen or texts("source.device.none"), **devices}
-    # Where the system doesn't tell its cameras, their names are typed.
     device = libobs.obs_properties_add_list(
         properties,
         controls.DEVICE,
         texts("source.device").encode(),
-        libobs.OBS_COMBO_TYPE_LIST if sys.platform == "linux" else libobs.OBS_COMBO_TYPE_EDITABLE,
+        libobs.OBS_COMBO_TYPE_EDITABLE if _TYPES_CAMERAS else libobs.OBS_COMBO_TYPE_LIST,
         libobs.OBS_COMBO_FORMAT_STRING,
     )
-    for value, shown in devices.items():
-        libobs.obs_property_list_add_string(device, libobs.utf8(shown), libobs.utf8(value))
+    _offer_cameras(properties, session, settings)
     libobs.obs_property_set_long_description(device, texts("source.device.tip").encode())
     sizes = ((size, size.replace("x", " × ") or texts("source.device_size.own")) for size in controls.SIZES)
     controls.add_choice(properties, controls.DEVICE_SIZE, texts("source.device_size").encode(), sizes)
@@ -119,7 +115,7 @@ def _add_live(properties: int, texts: Texts, video_filter: str, settings: int) -
         controls.VIDEO,
         texts("source.video").encode(),
         libobs.OBS_PATH_FILE,
-        video_filter.encode(),
+        session.video_filter.encode(),
         None,
     )
     libobs.obs_property_set_long_description(video, texts("source.video.tip").encode())
@@ -135,16 +131,14 @@ def _add_live(properties: int, texts: Texts, video_filter: str, settings: int) -
     libobs.obs_property_set_long_description(limit, texts("source.limit.tip").encode())
 
 
-def cameras() -> dict[str, str]:
-    """What is shown for each camera's device; empty where this system tells none."""
-    found = {}
-    for device in sorted(Path("/sys/class/video4linux").glob("video*")) if sys.platform == "linux" else ():
-        try:
-            name = (device / "name").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue
-        found[f"/dev/{device.name}"] = f"{name} ({device.name})"
-    return found
+def _offer_cameras(properties: int, session: Session, settings: int) -> None:
+    listed = libobs.obs_properties_get(properties, controls.DEVICE)
+    libobs.obs_property_list_clear(listed)
+    chosen, found = controls.get_string(settings, controls.DEVICE), session.cameras
+    if chosen not in found and (chosen or not _TYPES_CAMERAS):
+        found = {chosen: chosen or session.texts("source.device.none"), **found}
+    for value, shown in found.items():
+        libobs.obs_property_list_add_string(listed, libobs.utf8(shown), libobs.utf8(value))
 
 
 def _add_state(properties: int, portrait: Portrait) -> None:
@@ -259,6 +253,8 @@ def _clicked(call: Callable[[Session, Portrait], None]) -> Any:
 
 
 def _deciding_changed(properties: int, data: int) -> bool:
+    for session in _current:
+        _offer_cameras(properties, session, data)  # those that were found since the dialog opened
     _show_what_applies(properties, data)
     return True
 

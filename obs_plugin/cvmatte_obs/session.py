@@ -23,6 +23,7 @@ from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
 from . import controls, layers, libobs, scenes
+from .errands import Errand
 from .events import Event, Hotkey
 from .file_watch import FileWatch, State
 from .portrait import Portrait, Services, StateLine
@@ -34,6 +35,7 @@ _POLL_SECONDS = 0.015
 _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits there are
 _END_SECONDS = 5.0  # that OBS's UI waits for the thread when the script is unloaded
 _TROUBLE_SECONDS = 1.0  # between polls that fail
+_CAMERA_SECONDS = 3.0  # between two looks for cameras
 _SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
 
 
@@ -61,6 +63,11 @@ class Session:
         self._trimming = Trimming()
         self.client = WorkerClient(on_state=self._worker_is)
         self.client.on_painted = lambda digest: self._inbox.put((self._painted, digest))
+        self.cameras: dict[str, str] = {}  # what each is opened by, and shown as
+        self._camera_look = Errand(
+            self.client, "cameras", lambda found: self._inbox.put((self._cameras_are, found["cameras"]))
+        )
+        self._looked_for_cameras = float("-inf")
         self._touching_up = TouchingUp(self.client, texts)
         self._watch = FileWatch(lambda path, state: self._inbox.put((self._photo_is, path, state)))
         self._completing = threading.Lock()
@@ -122,6 +129,12 @@ class Session:
     def touch_up_named(self, name: str) -> None:
         """As `touch_up`, of the portrait with this name."""
         self._inbox.put((self._touch_up_named, name))
+
+    def look_for_cameras(self) -> None:
+        """Have the worker look which cameras there are now. Properties that are open show those that are new."""
+        if time.monotonic() - self._looked_for_cameras > _CAMERA_SECONDS:
+            self._looked_for_cameras = time.monotonic()
+            self._camera_look.start()
 
     def add_media(self, name: str, path: str) -> None:
         """Add a clip to the current scene."""
@@ -261,6 +274,13 @@ class Session:
             with portrait.source() as source:
                 if source and (names is None or libobs.source_name(source) in names):
                     portrait.rematte()
+
+    def _cameras_are(self, found: dict[str, str]) -> None:
+        if found != self.cameras:
+            self.cameras = found
+            for portrait in SOURCE_TYPE.portraits():
+                if portrait.values is not None and portrait.values.input == controls.FROM_CAMERA:
+                    portrait.refresh_wanted = True
 
     def _models_changed(self) -> None:
         for portrait in SOURCE_TYPE.portraits():

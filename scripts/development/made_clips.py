@@ -79,7 +79,8 @@ def write(path: Path, made: Iterator[MadeFrame], rate: int = 30, *, sound: str =
         count = 0
         for frame in made:
             height, width = frame.picture.shape[:2]
-            video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            if not count:
+                video.width, video.height, video.pix_fmt = width, height, "yuv420p"
             shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame.picture), format="rgb24")
             shown.pts, shown.time_base = count, Fraction(1, rate)
             clip.mux(video.encode(shown))

@@ -29,6 +29,7 @@ from cvmatte_core.live.opening import Wanted
 from cvmatte_core.live.process import Orders, Pace
 from cvmatte_core.live.sources import Latest
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system import cameras
 from cvmatte_core.words.errors import CvmatteError
 
 SIZE = (160, 90)
@@ -286,7 +287,7 @@ def camera(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
     real = av.open
     monkeypatch.setattr(av, "open", open_one)
-    monkeypatch.setattr(opening, "_CAMERA_FORMATS", {sys.platform: "lavfi"})
+    monkeypatch.setattr(cameras, "FFMPEG_FORMATS", {sys.platform: "lavfi"})
     monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
     return opened
 
@@ -412,8 +413,8 @@ def test_cameras_of_other_names_are_not_shared(camera: list[str]) -> None:
 
 def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_path: Path) -> None:
     program = (
-        "import sys; from cvmatte_core.live import opening, process; "
-        "opening._CAMERA_FORMATS = {sys.platform: 'lavfi'}; process.main()"
+        "import sys; from cvmatte_core.live import process; from cvmatte_core.system import cameras; "
+        "cameras.FFMPEG_FORMATS = {sys.platform: 'lavfi'}; process.main()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "frames")],

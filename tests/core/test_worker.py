@@ -129,6 +129,13 @@ def test_bad_input_is_a_sentence_and_the_worker_lives_on(client: WorkerClient, p
     assert client.process_id == process
 
 
+def test_the_cameras_are_told(client: WorkerClient) -> None:
+    answers = Answers()
+    client.submit("cameras", {}, answers)
+    found = answers.wait_for("done")["cameras"]
+    assert found.keys() <= {f"/dev/{device.name}" for device in Path("/dev").glob("video*")}
+
+
 @pytest.mark.parametrize(("format", "suffix"), [("png", ".png"), ("webp", ".webp"), ("jpeg", ".jpg")])
 def test_a_layer_is_saved_in_the_chosen_format_and_folder(
     client: WorkerClient, photo: Path, tmp_path: Path, format: str, suffix: str

@@ -228,8 +228,9 @@ case "$*" in
     for last in "$@"; do :; done
     exec PYTHON -E -s -u -c "
 import sys
-from cvmatte_core.live import opening, process
-opening._CAMERA_FORMATS = {sys.platform: 'lavfi'}
+from cvmatte_core.live import process
+from cvmatte_core.system import cameras
+cameras.FFMPEG_FORMATS = {sys.platform: 'lavfi'}
 process.main()  # cvmatte_core.live.process" "$last" ;;
 esac
 exec PYTHON "$@"
@@ -254,6 +255,41 @@ def test_two_portraits_share_a_camera(tmp_path: Path, clip: Path) -> None:
         os.kill(holders[0], signal.SIGKILL)
         for name in ("one", "two"):
             wait_until(partial(moves, studio, name, 0.5), 60)
+
+
+CAMERAS = """#!/bin/sh
+case "$*" in
+*cvmatte_core.worker.server*)
+    exec PYTHON -E -s -u -c "
+import json
+from cvmatte_core.system import cameras
+from cvmatte_core.worker import server
+cameras.cameras = lambda: json.load(open('FOLDER/cameras'))
+server.main()  # cvmatte_core.worker.server" ;;
+esac
+exec PYTHON "$@"
+"""
+
+
+def test_the_cameras_are_listed_as_they_come_and_go(tmp_path: Path) -> None:
+    python, listed = tmp_path / "python", tmp_path / "cameras"
+    python.write_text(CAMERAS.replace("PYTHON", str(paths.environment_python())).replace("FOLDER", str(tmp_path)))
+    python.chmod(0o755)
+    listed.write_text('{"/dev/video7": "My webcam (video7)"}')
+    with open_studio(tmp_path / "home", environment={"CVMATTE_PYTHON": str(python)}) as studio:
+
+        def offered() -> list[str]:
+            return studio.properties("live")["device"]["items"]
+
+        studio.add("live", input="camera", image="")
+        wait_until(lambda: offered() == ["Choose a camera", "My webcam (video7)"], 30)
+        studio.set("live", device="/dev/video7")
+        listed.write_text('{"/dev/video8": "Another <b> (video8)"}')
+        wait_until(lambda: offered() == ["/dev/video7", "Another <b> (video8)"], 30)
+        # In a dialog that is open since before, once the input is chosen.
+        studio.set("live", input="file", device="")
+        assert offered() == ["Choose a camera", "Another <b> (video8)"]
+        assert studio.choose("live", "input", "camera")["device"]["items"] == offered()
 
 
 def is_live(studio: Studio, name: str) -> bool:
