@@ -577,9 +577,11 @@ def tell_of_obs_python(outcome: registration.Outcome) -> bool:
 
 
 def unregister() -> int:
-    if change_registration(registration.unregister, "install.collection_left").unreadable:
+    outcome = change_registration(registration.unregister, "install.collection_left")
+    if outcome.unreadable:
         return 1
-    print(say("install.unregistered", folder=ROOT, data=paths.data_folder()))
+    told = "install.unregistered" if outcome.changed else "install.nothing_registered"
+    print(say(told, folder=ROOT, data=paths.data_folder()))
     return 0
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ..disk import paths
 from ..models.catalogue import install_packages_command
 from ..pictures.endings import clip_before
 from ..settings import MatteSettings
 from ..system import devices
+from ..words.errors import WorkerError
 from ..words.texts import Texts
 from .folders import ended_by_signals
-from .program import INTERRUPTED, SOME_FAILED
+from .program import INTERRUPTED
 
 
 def cut_out(
     source: Path, target: Path | None, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
 ) -> int:
-    """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing."""
+    """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing.
+
+    An ID photo in the settings is a preset's: given as an option, it is refused before.
+    """
     try:
         from tqdm import tqdm
 
@@ -25,11 +30,13 @@ def cut_out(
     except ImportError as error:  # an environment from before they were needed, or a package without its video part
         if error.name is not None and error.name.startswith("cvmatte"):
             raise
-        print(texts("script.no_environment", install=install_packages_command("video")), file=sys.stderr)
-        return SOME_FAILED
+        command = install_packages_command("video" if paths.IS_PACKAGE else "")
+        raise WorkerError("clips_need_packages", command=command) from error
     clip = clips.look_at(source)
     if clip.hdr:
         print(texts("clip.hdr", name=source.name), file=sys.stderr)
+    if settings.id_photo != "off":
+        print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
     target = target or source.with_name(f"{source.stem}-cutout{clip_before(settings.background)}")
     with (
         ended_by_signals() as ended,

@@ -20,18 +20,18 @@ from typing import Any, BinaryIO
 from .. import settings
 from ..batch import cluster
 from ..batch.pipeline import Cutter, Pipeline
-from ..disk import files
+from ..disk import files, paths
 from ..layers import outputs
 from ..layers.touch_ups import TouchUps
 from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
-from ..models.catalogue import AUTO, catalogue, entry_of
+from ..models.catalogue import AUTO, catalogue, entry_of, install_command, is_there, pair_for_held
 from ..pictures import colours, endings, images
 from ..pictures.endings import CLIP_KINDS
 from ..presets import PresetStore
-from ..settings import CONTROLS, MatteSettings
+from ..settings import CONTROLS, HELD, MatteSettings
 from ..system import devices
-from ..words.errors import Cancelled, CvmatteError, ImageError, SettingsError
+from ..words.errors import Cancelled, CvmatteError, ImageError, ModelError, SettingsError
 from ..words.texts import Texts, system_texts
 from . import clips, folders
 from .program import (
@@ -144,12 +144,12 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
         name = f"{outputs.shortened(chosen.photo.stem)}{images.suffix(wanted.format)}"
         return wanted, chosen.output / name
     if chosen.output is not None and chosen.output.suffix:
-        by_name = images.format_of(chosen.output)
-        if by_name is None or given.setdefault("format", by_name) != by_name:
-            kinds = [given["format"]] if "format" in given else images.SUFFIXES
+        by_name, by_option = images.format_of(chosen.output), getattr(chosen, "format", None)
+        if by_name is None or by_option not in (None, by_name):
+            kinds = [by_option] if by_option else images.SUFFIXES
             suffixes = ", ".join(ending for kind in kinds for ending in images.SUFFIXES[kind])
             raise Misused(texts("matte.ending", name=chosen.output.name, endings=suffixes))
-        return MatteSettings(**given), chosen.output
+        return MatteSettings(**{**given, "format": by_name}), chosen.output  # a preset's format gives way
     wanted = MatteSettings(**given)
     folder = Path(wanted.output_folder) if wanted.output_folder else chosen.photo.parent
     output = chosen.output or folder / f"{chosen.photo.stem}-cutout"
@@ -196,7 +196,10 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
             "--watch": chosen.watch,
             "--recursive": chosen.recursive,
             "--ray": chosen.ray,
-            "--subject": wanted.subject == "held",
+            "--subject": wanted.subject == HELD,
+            # A preset's is said, and gone on without: see clips.py.
+            "--id-photo": getattr(chosen, "id_photo", "off") != "off",
+            "--sheet": getattr(chosen, "sheet", "off") != "off",
             "-o -": chosen.output == STANDARD,
         }
         for option in (option for option, value in unfit.items() if value):
@@ -222,9 +225,14 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
         raise Misused(texts("matte.mask_ending", name=chosen.mask.name))
 
 
-def refuse_what_cannot_be(wanted: MatteSettings) -> None:
-    """What would go wrong with each photo alike is said before the first. Raises ModelError, ImageError."""
-    entry_of(wanted.model)
+def refuse_what_cannot_be(wanted: MatteSettings, texts: Texts) -> None:
+    """What would go wrong with each photo alike is said before the first. Raises Misused, ModelError, ImageError."""
+    entry = entry_of(wanted.model)
+    if wanted.model != AUTO and not is_there(entry):
+        missing = ModelError("model_missing", model=entry.title, install=install_command(entry.name))
+        raise Misused(missing.sentence(texts))
+    if wanted.subject == HELD:
+        pair_for_held(wanted.model)
     if wanted.background == "image":
         if not wanted.background_image:
             raise ImageError("background_missing")
@@ -311,8 +319,29 @@ class Files:
         chosen, texts = self._chosen, self._texts
         if chosen.threads is not None and not 1 <= chosen.threads <= devices.MOST_THREADS:
             raise SettingsError("setting_range", control="threads", low=1, high=devices.MOST_THREADS)
-        if len(chosen.photos) == 1:
-            return self._one(chosen.photos[0])
+        several = len(chosen.photos) > 1
+        if several:
+            self._prepare_for_several()
+        ready = [self._checked(photo) for photo in chosen.photos]  # wrong options are told before anything is done
+        if not several:
+            return self._one(*ready[0])
+        failed = 0
+        for photo, checked in zip(chosen.photos, ready):
+            try:
+                code = self._one(*checked)
+                if code == INTERRUPTED:
+                    return code
+                failed += code != ALL_GOOD
+            except Cancelled:
+                raise
+            except CvmatteError as error:
+                failed += 1
+                tell(error, texts, before="" if photo.name in error.sentence(texts) else f"{photo}: ")
+        return NOTHING_DONE if failed == len(chosen.photos) else SOME_FAILED if failed else ALL_GOOD
+
+    def _prepare_for_several(self) -> None:
+        """Raises Misused."""
+        chosen, texts = self._chosen, self._texts
         for option, given in (
             ("--mask", chosen.mask),
             ("--touch-up", chosen.touch_up),
@@ -324,29 +353,20 @@ class Files:
             if not chosen.into_folder and (chosen.output == STANDARD or chosen.output.suffix):
                 raise Misused(texts("matte.several_need_a_folder", name=chosen.output))
             chosen.into_folder = chosen.clips_into_folder = True
-        failed = 0
-        for photo in chosen.photos:
-            try:
-                code = self._one(photo)
-                if code == INTERRUPTED:
-                    return code
-                failed += code != ALL_GOOD
-            except Cancelled:
-                raise
-            except CvmatteError as error:
-                if isinstance(error, SettingsError) or error.key in ("model_unknown", "background_missing"):
-                    raise  # it would be so of each
-                failed += 1
-                tell(error, texts, before="" if photo.name in error.sentence(texts) else f"{photo}: ")
-        return NOTHING_DONE if failed == len(chosen.photos) else SOME_FAILED if failed else ALL_GOOD
 
-    def _one(self, photo: Path) -> int:
-        texts = self._texts
-        chosen = copy.copy(self._chosen)
+    def _checked(self, photo: Path) -> tuple[argparse.Namespace, MatteSettings, Path]:
+        """What is chosen for one, its settings, and where it goes. Raises Misused, CvmatteError."""
+        chosen, texts = copy.copy(self._chosen), self._texts
         chosen.photo = photo
         wanted, output = settings_and_output(chosen, texts)
         refuse_what_does_not_go_together(chosen, wanted, texts)
-        refuse_what_cannot_be(wanted)
+        refuse_what_cannot_be(wanted, texts)
+        if photo == STANDARD or not (is_clip(chosen) or files.is_folder(photo)):
+            refuse_to_replace_sources(chosen, wanted, output, texts)
+        return chosen, wanted, output
+
+    def _one(self, chosen: argparse.Namespace, wanted: MatteSettings, output: Path) -> int:
+        texts, photo = self._texts, chosen.photo
         if is_clip(chosen):
             target = output if chosen.output is not None else None
             return clips.cut_out(photo, target, wanted, texts, chosen.threads, chosen.device)
@@ -360,7 +380,6 @@ class Files:
                 recursive=chosen.recursive,
                 watch=chosen.watch,
             )
-        refuse_to_replace_sources(chosen, wanted, output, texts)
         self._photo(chosen, wanted, output)
         return ALL_GOOD
 
@@ -374,6 +393,7 @@ class Files:
             matte = self._matter(chosen.photo, wanted, strokes=strokes)
         if matte.fallback:
             print(texts("device.fallback", **matte.fallback), file=sys.stderr)
+            print(texts("script.log", path=paths.shell_log_file()), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)
         told = sys.stderr if output == STANDARD else sys.stdout
 

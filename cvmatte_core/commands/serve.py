@@ -84,10 +84,8 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
     except ModuleNotFoundError as error:  # an environment from before they were needed
         if error.name is None or error.name.startswith("cvmatte"):
             raise
-        print(
-            texts("script.no_environment", install=install_packages_command("web" if paths.IS_PACKAGE else "")),
-            file=sys.stderr,
-        )
+        install = install_packages_command("web" if paths.IS_PACKAGE else "")
+        print(texts("script.needs_packages", extra="web", install=install), file=sys.stderr)
         return 1
     try:
         bound = listening(chosen.host, chosen.port)

@@ -11,12 +11,13 @@ import environment
 
 environment.enter()
 
+import argparse
 import shutil
 import tempfile
 import time
 
-from demo import throwaway_obs
 from cvmatte_core.disk import paths
+from cvmatte_core.models.catalogue import install_packages_command
 from cvmatte_core.words.texts import system_texts
 
 SAMPLE = Path(__file__).with_name("astronaut.png")
@@ -30,7 +31,15 @@ STANDING = {  # as large as fits, on the canvas's bottom
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     texts = system_texts()
+    try:
+        from demo import throwaway_obs
+    except ModuleNotFoundError as error:  # an environment without the demo's packages
+        if error.name is None or error.name.startswith(("cvmatte", "demo")):
+            raise
+        print(texts("script.needs_packages", extra="demo", install=install_packages_command("demo")), file=sys.stderr)
+        return 1
     RESULTS.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))
     print(texts("demo.starting"), flush=True)

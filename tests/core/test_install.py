@@ -44,7 +44,8 @@ def test_it_enters_the_script_once_and_takes_exactly_that_back(home: Path) -> No
     backups = list((home / ".config/obs-studio/basic/scenes").glob("*.before-cvmatte-*"))
     assert json.loads(next(path for path in backups if "Mine" in path.name).read_text(encoding="utf-8")) == COLLECTION
     assert len(backups) == 2
-    assert install("--uninstall").returncode == 0
+    done = install("--uninstall")
+    assert (done.returncode, "out of your OBS" in done.stdout) == (0, True)
     after = {name: json.loads(text) for name, text in collections(home).items()}
     assert after["Mine.json"] == before["Mine.json"]
     assert after["Bare.json"] == {"modules": {"scripts-tool": []}}
@@ -56,6 +57,15 @@ def test_what_the_person_added_by_hand_stays_when_uninstalling(home: Path) -> No
     assert install().returncode == 0
     assert install("--uninstall").returncode == 0
     assert json.loads(collections(home)["Bare.json"]) == by_hand
+
+
+def test_without_an_obs_uninstalling_does_not_say_that_it_took_anything_out(home: Path) -> None:
+    for path in (home / ".config/obs-studio/basic/scenes").iterdir():
+        path.unlink()
+    done = install("--uninstall")
+    assert done.returncode == 0
+    assert done.stdout.startswith("install.py had nothing to take out of OBS.")
+    assert str(paths.ROOT) in done.stdout and str(home / "data") in done.stdout
 
 
 def test_without_an_obs_it_says_where_the_script_is(home: Path) -> None:

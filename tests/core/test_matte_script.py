@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from development import made_clips
 from PIL import Image
 
 from cvmatte_core.disk import paths
+from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS
 
 PYTHON = "/usr/bin/python3"  # the system's: it has none of what matting needs
@@ -22,6 +24,15 @@ def run(*arguments: object, language: str = "en_US.UTF-8", **environment: str) -
     command = [PYTHON, str(paths.ROOT / "scripts" / "matte.py"), *map(str, arguments)]
     environment = {**os.environ, "LC_ALL": language, **environment}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of three small frames."""
+    path = tmp_path_factory.mktemp("clips") / "clip.mp4"
+    grey = np.full((60, 90, 3), 120, np.uint8)
+    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), grey, (160, 90), 3), sound="")
+    return path
 
 
 def test_a_photo_becomes_a_layer_and_a_mask(photo: Path, tmp_path: Path) -> None:
@@ -143,15 +154,24 @@ def test_mistakes_are_one_sentence(photo: Path, arguments: list[str], part: str)
         ["{photo}", "--threads", "0"],
         ["{photo}", "{photo}", "--mask", "mask.png"],
         ["{photo}", "{photo}", "-o", "one.png"],
+        ["{photo}", "--model", "{missing}"],
+        ["{folder}", "--model", "{missing}"],
+        ["{photo}", "{photo}", "--model", "{missing}"],
+        ["{clip}", "--id-photo", "35x45"],
+        ["{clip}", "--preset", "id_photo", "--sheet", "a4"],
+        ["{photo}", "{clip}", "--id-photo", "35x45", "-o", "{folder}/made/"],
+        ["{clip}", "-o", "{folder}/clip.mp4"],
     ],
 )
 def test_what_no_photo_could_help_is_told_in_two_lines_before_the_first(
-    photo: Path, tmp_path: Path, arguments: list[str]
+    photo: Path, clip: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
     folder = tmp_path / "team"
     folder.mkdir()
     (folder / "me.png").write_bytes(photo.read_bytes())
-    done = run(*(argument.format(photo=photo, folder=folder) for argument in arguments))
+    missing = next(name for name, entry in catalogue().items() if not is_there(entry))
+    values = {"photo": photo, "clip": clip, "folder": folder, "missing": missing}
+    done = run(*(argument.format(**values) for argument in arguments))
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 2
     assert [path.name for path in tmp_path.rglob("*")] == ["team", "me.png"]
@@ -218,6 +238,41 @@ def test_a_preset_a_colour_s_name_and_what_a_colour_implies(photo: Path, tmp_pat
     done = run(photo, "-o", tmp_path / "mine.png", "--preset", "id_photo", "--id-photo", "off", "--format", "png")
     assert done.returncode == 0, done.stderr
     assert Image.open(tmp_path / "mine.png").size == (512, 512)
+
+
+def test_the_ending_that_somebody_types_goes_before_a_preset_s_format(photo: Path, tmp_path: Path) -> None:
+    done = run(photo, "-o", tmp_path / "me.png", "--preset", "id_photo", "--quality", "fast")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "me.png") as made:
+        assert (made.format, made.size) == ("PNG", (413, 531))
+
+
+def test_a_preset_s_id_photo_is_said_not_to_be_of_a_clip(clip: Path, tmp_path: Path) -> None:
+    done = run(clip, "-o", f"{tmp_path}/", "--preset", "id_photo", "--quality", "fast")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("clip.mp4 is a clip, so the preset's ID photo doesn't apply to it.\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_device_that_can_not_be_used_is_said_and_where_the_log_is(photo: Path, tmp_path: Path) -> None:
+    program = (
+        "import dataclasses, sys; from cvmatte_core.commands import matte\n"
+        "class Falling(matte.Matter):\n"
+        "    def __call__(self, *arguments, **more):\n"
+        "        fallback = {'wanted': 'CUDA', 'device': 'CPU'}\n"
+        "        return dataclasses.replace(super().__call__(*arguments, **more), fallback=fallback)\n"
+        "matte.Matter = Falling\n"
+        "sys.exit(matte.main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [str(paths.environment_python()), "-c", program, str(photo), "-o", str(tmp_path / "out.png")],
+        capture_output=True, text=True, cwd=paths.ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "CVMATTE_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0
+    first, second = done.stderr.splitlines()
+    assert first.startswith("CUDA can't be used, so the network runs on CPU")
+    assert second == f"The log is {tmp_path / 'logs' / 'shell.log'}."
 
 
 def test_the_longest_side_is_the_crop_s(photo: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -37,6 +38,37 @@ def test_the_extras_are_the_groups_of_install_py() -> None:
 def test_every_command_tells_the_version(script: str) -> None:
     done = subprocess.run([sys.executable, paths.ROOT / script, "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"CVMatte {cvmatte_core.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("run", "missing", "said"),
+    [
+        ("from cvmatte_core.commands import serve; sys.exit(serve.main([]))", "uvicorn", "extra “web”"),
+        ("from demo import demo; sys.exit(demo.main())", "obsws_python", "extra “demo”"),
+        (
+            "from cvmatte_core.commands import matte; sys.exit(matte.main(['absent.mp4']))",
+            "av",
+            "Clips need packages that are missing here",
+        ),
+    ],
+)
+def test_packages_that_are_missing_are_one_sentence_that_says_how_to_get_them(
+    run: str, missing: str, said: str
+) -> None:
+    program = f"import sys; sys.modules['{missing}'] = None; {run}"
+    done = subprocess.run(
+        [paths.environment_python(), "-c", program], capture_output=True, text=True, cwd=paths.ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONPATH": f"{paths.ROOT}{os.pathsep}{paths.ROOT / 'scripts'}"},
+    )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert said in done.stderr and "python3 install.py" in done.stderr
+
+
+def test_the_demo_tells_what_it_does() -> None:
+    done = subprocess.run(
+        [sys.executable, paths.ROOT / "scripts/demo/demo.py", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "throwaway OBS" in done.stdout
 
 
 @pytest.mark.whole
