@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..disk import paths
 from ..models.catalogue import install_packages_command
 from ..pictures.endings import clip_before
 from ..settings import MatteSettings
@@ -30,7 +29,7 @@ def cut_out(
     except ImportError as error:  # an environment from before they were needed, or a package without its video part
         if error.name is not None and error.name.startswith("cvmatte"):
             raise
-        command = install_packages_command("video" if paths.IS_PACKAGE else "")
+        command = install_packages_command("video")
         raise WorkerError("clips_need_packages", command=command) from error
     clip = clips.look_at(source)
     if clip.hdr:

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from ..disk import paths
 from ..models.catalogue import install_packages_command
 from ..words.texts import Texts, system_texts
 from .program import Parser, ended, parser_for
@@ -84,7 +83,7 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
     except ModuleNotFoundError as error:  # an environment from before they were needed
         if error.name is None or error.name.startswith("cvmatte"):
             raise
-        install = install_packages_command("web" if paths.IS_PACKAGE else "")
+        install = install_packages_command("web")
         print(texts("script.needs_packages", extra="web", install=install), file=sys.stderr)
         return 1
     try:

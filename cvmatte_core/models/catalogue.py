@@ -33,6 +33,7 @@ from .descriptions import PRESETS
 AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"
 _PREFERRED = "cv-unet"
+_INSTALLED_ON_REQUEST = ("modelscope", "ray")  # extras, by install.py
 _SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -247,10 +248,13 @@ def install_command(name: str = DEFAULT) -> str:
 
 
 def install_packages_command(extra: str = "") -> str:
-    """The command that a person runs to have CVMatte's packages, those of an extra among them."""
+    """The command that a person runs to have CVMatte's packages, those of an extra among them.
+
+    install.py sets up the rest of them by itself.
+    """
     if paths.IS_PACKAGE:
         return f"pip install 'cvmatte[{extra}]'" if extra else "pip install cvmatte"
-    return f"{install_command()} --{extra}" if extra else install_command()
+    return f"{install_command()} --{extra}" if extra in _INSTALLED_ON_REQUEST else install_command()
 
 
 @contextlib.contextmanager

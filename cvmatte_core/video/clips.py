@@ -35,7 +35,11 @@ FRAMES = ""
 _HDR = (16, 18)  # transfer characteristics: PQ and HLG
 _TICK = Fraction(1, 90_000)  # seconds; of times, where a stream doesn't say
 _ENCODERS = {
-    WEBM: ("libvpx-vp9", "yuva420p", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}),
+    WEBM: (
+        "libvpx-vp9",
+        "yuva420p",
+        {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "5", "row-mt": "1", "lag-in-frames": "0"},
+    ),
     MOV: ("prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}),
     MP4: ("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}),
 }

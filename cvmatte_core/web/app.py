@@ -39,6 +39,7 @@ from ..batch import folders
 from ..diagnose import diagnosis, state_of
 from ..disk import files
 from ..layers.touch_ups import TouchUps
+from ..matting import id_photo
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..models.catalogue import catalogue, costs, entry_of, good_at
 from ..pictures import endings, images
@@ -122,7 +123,7 @@ _FILE = {"type": "string", "format": "binary"}
 _PRESET = {
     "type": "string",
     "enum": list(presets.BUILT_IN),
-    "description": "Sets many controls at once; those that are given besides go before it.",
+    "description": "Sets many settings at once; settings you give override it.",
 }
 _OUTPUT = {"type": "string", "enum": list(parameters.OUTPUTS), "default": parameters.OUTPUTS[0]}
 _ONE_PHOTO = _request_body(
@@ -237,7 +238,8 @@ def _add_information(app: FastAPI) -> None:
         """The page's texts in a language, and the limits that it keeps to."""
         options, texts = _server(request).options, texts_for(request)
         limits = {"upload_bytes": options.upload_bytes, "batch_bytes": options.batch_bytes, "files": options.files}
-        said = {**texts.starting("web."), **texts.starting("touch_up."), **texts.starting("models.fetched")}
+        beginnings = ("web.", "touch_up.", "models.fetched", "state.nobody_found")
+        said = {key: text for beginning in beginnings for key, text in texts.starting(beginning).items()}
         return {
             "language": texts.language,
             "languages": names_of_languages(),
@@ -245,6 +247,7 @@ def _add_information(app: FastAPI) -> None:
             "limits": limits,
             "endings": endings.PHOTOS,
             "clips": endings.CLIPS,
+            "id_photos": {name: id_photo.size_of(format) for name, format in id_photo.FORMATS.items()},
         }
 
     @app.get("/controls", responses=_refusals())
@@ -430,7 +433,8 @@ def _add_jobs(app: FastAPI) -> None:
         """Cut out many photos and clips: uploaded ones (`images`, once for each), or the photos in a `folder` under the
         server's root. A clip becomes a transparent WebM, or an MP4 where there is a background.
 
-        Every control may be a form field or a query parameter, for all of them alike.
+        Every control may be a form field or a query parameter, for all of them alike. `id_photo`, `sheet`, `format`,
+        `save_mask` and the `subject` held do nothing for clips.
         """
         server = _server(request)
         job = server.jobs.new("photos", "")

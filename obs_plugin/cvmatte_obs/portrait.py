@@ -596,6 +596,8 @@ class Portrait:
         texts = self._services.texts
         if says.error is not None:
             sentence = says.error.sentence(texts)
+            if says.error.key == "nobody_found":  # here they can be painted in
+                sentence = texts("state.nobody_found", **says.error.values)
             return texts("state.kept", sentence=sentence) if says.kept else sentence
         key = says.key
         if key == "state.waiting" and self._services.client.state != READY:

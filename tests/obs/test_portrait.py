@@ -144,7 +144,7 @@ def test_nobody_in_the_photo_is_said_and_the_last_layer_stays(
     studio.wait_for_layer(portrait, layer)
     Image.new("RGB", (640, 400), (90, 120, 160)).save(tmp_path / "sky.png")
     studio.set(portrait, image=tmp_path / "sky.png")
-    studio.wait_for_state(portrait, "Nobody was found in sky.png")
+    studio.wait_for_state(portrait, "Nobody was found in sky.png: choose a photo of a person, or paint them in")
     shown = studio.layer(portrait)
     assert shown is not None and shown.shape == layer.shape and shown[..., 3].max() == 255
     studio.set(portrait, image=photo)

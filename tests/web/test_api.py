@@ -214,12 +214,20 @@ def test_a_preset_is_a_field_and_what_is_said_besides_goes_before_it(client: htt
 def test_nobody_in_the_photo_is_said(client: httpx.Client, small: bytes) -> None:
     sky = io.BytesIO()
     Image.new("RGB", (64, 48), (90, 120, 200)).save(sky, format="PNG")
-    assert "sky.png" in refusal(post(client, sky.getvalue(), "sky.png"), 422, "nobody_found")
+    said = "Nobody was found in sky.png: choose a photo of a person."  # no word of a brush, which isn't here
+    assert refusal(post(client, sky.getvalue(), "sky.png"), 422, "nobody_found") == said
     files = [("images", ("sky.png", sky.getvalue())), ("images", ("me.jpg", small))]
     job = ended(client, client.post("/jobs", files=files, data=FAST).json())
     assert [item["state"] for item in job["items"]] == ["failed", "done"]
-    assert "Nobody was found in sky.png" in job["items"][0]["message"]
+    assert (job["items"][0]["error"], job["items"][0]["message"]) == ("nobody_found", said)
     client.delete(f"/jobs/{job['id']}")
+
+
+def test_the_page_s_sample_is_cut_as_well_as_the_photo_that_it_is_made_of(client: httpx.Client) -> None:
+    sample = client.get("/static/sample.jpg").content
+    alpha = np.asarray(decoded(client.post("/remove_background", files={"image": sample})))[..., 3]
+    assert alpha[385:500, 340:470].max() < 10  # the helmet, which more compression leaves as a smudge
+    assert len(sample) < 150_000
 
 
 # What is refused

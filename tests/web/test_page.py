@@ -95,6 +95,18 @@ def fast(page: Page) -> None:
     page.select_option("#control-quality", "fast")
 
 
+# By how many pixels a drop-down is too narrow for what is chosen in it.
+CUT_OFF = """(select) => {
+    const alone = document.createElement("select");
+    alone.style.cssText = "width: max-content; position: absolute";
+    alone.append(select.selectedOptions[0].cloneNode(true));
+    select.after(alone);
+    const missing = alone.offsetWidth - select.offsetWidth;
+    alone.remove();
+    return missing;
+}"""
+
+
 def fits(page: Page) -> None:
     """Nothing sticks out to the right."""
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -157,6 +169,9 @@ def test_every_language_fits(opened: Opened, tmp_path: Path, language: str) -> N
         for tab in ("single", "batch", "about"):
             page.get_by_role("tab", name=texts(f"web.{tab}"), exact=True).click()
             fits(page)
+            page.evaluate("document.getElementById('options').open = true")
+            for select in page.locator("#options select:visible").all():
+                assert select.evaluate(CUT_OFF) <= 0, select.get_attribute("id")
             page.screenshot(path=tmp_path / "screenshots" / f"{name} {tab}.png", full_page=True)
 
 
@@ -257,6 +272,55 @@ def test_a_background_image_and_a_preset(opened: Opened, photo: Path, tmp_path: 
     expect(page.locator("#control-format")).to_have_value("png")
 
 
+def test_the_mask_takes_the_result_s_place(opened: Opened, photo: Path) -> None:
+    for size in (WIDE, NARROW):
+        page = opened(size=size)
+        choose(page, photo)
+        before = page.locator("#layer").bounding_box()
+        page.get_by_label("Mask", exact=True).check()
+        expect(page.locator("#mask")).to_be_visible(timeout=SECONDS)
+        assert page.locator("#mask").bounding_box() == before
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download the mask").click()
+        assert download.value.suggested_filename == "astronaut-cutout-mask.png"
+
+
+def test_one_scrollbar_moves_the_options_past_the_picture(opened: Opened, photo: Path) -> None:
+    page = opened()
+    choose(page, photo)
+    assert page.evaluate(
+        "document.getElementById('options').scrollHeight <= document.getElementById('options').offsetHeight"
+    )
+    page.locator("#control-format").scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    expect(page.locator("#control-format")).to_be_in_viewport()
+    expect(page.locator("#layer")).to_be_in_viewport(ratio=0.99)
+
+
+def test_an_id_photo_of_too_few_pixels_is_said(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    page.select_option("#control-id_photo", "us")
+    choose(page, photo)
+    enlarged = {language: Texts(language)("web.enlarged", width=600, height=600) for language in ("en", "de")}
+    expect(page.locator("#note")).to_have_text(enlarged["en"])
+    page.select_option("#language", "de")
+    expect(page.locator("#note")).to_have_text(enlarged["de"])
+    page.select_option("#control-id_photo", "25x35")  # 295 × 413
+    expect(page.locator("#note")).to_be_hidden(timeout=SECONDS)
+
+
+def test_a_time_is_said_where_there_is_one(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    choose(page, photo)
+    assert re.fullmatch(r"astronaut\.png: 512 × 512, \d+\.\d s", page.inner_text("#status"))
+    page.route("**/remove_background", lambda route: route.fulfill(path=photo))
+    page.evaluate("performance.now = () => 0")
+    page.select_option("#control-quality", "balanced")
+    expect(page.locator("#status")).to_have_text("astronaut.png: 512 × 512")
+
+
 def test_the_divider_follows_the_keyboard_and_the_mouse(opened: Opened, photo: Path) -> None:
     page = opened()
     fast(page)
@@ -340,8 +404,8 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
     page.get_by_role("tab", name="Many photos").click()
     page.check("#control-save_mask")
     page.set_input_files("#folder", folder)
-    expect(page.locator("#batch-status")).to_contain_text("2 files")
-    expect(page.locator("#batch-status")).to_contain_text("Left out: 1")
+    left_out = "Left out, since CVMatte doesn't read them: notes.txt."
+    expect(page.locator("#batch-status")).to_have_text(re.compile(rf"2 files, 1\.58 MB\. {re.escape(left_out)}"))
     page.click("#start")
     expect(page.locator("#batch-progress")).to_be_visible()
     expect(page.locator("#batch-status")).to_have_text("Finished: 2 cut out, 0 failed.", timeout=SECONDS)
@@ -368,9 +432,17 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
 def test_a_clip_is_cut_out_into_one_that_plays(opened: Opened, clip: Path, tmp_path: Path) -> None:
     page = opened()
     fast(page)
+    page.select_option("#control-id_photo", "us")
     drop(page, "#drop", {"me.mp4": clip.read_bytes()})  # though photos are asked for there
     expect(page.get_by_role("tab", name="Many photos")).to_have_attribute("aria-selected", "true")
+    said = r"me\.mp4 is a clip: clips are cut out here\. 1 file, [\d.]+ kB\."
+    expect(page.locator("#batch-status")).to_have_text(re.compile(said))
+    page.check("#control-save_mask")
+    expect(page.locator("#list")).to_contain_text("Without effect on clips: ID photo, Save the mask too.")
+    page.uncheck("#control-save_mask")
     page.click("#start")
+    page.select_option("#control-id_photo", "off")  # the job has what it had
+    expect(page.locator("#list")).to_contain_text("Without effect on clips: ID photo.")
     expect(page.locator("#batch-status")).to_have_text("Finished: 1 cut out, 0 failed.", timeout=2 * SECONDS)
     playing = page.locator("#list video.thumbnail")
     page.wait_for_function("video => video.readyState >= 2 && video.videoWidth === 160", arg=playing.element_handle())
@@ -483,8 +555,20 @@ def test_the_api_is_told_to_people(opened: Opened, address: Address) -> None:
     page.wait_for_selector("body[data-ready]")
     expect(page.locator(".operation h2", has_text="POST /remove_background")).to_be_visible()
     expect(page.locator(".operation").first).to_contain_text("Whether the server answers")
-    expect(page.locator(".operation", has_text="POST /remove_background")).to_contain_text("background_colour")
+    remove_background = page.locator(".operation", has_text="POST /remove_background")
+    expect(remove_background).to_contain_text("background_colour")
+    expect(remove_background).to_contain_text("for difficult photos. Default: balanced.")
+    example = f'curl -F "image=@photo.jpg" "{address.url}/remove_background" -o result.png'
+    expect(remove_background.locator("pre")).to_have_text(example)
+    removed = page.locator(".operation").filter(has=page.get_by_role("heading", name="DELETE /jobs/{id}", exact=True))
+    expect(removed.locator("pre")).to_have_text(f'curl -X DELETE "{address.url}/jobs/ID"')
     fits(page)
+    for width in (360, 300):
+        page.set_viewport_size({"width": width, "height": 700})
+        fits(page)
+        name, kind = (remove_background.locator(tag).first.bounding_box() for tag in ("dt", "dd"))
+        assert name is not None and kind is not None
+        assert name["x"] == kind["x"] and kind["y"] >= name["y"] + name["height"]
 
 
 def test_the_keyboard_alone_reaches_everything(opened: Opened) -> None:

@@ -252,6 +252,56 @@ def test_one_stroke_brings_the_helmet_back_and_the_result_has_it(page: Any) -> N
     assert shown == 255
 
 
+# How much of the canvas is drawn on, 0 to 1.
+DRAWN = """() => {
+  const canvas = document.querySelector('#editor canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let drawn = 0;
+  for (let at = 3; at < data.length; at += 4) if (data[at] === 255) drawn++;
+  return (4 * drawn) / data.length;
+}"""
+NEXT_FRAMES = "() => new Promise((wake) => requestAnimationFrame(() => requestAnimationFrame(wake)))"
+
+
+@needs_chromium
+def test_the_picture_is_there_on_wide_windows_and_after_their_size_changed(page: Any) -> None:
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    touching_up(page)
+    for width, height in ((1920, 1080), (1400, 700), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(NEXT_FRAMES)
+        box = page.locator("#editor canvas").bounding_box()
+        assert page.evaluate(DRAWN) == pytest.approx(box["height"] / box["width"], rel=0.02)  # the photo is square
+
+
+@needs_chromium
+def test_escape_leaves_with_what_is_painted(page: Any) -> None:
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    page.keyboard.press("Escape")
+    page.locator("#editor[hidden]").wait_for(state="attached")
+    page.get_by_text("512 × 512").wait_for()
+    assert page.evaluate("document.activeElement.id") == "touch-up"
+    touching_up(page)
+    assert opacity(page) > 0.95
+
+
+@needs_chromium
+def test_somebody_can_be_painted_in_where_nobody_was_found(page: Any, tmp_path: Path) -> None:
+    sky = tmp_path / "sky.png"
+    Image.new("RGB", (512, 512), (90, 120, 200)).save(sky)
+    page.locator("#photo").set_input_files(str(sky))
+    page.get_by_text(
+        "Nobody was found in sky.png: choose a photo of a person, or paint them in with Touch up."
+    ).wait_for()
+    assert page.locator("#shown").is_hidden()
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    page.get_by_role("button", name="Done").click()
+    page.get_by_text("sky.png: 512 × 512").wait_for()
+    assert page.locator("#layer").is_visible() and page.locator("#paint-in").is_hidden()
+
+
 @needs_chromium
 def test_undo_redo_automatic_and_the_right_button(page: Any) -> None:
     brush = touching_up(page)

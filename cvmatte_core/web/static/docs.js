@@ -17,18 +17,46 @@ function kindOf(schema) {
 /** Name, schema and description of everything that an operation takes; a form's fields go before the query's. */
 function parametersOf(operation) {
   const form = operation.requestBody?.content["multipart/form-data"]?.schema ?? {};
-  const found = new Map(Object.entries(form.properties ?? {}));
-  for (const { name, schema } of operation.parameters ?? []) if (!found.has(name)) found.set(name, schema);
-  return [...found].map(([name, schema]) => ({ name, schema, required: form.required?.includes(name) }));
+  const found = new Map(Object.entries(form.properties ?? {}).map(([name, schema]) => [name, { name, schema, required: form.required?.includes(name) }]));
+  for (const { name, schema, required } of operation.parameters ?? []) if (!found.has(name)) found.set(name, { name, schema, required });
+  return [...found.values()];
+}
+
+/** A request by curl with all that an operation needs. What is to be filled in is in capitals. */
+function exampleOf(method, path, operation) {
+  const content = operation.requestBody?.content ?? {};
+  const form = content["multipart/form-data"]?.schema;
+  const needed = form ? [...(form.required ?? []), ...(form.anyOf?.[0].required ?? [])] : [];
+  const query = (operation.parameters ?? []).filter((parameter) => parameter.in === "query" && parameter.required);
+  const filled = path.replace(/\{(\w+)\}/g, (_, name) => name.toUpperCase());
+  const address = `${location.origin}${filled}${query.length ? "?" : ""}${query.map(({ name }) => `${name}=${name.toUpperCase()}`).join("&")}`;
+  const file = Object.keys(operation.responses[200]?.content ?? {}).find((type) => !/json|event/.test(type));
+  return [
+    "curl",
+    !form && method !== "get" && `-X ${method.toUpperCase()}`,
+    operation.security && '-H "Authorization: Bearer TOKEN"',
+    ...needed.map((name) => `-F "${name}=@photo.jpg"`),
+    !form && operation.requestBody && `--data-binary @${content["image/png"] ? "strokes.png" : "FILE"}`,
+    `"${address}"`,
+    file && `-o ${/png|zip/.test(file) ? `result.${file.split("/")[1]}` : "RESULT"}`,
+  ].filter(Boolean).join(" ");
+}
+
+function described(schema) {
+  const usual = ["", undefined].includes(schema.default) ? "" : `Default: ${schema.default}.`;
+  return [schema.description, usual].filter(Boolean).join(" ");
 }
 
 function drawn(method, path, operation) {
   const rows = parametersOf(operation).flatMap(({ name, schema, required }) => [
-    made("dt", {}, made("code", { textContent: name }), required ? " *" : ""),
-    made("dd", {}, made("code", { textContent: kindOf(schema) }), ` ${schema.default ?? ""} `, made("span", { textContent: schema.description ?? "" })),
+    made("dt", {}, made("code", { textContent: name }), required ? " (required)" : ""),
+    made("dd", {}, made("code", { textContent: kindOf(schema) }), made("span", { textContent: described(schema) })),
   ]);
   const about = (operation.description ?? "").replaceAll("`", "");
-  return made("section", { className: "operation" }, made("h2", {}, `${method.toUpperCase()} ${path}`), made("p", { textContent: about }), made("dl", {}, ...rows));
+  return made(
+    "section", { className: "operation" }, made("h2", { textContent: `${method.toUpperCase()} ${path}` }), made("p", { textContent: about }),
+    made("pre", {}, made("code", { textContent: exampleOf(method, path, operation) })), made("dl", {}, ...rows),
+  );
 }
 
 const { paths } = await (await fetch("/openapi.json")).json();

@@ -6,12 +6,17 @@ const at = (id) => document.getElementById(id);
 const BUSY_WAIT = 1000; // milliseconds, at least, before a busy server is asked again
 const TYPING = 400; // milliseconds of rest after which a changed option counts
 const MEGABYTE = 1_000_000;
+const UNITS = [["byte", 1], ["kilobyte", 1000], ["megabyte", MEGABYTE], ["gigabyte", 1000 * MEGABYTE]];
+const AT_ONCE = 0.05; // seconds that would be shown as 0.0
+const NAMED = 3; // files that are left out, by their names
+const TO_PAINT = ["nobody_found", "nothing_left"]; // errors that strokes can mend
 
 let language = navigator.languages.join(","); // until /page says which of its own that is
 let texts = {};
 let limits = {};
 let endings = []; // of the files that are photos,
 let clips = []; // and of those that are clips
+let idPhotos = {}; // width and height of each, in pixels
 let declaration = { groups: [], presets: [] };
 
 const text = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -19,6 +24,12 @@ const suffixOf = (format) => (format === "jpeg" ? ".jpg" : `.${format}`);
 const endsWithOneOf = (name, ones) => ones.some((ending) => name.toLowerCase().endsWith(ending));
 const plainName = (name) => name.replace(/\.[^.]*$/, "") || "photo";
 const megabytes = (bytes) => (bytes / MEGABYTE).toFixed(1);
+
+/** A number of bytes in the unit that suits it, as the language writes it. */
+function sizeOf(bytes) {
+  const [unit, one] = UNITS.findLast((unit) => bytes >= unit[1]) ?? UNITS[0];
+  return new Intl.NumberFormat(language, { style: "unit", unit, maximumSignificantDigits: 3 }).format(bytes / one);
+}
 
 function made(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -40,6 +51,7 @@ async function ask(path, options = {}) {
   if (!answer.ok) {
     const refusal = await answer.json().catch(() => ({}));
     const error = new Error(refusal.message ?? text("web.unreachable"));
+    error.key = refusal.error;
     error.again = answer.status === 503 && Number(answer.headers.get("Retry-After"));
     throw error;
   }
@@ -52,7 +64,7 @@ const json = async (path, options) => (await ask(path, options)).json();
 
 async function speak() {
   const page = await json("/page");
-  ({ texts, limits, language, endings, clips } = page);
+  ({ texts, limits, language, endings, clips, id_photos: idPhotos } = page);
   at("photo").accept = endings.join(",");
   at("photos").accept = [...endings, ...clips].join(",");
   document.documentElement.lang = language;
@@ -69,6 +81,7 @@ async function speak() {
   restore(chosen);
   drawFolders();
   single.tell();
+  single.note();
   batch.draw();
   if (!at("about").hidden) await about();
 }
@@ -219,19 +232,30 @@ at("controls").addEventListener("submit", (event) => event.preventDefault());
 at("controls").addEventListener("input", () => {
   at("preset").value = "";
   showControls();
-  single.later();
+  optionsChanged();
 });
 at("preset").addEventListener("change", () => {
   const preset = declaration.presets.find(({ name }) => name === at("preset").value);
   if (preset) restore({ ...values(), ...preset.values });
-  single.later();
+  optionsChanged();
 });
 at("reset").addEventListener("click", () => {
   at("preset").value = "";
   for (const control of everyControl()) if (control.kind === "image") field(control.name).value = "";
   restore({});
-  single.later();
+  optionsChanged();
 });
+
+function optionsChanged() {
+  single.later();
+  batch.draw();
+}
+
+/** The names of the options that clips are cut out without, as they are now. */
+function notOfClips() {
+  const chosen = values();
+  return everyControl().filter(({ name, photos_only }) => photos_only.includes(chosen[name])).map(({ name }) => name);
+}
 
 // One photo
 
@@ -241,13 +265,14 @@ const single = {
   request: null,
   timer: 0,
   state: null, // [key, values] of the status line, said anew in another language
+  enlarged: null, // the size of an ID photo that has more pixels than the photo that it was made of
   pictures: {}, // address of each picture that has been fetched for the present options
 
   choose(photo) {
     if (!photo) return;
     if (endsWithOneOf(photo.name, clips)) {
       openTab(at("tab-batch"));
-      batch.add([photo]);
+      batch.add([photo], photo.name);
       return;
     }
     if (photo.size > limits.upload_bytes) {
@@ -263,7 +288,9 @@ const single = {
 
   tell(state = this.state, kind = "") {
     this.state = state;
-    if (state) say("status", text(...state), kind);
+    if (!state) return;
+    say("status", text(...state), kind);
+    at("paint-in").hidden = true;
   },
 
   later() {
@@ -313,20 +340,37 @@ const single = {
       at("download").download = `${plainName(this.photo.name)}-cutout${suffixOf(values().format)}`;
       at("shown").hidden = false;
       const { naturalWidth: width, naturalHeight: height } = at("layer");
-      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-      this.tell(["web.ready", { name: this.photo.name, width, height, seconds }]);
-      await this.view();
+      const seconds = (performance.now() - begun) / 1000;
+      const known = { name: this.photo.name, width, height, seconds: seconds.toFixed(1) };
+      this.tell([seconds < AT_ONCE ? "web.ready_at_once" : "web.ready", known]);
+      await Promise.all([this.view(), this.warn(request.signal)]);
     } catch (error) {
       if (error.name !== "AbortError") this.failed(error);
     }
   },
 
-  async touchUp() {
-    at("touch-up").disabled = true;
+  /** See whether an ID photo has more pixels than the photo that it was made of. */
+  async warn(signal) {
+    const [width, height] = idPhotos[values().id_photo] ?? [0, 0];
+    // null: of a kind that browsers don't know
+    const photo = width ? await createImageBitmap(this.photo).catch(() => null) : null;
+    if (signal.aborted) return;
+    this.enlarged = photo && (photo.width < width || photo.height < height) ? { width, height } : null;
+    photo?.close();
+    this.note();
+  },
+
+  note() {
+    at("note").textContent = this.enlarged ? text("web.enlarged", this.enlarged) : "";
+  },
+
+  /** button: what was pressed, which has the focus again afterwards. */
+  async touchUp(button) {
+    button.disabled = true;
     const editor = new Editor(at("editor"), texts, language, async () => {
       const answer = await ask(`${editor.address}/strokes`);
       this.strokes = await answer.blob();
-      this.leave(editor);
+      this.leave(editor, button);
       this.run();
     });
     try {
@@ -335,24 +379,26 @@ const single = {
       for (const part of ["header", "main"]) document.querySelector(part).inert = true;
       await editor.open(opened.id);
     } catch (error) {
-      this.leave(editor);
+      this.leave(editor, button);
       this.failed(error);
     } finally {
-      at("touch-up").disabled = false;
+      button.disabled = false;
     }
   },
 
-  leave(editor) {
+  leave(editor, button) {
     editor.close();
     at("editor").hidden = true;
     for (const part of ["header", "main"]) document.querySelector(part).inert = false;
-    at("touch-up").focus();
+    button.focus();
   },
 
   failed(error) {
     this.state = null;
-    say("status", error.message, "bad");
+    const sentence = error.key === "nobody_found" ? text("state.nobody_found", { name: this.photo.name }) : error.message;
+    say("status", sentence, "bad");
     this.hideOther();
+    at("paint-in").hidden = !TO_PAINT.includes(error.key) || !at("shown").hidden; // a result has its own button
   },
 
   /** What is shown of another photo would be taken for this one's. */
@@ -369,7 +415,8 @@ const single = {
 
   /** Show the chosen view; its pictures are fetched when they are first looked at. */
   async view() {
-    const view = document.querySelector("[name=view]:checked").value;
+    const chosen = () => document.querySelector("[name=view]:checked").value;
+    const view = chosen();
     const needed = { alpha: "mask", compare: "photo" }[view];
     if (needed && !this.pictures[needed] && this.pictures.layer) {
       const pictures = this.pictures;
@@ -378,6 +425,10 @@ const single = {
       pictures[needed] = URL.createObjectURL(blob);
     }
     if (this.pictures.mask) at("mask").src = at("download-mask").href = this.pictures.mask;
+    if (view === "alpha") {
+      await at("mask").decode().catch(() => {}); // until then it has no size, and would shift what is below
+      if (view !== chosen()) return;
+    }
     if (this.pictures.photo) at("before").src = this.pictures.photo;
     at("download-mask").download = `${plainName(this.photo?.name ?? "")}-cutout-mask.png`;
     at("download-mask").hidden = view !== "alpha";
@@ -393,7 +444,7 @@ function asPng(picture) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-at("touch-up").addEventListener("click", () => single.touchUp());
+for (const id of ["touch-up", "paint-in"]) at(id).addEventListener("click", () => single.touchUp(at(id)));
 at("copy").hidden = !navigator.clipboard?.write; // a browser has it for this computer's own pages, and for HTTPS
 at("copy").addEventListener("click", () => single.copy().catch(() => single.tell(["web.not_copied"], "bad")));
 at("zoom").addEventListener("change", () => at("frame").classList.toggle("zoomed", at("zoom").checked));
@@ -439,18 +490,21 @@ const batch = {
   upload: null, // while it runs
   percent: 0,
   error: "",
-  leftOut: 0, // files that were neither
+  leftOut: [], // names of files that were neither
+  moved: "", // the name of a clip that was given where one photo goes
+  unfit: [], // names of the job's options that its clips are cut out without
 
   get busy() {
     return Boolean(this.upload) || ["waiting", "running"].includes(this.job?.state);
   },
 
-  add(files) {
+  add(files, moved = "") {
     if (this.busy) return;
     const pictures = files.filter((file) => endsWithOneOf(file.name, [...endings, ...clips]));
     if (this.job) this.clear();
     this.files.push(...pictures);
-    this.leftOut = files.length - pictures.length;
+    this.leftOut = files.filter((file) => !pictures.includes(file)).map(({ name }) => name);
+    this.moved = moved;
     this.error = "";
     if (this.files.length > limits.files) this.error = text("web.too_many", { limit: limits.files });
     const bytes = this.files.reduce((sum, file) => sum + file.size, 0);
@@ -462,7 +516,7 @@ const batch = {
 
   clear() {
     if (this.job) ask(`/jobs/${this.job.id}`, { method: "DELETE" }).catch(() => {});
-    Object.assign(this, { files: [], job: null, items: [], error: "", leftOut: 0 });
+    Object.assign(this, { files: [], job: null, items: [], error: "", leftOut: [], moved: "" });
     this.draw();
   },
 
@@ -480,6 +534,7 @@ const batch = {
       for (const file of files) form.append("images", file, file.name);
     }
     this.error = "";
+    this.unfit = notOfClips();
     this.percent = 0;
     // Not fetch: it doesn't tell how much has been sent.
     const upload = (this.upload = new XMLHttpRequest());
@@ -541,9 +596,17 @@ const batch = {
     if (this.job?.state === "done") return text("web.all_done", this.job);
     if (this.job?.state === "cancelled") return text("web.was_cancelled", this.job);
     if (this.job) return text("web.progress", this.job);
-    const bytes = this.files.reduce((sum, file) => sum + file.size, 0);
-    const chosen = this.files.length ? text("web.chosen", { count: this.files.length, megabytes: megabytes(bytes) }) : text("web.chosen_none");
-    return this.leftOut ? `${chosen} ${text("web.left_out", { count: this.leftOut })}` : chosen;
+    const count = this.files.length;
+    const size = sizeOf(this.files.reduce((sum, file) => sum + file.size, 0));
+    const chosen = { 0: "web.chosen_none", 1: "web.chosen_one" }[count] ?? "web.chosen";
+    return [this.moved && text("web.clip_here", { name: this.moved }), text(chosen, { count, size }), this.sentenceOfLeftOut()].filter(Boolean).join(" ");
+  },
+
+  sentenceOfLeftOut() {
+    const { length } = this.leftOut;
+    if (!length) return "";
+    const names = this.leftOut.slice(0, NAMED).join(", ");
+    return text("web.left_out", { names: length > NAMED ? `${names}, … (${length})` : names });
   },
 
   draw() {
@@ -562,14 +625,15 @@ const batch = {
     at("batch-progress").hidden = !this.busy;
     const share = this.items.reduce((sum, item) => sum + (["done", "failed"].includes(item.state) ? 1 : item.progress), 0);
     at("batch-progress").value = this.upload ? this.percent : (100 * share) / Math.max(1, this.items.length);
-    const rows = this.job ? this.items : this.files.map((file) => ({ name: file.name, state: "waiting" }));
+    const rows = this.job ? this.items : this.files.map((file) => ({ name: file.name, state: "waiting", kind: endsWithOneOf(file.name, clips) ? "clip" : "photo" }));
+    const unfit = this.job ? this.unfit : notOfClips();
     while (at("list").children.length > rows.length) at("list").lastChild.remove();
-    rows.forEach((item, number) => this.drawRow(item, number));
+    rows.forEach((item, number) => this.drawRow(item, number, item.kind === "clip" ? unfit : []));
   },
 
-  /** Only a row that changed: so that what has the focus keeps it. */
-  drawRow(item, number) {
-    const look = JSON.stringify([item, language]);
+  /** Only a row that changed: so that what has the focus keeps it. unfit: names of options that do nothing for it. */
+  drawRow(item, number, unfit) {
+    const look = JSON.stringify([item, unfit, language]);
     const old = at("list").children[number];
     if (old?.look === look) return;
     const kinds = { done: "good", failed: "bad" };
@@ -586,6 +650,10 @@ const batch = {
     const row = made("li", { look }, thumbnail(item), made("span", { className: "name", textContent: item.name }), state);
     if (item.state === "running") row.append(made("progress", { max: 1, value: item.progress, ariaLabel: item.name }));
     if (item.message) row.append(made("span", { className: "message bad", textContent: item.message }));
+    if (unfit.length && item.state !== "failed") {
+      const labels = everyControl().filter(({ name }) => unfit.includes(name)).map(({ label }) => label);
+      row.append(made("span", { className: "message", textContent: text("web.not_of_clips", { options: labels.join(", ") }) }));
+    }
     if (old) old.replaceWith(row);
     else at("list").append(row);
   },
@@ -726,11 +794,19 @@ function drawFetched(done, total) {
   at("model-fetched").hidden = false;
 }
 
+// Columns taller than the window come to rest with their ends at its end: one scrollbar moves them all, and the picture
+// stays beside its options. See style.css.
+
+const columns = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.style.setProperty("--height", `${target.offsetHeight}px`);
+});
+for (const column of [document.querySelector(".stage"), at("options")]) columns.observe(column);
+
 // The beginning
 
 try {
   await speak();
-  at("options").open = matchMedia("(min-width: 52rem)").matches;
+  at("options").open = matchMedia("(min-width: 56rem)").matches;
   ({ open, folders } = await json("/folders"));
   drawFolders();
   document.body.dataset.ready = "true";

@@ -130,8 +130,17 @@ export class Editor {
   }
 
   async finish() {
-    await this.sending;
-    this.onDone();
+    if (this.finishing) return;
+    this.finishing = true;
+    try {
+      if (this.stroke) this.end();
+      await this.sending;
+      await this.onDone();
+    } catch (error) {
+      this.say(error.message, "bad");
+    } finally {
+      this.finishing = false;
+    }
   }
 
   // Talking to the server
@@ -425,6 +434,11 @@ export class Editor {
   // Looking
 
   key(event) {
+    if (event.key === "Escape" && this.photo && this.onDone) {
+      event.preventDefault();
+      this.finish();
+      return;
+    }
     if (!this.photo || /^(select|textarea)$/i.test(event.target.tagName) || (event.target.type ?? "") === "number") return;
     const chord = event.ctrlKey || event.metaKey;
     const acts = {
@@ -449,13 +463,15 @@ export class Editor {
   }
 
   resize() {
-    if (!this.photo) return;
+    if (!this.layer) return;
     const ratio = devicePixelRatio || 1;
     const { clientWidth, clientHeight } = this.frame;
-    const was = [this.canvas.width, this.canvas.height];
-    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
-    if (was[0] !== this.canvas.width || was[1] !== this.canvas.height) this.fit();
+    const width = Math.max(1, Math.round(clientWidth * ratio));
+    const height = Math.max(1, Math.round(clientHeight * ratio));
+    if (this.canvas.width === width && this.canvas.height === height) return; // to set even the same would wipe it
+    Object.assign(this.canvas, { width, height });
+    this.fit();
+    this.drawNow(); // a frame later it would flicker
   }
 
   fit() {
