@@ -14,15 +14,18 @@ from ..models import guided
 from ..models.catalogue import entry_of
 from ..models.network import load
 from ..models.recurrent import Look, RecurrentVideoMatting
+from ..models.regions import Region
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import ImageError
 from . import compose, refine
+from .attention import Attention
 
-# Quality: the longer side of what the network looks at, in pixels.
+# Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
 SIDES = {"fast": 384, "balanced": 512, "best": 720}
 _CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from which on it is another scene
-_CUT_SIDE = 32
+_FIRST_SIDE = 448  # of the first frames at least: the network remembers for long what it took for people then
+_FEW = 32
 _CALM = 0.07  # how far a crop goes towards the person with each frame
 _SMALLEST = 0.2  # its side, of the frame's, at least
 
@@ -47,7 +50,8 @@ class Moving:
         self.has_seen_somebody = False  # in any frame
         self._beside = ThreadPoolExecutor(1, "colours")
         self._before: Look | None = None
-        self._small: np.ndarray | None = None
+        self._attention = Attention()
+        self._small: np.ndarray | None = None  # of the frame before
         self._window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
         self._backdrop: np.ndarray | None = None
         self._image: Tuple[Path, np.ndarray] | None = None  # the background image that was read last
@@ -64,16 +68,25 @@ class Moving:
 
         Raises ModelError.
         """
-        return _enlarged_alpha(*self._seen(frame), frame)
+        region, picture, estimate = self._seen(frame)
+        result = np.zeros(frame.shape[:2], np.float32)
+        result[region] = _enlarged_alpha(picture, estimate, frame[region])
+        return result
 
     def layer(self, frame: np.ndarray) -> np.ndarray:
         """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError."""
         settings = self.settings
-        picture, estimate = self._seen(frame)
+        region, picture, estimate = self._seen(frame)
+        near, radius = frame[region], refine.colour_radius(frame.shape)
         # One takes as long as the other, and each a core.
-        nearby = self._beside.submit(refine.colours_nearby, frame, estimate) if settings.decontaminate else None
-        people = _enlarged_alpha(picture, estimate, frame)
-        colours = refine.foreground_by(frame, people, nearby.result()) if nearby is not None else frame
+        nearby = self._beside.submit(refine.colours_nearby, near, estimate, radius) if settings.decontaminate else None
+        near_people = _enlarged_alpha(picture, estimate, near)
+        people = np.zeros(frame.shape[:2], np.float32)
+        people[region] = near_people
+        colours = frame
+        if nearby is not None:
+            colours = frame.copy()
+            colours[region] = refine.foreground_by(near, near_people, nearby.result())
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
         if settings.subject == "main":
             people = refine.main_person(people)
@@ -98,17 +111,33 @@ class Moving:
     def forget(self) -> None:
         """What comes next doesn't go on from what came before."""
         self._before = self._small = self._window = None
+        self._attention.forget()
 
-    def _seen(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the network looked at, uint8 RGB, shape (h, w, 3), and its alpha, float32, shape (h, w)."""
+    def _seen(self, frame: np.ndarray) -> tuple[Region, np.ndarray, np.ndarray]:
+        """Where the network looked, what it saw of that, uint8 RGB, shape (h, w, 3), and its alpha, float32, (h, w).
+
+        Elsewhere nobody is.
+        """
+        height, width = frame.shape[:2]
+        everywhere = (slice(0, height), slice(0, width))
         if not isinstance(self._network, RecurrentVideoMatting):
-            return frame, self._network(frame, self.settings.quality, lambda done, total: None)
-        if self._is_another_scene(frame):
+            return everywhere, frame, self._network(frame, self.settings.quality, lambda done, total: None)
+        small = _few_pixels_of(frame)
+        if self._small is not None and float(np.abs(small - self._small).mean()) > _CUT:
+            # Another scene: what the network remembers is of no use then, and does harm.
             self._before = None
+            self._attention.forget()
+        self._small = small
         begun = time.monotonic()
-        self._before = look = self._network.follow(frame, self.side, self._before)
+        region = self._attention.region(frame.shape)
+        side = max(self.side, _FIRST_SIDE) if self._attention.is_settling else self.side
+        pixels = side**2 * min(height, width) / max(height, width)
+        self._before = look = self._network.follow(frame, region, pixels, self._before)
+        self._attention.saw(look.alpha)
+        if self._attention.is_worth_a_look(small):
+            self._attention.saw_all(self._network.follow(frame, everywhere, pixels, None).alpha)
         self.network_seconds = time.monotonic() - begun
-        return look.picture, look.alpha
+        return region, look.picture, look.alpha
 
     def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
         settings = self.settings
@@ -153,17 +182,16 @@ class Moving:
         left, top = (np.clip(place - share / 2, 0, 1 - share) for place in (x, y))
         return float(left), float(top), float(share)
 
-    def _is_another_scene(self, frame: np.ndarray) -> bool:
-        """Whether the picture has changed as a whole: what the network remembers is of no use then, and does harm."""
-        before = self._small
-        few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
-        self._small = cv2.resize(few, (_CUT_SIDE, _CUT_SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        return before is not None and float(np.abs(self._small - before).mean()) > _CUT
+
+def _few_pixels_of(frame: np.ndarray) -> np.ndarray:
+    few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
+    return cv2.resize(few, (_FEW, _FEW), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
 def _enlarged_alpha(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Alpha at the frame's size, of what a network made of a picture of it."""
-    return refine.clean_alpha(alpha if picture is frame else guided.enlarge_alpha(alpha, picture, frame))
+    is_whole = alpha.shape == frame.shape[:2]
+    return refine.clean_alpha(alpha if is_whole else guided.enlarge_alpha(alpha, picture, frame))
 
 
 def _enlarged(pixels: np.ndarray, window: _Window) -> np.ndarray:

@@ -305,14 +305,14 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, ra
     return result
 
 
-def colours_nearby(rgb: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def colours_nearby(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
     """The colours of the person, and of the background, about each pixel: both rounds of estimate_foreground, on a
     reduced picture.
 
-    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (h, w), of the same picture. Each uint8, shape (H, W, 3).
+    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (h, w), of the same picture. radius: see colour_radius,
+    of the whole that this is a part of. Each uint8, shape (H, W, 3).
     """
     height, width = rgb.shape[:2]
-    radius = colour_radius((height, width))
     reduction = max(1, round(radius / 10))
     colour, coarse_alpha, foreground, background = _first_round(rgb, alpha, radius, reduction)
     foreground, background = _blur_fusion(

@@ -89,13 +89,14 @@ class RecurrentVideoMatting(OnSession):
             on_pass(total, total)
         return result
 
-    def follow(self, frame: np.ndarray, longest_side: int, before: Look | None) -> Look:
-        """One look at a frame of a moving picture, uint8 RGB, shape (H, W, 3), that goes on from the frame before.
+    def follow(self, frame: np.ndarray, region: Region, pixels: float, before: Look | None) -> Look:
+        """One look at a region of a frame of a moving picture, uint8 RGB, shape (H, W, 3), reduced to so many pixels:
+        it goes on from the frame before, whatever region that looked at.
 
         Raises ModelError.
         """
         with single.failures_explained(self._model, "model_failed"):
-            return self._look(frame, (slice(0, frame.shape[0]), slice(0, frame.shape[1])), longest_side, before)
+            return self._look(frame, region, _longer_side(region, pixels**0.5), before)
 
     def _look(self, rgb: np.ndarray, region: Region, side: int, before: Look | None) -> Look:
         """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
@@ -113,7 +114,7 @@ class RecurrentVideoMatting(OnSession):
         return Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
 
 
-def _longer_side(region: Region, square: int) -> int:
+def _longer_side(region: Region, square: float) -> int:
     """Of a region that is reduced to as many pixels as a square has, or fewer where it is all length."""
     rows, columns = region
     height, width = rows.stop - rows.start, columns.stop - columns.start

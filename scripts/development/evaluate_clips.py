@@ -41,11 +41,12 @@ def main() -> int:
     parser.add_argument("--quality", default="balanced", help="[%(default)s]")
     parser.add_argument("--clips", type=int, help="only so many of them: a person before a background each")
     parser.add_argument("--model", help="a network that looks at each frame alone, to be compared")
+    parser.add_argument("--side", type=int, help="the working size, as live portraits choose it; the quality's without")
     chosen = parser.parse_args()
     settings = MatteSettings(quality=chosen.quality)
     rows: dict[str, list[list[float]]] = {}
     for moving_clip, still_clip in itertools.islice(clips(chosen.dataset), chosen.clips):
-        for name, make in ways(settings, chosen.model).items():
+        for name, make in ways(settings, chosen.model, chosen.side).items():
             error, flicker = measured(make(), moving_clip)
             _, rest = measured(make(), still_clip)
             rows.setdefault(name, []).append([error, flicker, rest])
@@ -67,9 +68,14 @@ def clips(dataset: Path) -> Iterator[tuple[list[made_clips.MadeFrame], list[made
             yield moving, still
 
 
-def ways(settings: MatteSettings, model: str | None) -> dict[str, Callable[[], Way]]:
-    def forgetful() -> Way:
+def ways(settings: MatteSettings, model: str | None, side: int | None) -> dict[str, Callable[[], Way]]:
+    def remembering() -> Moving:
         moving = Moving(settings, 2)
+        moving.side = side or moving.side
+        return moving
+
+    def forgetful() -> Way:
+        moving = remembering()
 
         def alpha(frame: np.ndarray) -> np.ndarray:
             moving.forget()
@@ -82,7 +88,7 @@ def ways(settings: MatteSettings, model: str | None) -> dict[str, Callable[[], W
         return lambda frame: refine.clean_alpha(network(frame, "fast", lambda done, total: None))
 
     result: dict[str, Callable[[], Way]] = {
-        "CVMatte": lambda: Moving(settings, 2).alpha,
+        "CVMatte": lambda: remembering().alpha,
         "the same network, frame by frame": forgetful,
     }
     return {**result, f"{model}, frame by frame": alone} if model else result
