@@ -19,7 +19,8 @@ _ROOMY = 1.5  # a region of so many times the pixels that people need is made sm
 _SMALLEST = 0.25  # of the frame's sides: nobody needs more pixels, and memory of less is of no use
 _SETTLING = 3  # frames of the whole, before anything is left out
 _TRIAL = 10  # frames for which a region that was enlarged for somebody stays that large
-_GLANCE, _SELDOM = 15, 480  # frames between two looks around, at first, and after looks that found nobody
+# Frames between two looks around: at first, after some that found nobody, and after some that took things for people.
+_GLANCE, _RARELY, _SELDOM = 15, 60, 480
 _CHANGED, _CHANGED_PART = 0.06, 1 / 300  # difference of colours, of 0..1, and the part of the picture that shows it
 
 
@@ -27,16 +28,16 @@ class Attention:
     """Follows the people of one moving picture."""
 
     def __init__(self) -> None:
-        self._region: Region | None = None  # the whole
         self._shape: Tuple[int, ...] = ()
+        self.forget()
+
+    def forget(self) -> None:
+        """What comes next is another picture."""
+        self._region: Region | None = None  # the whole
         self._frames = 0  # since it was forgotten
         self._enlarged = 0  # the frame at which the region was enlarged for somebody; 0: not since it was last reduced
         self._looked, self._pause = 0, _GLANCE  # when it was looked around last, and for how long not
         self._around: np.ndarray | None = None  # the small picture of that time
-
-    def forget(self) -> None:
-        """What comes next is another picture."""
-        self.__init__()  # type: ignore[misc]
 
     @property
     def is_settling(self) -> bool:
@@ -93,6 +94,7 @@ class Attention:
         people = _box(alpha, _SURE, (slice(0, height), slice(0, width)))
         now = self.region(self._shape)
         if people is None or _within(people, now):
+            self._pause = max(self._pause, min(_RARELY, 2 * self._pause))
             return
         self._region, self._enlarged = _joined(self._around_people(people, _MARGIN), now), self._frames
 
