@@ -303,6 +303,24 @@ def test_somebody_can_be_painted_in_where_nobody_was_found(page: Any, tmp_path: 
 
 
 @needs_chromium
+def test_an_answer_that_takes_long_leaves_the_stroke_undoable(page: Any) -> None:
+    """The page asks meanwhile whether another page has painted: it takes its own stroke for none."""
+    brush = touching_up(page)
+
+    def answer_late(route: Any) -> None:
+        answer = route.fetch()
+        page.wait_for_timeout(7000)
+        route.fulfill(response=answer)
+
+    page.route("**/strokes?*", answer_late, times=1)
+    brush.stroke(HELMET, (512, 512))
+    undo = page.get_by_role("button", name="Undo")
+    assert undo.is_enabled()
+    page.wait_for_timeout(6000)
+    assert undo.is_enabled()
+
+
+@needs_chromium
 def test_undo_redo_automatic_and_the_right_button(page: Any) -> None:
     brush = touching_up(page)
     brush.stroke(HELMET, (512, 512))

@@ -246,8 +246,10 @@ export class Editor {
   /** That the page is open; and whether another page has painted on the same photo. */
   async ping() {
     try {
+      await this.sending; // what is painted here changes the version, too, and is no other page's
+      const { sending, photo: { version } } = this;
       const told = await (await this.ask(this.address)).json();
-      const painted = told.version !== this.photo.version && !this.stroke;
+      const painted = told.version !== version && this.sending === sending && !this.stroke;
       this.photo.removed = told.removed;
       if (painted) await (this.sending = this.sending.then(() => this.catchUp()));
       if (this.status.dataset.gone) this.say("");
