@@ -25,13 +25,13 @@ from ..layers import outputs
 from ..layers.touch_ups import TouchUps
 from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
-from ..models.catalogue import AUTO, catalogue, entry_of, install_command, is_there, pair_for_held
+from ..models.catalogue import AUTO, catalogue, entry_of, is_there, missing, pair_for_held
 from ..pictures import colours, endings, images
 from ..pictures.endings import CLIP_KINDS
 from ..presets import PresetStore
 from ..settings import CONTROLS, HELD, MatteSettings
 from ..system import devices
-from ..words.errors import Cancelled, CvmatteError, ImageError, ModelError, SettingsError
+from ..words.errors import Cancelled, CvmatteError, ImageError, SettingsError
 from ..words.texts import Texts, system_texts
 from . import clips, folders
 from .program import (
@@ -229,8 +229,7 @@ def refuse_what_cannot_be(wanted: MatteSettings, texts: Texts) -> None:
     """What would go wrong with each photo alike is said before the first. Raises Misused, ModelError, ImageError."""
     entry = entry_of(wanted.model)
     if wanted.model != AUTO and not is_there(entry):
-        missing = ModelError("model_missing", model=entry.title, install=install_command(entry.name))
-        raise Misused(missing.sentence(texts))
+        raise Misused(missing(entry).sentence(texts))
     if wanted.subject == HELD:
         pair_for_held(wanted.model)
     if wanted.background == "image":

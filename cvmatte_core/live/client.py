@@ -17,7 +17,7 @@ from typing import Any, Callable, Sequence
 from ..disk import files, paths
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
-from ..worker.client import refusal, started
+from ..worker.client import ended, refusal, started
 from ..worker.request_pipe import RequestPipe
 from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 _DELAYS = (0.1, 0.5, 2.0, 5.0)  # seconds before the next start, after deaths that follow each other
 _STEADY_SECONDS = 10.0  # a process that lived so long died by chance
-_ENDING_SECONDS = 1.0
 _SILENT_SECONDS = 10.0  # a process says something every two: one that has been silent for so long hangs
 
 OnFrame = Callable[[FrameReader, Shown], None]
@@ -94,7 +93,7 @@ class LiveClient:
         if process is None or requests is None:
             return
         requests.close()
-        _ended(process)
+        ended(process)
         self._tidy()
 
     def _run(self) -> None:
@@ -163,20 +162,10 @@ class LiveClient:
                 reader.close()
             requests.close()
             process.stdout.close()
-            _ended(process)
+            ended(process)
 
     def _tidy(self) -> None:
         """What a process that was killed has left."""
         with contextlib.suppress(OSError):
             for path in self._frames.parent.glob(f"{self._frames.name}-*{SUFFIX}"):
                 path.unlink()
-
-
-def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a process whose input has ended, and bring it about."""
-    try:
-        process.wait(_ENDING_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_ENDING_SECONDS)

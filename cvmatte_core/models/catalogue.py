@@ -201,17 +201,22 @@ def files_of(entry: ModelEntry) -> list[Path]:
     return [entry.path, *([record_of_conversion(entry)] if entry.converted else [])] if entry.file else []
 
 
+def missing(entry: ModelEntry) -> ModelError:
+    """That the model isn't there, and how to install it."""
+    return ModelError("model_missing", model=entry.title, install=install_command(entry.name))
+
+
 def verify(entry: ModelEntry) -> None:
     """Raise ModelError unless the model is there, byte for byte."""
     if not entry.file:
         if not hub.is_complete(entry.path):
-            raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
+            raise missing(entry)
         return
     try:
         with entry.path.open("rb") as file:
             whole = _is_whole(entry, file)
     except OSError as error:
-        raise ModelError("model_missing", model=entry.title, install=install_command(entry.name)) from error
+        raise missing(entry) from error
     if not whole:
         raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
 

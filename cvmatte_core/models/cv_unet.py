@@ -9,9 +9,8 @@ from typing import Any, Callable
 import cv2
 import numpy as np
 
-from ..words.errors import ModelError
 from . import hub, onnx_session, single
-from .catalogue import ModelEntry, install_command
+from .catalogue import ModelEntry, missing
 
 INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape (H, W, 3); uint8 RGBA, shape (H, W, 4)
 
@@ -55,7 +54,7 @@ def _alpha(rgba: np.ndarray) -> np.ndarray:
 def _pipeline(folder: Path, entry: ModelEntry, threads: int) -> Callable[[np.ndarray], dict[str, Any]]:
     """Raises ModelError where the model's files or the packages that run them aren't there or won't do."""
     if not hub.is_complete(folder):  # ModelScope would take the folder for a model's name, and go and look for it
-        raise ModelError("model_missing", model=entry.title, install=install_command(entry.name))
+        raise missing(entry)
     # TensorFlow reads these as it is imported, and at no other time.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))

@@ -31,6 +31,7 @@ STOPPED, STARTING, READY, WAITING = "stopped", "starting", "ready", "waiting"
 
 _HANDSHAKE_SECONDS = 60.0
 SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
+_ENDING_SECONDS = 1.0  # that a process is given once its input has ended
 _DYING_SECONDS = 10.0  # that a process that was killed is waited for: a broken disk may keep it even from that
 _FAILED_STARTS = 3
 _FAILED_LOADS = 5  # more than starts: a process that somebody kills a few times looks the same
@@ -354,12 +355,7 @@ class WorkerClient:
         if process is None or requests is None:
             return
         requests.close()  # the worker ends when its input does
-        try:
-            process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=_DYING_SECONDS)
+        ended(process)
 
     def _finish(self, job: _Job, event: str, detail: Any) -> None:
         self._jobs.pop(job.number, None)
@@ -410,6 +406,16 @@ def started(command: Sequence[str], environment: dict[str, str], log_file: Path)
             env={**inherited, **environment, "PYTHONUTF8": "1"},
             **options,
         )
+
+
+def ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process whose input has ended, and bring it about."""
+    try:
+        process.wait(_ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_DYING_SECONDS)
 
 
 def _open_log(file: Path) -> Any:

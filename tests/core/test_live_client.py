@@ -15,6 +15,7 @@ import pytest
 from cvmatte_core.live import client as live_client
 from cvmatte_core.live.client import LiveClient
 from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.worker import client as worker_client
 from cvmatte_core.worker.request_pipe import RequestPipe
 
 LARGE = {"nonsense": "x" * 1_000_000}  # more than a pipe holds
@@ -51,7 +52,7 @@ def alive(process_id: int) -> bool:
 
 def test_a_process_that_does_not_read_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """OBS's thread gives the orders, and ends the process."""
-    monkeypatch.setattr(live_client, "_ENDING_SECONDS", 0.3)
+    monkeypatch.setattr(worker_client, "_ENDING_SECONDS", 0.3)
     heard = Heard(DEAF, tmp_path, monkeypatch)
     wait_for(lambda: heard.client.process_id is not None)
     process_id = heard.client.process_id

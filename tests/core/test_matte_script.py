@@ -252,6 +252,15 @@ def test_a_preset_s_id_photo_is_said_not_to_be_of_a_clip(clip: Path, tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
+def run_changed(program: str, photo: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """A program that changes matte.py and runs it, with a folder for its data and out.png."""
+    return subprocess.run(
+        [str(paths.environment_python()), "-c", program, str(photo), *options, "-o", str(folder / "out.png")],
+        capture_output=True, text=True, cwd=paths.ROOT,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "CVMATTE_DATA": str(folder)},
+    )  # fmt: skip
+
+
 def test_a_device_that_can_not_be_used_is_said_and_where_the_log_is(photo: Path, tmp_path: Path) -> None:
     program = (
         "import dataclasses, sys; from cvmatte_core.commands import matte\n"
@@ -262,11 +271,7 @@ def test_a_device_that_can_not_be_used_is_said_and_where_the_log_is(photo: Path,
         "matte.Matter = Falling\n"
         "sys.exit(matte.main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [str(paths.environment_python()), "-c", program, str(photo), "-o", str(tmp_path / "out.png")],
-        capture_output=True, text=True, cwd=paths.ROOT,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "CVMATTE_DATA": str(tmp_path)},
-    )  # fmt: skip
+    done = run_changed(program, photo, tmp_path)
     assert done.returncode == 0
     first, second = done.stderr.splitlines()
     assert first.startswith("CUDA can't be used, so the network runs on CPU")
@@ -288,11 +293,7 @@ def test_what_the_log_explains_is_there_and_where_it_is_said(photo: Path, tmp_pa
         "matter.refine.crop_box = fail\n"
         "sys.exit(matte.main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [str(paths.environment_python()), "-c", program, str(photo), "--crop", "-o", str(tmp_path / "out.png")],
-        capture_output=True, text=True, cwd=paths.ROOT,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "CVMATTE_DATA": str(tmp_path)},
-    )  # fmt: skip
+    done = run_changed(program, photo, tmp_path, "--crop")
     assert done.returncode == 1
     first, second = done.stderr.splitlines()
     assert "Something went wrong inside CVMatte" in first
@@ -325,10 +326,7 @@ def test_ctrl_c_that_breaks_an_import_is_no_error(photo: Path, tmp_path: Path) -
         "onnx_session._steps = broken\n"
         "sys.exit(matte.main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [str(paths.environment_python()), "-c", program, str(photo), "-o", str(tmp_path / "out.png")],
-        capture_output=True, text=True, cwd=paths.ROOT, env={**os.environ, "CVMATTE_DATA": str(tmp_path)},
-    )  # fmt: skip
+    done = run_changed(program, photo, tmp_path)
     assert (done.returncode, done.stderr.strip()) == (130, "")
 
 
