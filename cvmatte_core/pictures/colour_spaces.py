@@ -7,6 +7,7 @@ brighter is rolled off with its hue kept. Sources: ITU-T H.273 (code points), IT
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 
@@ -72,6 +73,13 @@ class ColourSpace:
     def is_srgb(self) -> bool:
         """Whether it is shown as sRGB is, so that nothing is to be done."""
         return not self.narrow and self._shown_as_srgb and self._has_its_primaries
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether its primaries are three that make its white."""
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return bool(np.isfinite(_matrix(self.primaries)).all())
+        return False
 
     @property
     def _shown_as_srgb(self) -> bool:
@@ -226,7 +234,7 @@ def _matrix(primaries: tuple[float, ...]) -> np.ndarray:
 
 
 def _to_xyz(primaries: tuple[float, ...]) -> np.ndarray:
-    """Linear RGB to XYZ. Raises LinAlgError, ZeroDivisionError where they are no primaries."""
+    """Linear RGB to XYZ. Raises LinAlgError where they are no primaries."""
     colours = np.array([_xyz_of(*primaries[at : at + 2]) for at in (0, 2, 4)]).T
     return colours * np.linalg.solve(colours, _xyz_of(*primaries[6:]))
 

@@ -35,7 +35,8 @@ from PIL import (
 from ..disk import files
 from ..system import memory
 from ..words.errors import ImageError, OutputError
-from . import bombs
+from . import bombs, colour_tags
+from .colour_spaces import ColourSpace, to_srgb
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
         try:
             bombs.refuse(data)
             with memory.needed_for(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode(image, name, longest_side)
+                return _decode(image, data, name, longest_side)
         except ImageError:
             raise
         except UnidentifiedImageError as error:
@@ -156,7 +157,7 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
             raise ImageError("image_damaged", name=name) from error
 
 
-def _decode(image: Image.Image, name: str, longest_side: int) -> Photo:
+def _decode(image: Image.Image, data: bytes, name: str, longest_side: int) -> Photo:
     width, height = image.size
     if width * height > PIXEL_LIMIT:
         raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
@@ -164,8 +165,10 @@ def _decode(image: Image.Image, name: str, longest_side: int) -> Photo:
         # The JPEG decoder can halve while it decodes: never below the size asked for.
         scale = longest_side / max(width, height)
         image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
-    profile = image.info.get("icc_profile")
     bombs.refuse_directories(_exif_of(image))
+    profile, space = image.info.get("icc_profile"), colour_tags.space_of(image, data)
+    if space is not None:
+        image, profile = _in_srgb(image, space, data), None
     image.load()
     with contextlib.suppress(Exception):  # a broken EXIF block only costs the orientation, if that
         ImageOps.exif_transpose(image, in_place=True)
@@ -237,6 +240,21 @@ def _key_alpha(values: np.ndarray, key: object) -> Image.Image | None:
     if not isinstance(key, int):
         return None
     return Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
+
+
+def _in_srgb(image: Image.Image, space: ColourSpace, data: bytes) -> Image.Image:
+    """The picture as it is shown, with its transparency and its EXIF block: not yet upright."""
+    deep = colour_tags.deep_pixels(image, data)
+    colour, alpha = _colour_and_alpha(image)
+    if deep is not None and deep[0].shape[:2] == (image.height, image.width):
+        pixels, white = deep
+    else:
+        pixels, white = np.asarray(colour.convert("RGB")), 255
+    shown = Image.fromarray(to_srgb(pixels, space, white=white))
+    if alpha is not None:
+        shown.putalpha(alpha)
+    shown.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return shown
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
