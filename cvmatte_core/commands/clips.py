@@ -6,13 +6,25 @@ import sys
 from pathlib import Path
 
 from ..models.catalogue import install_packages_command
-from ..pictures.endings import clip_before
+from ..pictures.endings import GIF, clip_before
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import WorkerError
 from ..words.texts import Texts
 from .folders import ended_by_signals
 from .program import INTERRUPTED
+
+
+def is_animated(picture: Path) -> bool:
+    """Whether a picture is made to move: a GIF, or one of another kind with more than one frame.
+
+    Not where what it takes to cut that out isn't installed.
+    """
+    try:
+        from ..video import animation
+    except ImportError:
+        return False
+    return picture.suffix.lower() == GIF or animation.count(picture) > 1
 
 
 def cut_out(
@@ -32,8 +44,6 @@ def cut_out(
         command = install_packages_command("video")
         raise WorkerError("clips_need_packages", command=command) from error
     clip = clips.look_at(source)
-    if clip.hdr:
-        print(texts("clip.hdr", name=source.name), file=sys.stderr)
     if settings.id_photo != "off":
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
     target = target or source.with_name(f"{source.stem}-cutout{clip_before(settings.background)}")

@@ -27,7 +27,6 @@ from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue, entry_of, is_there, missing, pair_for_held
 from ..pictures import colours, endings, images
-from ..pictures.endings import CLIP_KINDS
 from ..presets import PresetStore
 from ..settings import CONTROLS, HELD, MatteSettings
 from ..system import devices
@@ -135,8 +134,8 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
         if chosen.output is not None and chosen.clips_into_folder:
             name = f"{outputs.shortened(chosen.photo.stem)}{endings.clip_before(wanted.background)}"
             return wanted, chosen.output / name
-        if chosen.output is not None and chosen.output.suffix.lower() not in ("", *CLIP_KINDS):
-            allowed = ", ".join(CLIP_KINDS)
+        if chosen.output is not None and chosen.output.suffix.lower() not in ("", *endings.MOVING_KINDS):
+            allowed = ", ".join(endings.MOVING_KINDS)
             raise Misused(texts("matte.ending", name=chosen.output.name, endings=allowed))
         return wanted, chosen.output or chosen.photo
     if chosen.output is not None and chosen.into_folder:
@@ -169,8 +168,11 @@ def preset_named(name: str, texts: Texts) -> str:
 
 
 def is_clip(chosen: argparse.Namespace) -> bool:
-    """By its name, and where it is no folder."""
-    return endings.is_clip(chosen.photo.name) and not files.is_folder(chosen.photo)
+    """By its name, and where it is no folder; an animated picture, where what is to come out moves."""
+    if endings.is_clip(chosen.photo.name):
+        return not files.is_folder(chosen.photo)
+    moves = chosen.output is not None and chosen.output.suffix.lower() in endings.MOVING_KINDS
+    return moves and endings.may_move(chosen.photo.name) and clips.is_animated(chosen.photo)
 
 
 def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:

@@ -8,11 +8,13 @@ import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import av
 
 from ..system import cameras
+from ..video import source
 from ..words.errors import ImageError
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,14 @@ def _video(wanted: Wanted) -> Any:
     except FileNotFoundError as error:
         raise ImageError("clip_missing", name=wanted.name) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise ImageError("clip_unreadable", name=wanted.name) from error
+        raise unreadable(wanted) from error
+
+
+def unreadable(wanted: Wanted, otherwise: str = "clip_unreadable") -> ImageError:
+    """What to say of a video without a picture that can be read. otherwise: the error's key where it wasn't cut off."""
+    if wanted.is_file:
+        return source.unreadable(Path(wanted.video), otherwise)
+    return ImageError(otherwise, name=wanted.name)
 
 
 def _camera(wanted: Wanted) -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 import av
 import numpy as np
 
-from ..pictures import images
-from ..video.upright import upright
+from ..video.pictures import QUICK, Pictures
+from ..video.source import film_of
 from ..words.errors import CvmatteError, ImageError
 from . import opening, shared_camera
 from .opening import Wanted
@@ -62,8 +62,8 @@ class Latest:
         threading.Thread(target=self._run, name="source", daemon=True).start()
 
     def next(self, after: int, timeout: float) -> tuple[int, np.ndarray, float] | None:
-        """(number, uint8 RGB of shape (H, W, 3), when it came by time.monotonic) of a newer frame, as soon as one is
-        there; None where none came in that time."""
+        """(number, uint8 RGB or RGBA as in video.pictures.Picture, when it came by time.monotonic) of a newer frame, as
+        soon as one is there; None where none came in that time."""
         with self._there:
             self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout)
             return self._frame if self._frame is not None and self._frame[0] > after else None
@@ -104,9 +104,10 @@ class Latest:
         while not self._closing.is_set():
             any_came = False
             with opening.opened(self.wanted) as container:
-                if not container.streams.video:
-                    raise ImageError("clip_no_picture", name=self.wanted.name)
-                for frame in self._decoded(container):
+                stream = film_of(container)
+                if stream is None or stream.codec_context is None:
+                    raise opening.unreadable(self.wanted, "clip_no_picture")
+                for frame in self._decoded(container, stream):
                     any_came = True
                     yield frame
             if not any_came:
@@ -114,24 +115,25 @@ class Latest:
             if self.wanted.camera or not self.wanted.loop:
                 return
 
-    def _decoded(self, container: Any) -> Iterator[np.ndarray]:
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+    def _decoded(self, container: Any, stream: Any) -> Iterator[np.ndarray]:
+        pictures = Pictures(stream, QUICK, self.wanted.name)
         playback = _Playback()
         period = float(1 / stream.average_rate) if stream.average_rate else 0.0
         for packet in self._packets(container, stream):
             try:
-                frames = packet.decode()
+                complete = list(pictures.of(packet))
             except av.error.InvalidDataError:
                 continue  # a damaged frame
             except av.error.EOFError:
                 break
             except (av.error.FFmpegError, OSError) as error:
                 raise ImageError("live_lost", name=self.wanted.name) from error
-            for frame in frames:
-                if self.wanted.is_file and frame.time is not None:
-                    playback.wait_for(frame.time, period, self._closing)
-                yield _pixels(frame)
+            for picture in complete:
+                if self.wanted.is_file and picture.seconds is not None:
+                    playback.wait_for(picture.seconds, period, self._closing)
+                yield (
+                    picture.pixels[..., :3] if self.wanted.camera else picture.pixels
+                )  # a fourth byte is padding there
         if self.wanted.is_file:
             playback.wait_for_end(self._closing)
 
@@ -152,9 +154,3 @@ class Latest:
                 self._closing.wait(_PATIENCE)
             except (av.error.FFmpegError, OSError) as error:
                 raise ImageError("live_lost", name=self.wanted.name) from error
-
-
-def _pixels(frame: Any) -> np.ndarray:
-    if frame.width * frame.height > images.PIXEL_LIMIT:
-        raise ImageError("image_too_many_pixels", name="", limit=images.PIXEL_LIMIT // 1_000_000)
-    return upright(frame)

@@ -13,6 +13,7 @@ _PREVIEW_HEIGHT, _PREVIEW_WIDTH, _GAP = 300, 300, 6  # one view at most, pixels
 _SHYNESS = 32  # the power: how little a pixel of the edge says about the background
 _SPILL = 2  # pixels around the person whose colours no background takes
 _SHADOW_MOVE, _SHADOW_BLUR = (0.012, 0.018), 0.015  # parts of the longer side: right and down, and sigma
+_GREY = 128  # what the network sees where a picture itself is transparent
 _CHECKER_LIGHT, _CHECKER_DARK, _CHECKER_SIZE = 204, 153, 10
 
 
@@ -70,6 +71,23 @@ def alpha_bytes(alpha: np.ndarray) -> np.ndarray:
 def over(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
     """The person over a background: uint8 RGB, shape (H, W, 3), as both pictures; alpha: float32 in 0..1, (H, W)."""
     return cv2.blendLinear(foreground, background, alpha, 1 - alpha)
+
+
+def over_grey(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a network sees of a picture that may be transparent, uint8 RGB, and its own alpha, float32 in 0..1.
+
+    pixels: uint8 RGB, shape (H, W, 3): itself and None; or RGBA with straight alpha.
+    """
+    if pixels.shape[2] == 3:
+        return pixels, None
+    rgb, own = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].astype(np.float32) / 255
+    if float(own.min()) == 1:
+        return rgb, None
+    return on_grey(rgb, own), own
+
+
+def on_grey(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return cv2.blendLinear(rgb, np.full_like(rgb, _GREY), alpha, 1 - alpha)
 
 
 def plain(colour: str, size: tuple[int, int]) -> np.ndarray:

@@ -36,7 +36,6 @@ _CACHE_BYTES = 400_000_000
 _STEP_BYTES = 100_000_000  # a step's result larger than this isn't kept
 _IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memory back
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
-_BEHIND_TRANSPARENT = 128  # grey: what the network sees where the photo itself is transparent
 
 
 @dataclass(frozen=True)
@@ -443,7 +442,8 @@ class Matter:
             # Of the whole photo: what lies beyond the box shines in, and the box may move with any slider.
             blur = settings.background_blur
             request = (key, settings.subject, blur)
-            return self._steps("blurred", request, lambda: compose.blurred_background(raw.photo, people, blur))[box]
+            hidden = people if raw.own is None else np.maximum(people, 1 - raw.own)
+            return self._steps("blurred", request, lambda: compose.blurred_background(raw.photo, hidden, blur))[box]
         return self._flat_background(settings, (width, height))
 
     def _flat_background(self, settings: MatteSettings, size: tuple[int, int]) -> np.ndarray | None:
@@ -488,8 +488,7 @@ class Matter:
         clock.lap("load")
         seen = photo.rgb
         if photo.alpha is not None:
-            grey = np.full_like(seen, _BEHIND_TRANSPARENT)
-            seen = cv2.blendLinear(seen, grey, photo.alpha, 1 - photo.alpha)
+            seen = compose.on_grey(seen, photo.alpha)
         frames = [images.reduced(frame, settings.longest_side) for frame in burst]
         before = [frame for frame in frames if frame.shape == seen.shape]
         passes = 0

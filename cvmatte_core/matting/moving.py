@@ -64,19 +64,22 @@ class Moving:
         return self._network.device
 
     def alpha(self, frame: np.ndarray) -> np.ndarray:
-        """Alpha of a frame, uint8 RGB, shape (H, W, 3), before any control: float32 in 0..1, shape (H, W).
-
-        Raises ModelError.
-        """
+        """Alpha of a frame, see `layer`, before any control: float32 in 0..1, shape (H, W). Raises ModelError."""
+        frame, _ = compose.over_grey(frame)
         region, picture, estimate = self._seen(frame)
         result = np.zeros(frame.shape[:2], np.float32)
         result[region] = _enlarged_alpha(picture, estimate, frame[region])
         return result
 
     def layer(self, frame: np.ndarray) -> np.ndarray:
-        """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError."""
+        """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError.
+
+        frame: uint8 RGB, shape (H, W, 3), or RGBA with straight alpha, whose transparency stays.
+        """
         settings = self.settings
-        region, picture, estimate = self._seen(frame)
+        seen, own = compose.over_grey(frame)
+        region, picture, estimate = self._seen(seen)
+        frame = frame[..., :3]
         near, radius = frame[region], refine.colour_radius(frame.shape)
         # One takes as long as the other, and each a core.
         nearby = self._beside.submit(refine.colours_nearby, near, estimate, radius) if settings.decontaminate else None
@@ -87,11 +90,13 @@ class Moving:
         if nearby is not None:
             colours = frame.copy()
             colours[region] = refine.foreground_by(near, near_people, nearby.result())
+        if own is not None:
+            people = np.minimum(people, own)
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
         if settings.subject == "main":
             people = refine.main_person(people)
         alpha = refine.edge(refine.erode(people, settings.erosion), settings)
-        background = self._background(frame, people)
+        background = self._background(frame, people if own is None else np.maximum(people, 1 - own))
         if settings.crop:
             window = self._followed(alpha)
             alpha, colours = _enlarged(alpha, window), _enlarged(colours, window)
@@ -139,12 +144,13 @@ class Moving:
         self.network_seconds = time.monotonic() - begun
         return region, look.picture, look.alpha
 
-    def _background(self, frame: np.ndarray, people: np.ndarray) -> np.ndarray | None:
+    def _background(self, frame: np.ndarray, hidden: np.ndarray) -> np.ndarray | None:
+        """hidden: alpha of what isn't to be seen of the frame behind the people."""
         settings = self.settings
         if settings.background == "transparent":
             return None
         if settings.background == "blur":
-            return compose.blurred_background(frame, people, settings.background_blur)
+            return compose.blurred_background(frame, hidden, settings.background_blur)
         if self._backdrop is None or self._backdrop.shape != frame.shape:
             size = frame.shape[1], frame.shape[0]
             if settings.background == "image":

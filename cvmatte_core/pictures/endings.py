@@ -27,11 +27,20 @@ OTHER_PICTURES = (
 )
 CLIPS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv")
 CLIP_KINDS = (".webm", ".mov", ".mp4")  # that a clip becomes
+GIF = ".gif"
+ANIMATION_KINDS = (GIF, ".webp", ".apng")  # animated pictures that it can become, too
+MOVING_KINDS = (*CLIP_KINDS, *ANIMATION_KINDS)
+ANIMATIONS = (*ANIMATION_KINDS, ".png")  # that may have more than one frame, and then are clips where one is wanted
 
 
 def is_clip(name: str) -> bool:
     """By the ending of a file's name."""
     return Path(name).suffix.lower() in CLIPS
+
+
+def may_move(name: str) -> bool:
+    """Whether it is an animated picture, by the ending of a file's name; it may also have a single frame."""
+    return Path(name).suffix.lower() in ANIMATIONS
 
 
 def clip_before(background: str) -> str:

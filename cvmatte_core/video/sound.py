@@ -1,17 +1,79 @@
-"""The sound of a clip on its way to another: encoded anew in step with the picture, whatever its own gaps and times."""
+"""The sound of a clip on its way to another: each track taken over as it is where that can hold it, else encoded anew
+in step with the picture, whatever its own gaps and times.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Tuple
 
 import av
 from av.filter import Graph
+from av.stream import Disposition
+
+logger = logging.getLogger(__name__)
 
 RATE = 48_000
 _LAYOUT = "stereo"
+
+
+_TOLD = ("language", "title")  # what is taken over of what a track says of itself
+
+
+class Track:
+    """One track of the sound, from a source's stream into a clip that is written."""
+
+    def __init__(self, source: Any, clip: Any, encoder: str, copied: Tuple[str, ...], start: Fraction) -> None:
+        """encoder: FFmpeg's name. copied: codecs that are taken over. start: the clip's, of the source's time."""
+        self._start = start
+        self._last = float("-inf")  # the time of the packet that was taken over last
+        self._is_copied = source.codec_context.name in copied
+        if self._is_copied:
+            self._stream = clip.add_stream_from_template(source)
+        else:
+            self._stream = clip.add_stream(encoder, rate=RATE)
+            self._in_step = InStep(self._stream.codec_context.format.name)
+        for key in _TOLD:
+            if source.metadata.get(key):
+                self._stream.metadata[key] = source.metadata[key]
+        self._stream.disposition = source.disposition & Disposition.default
+
+    def packets(self, packet: Any) -> Iterator[Any]:
+        """What is to be written once a packet of the source's is there; what is damaged is left out."""
+        if self._is_copied:
+            yield from self._copied(packet)
+            return
+        try:
+            frames = list(packet.decode())
+        except av.error.FFmpegError as error:
+            logger.info("damaged sound: %s", error)
+            return
+        for frame in frames:
+            if frame.pts is not None:
+                frame.pts -= round(self._start / frame.time_base)
+            for stepped in self._in_step.frames(frame):
+                yield from self._stream.encode(stepped)
+
+    def rest(self) -> Iterator[Any]:
+        """What is to be written at the end."""
+        if not self._is_copied:
+            for stepped in self._in_step.rest():
+                yield from self._stream.encode(stepped)
+            yield from self._stream.encode(None)
+
+    def _copied(self, packet: Any) -> Iterator[Any]:
+        """A packet with its time in the clip, where it has one: muxers give up at others."""
+        if packet.dts is None or packet.pts is None:  # as at the stream's end
+            return
+        before = round(self._start / packet.time_base)
+        packet.pts, packet.dts = packet.pts - before, packet.dts - before
+        if packet.dts > self._last:
+            self._last = packet.dts
+            packet.stream = self._stream
+            yield packet
 
 
 class InStep:

@@ -520,12 +520,13 @@ class Server:
         """Cut a clip out into a transparent one. Cancelled, it keeps what is done."""
         self._tell(job, "clip", 0, 0)
         with needs_packages("clips_need_packages", "video"):
+            from ..pictures import endings
             from ..video import clips
         settings = dataclasses.replace(settings, background="transparent")
         frames = clips.look_at(clip).frames
         made = clips.cut_out(
             clip,
-            self._outputs_folder / f"{outputs.shortened(clip.stem)}-cutout{clips.WEBM}",
+            self._outputs_folder / f"{outputs.shortened(clip.stem)}-cutout{endings.clip_before(settings.background)}",
             settings,
             max(1, (os.cpu_count() or 2) // 2),  # portraits go on beside it
             on_frame=lambda done: self._tell(job, "clip", done, max(done, frames)),

@@ -18,7 +18,7 @@ from PIL import Image
 from cvmatte_core.commands import matte as matte_command
 from cvmatte_core.matting.moving import Moving
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video import clips, sound
+from cvmatte_core.video import clips, sound, source
 from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
 
 SIZE, COUNT = (320, 180), 12
@@ -149,10 +149,10 @@ def test_damaged_sound_costs_sound_and_no_more(
     made: Path, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of re-encoded sound what can't be decoded, of copied what has no time of its own."""
-    taken = clips._ClipWriter.sound
+    taken = sound.Track.packets
     seen: list[Any] = []
 
-    def damaged(writer: Any, packet: Any) -> None:
+    def damaged(track: Any, packet: Any) -> Any:
         if packet.size and len(seen) % 3 == 1:
             taken_over = ending == ".mov"
             garbage = av.Packet(bytes(packet) if taken_over else b"\xff" * packet.size)
@@ -160,9 +160,9 @@ def test_damaged_sound_costs_sound_and_no_more(
             garbage.time_base, garbage.stream = packet.time_base, packet.stream
             packet = garbage
         seen.append(packet)
-        taken(writer, packet)
+        return taken(track, packet)
 
-    monkeypatch.setattr(clips._ClipWriter, "sound", damaged)
+    monkeypatch.setattr(sound.Track, "packets", damaged)
     result = clips.cut_out(made, tmp_path / f"out{ending}", FAST, 2)
     assert len(seen) > 6
     assert len(decoded(result.path)) == COUNT
@@ -175,7 +175,7 @@ def test_ended_before_the_first_frame_nothing_is_left(made: Path, tmp_path: Path
     empty = tmp_path / "empty.mp4"
     shutil.copy(made, empty)
     with pytest.MonkeyPatch.context() as patched, pytest.raises(Cancelled):
-        patched.setattr(clips, "_packets", lambda *_: iter(()))
+        patched.setattr(source.Film, "pictures", lambda *_: iter(()))
         clips.cut_out(empty, tmp_path / "out.webm", FAST, 2, ended=ended)
     assert [path.name for path in tmp_path.iterdir()] == ["empty.mp4"]
 
@@ -209,7 +209,7 @@ def test_a_drive_that_is_taken_away_is_said_of_the_clip(
             raise av.error.OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(ImageError) as refused:
-        list(clips._packets(Gone(), [], made))
+        list(source.packets(Gone(), [], made.name))
     assert refused.value.key == "clip_unreadable"
 
 

@@ -1,0 +1,95 @@
+"""Animated pictures that are read as clips: GIF, WebP and PNG with more than one frame."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import logging
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..disk import files
+from ..pictures import bombs, images
+from ..words.errors import ImageError
+from .pictures import Picture
+from .source import Clip
+
+logger = logging.getLogger(__name__)
+
+_FORMATS = ("GIF", "WEBP", "PNG")
+MILLISECOND = Fraction(1, 1000)
+_SHORTEST = 20  # milliseconds; what is to be shown for less is shown for `_USUAL`, as in every browser
+_USUAL = 100
+_LAST = 40
+
+
+class Animation:
+    """An open animated picture, as Pillow reads it."""
+
+    def __init__(self, path: Path, image: Image.Image) -> None:
+        self._path, self._image = path, image
+        # A PNG may show another picture to who knows no animations.
+        self._first = 1 if getattr(image, "default_image", False) else 0
+        self.start = 0
+
+    def told(self) -> Clip:
+        """Raises ImageError where it is too large."""
+        width, height = self._image.size
+        if width * height > images.PIXEL_LIMIT:
+            limit = images.PIXEL_LIMIT // 1_000_000
+            raise ImageError("image_too_many_pixels", name=self._path.name, limit=limit)
+        return Clip((width, height), getattr(self._image, "n_frames", 1) - self._first, 0.0, False)
+
+    def pictures(self, after: int | None = None) -> Iterator[Picture]:
+        """Its frames, up to where it is damaged; always from the first on."""
+        time = duration = 0
+        pixels: np.ndarray | None = None
+        for number in itertools.count(self._first):
+            try:
+                self._image.seek(number)
+                pixels = np.array(self._image.convert("RGBA"))
+            except EOFError:
+                break
+            except Exception as error:  # decoders raise whatever the file makes them
+                logger.warning("%s: damaged after %d frames: %s", self._path.name, number, error)
+                break
+            duration = round(self._image.info.get("duration", 0) or 0)
+            duration = duration if duration >= _SHORTEST else _USUAL
+            yield Picture(pixels, time, MILLISECOND)
+            time += duration
+        if pixels is not None and duration > _LAST:  # a clip's last frame has a clip's usual length
+            yield Picture(pixels, time - _LAST, MILLISECOND)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Animation]:
+    """Raises ImageError."""
+    data = images.read(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            bombs.refuse(data)
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        except ImageError:
+            raise
+        except Exception as error:
+            raise ImageError("clip_unreadable", name=path.name) from error
+        with image:
+            yield Animation(path, image)
+
+
+def count(path: Path) -> int:
+    """How many frames a picture has; 1 where it isn't animated, or nobody can tell."""
+    if not files.is_file(path):
+        return 1
+    try:
+        with opened(path) as animation:
+            return animation.told().frames
+    except ImageError:
+        return 1
