@@ -33,6 +33,26 @@ def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[Bina
             _remove(path)
 
 
+@contextlib.contextmanager
+def locked_if_free(path: Path) -> Iterator[bool]:
+    """As `locked`, but without waiting: yields whether it could be had. Raises OutputError."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(path, _give_up))
+        except _Taken:
+            yield False
+            return
+        yield True
+
+
+class _Taken(Exception):
+    pass
+
+
+def _give_up() -> None:
+    raise _Taken
+
+
 def _acquire(path: Path, tick: Callable[[], None]) -> BinaryIO:
     while True:
         try:

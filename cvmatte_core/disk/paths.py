@@ -70,6 +70,11 @@ def layers_folder() -> Path:
     return data_folder() / "layers"
 
 
+def unfinished_clips_folder() -> Path:
+    """What is done of clips that are being cut out. Safe to delete: they begin anew then."""
+    return data_folder() / "unfinished-clips"
+
+
 def shell_log_file() -> Path:
     return data_folder() / "logs" / "shell.log"
 

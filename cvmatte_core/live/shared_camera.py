@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from ..disk import files, paths
-from ..disk.lock import locked
+from ..disk.lock import locked_if_free
 from .frames import SUFFIX, FrameReader, FramesUnusable, FrameWriter
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,6 @@ logger = logging.getLogger(__name__)
 _ASK_SECONDS, _ASKED_SECONDS = 0.5, 2.0  # how often one asks, and how long that counts
 _SILENCE_SECONDS = 0.4  # without a frame, the others try whether they can have the camera
 _LOOK_SECONDS = 0.004
-
-
-class _HeldByAnother(Exception):
-    pass
 
 
 class Handout:
@@ -74,15 +70,12 @@ class Handout:
 def held(camera: str) -> Iterator[Handout | None]:
     """Hold a camera for the block; None where another process, or another thread, does. Raises OutputError."""
     stem = _stem(camera)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(stem.with_name(f"{stem.name}.lock"), _give_up))
-        except _HeldByAnother:
+    with locked_if_free(stem.with_name(f"{stem.name}.lock")) as is_ours:
+        if not is_ours:
             yield None
             return
-        handout = Handout(stem)
-        stack.callback(handout.close)
-        yield handout
+        with contextlib.closing(Handout(stem)) as handout:
+            yield handout
 
 
 def borrowed(camera: str, closing: threading.Event) -> Iterator[np.ndarray]:
@@ -128,10 +121,6 @@ def _taken(reader: FrameReader, number: int) -> tuple[np.ndarray | None, int]:
     del rows  # or the mapping couldn't be closed
     # Written over meanwhile, it would be half of one frame and half of another.
     return (pixels if reader.frame(shown.number) is not None else None), shown.number
-
-
-def _give_up() -> None:
-    raise _HeldByAnother
 
 
 def _stem(camera: str) -> Path:

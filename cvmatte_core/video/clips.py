@@ -80,7 +80,7 @@ def cut_out(
             done = parts.done.frames
             if done:
                 logger.info("%s: goes on after frame %d", path.name, done)
-            for picture in _after(film, parts.done, moving):
+            for picture in _after(path, film, parts.done, moving):
                 layer = moving.layer(images.reduced(picture.pixels, settings.longest_side))
                 parts.picture(layer, picture.pts, moving.has_seen_somebody)
                 done += 1
@@ -126,7 +126,7 @@ def _parts(film: source.Film | animation.Animation, target: Path, kept: Path | N
     return Parts(target, kept, film.stream.average_rate or _USUAL_RATE, film.time_base, film.start)
 
 
-def _after(film: source.Film | animation.Animation, done: Done, moving: Moving) -> Iterator[Picture]:
+def _after(path: Path, film: source.Film | animation.Animation, done: Done, moving: Moving) -> Iterator[Picture]:
     """The pictures that aren't done yet. Of those before, the network sees what it would remember."""
     if not done.frames:
         yield from film.pictures()
@@ -134,16 +134,17 @@ def _after(film: source.Film | animation.Animation, done: Done, moving: Moving) 
     pictures = film.pictures(done.last)
     first = next(pictures, None)
     if first is None or first.pts is None or done.last is None or first.pts > done.last:  # it can't go there
-        pictures = itertools.islice(film.pictures(film.start), done.frames, None)
-    else:
-        before = deque([first], _REMEMBERED)
-        for picture in pictures:
-            if picture.pts is None or picture.pts > done.last:
-                pictures = itertools.chain([picture], pictures)
-                break
-            before.append(picture)
-        for picture in before:
-            moving.alpha(picture.pixels)
+        with _opened(path) as anew:
+            yield from itertools.islice(anew.pictures(), done.frames, None)
+        return
+    before = deque([first], _REMEMBERED)
+    for picture in pictures:
+        if picture.pts is None or picture.pts > done.last:
+            for remembered in before:
+                moving.alpha(remembered.pixels)
+            yield picture
+            break
+        before.append(picture)
     yield from pictures
 
 

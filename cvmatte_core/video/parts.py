@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,12 +16,34 @@ from typing import Any
 
 import numpy as np
 
-from ..disk import files
+from ..disk import files, paths
+from ..disk.lock import locked_if_free
 from ..layers import outputs
+from ..settings import MatteSettings
 from . import writers
 
-_PART_SECONDS = 5.0  # of work; what isn't finished yet is done again
+_PART_SECONDS = 2.0  # of work; what isn't finished yet is done again
+_KEPT_SECONDS = 7 * 24 * 3600.0
 _RECORD = "parts.json"
+
+
+@contextlib.contextmanager
+def kept_for(path: Path, settings: MatteSettings) -> Iterator[Path | None]:
+    """Where parts of this very job are kept: of this clip, as it is now, with these settings. Old ones of others go.
+
+    None where another process is at it. Raises OutputError.
+    """
+    folder = paths.unfinished_clips_folder()
+    with contextlib.suppress(OSError):
+        for other in folder.iterdir():
+            if time.time() - other.stat().st_mtime > _KEPT_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
+    status = path.stat() if files.is_file(path) else None
+    state = (status.st_size, status.st_mtime_ns) if status else ()
+    known = json.dumps([str(path.absolute()), state, settings.identity()], sort_keys=True)
+    kept = folder / hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    with locked_if_free(kept.with_suffix(".lock")) as is_ours:
+        yield kept if is_ours else None
 
 
 @dataclass(frozen=True)

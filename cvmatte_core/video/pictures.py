@@ -171,5 +171,6 @@ def _decoder_of(stream: Any) -> Any:
     decoder = _DECODERS_OF_ALPHA.get(stream.codec_context.name)
     if decoder is not None and stream.metadata.get("alpha_mode") == "1":
         return av.CodecContext.create(decoder, "r")
-    stream.thread_type = "AUTO"
+    if not stream.codec_context.is_open:
+        stream.thread_type = "AUTO"
     return stream.codec_context

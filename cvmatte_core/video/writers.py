@@ -86,8 +86,9 @@ class PartWriter:
 
     def __init__(self, path: Path, ending: str, rate: Fraction, time_base: Fraction) -> None:
         """Raises OSError, av.error.FFmpegError."""
-        self._kind, self._rate, self._time_base = KINDS[ending], rate, time_base
         self._is_gif = ending == GIF
+        self._kind, self._time_base = KINDS[ending], time_base
+        self._rate = min(rate, 1 / _GIF_SHORTEST) if self._is_gif else rate
         self._clip = av.open(str(path.absolute()), "w", options=dict(self._kind.container))
         self._video: Any = None
         self._converter = VideoReformatter()

@@ -177,6 +177,7 @@ class Server:
         self._touch_ups = TouchUps()
         self._page: TouchUpPage | None = None
         self._warming_up = True
+        self._is_ending = False
         self._device = ""  # what a network ran on last
 
     def serve(self, requests: BinaryIO) -> None:
@@ -469,6 +470,7 @@ class Server:
             self._answer_error(job, error)
 
     def _end_asides(self) -> None:
+        self._is_ending = True
         for _, job in self._asides:
             job.cancelled.set()
         end = time.monotonic() + _ENDING_SECONDS
@@ -517,21 +519,25 @@ class Server:
         self._notify("painted", digest=digest)
 
     def _clip(self, job: _Job, clip: Path, settings: MatteSettings) -> dict[str, Any]:
-        """Cut a clip out into a transparent one. Cancelled, it keeps what is done."""
+        """Cut a clip out into a transparent one. Cancelled, what is done becomes a clip; where the worker ends, parts
+        of it stay, and the same job goes on from them.
+        """
         self._tell(job, "clip", 0, 0)
         with needs_packages("clips_need_packages", "video"):
             from ..pictures import endings
-            from ..video import clips
+            from ..video import clips, parts
         settings = dataclasses.replace(settings, background="transparent")
         frames = clips.look_at(clip).frames
-        made = clips.cut_out(
-            clip,
-            self._outputs_folder / f"{outputs.shortened(clip.stem)}-cutout{endings.clip_before(settings.background)}",
-            settings,
-            max(1, (os.cpu_count() or 2) // 2),  # portraits go on beside it
-            on_frame=lambda done: self._tell(job, "clip", done, max(done, frames)),
-            ended=job.cancelled,
-        )
+
+        def on_frame(done: int) -> None:
+            self._tell(job, "clip", done, max(done, frames))
+            if self._is_ending:
+                raise Cancelled
+
+        target = self._outputs_folder / f"{outputs.shortened(clip.stem)}-cutout{endings.clip_before('transparent')}"
+        threads = max(1, (os.cpu_count() or 2) // 2)  # portraits go on beside it
+        with parts.kept_for(clip, settings) as kept:
+            made = clips.cut_out(clip, target, settings, threads, on_frame=on_frame, ended=job.cancelled, kept=kept)
         return {"path": str(made.path), "frames": made.frames, "whole": made.whole}
 
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:

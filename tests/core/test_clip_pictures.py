@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import colours
 import numpy as np
 import pytest
 from av.stream import Disposition
@@ -23,6 +22,7 @@ from cvmatte_core.live.sources import Latest
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.video import clips, source
 from cvmatte_core.words.errors import ImageError
+from tests import colours
 
 PATCHES = ((0, 255, 0), (255, 0, 0), (200, 120, 40), (30, 90, 220), (128, 128, 128))
 WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}  # red's, blue's; by H.273
@@ -311,8 +311,8 @@ def test_fields_are_no_comb(tmp_path: Path) -> None:
             frame.pts, frame.time_base = number, Fraction(1, 10)
             clip.mux(video.encode(frame))
         clip.mux(video.encode(None))
-    with av.open(str(path)) as clip:
-        assert all(frame.interlaced_frame for frame in clip.decode(video=0))
+    with av.open(str(path)) as read:
+        assert all(frame.interlaced_frame for frame in read.decode(video=0))
     pictures = seen(path)
     assert len(pictures) == len(frames)
 

@@ -18,7 +18,7 @@ from PIL import Image
 from cvmatte_core.commands import matte as matte_command
 from cvmatte_core.matting.moving import Moving
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video import clips, sound, source
+from cvmatte_core.video import clips, parts, sound, source
 from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
 
 SIZE, COUNT = (320, 180), 12
@@ -444,3 +444,73 @@ def test_an_image_that_is_chosen_later_stands_behind_the_person(tmp_path: Path) 
     moving.change(MatteSettings(quality="fast", background="image", background_image=str(tmp_path / "none.png")))
     with pytest.raises(ImageError, match="The background none"):
         moving.layer(frame)
+
+
+# What is done stays
+
+
+@pytest.mark.parametrize("ending", [".webm", ".mov"])
+def test_a_clip_that_was_broken_off_goes_on_where_it_was(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.setattr(parts, "_PART_SECONDS", 0.0)  # a part each frame
+    kept, target = tmp_path / "kept", tmp_path / f"out{ending}"
+
+    def killed(done: int) -> None:
+        if done == 7:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        clips.cut_out(made, target, FAST, 2, on_frame=killed, kept=kept)
+    assert not target.exists()
+    done: list[int] = []
+    result = clips.cut_out(made, target, FAST, 2, on_frame=done.append, kept=kept)
+    assert done == list(range(8, COUNT + 1)) and result.frames == COUNT and result.whole
+    frames, before = decoded(target), decoded(made)
+    assert [round(frame.time, 2) for frame in frames] == [round(frame.time, 2) for frame in before]
+    its_sound = sound_of(target)
+    assert its_sound is not None and its_sound[1] == pytest.approx(COUNT / 30, abs=0.08)
+    assert not kept.exists()
+    at_once = decoded(clips.cut_out(made, tmp_path / f"at-once{ending}", FAST, 2).path)
+    for one, other in zip(frames, at_once, strict=True):  # the network remembers across the seam
+        alphas = [frame.to_ndarray(format="rgba")[..., 3].astype(int) for frame in (one, other)]
+        assert np.abs(alphas[0] - alphas[1]).mean() < 3
+        assert alphas[0].max() > 200
+
+
+def test_parts_that_are_damaged_or_gone_are_made_anew(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_PART_SECONDS", 0.0)
+    for damage in ("gone", "record", "both"):
+        kept = tmp_path / damage
+        kept.mkdir()
+        (kept / "parts.json").write_text(
+            '{"frames": 3, "last": 2, "time": 2, "somebody": true, "parts": ["000000.webm"]}'
+        )
+        if damage != "gone":
+            (kept / "parts.json").write_text('{"frames": "many"' if damage == "both" else "[]")
+        assert clips.cut_out(made, tmp_path / f"{damage}.webm", FAST, 2, kept=kept).frames == COUNT
+        assert len(decoded(tmp_path / f"{damage}.webm")) == COUNT
+
+
+def test_times_that_nobody_can_go_to_are_counted(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A raw stream has no times, and no index."""
+    path = tmp_path / "raw.h264"
+    monkeypatch.setattr(parts, "_PART_SECONDS", 0.0)
+    with av.open(str(path), "w", format="h264") as clip:
+        stream: Any = clip.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        background = np.full((60, 90, 3), 120, np.uint8)
+        for one in made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, SIZE, COUNT):
+            clip.mux(stream.encode(av.VideoFrame.from_ndarray(one.picture, format="rgb24")))
+        clip.mux(stream.encode(None))
+
+    def killed(done: int) -> None:
+        if done == 5:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        clips.cut_out(path, tmp_path / "out.webm", FAST, 2, on_frame=killed, kept=tmp_path / "kept")
+    result = clips.cut_out(path, tmp_path / "out.webm", FAST, 2, kept=tmp_path / "kept")
+    assert result.frames == COUNT and len(decoded(result.path)) == COUNT

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from demo.throwaway_obs import wait_until
+from development import made_clips
 from PIL import Image
 
 from cvmatte_core.disk import paths
@@ -770,6 +771,43 @@ def test_a_job_that_kills_two_workers_fails_and_the_queued_one_is_done(client: W
     assert error.key == "worker_died_twice"
     queued.wait_for("done")
     assert "retrying" not in queued.names()
+
+
+@pytest.fixture(scope="module")
+def long_clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of more than a part's frames."""
+    path = tmp_path_factory.mktemp("clips") / "long.mp4"
+    background = np.full((60, 90, 3), 120, np.uint8)
+    frames = made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, (320, 180), 60)
+    made_clips.write(path, (frame for one in frames for frame in [one] * 7))
+    return path
+
+
+@pytest.mark.parametrize("ended", ["killed", "closed"])
+def test_a_clip_goes_on_from_what_was_done_when_its_worker_ended(
+    client: WorkerClient, long_clip: Path, ended: str
+) -> None:
+    answers = Answers()
+    params = {"clip": str(long_clip), "settings": FAST.as_dict()}
+    client.submit("clip", params, answers)
+    while not list(paths.unfinished_clips_folder().glob("*/parts.json")):
+        assert answers.wait_for("progress", "done", "failed")["stage"] == "clip"
+    reached = answers.wait_for("progress")["done"]
+    assert client.process_id is not None
+    if ended == "killed":
+        os.kill(client.process_id, signal.SIGKILL)
+    else:  # as when OBS ends, or the scene collection is another: somebody asks for it again
+        client.close()
+        client = WorkerClient()
+        client.submit("clip", params, answers)
+    answers.wait_for("progress", "retrying")
+    answers.drain("progress")
+    begun_again = next(done for done in iter(lambda: answers.wait_for("progress")["done"], None) if done)
+    assert begun_again > reached / 2
+    result = answers.wait_for("done", timeout=240)
+    assert (result["frames"], result["whole"]) == (420, True)
+    assert not list(paths.unfinished_clips_folder().glob("*/"))
+    client.close()
 
 
 def test_a_worker_that_was_idle_for_long_is_kept(
