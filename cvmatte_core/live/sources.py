@@ -6,11 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
+from ..pictures import endings
+from ..video import animation
 from ..video.pictures import QUICK, Pictures
 from ..video.source import film_of
 from ..words.errors import CvmatteError, ImageError
@@ -103,17 +106,31 @@ class Latest:
         """Raises ImageError."""
         while not self._closing.is_set():
             any_came = False
-            with opening.opened(self.wanted) as container:
-                stream = film_of(container)
-                if stream is None or stream.codec_context is None:
-                    raise opening.unreadable(self.wanted, "clip_no_picture")
-                for frame in self._decoded(container, stream):
-                    any_came = True
-                    yield frame
+            is_animation = self.wanted.is_file and endings.may_move(self.wanted.video)
+            for frame in self._animation() if is_animation else self._film():
+                any_came = True
+                yield frame
             if not any_came:
                 raise ImageError("clip_empty", name=self.wanted.name)
             if self.wanted.camera or not self.wanted.loop:
                 return
+
+    def _animation(self) -> Iterator[np.ndarray]:
+        """Raises ImageError."""
+        playback = _Playback()
+        with animation.opened(Path(self.wanted.video)) as animated:
+            for picture in animated.pictures():
+                playback.wait_for(picture.seconds or 0.0, animation.LAST_SECONDS, self._closing)
+                yield picture.pixels
+        playback.wait_for_end(self._closing)
+
+    def _film(self) -> Iterator[np.ndarray]:
+        """Raises ImageError."""
+        with opening.opened(self.wanted) as container:
+            stream = film_of(container)
+            if stream is None or stream.codec_context is None:
+                raise opening.unreadable(self.wanted, "clip_no_picture")
+            yield from self._decoded(container, stream)
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[np.ndarray]:
         pictures = Pictures(stream, QUICK, self.wanted.name)

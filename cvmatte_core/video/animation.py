@@ -27,6 +27,7 @@ MILLISECOND = Fraction(1, 1000)
 _SHORTEST = 20  # milliseconds; what is to be shown for less is shown for `_USUAL`, as in every browser
 _USUAL = 100
 _LAST = 40
+LAST_SECONDS = _LAST / 1000
 
 
 class Animation:

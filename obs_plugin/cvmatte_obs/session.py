@@ -103,7 +103,7 @@ class Session:
     @property
     def video_filter(self) -> str:
         """And where a clip is."""
-        return self._filter("source.video_filter", endings.CLIPS)
+        return self._filter("source.video_filter", (*endings.CLIPS, *endings.ANIMATION_KINDS))
 
     def _filter(self, text: str, of: tuple[str, ...]) -> str:
         patterns = " ".join(f"*{ending}" for ending in (*of, *map(str.upper, of)))

@@ -12,6 +12,8 @@ from development import made_clips
 from PIL import Image
 
 from cvmatte_core.commands import matte as matte_command
+from cvmatte_core.live.opening import Wanted
+from cvmatte_core.live.sources import Latest
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.video import animation, clips
 
@@ -134,3 +136,17 @@ def test_what_comes_out_says_whether_it_is_a_clip_or_a_photo(
     assert code == 0 and "first" in told and Image.open(tmp_path / "still.png").size == SIZE
     code, told = shell(still)
     assert code == 0 and "first" in told and (tmp_path / "still-cutout.png").exists()
+
+
+def test_live_it_plays_as_a_video_does(pictures: list[Image.Image], tmp_path: Path) -> None:
+    for ending in (".gif", ".webp", ".apng"):
+        latest = Latest(Wanted(video=str(animated(tmp_path / f"anim{ending}", pictures))))
+        seen: list[np.ndarray] = []
+        number = 0
+        while len(seen) < 10:  # longer than it is: it begins anew
+            taken = latest.next(number, 10)
+            assert taken is not None, latest.error
+            number = taken[0]
+            seen.append(taken[1])
+        latest.close()
+        assert seen[0].shape == (*SIZE, 4) and len({frame.tobytes() for frame in seen}) > 3
