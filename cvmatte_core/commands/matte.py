@@ -390,8 +390,9 @@ class Files:
             matte = from_standard_input(self._matter, wanted, strokes, texts)
         else:
             matte = self._matter(chosen.photo, wanted, strokes=strokes)
+        for note in matte.notes:
+            print(note.sentence(texts), file=sys.stderr)
         if matte.fallback:
-            print(texts("device.fallback", **matte.fallback), file=sys.stderr)
             print(texts("script.log", path=paths.shell_log_file()), file=sys.stderr)
         mask = compose.alpha_bytes(matte.alpha)
         told = sys.stderr if output == STANDARD else sys.stdout

@@ -23,6 +23,7 @@ from ..pictures import images
 from ..settings import HELD, MatteSettings
 from ..system import devices, memory
 from ..words.errors import Cancelled, ImageError
+from ..words.notes import Note
 from ..words.texts import Texts
 from . import compose, hair, held, id_photo, refine, touch_up
 
@@ -84,7 +85,7 @@ class RawMatte:
 
     photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
     own: the photo's own transparency, float32 in 0..1, shape (H, W), where it has one.
-    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte.
+    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte. notes: of the photo.
     """
 
     photo: np.ndarray
@@ -94,6 +95,7 @@ class RawMatte:
     from_burst: bool
     device: str
     fallback: Mapping[str, str] | None
+    notes: Tuple[Note, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -111,7 +113,8 @@ class Matte:
     without one. seconds: what each stage took; one that the cache spared is absent.
     device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
     that isn't what it was to run on. fault: the error's key where there is nobody to see, or no face for
-    an ID photo; "" where all is well. dpi: how large the layer is in print; 0 where that isn't said.
+    an ID photo; "" where all is well. dpi: how large the layer is in print; 0 where that isn't said. of_photo: what is
+    to be said of the photo.
     """
 
     layer: np.ndarray
@@ -125,6 +128,12 @@ class Matte:
     touch_up: str = ""
     fault: str = ""
     dpi: int = 0
+    of_photo: Tuple[Note, ...] = ()
+
+    @property
+    def notes(self) -> Tuple[Note, ...]:
+        """All that is to be told beside it."""
+        return (*self.of_photo, *([Note("device.fallback", self.fallback)] if self.fallback else ()))
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
@@ -360,7 +369,18 @@ class Matter:
         clock.lap("refine")
         dpi = id_photo.DPI if is_id_photo else 0
         return Matte(
-            layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, stamp, fault, dpi
+            layer,
+            alpha,
+            foreground,
+            photo,
+            raw_key[0],
+            clock.seconds,
+            raw.device,
+            raw.fallback,
+            stamp,
+            fault,
+            dpi,
+            raw.notes,
         )
 
     @staticmethod
@@ -519,7 +539,8 @@ class Matter:
         if photo.alpha is not None:
             alpha = np.minimum(alpha, photo.alpha)
         clock.lap("colours")
-        return RawMatte(photo.rgb, alpha, foreground, photo.alpha, from_burst, estimate.device, estimate.fallback)
+        made_on = estimate.device, estimate.fallback
+        return RawMatte(photo.rgb, alpha, foreground, photo.alpha, from_burst, *made_on, photo.notes)
 
     def _remember(self, key: _Key, raw: RawMatte) -> None:
         # It may take the place of one that these were made from.

@@ -7,6 +7,7 @@ header and checked before a pixel is decoded, and whatever the decoder raises be
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import logging
@@ -35,7 +36,8 @@ from PIL import (
 from ..disk import files
 from ..system import memory
 from ..words.errors import ImageError, OutputError
-from . import bombs, colour_tags
+from ..words.notes import Note
+from . import bombs, colour_tags, cut_off
 from .colour_spaces import ColourSpace, to_srgb
 
 logger = logging.getLogger(__name__)
@@ -79,10 +81,12 @@ class Photo:
 
     rgb: uint8, shape (H, W, 3), sRGB, upright.
     alpha: float32 in 0..1, shape (H, W), the file's own transparency; None where it has none.
+    notes: what was to be said of the file.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None
+    notes: tuple[Note, ...] = ()
 
 
 def status(path: Path) -> os.stat_result | None:
@@ -143,8 +147,15 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
         warnings.simplefilter("ignore")  # the file's quirks; the ones that matter raise
         try:
             bombs.refuse(data)
-            with memory.needed_for(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode(image, data, name, longest_side)
+            with memory.needed_for(name):
+                try:
+                    return _decode(data, name, longest_side)
+                except OSError:
+                    completed = cut_off.completed(data)
+                    if completed is None:
+                        raise
+                    photo = _decode(completed, name, longest_side)
+                    return dataclasses.replace(photo, notes=(*photo.notes, Note("note.cut_off")))
         except ImageError:
             raise
         except UnidentifiedImageError as error:
@@ -157,7 +168,12 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
             raise ImageError("image_damaged", name=name) from error
 
 
-def _decode(image: Image.Image, data: bytes, name: str, longest_side: int) -> Photo:
+def _decode(data: bytes, name: str, longest_side: int) -> Photo:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return _decoded(image, data, name, longest_side)
+
+
+def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> Photo:
     width, height = image.size
     if width * height > PIXEL_LIMIT:
         raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
