@@ -437,7 +437,7 @@ def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
     if output == "layer":
         return matte.layer_file(settings.format)
     file = io.BytesIO()
-    images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.dpi)
+    images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.about)
     return file.getvalue()
 
 

@@ -404,6 +404,7 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
         "longest_side",
         "format",
         "save_mask",
+        "metadata",
         "output_folder",
         "preset",
     ):
