@@ -18,7 +18,7 @@ from .words.errors import OutputError, SettingsError
 from .words.texts import LANGUAGES, Texts
 
 NAME_LIMIT = 60  # characters
-_NOT_PART = ("model", "longest_side", "output_folder", "save_mask")
+_NOT_PART = ("model", "longest_side", "output_folder", "save_mask", "metadata")
 PRESET_CONTROLS = tuple(control for control in CONTROLS if control.name not in _NOT_PART)
 _FORMAT_VERSION = 1
 

@@ -26,6 +26,7 @@ _LATER = {
     "shadow": 0,
     "id_photo": "off",
     "sheet": "off",
+    "metadata": True,
 }  # controls that weren't there from the beginning, and what is nothing of them
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -105,6 +106,7 @@ class MatteSettings:
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
     format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
     save_mask: bool = _control(SWITCH, False, "output")
+    metadata: bool = _control(SWITCH, True, "output")
     output_folder: str = _control(FOLDER, "", "output")
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 import zipfile
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
@@ -26,6 +26,7 @@ from ..models.catalogue import entry_of
 from ..pictures import endings, images
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
+from ..words.notes import Note, sentences
 from ..words.texts import Texts
 from .pipeline import Cutter, Made
 from .record import Names, Record, made_in, state_of
@@ -41,7 +42,7 @@ class Entry:
     """A file's line of the report. status: DONE in this run, UNCHANGED since an earlier one, FAILED or WAITING.
 
     file, layer, mask: paths below the two folders. size: (width, height) of the layer. bytes: of the photo's file.
-    seconds: what the matting took, whenever that was.
+    seconds: what the matting took, whenever that was. notes: what was to be said of it in this run.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Entry:
     layer: str = ""
     mask: str = ""
     error: CvmatteError | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class FolderBatch:
@@ -174,7 +176,8 @@ class FolderBatch:
             return self._failed(name, error)
         self._tried.pop(name, None)
         self._record.finish(name, state, self._key_of(self.folder / name), names, made.size, made.seconds)
-        self.entries[name] = self._entry(name, DONE, state[0] if state else 0)
+        entry = self._entry(name, DONE, state[0] if state else 0)
+        self.entries[name] = replace(entry, notes=made.notes)
         return self.entries[name]
 
     def _key_of(self, photo: Path) -> str:
@@ -233,7 +236,7 @@ class FolderBatch:
             row = {"file": entry.file, "status": entry.status, "seconds": entry.seconds}
             size = "x".join(map(str, entry.size)) if entry.layer else ""
             rows.append({**row, "size": size, "bytes": entry.bytes, "error": sentence, "layer": entry.layer})
-            rows[-1]["mask"] = entry.mask
+            rows[-1] |= {"mask": entry.mask, "notes": sentences(entry.notes, texts)}
         report = {
             "folder": str(self.folder),
             "output_folder": str(self.output_folder),

@@ -23,6 +23,7 @@ from ..pictures import images
 from ..settings import MatteSettings
 from ..system import memory
 from ..words.errors import Cancelled, CvmatteError, WorkerError
+from ..words.notes import Note
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ _PATIENCE = 0.2  # seconds in which Ctrl+C is noticed where waiting for a thread
 class Made:
     """What became of a photo: the content of its layer's file and of its mask's, or else the error.
 
-    size: (width, height) of the layer. seconds: what its stages took, the time between them apart.
+    size: (width, height) of the layer. seconds: what its stages took, the time between them apart. notes: see Matte.
     """
 
     photo: Path
@@ -43,6 +44,7 @@ class Made:
     size: tuple[int, int] = (0, 0)
     seconds: float = 0.0
     error: CvmatteError | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Cutter(Protocol):
@@ -130,7 +132,7 @@ def made_of(photo: Path, see: Callable[[], Seen], matter: Matter, settings: Matt
         layer, mask = matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
         seconds = sum(matte.seconds.values()) + time.perf_counter() - begun
         height, width = matte.alpha.shape
-        return Made(photo, layer, mask, (width, height), round(seconds, 3))
+        return Made(photo, layer, mask, (width, height), round(seconds, 3), notes=matte.notes)
     except Cancelled:
         raise
     except Exception as error:  # whatever a picture makes of us, the next one has its turn

@@ -17,6 +17,7 @@ from ..batch.pipeline import Cutter
 from ..models.catalogue import install_packages_command
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, ClusterError, CvmatteError, OutputError
+from ..words.notes import sentences
 from ..words.texts import Texts
 from .program import ALL_GOOD, INTERRUPTED, NOTHING_DONE, SOME_FAILED, tell
 
@@ -131,6 +132,8 @@ class _Run:
             if entry.status == FAILED:
                 self._told.discard(entry.file)
                 self._tell_failure(entry.file)
+            if entry.notes:
+                self._say(f"{entry.file}: {sentences(entry.notes, self._texts)}")
             self._bar.update()
         if reports:
             self._write_reports()

@@ -12,10 +12,10 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from .. import settings
 from ..batch import cluster
@@ -23,7 +23,6 @@ from ..batch.pipeline import Cutter, Pipeline
 from ..disk import files, paths
 from ..layers import outputs
 from ..layers.touch_ups import TouchUps
-from ..matting import compose
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue, entry_of, is_there, missing, pair_for_held
 from ..pictures import colours, endings, images
@@ -392,29 +391,26 @@ class Files:
             matte = from_standard_input(self._matter, wanted, strokes, texts)
         else:
             matte = self._matter(chosen.photo, wanted, strokes=strokes)
+        for note in matte.notes:
+            print(note.sentence(texts), file=sys.stderr)
         if matte.fallback:
-            print(texts("device.fallback", **matte.fallback), file=sys.stderr)
             print(texts("script.log", path=paths.shell_log_file()), file=sys.stderr)
-        mask = compose.alpha_bytes(matte.alpha)
         told = sys.stderr if output == STANDARD else sys.stdout
 
-        def save(path: Path, write: Callable[[BinaryIO], None]) -> Path:
+        def save(path: Path, content: bytes) -> Path:
             if path == STANDARD:
-                content = io.BytesIO()
-                write(content)
-                sys.stdout.buffer.write(content.getvalue())
+                sys.stdout.buffer.write(content)
                 sys.stdout.flush()
                 return path
             target = path if chosen.overwrite else outputs.unused(path)
-            with files.atomic_write(target) as file:
-                write(file)
+            files.write(target, content)
             print(texts("matte.saved", path=target), file=told)
             return target
 
-        output = save(output, lambda file: images.write_layer(file, matte.layer, wanted.format, matte.dpi))
+        output = save(output, matte.layer_file(wanted.format))
         for path in (chosen.mask, outputs.mask_beside(output) if wanted.save_mask else None):
             if path is not None:
-                save(path, lambda file: images.write_png(file, mask))
+                save(path, matte.mask_file())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,9 +20,11 @@ from ..layers.touch_ups import TouchUps, stamp_of
 from ..models.catalogue import ModelEntry, entry_of, pair_for_held
 from ..models.network import Network, load
 from ..pictures import images
+from ..pictures.metadata import NOTHING, Metadata
 from ..settings import HELD, MatteSettings
 from ..system import devices, memory
 from ..words.errors import Cancelled, ImageError
+from ..words.notes import Note
 from ..words.texts import Texts
 from . import compose, hair, held, id_photo, refine, touch_up
 
@@ -83,7 +85,8 @@ class RawMatte:
 
     photo: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). foreground: uint8 RGB, straight.
     own: the photo's own transparency, float32 in 0..1, shape (H, W), where it has one.
-    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte.
+    from_burst: whether frames before the photo were there to be used. device, fallback: see Matte. notes,
+    about: see images.Photo.
     """
 
     photo: np.ndarray
@@ -93,6 +96,8 @@ class RawMatte:
     from_burst: bool
     device: str
     fallback: Mapping[str, str] | None
+    notes: Tuple[Note, ...] = ()
+    about: Metadata = NOTHING
 
     @property
     def bytes(self) -> int:
@@ -110,7 +115,8 @@ class Matte:
     without one. seconds: what each stage took; one that the cache spared is absent.
     device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
     that isn't what it was to run on. fault: the error's key where there is nobody to see, or no face for
-    an ID photo; "" where all is well. dpi: how large the layer is in print; 0 where that isn't said.
+    an ID photo; "" where all is well. about: what is said in the layer's file. of_photo: what is to be said of the
+    photo.
     """
 
     layer: np.ndarray
@@ -123,7 +129,13 @@ class Matte:
     fallback: Mapping[str, str] | None = None
     touch_up: str = ""
     fault: str = ""
-    dpi: int = 0
+    about: Metadata = NOTHING
+    of_photo: Tuple[Note, ...] = ()
+
+    @property
+    def notes(self) -> Tuple[Note, ...]:
+        """All that is to be told beside it."""
+        return (*self.of_photo, *([Note("device.fallback", self.fallback)] if self.fallback else ()))
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
@@ -132,13 +144,13 @@ class Matte:
     def layer_file(self, format: str) -> bytes:
         """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
         file = io.BytesIO()
-        images.write_layer(file, self.layer, format, self.dpi)
+        images.write_layer(file, self.layer, format, self.about)
         return file.getvalue()
 
     def mask_file(self) -> bytes:
         """What the mask's file holds: a grey PNG, white is the person."""
         file = io.BytesIO()
-        images.write_png(file, compose.alpha_bytes(self.alpha))
+        images.write_png(file, compose.alpha_bytes(self.alpha), Metadata(self.about.dpi))
         return file.getvalue()
 
 
@@ -357,9 +369,22 @@ class Matter:
         if is_id_photo and not fault and settings.sheet != id_photo.OFF:
             layer, alpha, foreground, photo = _on_a_sheet(layer, foreground, photo, settings.sheet)
         clock.lap("refine")
-        dpi = id_photo.DPI if is_id_photo else 0
+        about = raw.about if settings.metadata else NOTHING
+        if is_id_photo:
+            about = dataclasses.replace(about, dpi=(id_photo.DPI, id_photo.DPI))
         return Matte(
-            layer, alpha, foreground, photo, raw_key[0], clock.seconds, raw.device, raw.fallback, stamp, fault, dpi
+            layer,
+            alpha,
+            foreground,
+            photo,
+            raw_key[0],
+            clock.seconds,
+            raw.device,
+            raw.fallback,
+            stamp,
+            fault,
+            about,
+            raw.notes,
         )
 
     @staticmethod
@@ -518,7 +543,8 @@ class Matter:
         if photo.alpha is not None:
             alpha = np.minimum(alpha, photo.alpha)
         clock.lap("colours")
-        return RawMatte(photo.rgb, alpha, foreground, photo.alpha, from_burst, estimate.device, estimate.fallback)
+        made_on = estimate.device, estimate.fallback
+        return RawMatte(photo.rgb, alpha, foreground, photo.alpha, from_burst, *made_on, photo.notes, photo.about)
 
     def _remember(self, key: _Key, raw: RawMatte) -> None:
         # It may take the place of one that these were made from.

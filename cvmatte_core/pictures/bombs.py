@@ -16,7 +16,7 @@ _LEAST_CHUNK = 1000  # bytes of a PNG's in the mean, where there are more; encod
 _MOST_VALUES = 1_000_000  # numbers in a tag, each of which becomes an object: a table of strips has the most
 _MOST_TAGS = 1 << 16
 
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # apart from what may stand within a scan's data
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # apart from what may stand within a scan's data
 _LONE_MARKERS, _END, _SCAN, _EXIF = (0x01, 0xD8), 0xD9, 0xDA, 0xE1
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _TEXTS = (1, 2, 7)  # types of values that stay bytes
@@ -69,7 +69,7 @@ def refuse_directories(data: bytes) -> None:
 
 def _refuse_jpeg(data: bytes) -> None:
     at, pieces, scans, rubbish, exif = 2, 0, 0, 0, []
-    while match := _MARKER.search(data, at, len(data) if scans else at + _MOST_RUBBISH):
+    while match := MARKER.search(data, at, len(data) if scans else at + _MOST_RUBBISH):
         rubbish += 0 if scans else match.start() - at
         marker, at = data[match.end() - 1], match.end()
         if marker == _END:

@@ -7,11 +7,14 @@ header and checked before a pixel is decoded, and whatever the decoder raises be
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import logging
 import os
+import struct
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -35,8 +38,10 @@ from PIL import (
 from ..disk import files
 from ..system import memory
 from ..words.errors import ImageError, OutputError
-from . import bombs, colour_tags
+from ..words.notes import Note
+from . import bombs, colour_tags, cut_off, metadata
 from .colour_spaces import ColourSpace, to_srgb
+from .metadata import Metadata
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +69,8 @@ _PNG = [
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
 ]
+_AFTER_IHDR = 33  # bytes of a PNG's beginning
+_INCH, _METRES = 0.0254, 1
 _LONGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}  # pixels, that the formats' encoders take
 
 # Pillow's own limit is 1 MB, for texts that nobody reads; colour profiles of printers and scanners are longer.
@@ -79,10 +86,13 @@ class Photo:
 
     rgb: uint8, shape (H, W, 3), sRGB, upright.
     alpha: float32 in 0..1, shape (H, W), the file's own transparency; None where it has none.
+    notes: what was to be said of the file. about: what its layer's file takes over.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None
+    notes: tuple[Note, ...] = ()
+    about: Metadata = metadata.NOTHING
 
 
 def status(path: Path) -> os.stat_result | None:
@@ -143,8 +153,15 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
         warnings.simplefilter("ignore")  # the file's quirks; the ones that matter raise
         try:
             bombs.refuse(data)
-            with memory.needed_for(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode(image, data, name, longest_side)
+            with memory.needed_for(name):
+                try:
+                    return _decode(data, name, longest_side)
+                except OSError:
+                    completed = cut_off.completed(data)
+                    if completed is None:
+                        raise
+                    photo = _decode(completed, name, longest_side)
+                    return dataclasses.replace(photo, notes=(*photo.notes, Note("note.cut_off")))
         except ImageError:
             raise
         except UnidentifiedImageError as error:
@@ -157,7 +174,12 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
             raise ImageError("image_damaged", name=name) from error
 
 
-def _decode(image: Image.Image, data: bytes, name: str, longest_side: int) -> Photo:
+def _decode(data: bytes, name: str, longest_side: int) -> Photo:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return _decoded(image, data, name, longest_side)
+
+
+def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> Photo:
     width, height = image.size
     if width * height > PIXEL_LIMIT:
         raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
@@ -167,9 +189,11 @@ def _decode(image: Image.Image, data: bytes, name: str, longest_side: int) -> Ph
         image.draft(None, (max(1, round(width * scale)), max(1, round(height * scale))))
     bombs.refuse_directories(_exif_of(image))
     profile, space = image.info.get("icc_profile"), colour_tags.space_of(image, data)
+    opened, about = image, metadata.read(image) if image.format != "PNG" else None
     if space is not None:
-        image, profile = _in_srgb(image, space, data), None
+        image, profile = _in_srgb(opened, space, data), None
     image.load()
+    about = about or metadata.read(opened)  # a PNG's may come after the pixels; a TIFF's are gone by then
     with contextlib.suppress(Exception):  # a broken EXIF block only costs the orientation, if that
         ImageOps.exif_transpose(image, in_place=True)
     colour, alpha = _colour_and_alpha(image)
@@ -183,7 +207,7 @@ def _decode(image: Image.Image, data: bytes, name: str, longest_side: int) -> Ph
     transparency = None
     if alpha is not None and alpha.getextrema() != (255, 255):
         transparency = np.asarray(alpha, dtype=np.float32) / np.float32(255)
-    return Photo(rgb, transparency)
+    return Photo(rgb, transparency, about=about)
 
 
 def _exif_of(image: Image.Image) -> bytes:
@@ -327,7 +351,7 @@ def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, 
     return cv2.warpAffine(near, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
-def write_png(file: BinaryIO, pixels: np.ndarray) -> None:
+def write_png(file: BinaryIO, pixels: np.ndarray, about: Metadata = metadata.NOTHING) -> None:
     """Write a PNG. pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha.
 
     Raises MemoryError.
@@ -335,18 +359,37 @@ def write_png(file: BinaryIO, pixels: np.ndarray) -> None:
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
     try:
-        done, data = cv2.imencode(".png", np.ascontiguousarray(pixels), _PNG)
+        done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels), _PNG)
     except cv2.error as error:  # nothing else can go wrong with such pixels
         raise MemoryError(str(error)) from error
     if not done:
         raise MemoryError("too little for a PNG")
-    file.write(data.data)
+    data = encoded.data
+    file.write(data[:_AFTER_IHDR])
+    file.write(_chunks_of(about))
+    file.write(data[_AFTER_IHDR:])
 
 
-def write_layer(file: BinaryIO, pixels: np.ndarray, format: str, dpi: int = 0) -> None:
+def _chunks_of(about: Metadata) -> bytes:
+    """What a PNG says beside its pixels."""
+    chunks = []
+    if about.dpi is not None:
+        across, down = (round(value / _INCH) for value in about.dpi)
+        chunks.append((b"pHYs", struct.pack(">IIB", across, down, _METRES)))
+    if exif := about.exif():
+        chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    if xmp := about.xmp():
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp))
+    framed = (struct.pack(">I", len(body)) + name + body + _checksum(name + body) for name, body in chunks)
+    return b"".join(framed)
+
+
+def _checksum(content: bytes) -> bytes:
+    return struct.pack(">I", zlib.crc32(content))
+
+
+def write_layer(file: BinaryIO, pixels: np.ndarray, format: str, about: Metadata = metadata.NOTHING) -> None:
     """Write a layer as "png", "webp" or "jpeg". pixels: uint8 RGBA, straight alpha, shape (H, W, 4).
-
-    dpi: how large it is in print, in pixels an inch; 0: not said. WebP can't say it.
 
     PNG and WebP keep every value. JPEG has no transparency: there the layer stands on white. Raises OutputError where
     a side is longer than the format allows.
@@ -354,21 +397,20 @@ def write_layer(file: BinaryIO, pixels: np.ndarray, format: str, dpi: int = 0) -
     height, width = pixels.shape[:2]
     if max(height, width) > _LONGEST_SIDE[format]:
         raise OutputError("format_too_large", format=format.upper(), limit=_LONGEST_SIDE[format])
-    if format == "png" and not dpi:
-        write_png(file, pixels)
+    if format == "png":
+        write_png(file, pixels, about)
         return
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    in_print = {"dpi": (dpi, dpi)} if dpi else {}
-    if format == "png":
-        image.save(file, format="PNG", **in_print)
-    elif format == "webp":
+    said = {"exif": about.exif(with_dpi=True), "xmp": about.xmp()}
+    if format == "webp":
         # Method 0: 0.1 to 0.25 s for 1920 x 1080 where method 1 takes 0.6 to 1 s, for files a quarter smaller; still
         # a third less than PNG. Exact: colours just outside the edge stay, which OBS mixes in when it scales.
-        image.save(file, format="WEBP", lossless=True, method=0, quality=0, exact=True)
+        image.save(file, format="WEBP", lossless=True, method=0, quality=0, exact=True, **said)
     else:
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
-        white.save(file, format="JPEG", quality=95, subsampling="4:4:4", **in_print)
+        in_print = {"dpi": about.dpi} if about.dpi is not None else {}
+        white.save(file, format="JPEG", quality=95, subsampling="4:4:4", **in_print, **said)
 
 
 def suffix(format: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 
 from ..disk import files
 from ..words.errors import CvmatteError, RequestError, WorkerError
+from ..words.notes import Note
 from ..words.texts import Texts, known_language, language_of
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,11 @@ def explained(error: CvmatteError | None, texts: Texts) -> dict[str, Any]:
         return {"error": None, "message": None}
     error = _told(error)
     return {"error": error.key, "message": error.sentence(texts)}
+
+
+def noted(notes: Iterable[Note], texts: Texts) -> list[dict[str, str]]:
+    """{"note": key, "message": sentence} of each."""
+    return [{"note": note.key, "message": note.sentence(texts)} for note in notes]
 
 
 def answer(error: CvmatteError, connection: HTTPConnection) -> Response:

@@ -46,9 +46,10 @@ from ..pictures import endings, images
 from ..settings import Control, MatteSettings
 from ..system import devices
 from ..words.errors import CvmatteError, RequestError, SettingsError
+from ..words.notes import Note
 from ..words.texts import names_of_languages
 from . import parameters
-from .answers import PAGE_TYPES, add_errors, texts_for
+from .answers import PAGE_TYPES, add_errors, noted, texts_for
 from .engine import Engine
 from .guard import Guard, Rules
 from .jobs import FAILED, Item, Job, Jobs, give_up_after, harmless, named
@@ -68,6 +69,7 @@ _KEEP_ALIVE_SECONDS = 15.0
 _FOLDER_DEPTH, _FOLDER_LIMIT = 3, 500
 _FIELDS, _FIELD_BYTES = 64, 4096
 _NO_STORE = {"Cache-Control": "no-store"}
+_NOTES = "CVMatte-Notes"  # a header of an answered picture
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def _add_information(app: FastAPI) -> None:
         """The page's texts in a language, and the limits that it keeps to."""
         options, texts = _server(request).options, texts_for(request)
         limits = {"upload_bytes": options.upload_bytes, "batch_bytes": options.batch_bytes, "files": options.files}
-        beginnings = ("web.", "touch_up.", "models.fetched", "state.nobody_found")
+        beginnings = ("web.", "note.", "touch_up.", "models.fetched", "state.nobody_found")
         said = {key: text for beginning in beginnings for key, text in texts.starting(beginning).items()}
         return {
             "language": texts.language,
@@ -286,7 +288,12 @@ def _add_information(app: FastAPI) -> None:
 
 
 def _add_photos(app: FastAPI) -> None:
-    pictures = {"content": {media: {"schema": _FILE} for media in _MEDIA.values()}}
+    said = {
+        "description": "A JSON list of {note, message}, where there is something to say",
+        "schema": {"type": "string"},
+    }
+    content = {media: {"schema": _FILE} for media in _MEDIA.values()}
+    pictures = {"content": content, "headers": {_NOTES: said}}
 
     @app.post(
         "/remove_background",
@@ -307,7 +314,7 @@ def _add_photos(app: FastAPI) -> None:
             form = await _form_or_photo(request)
             folder = server.folder / secrets.token_hex(16)
             folder.mkdir()
-            work: Future[bytes] | None = None
+            work: Future[_Cut] | None = None
             try:
                 asked = await _asked(request, form, folder)
                 end = time.monotonic() + server.options.seconds
@@ -315,20 +322,21 @@ def _add_photos(app: FastAPI) -> None:
                 def step(stage: str, done: int, total: int) -> None:
                     give_up_after(end, server.options.seconds)
 
-                def cut_out(matter: Matter) -> bytes:
+                def cut_out(matter: Matter) -> _Cut:
                     matte = matter(asked.photo, asked.settings, strokes=asked.strokes, on_progress=step)
-                    return _picture(matte, asked.settings, asked.output)
+                    return _Cut(_picture(matte, asked.settings, asked.output), matte.notes)
 
                 work = server.engine.run(cut_out)
                 try:
-                    picture = await _in_time(request, work, end, server.options.seconds)
+                    cut = await _in_time(request, work, end, server.options.seconds)
                 except CvmatteError as error:
                     raise named(error, asked.names) from error
             finally:
                 await form.close()
                 _remove_after(work, folder)
         media = _MEDIA["png" if asked.output == "mask" else asked.settings.format]
-        return Response(picture, media_type=media, headers=_NO_STORE)
+        notes = json.dumps(noted(cut.notes, texts_for(request)))  # ASCII, as headers are
+        return Response(cut.picture, media_type=media, headers={**_NO_STORE, _NOTES: notes} if cut.notes else _NO_STORE)
 
 
 def _add_touching_up(app: FastAPI) -> None:
@@ -357,6 +365,14 @@ def _add_touching_up(app: FastAPI) -> None:
             finally:
                 await form.close()
         return as_json(server.desk, photo)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """What a request for one photo gets."""
+
+    picture: bytes
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True)
@@ -391,7 +407,7 @@ async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
     )
 
 
-def _remove_after(work: Future[bytes] | None, folder: Path) -> None:
+def _remove_after(work: Future[_Cut] | None, folder: Path) -> None:
     """Remove a request's folder once the work on it has ended, which may be after the answer."""
     if work is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -399,7 +415,7 @@ def _remove_after(work: Future[bytes] | None, folder: Path) -> None:
         work.add_done_callback(lambda ended: shutil.rmtree(folder, ignore_errors=True))
 
 
-async def _in_time(request: Request, work: Future[bytes], end: float, seconds: float) -> bytes:
+async def _in_time(request: Request, work: Future[_Cut], end: float, seconds: float) -> _Cut:
     """What the work makes. Raises RequestError where that takes too long; whoever hangs up gives it up."""
     result = asyncio.wrap_future(work)
     while True:
@@ -421,7 +437,7 @@ def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
     if output == "layer":
         return matte.layer_file(settings.format)
     file = io.BytesIO()
-    images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.dpi)
+    images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.about)
     return file.getvalue()
 
 

@@ -25,8 +25,9 @@ from ..pictures import endings, images
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
+from ..words.notes import Note
 from ..words.texts import Texts
-from .answers import explained
+from .answers import explained, noted
 from .engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Item:
     mask: Path | None = None
     layer_name: str = ""
     mask_name: str = ""
+    notes: tuple[Note, ...] = ()
     version: int = 0
 
     @property
@@ -131,6 +133,7 @@ class Job:
             "seconds": round(item.seconds, 2),
             "result": f"/jobs/{self.id}/results/{number}" if item.layer else None,
             "mask": f"/jobs/{self.id}/masks/{number}" if item.mask else None,
+            "notes": noted(item.notes, texts),
             **explained(item.error, texts),
         }
 
@@ -274,6 +277,7 @@ class Jobs:
                 job.change(item, progress=0.1 + 0.7 * done / max(1, total))
 
         matte = matter(item.photo, settings, on_progress=step, cancelled=job.cancelled)
+        item.notes = matte.notes
         return matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
 
     def _fetch(self, job: Job, entry: ModelEntry) -> None:

@@ -5,12 +5,13 @@ Standard library only: OBS runs one side of it.
 Requests
     initialize {protocol}            → {protocol, version, pid}
     matte {image, settings, rest_seconds, burst?}
-                                     → a store.Record as a dict, with `fallback` and `outdated`; first a `layer`
+                                     → a store.Record as a dict, with `notes` and `outdated`; first a `layer`
                                        notification
         burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
-        fallback: see matter.Matte. outdated: see TouchUps.is_outdated
+        notes: see notes.to_wire. outdated: see TouchUps.is_outdated
     batch {folder, settings, output_folder}
-                                     → {folder, archive, done, failed: [{name, error}], seconds}
+                                     → {folder, archive, done, failed: [{name, error}],
+                                        noted: [{name, notes}], seconds}
         output_folder: empty for a new one, which the answer's `folder` then names; in one that has layers of this
         folder already, only what is left is done. archive: empty where no photo would do. An `error` is what
         error_from_wire reads. Waiting mattes go before the next photo of a batch.

@@ -31,6 +31,7 @@ from ..models.fetch import fetch
 from ..settings import MatteSettings
 from ..system import memory
 from ..words.errors import Cancelled, CvmatteError, OutputError
+from ..words.notes import to_wire
 from . import protocol
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
@@ -364,7 +365,7 @@ class Server:
         pixels = images.read_layer(Path(record.saved))
         height, width = pixels.shape[:2]
         self._write_frame(job, width, height, pixels.data, record.made_from)
-        self._answer(job, {**dataclasses.asdict(record), "fallback": None, "outdated": False})
+        self._answer(job, {**dataclasses.asdict(record), "notes": [], "outdated": False})
         return True
 
     def _layer_path(self, job: _MatteJob, content: str) -> Path:
@@ -417,11 +418,13 @@ class Server:
                 yield
             archive = batch.write_archive(job.cancelled, lambda: tell(ARCHIVE))
             failed = {name: entry.error for name, entry in batch.entries.items() if entry.error}
+            noted = {name: entry.notes for name, entry in batch.entries.items() if entry.notes}
         result = {
             "folder": str(batch.output_folder),
             "archive": str(archive or ""),
             "done": len(batch.entries) - len(failed),
             "failed": [{"name": name, "error": protocol.error_to_wire(error)} for name, error in failed.items()],
+            "noted": [{"name": name, "notes": to_wire(notes)} for name, notes in noted.items()],
             "seconds": round(time.perf_counter() - job.begun, 3),
         }
         self._answer(job, result)
@@ -452,7 +455,7 @@ class Server:
         self._store.save(record)
         self._store.trim(_FRAMES_LIMIT)
         outdated = self._touch_ups.is_outdated(job.image, matte.digest)
-        self._answer(job, {**dataclasses.asdict(record), "fallback": matte.fallback, "outdated": outdated})
+        self._answer(job, {**dataclasses.asdict(record), "notes": to_wire(matte.notes), "outdated": outdated})
 
     # Aside
 

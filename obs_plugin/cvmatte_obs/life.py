@@ -17,6 +17,7 @@ from typing import Any, Generator, Union
 from cvmatte_core.layers.store import LayerStore, Record
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
+from cvmatte_core.words.notes import Note
 
 from .file_watch import GONE, State
 
@@ -57,14 +58,14 @@ class Job:
 class Says:
     """What a portrait says: a text's key and values, or an error. kept: beside an error, a layer is on screen.
 
-    fallback: see matter.Matte. outdated: see TouchUps.is_outdated.
+    notes: see matter.Matte. outdated: see TouchUps.is_outdated.
     """
 
     key: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     error: CvmatteError | None = None
     kept: bool = False
-    fallback: dict[str, Any] | None = None
+    notes: tuple[Note, ...] = ()
     outdated: bool = False
 
 
@@ -154,7 +155,7 @@ class Life:
         self._trouble: CvmatteError | None = None
         self._still: Says | None = None  # how far a still is that is being taken
         self._still_trouble: CvmatteError | None = None
-        self._fallback: dict[str, Any] | None = None
+        self._notes: tuple[Note, ...] = ()
         self._outdated = False
         self._tries = 0
         self._on_disk: State | None = None  # of the wish's photo, as last told
@@ -175,10 +176,10 @@ class Life:
         record = self.record
         assert record is not None and record.key == self.shown == self.wish.key
         if self._on_disk == GONE:
-            return Says("state.photo_gone", {"name": Path(self.wish.image).name}, fallback=self._fallback)
+            return Says("state.photo_gone", {"name": Path(self.wish.image).name}, notes=self._notes)
         width, height = record.size
         values = {"width": width, "height": height, "seconds": f"{record.seconds:.1f}"}
-        return Says("state.ready", values, fallback=self._fallback, outdated=self._outdated)
+        return Says("state.ready", values, notes=self._notes, outdated=self._outdated)
 
     def _says_of(self, job: Job) -> Says:
         if job.trouble is not None:
@@ -245,7 +246,7 @@ class Life:
             return False
         if not (yield from self._show(record.key, record.made_from)):
             return False
-        self._settle(record, None, False)
+        self._settle(record, (), False)
         yield Refresh()
         return True
 
@@ -255,9 +256,9 @@ class Life:
             self.shown, self._shown_of = key, made_from
         return was_shown
 
-    def _settle(self, record: Record, fallback: dict[str, Any] | None, outdated: bool) -> None:
+    def _settle(self, record: Record, notes: tuple[Note, ...], outdated: bool) -> None:
         self._outdated = outdated
-        self.record, self._fallback, self._owed, self._trouble, self._tries = record, fallback, False, None, 0
+        self.record, self._notes, self._owed, self._trouble, self._tries = record, notes, False, None, 0
         self._settled_for = record.made_from
 
     def _pursue(self) -> Course:
@@ -314,7 +315,7 @@ class Life:
             job.made_layer, job.trouble = False, error
             yield Refresh()
 
-    def is_done(self, job: Job, record: Record, fallback: dict[str, Any] | None, outdated: bool = False) -> Course:
+    def is_done(self, job: Job, record: Record, notes: tuple[Note, ...], outdated: bool = False) -> Course:
         if job is not self.job:
             return
         self.job = None
@@ -322,7 +323,7 @@ class Life:
             yield KeepStill(job.request.image)
         if job.serves and self.wish is not None:
             if record.key == self.shown == self.wish.key and record.made_from == self._shown_of:
-                self._settle(record, fallback, outdated)
+                self._settle(record, notes, outdated)
                 yield Refresh()
             else:  # its frame could not be read: it may have been tidied away, or the drive is in trouble
                 self._tries += 1

@@ -31,6 +31,7 @@ from cvmatte_core.models.catalogue import (
 )
 from cvmatte_core.system import devices
 from cvmatte_core.words.errors import CvmatteError, ImageError
+from cvmatte_core.words.notes import from_wire, sentences
 from cvmatte_core.words.texts import megabytes
 from cvmatte_core.worker.client import STOPPED
 
@@ -44,6 +45,7 @@ _CLIP = b"clip"
 _PORTRAIT = b"portrait_to_touch_up"
 _CHOSEN = "model_chosen"  # the line about _MODEL
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
+_NAMED = 5  # photos of a folder that something is said of
 
 
 def set_defaults(data: int) -> None:
@@ -329,6 +331,8 @@ class Panel:
             archive = Path(result["archive"])
             lines.append(f'<a href="{html.escape(archive.as_uri())}">{html.escape(archive.name)}</a>')
         lines.append(html.escape(", ".join(failure["name"] for failure in result["failed"])))
+        for noted in result["noted"][:_NAMED]:
+            lines.append(html.escape(f"{noted['name']}: {sentences(from_wire(noted['notes']), texts)}"))
         return "<br>".join(filter(None, lines))
 
     def _clip_state(self) -> str:

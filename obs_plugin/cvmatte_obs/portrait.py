@@ -18,6 +18,7 @@ from cvmatte_core.disk import files
 from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.words.notes import from_wire, sentences
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import READY, WorkerClient
 
@@ -479,9 +480,9 @@ class Portrait:
         elif event == "retrying":
             self._live(life.is_tried_again(job, detail))
         elif event == "done":
-            fallback, outdated = detail.pop("fallback"), detail.pop("outdated")
+            notes, outdated = from_wire(detail.pop("notes")), detail.pop("outdated")
             record = Record(**{**detail, "size": tuple(detail["size"])})
-            self._live(life.is_done(job, record, fallback, outdated))
+            self._live(life.is_done(job, record, notes, outdated))
             stamp = self._touch_up_of(record)
             if stamp not in (record.touch_up, self._painted_for):  # painted on while the layer was made
                 self._painted_for = stamp
@@ -605,4 +606,4 @@ class Portrait:
         sentence = texts(key, **says.values) if key else ""
         if says.outdated:
             sentence = f"{sentence} {texts('state.touch_up_outdated')}"
-        return f"{sentence} {texts('device.fallback', **says.fallback)}" if says.fallback else sentence
+        return f"{sentence} {sentences(says.notes, texts)}" if says.notes else sentence

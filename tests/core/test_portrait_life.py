@@ -201,7 +201,7 @@ class World:
         kept = self.store.setdefault(work.key, Kept())
         kept.record = Record(work.key, work.image, *work.read, saved="", size=(1, 1), seconds=0.0)
         self.works.remove(work)
-        self.live(self.life.is_done(work.job, kept.record, None))
+        self.live(self.life.is_done(work.job, kept.record, ()))
 
     def end(self, work: Work, error: CvmatteError) -> None:
         self.works.remove(work)

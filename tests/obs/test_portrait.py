@@ -228,6 +228,17 @@ def test_a_broken_photo_keeps_the_last_good_layer_and_says_so(
     studio.wait_for_layer(portrait, expected_layer(photo, erosion=3))
 
 
+def test_a_photo_that_lacks_its_last_bytes_is_shown_and_that_is_said(
+    studio: Studio, portrait: str, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    whole, lacking = tmp_path / "whole.jpg", tmp_path / "lacking.jpg"
+    Image.open(photo).convert("RGB").save(whole, quality=90)
+    lacking.write_bytes(whole.read_bytes()[:-5])
+    studio.set(portrait, image=lacking)
+    assert "Ready" in studio.wait_for_state(portrait, "The photo's file ends too early")
+    studio.wait_for_layer(portrait, expected_layer(lacking))
+
+
 def test_a_missing_background_is_said_once(studio: Studio, portrait: str) -> None:
     studio.set(portrait, background="image", background_image="/nowhere/beach.png")
     sentence = "The background beach.png can't be found"
@@ -393,6 +404,7 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
         "longest_side",
         "format",
         "save_mask",
+        "metadata",
         "output_folder",
         "preset",
     ):

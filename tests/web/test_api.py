@@ -253,6 +253,21 @@ def test_a_truncated_photo_is_refused(client: httpx.Client, small: bytes) -> Non
     refusal(post(client, small[: len(small) // 2]), 422, "image_damaged")
 
 
+def test_a_photo_that_lacks_its_last_bytes_is_cut_out_and_said(client: httpx.Client, small: bytes) -> None:
+    cut = client.post(
+        "/remove_background?language=de", files={"image": ("me.jpg", small[:-5])}, data={**FAST, "output": "photo"}
+    )
+    assert decoded(cut).size == decoded(post(client, small)).size
+    (note,) = json.loads(cut.headers["CVMatte-Notes"])
+    assert note["note"] == "note.cut_off" and note["message"].startswith("Die Datei des Fotos endet zu früh")
+    assert "CVMatte-Notes" not in post(client, small).headers
+    started = client.post("/jobs", files=[("images", ("me.jpg", small[:-5]))], data=FAST)
+    job = ended(client, started.json())
+    (item,) = job["items"]
+    assert item["state"] == "done" and [note["note"] for note in item["notes"]] == ["note.cut_off"]
+    client.delete(f"/jobs/{job['id']}")
+
+
 @pytest.mark.parametrize("body", [b"", b"--", b"--x\r\nnonsense"])
 def test_a_body_without_a_photo_is_refused(client: httpx.Client, body: bytes) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}

@@ -310,6 +310,19 @@ def test_an_id_photo_of_too_few_pixels_is_said(opened: Opened, photo: Path) -> N
     expect(page.locator("#note")).to_be_hidden(timeout=SECONDS)
 
 
+def test_a_photo_that_lacks_its_last_bytes_is_said(opened: Opened, photo: Path, tmp_path: Path) -> None:
+    Image.open(photo).save(tmp_path / "whole.jpg")
+    (tmp_path / "me.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:-5])
+    page = opened()
+    fast(page)
+    choose(page, tmp_path / "me.jpg")
+    expect(page.locator("#note")).to_have_text(Texts("en")("note.cut_off"))
+    page.select_option("#language", "de")
+    expect(page.locator("#note")).to_have_text(Texts("de")("note.cut_off"))
+    choose(page, tmp_path / "whole.jpg")
+    expect(page.locator("#note")).to_be_hidden(timeout=SECONDS)
+
+
 def test_a_time_is_said_where_there_is_one(opened: Opened, photo: Path) -> None:
     page = opened()
     fast(page)

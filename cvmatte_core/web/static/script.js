@@ -266,6 +266,7 @@ const single = {
   timer: 0,
   state: null, // [key, values] of the status line, said anew in another language
   enlarged: null, // the size of an ID photo that has more pixels than the photo that it was made of
+  notes: [], // what else there is to say
   pictures: {}, // address of each picture that has been fetched for the present options
 
   choose(photo) {
@@ -311,7 +312,9 @@ const single = {
     form.append("output", output);
     for (;;) {
       try {
-        return await (await ask("/remove_background", { method: "POST", body: form, signal })).blob();
+        const answer = await ask("/remove_background", { method: "POST", body: form, signal });
+        this.notes = JSON.parse(answer.headers.get("CVMatte-Notes") ?? "[]");
+        return await answer.blob();
       } catch (error) {
         if (!error.again) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.max(BUSY_WAIT, error.again * 1000)));
@@ -361,7 +364,7 @@ const single = {
   },
 
   note() {
-    at("note").textContent = this.enlarged ? text("web.enlarged", this.enlarged) : "";
+    at("note").textContent = [...this.notes.map(({ note, message }) => texts[note] ?? message), this.enlarged && text("web.enlarged", this.enlarged)].filter(Boolean).join(" ");
   },
 
   /** button: what was pressed, which has the focus again afterwards. */
@@ -650,6 +653,7 @@ const batch = {
     const row = made("li", { look }, thumbnail(item), made("span", { className: "name", textContent: item.name }), state);
     if (item.state === "running") row.append(made("progress", { max: 1, value: item.progress, ariaLabel: item.name }));
     if (item.message) row.append(made("span", { className: "message bad", textContent: item.message }));
+    for (const { message } of item.notes ?? []) row.append(made("span", { className: "message", textContent: message }));
     if (unfit.length && item.state !== "failed") {
       const labels = everyControl().filter(({ name }) => unfit.includes(name)).map(({ label }) => label);
       row.append(made("span", { className: "message", textContent: text("web.not_of_clips", { options: labels.join(", ") }) }));
