@@ -15,7 +15,8 @@ for _folder in (_FOLDER.parent, _FOLDER):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from cvmatte_obs import properties  # noqa: E402
+from cvmatte_obs import logs, properties  # noqa: E402
+from cvmatte_obs.clearing import Clearing  # noqa: E402
 from cvmatte_obs.panel import Panel, set_defaults  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
 
@@ -26,9 +27,11 @@ class _Script:
     """What lives between script_load and script_unload."""
 
     def __init__(self, data):
+        logs.begin()
         self.session = Session(_texts(), data)
         properties.serve(self.session)
         self.panel = Panel(self.session, data)
+        self.clearing = Clearing(self.session)
 
 
 _script = None
@@ -59,6 +62,7 @@ def script_unload():
         script.panel.close()
         properties.end()
         script.session.close()
+        script.clearing.close()
 
 
 def script_update(settings):

@@ -78,7 +78,7 @@ class LiveClient:
         """End a process that hangs, so that another takes its place. Called again and again."""
         with self._lock:
             if self._process is not None and time.monotonic() - self._heard > _SILENT_SECONDS:
-                logger.warning("the live process %d hangs", self._process.pid)
+                logger.info("the live process %d hangs", self._process.pid)
                 self._heard = time.monotonic()
                 self._process.kill()
 

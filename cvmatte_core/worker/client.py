@@ -256,7 +256,7 @@ class WorkerClient:
         started = self._handshake is None
         under_way = [job for job in self._jobs.values() if job.sent]
         self._end_process()
-        logger.warning("the worker ended with code %s", process.returncode)
+        logger.info("the worker ended with code %s", process.returncode)
         self._start_at = time.monotonic() + self._delays[min(self._deaths, len(self._delays) - 1)]
         self._deaths += 1
         self._failed_starts += 0 if started else 1
@@ -291,7 +291,7 @@ class WorkerClient:
             limit = _HANDSHAKE_SECONDS if self._handshake is not None else SILENCE_SECONDS
             waits = self._handshake is not None or any(job.sent for job in self._jobs.values())
             if waits and now - self._last_heard > limit:
-                logger.warning("the worker is silent for %.0f s: ending it", limit)
+                logger.info("the worker is silent for %.0f s: ending it", limit)
                 self._ended_for_silence = True
                 self._process.kill()
                 self._last_heard = now

@@ -29,6 +29,7 @@ from typing import Any, Callable
 
 _NAME = "obs" if sys.platform == "win32" else None  # there OBS's own process has it loaded under its name
 _library, _library_with_gil = ctypes.CDLL(_NAME), ctypes.PyDLL(_NAME)
+_frontend = ctypes.CDLL("obs-frontend-api") if sys.platform == "win32" else _library
 
 OBS_SOURCE_TYPE_INPUT = 0
 OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
@@ -55,6 +56,7 @@ GetName = ctypes.CFUNCTYPE(c_void_p, c_void_p)
 GetProperties = ctypes.CFUNCTYPE(c_void_p, c_void_p)
 ButtonClicked = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p)
 Task = ctypes.CFUNCTYPE(None, c_void_p)
+FrontendEvent = ctypes.CFUNCTYPE(None, c_int, c_void_p)
 PropertyModified = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
 
 
@@ -139,6 +141,13 @@ def function(name: str, result: Any, *arguments: Any) -> Any:
     return found
 
 
+def of_frontend(name: str, result: Any, *arguments: Any) -> Any:
+    """A function of OBS's frontend."""
+    found = getattr(_frontend, name)
+    found.restype, found.argtypes = result, list(arguments)
+    return found
+
+
 def lockless(name: str, result: Any, *arguments: Any) -> Any:
     """A function of libobs that waits for nothing."""
     found = getattr(_library_with_gil, name)
@@ -176,7 +185,7 @@ obs_source_show_preloaded_video = function("obs_source_show_preloaded_video", No
 obs_source_update_properties = function("obs_source_update_properties", None, _pointer)
 obs_queue_task = function("obs_queue_task", None, c_int, Task, _pointer, c_bool)
 obs_source_get_id = lockless("obs_source_get_id", c_char_p, _pointer)
-obs_source_get_output_flags = lockless("obs_source_get_output_flags", c_uint32, _pointer)
+obs_get_source_output_flags = function("obs_get_source_output_flags", c_uint32, c_char_p)
 obs_source_get_width = function("obs_source_get_width", c_uint32, _pointer)
 obs_source_get_height = function("obs_source_get_height", c_uint32, _pointer)
 obs_source_get_base_width = function("obs_source_get_base_width", c_uint32, _pointer)
@@ -273,6 +282,10 @@ obs_sceneitem_set_bounds = function("obs_sceneitem_set_bounds", None, _pointer, 
 obs_sceneitem_set_alignment = function("obs_sceneitem_set_alignment", None, _pointer, c_uint32)
 obs_sceneitem_set_pos = function("obs_sceneitem_set_pos", None, _pointer, POINTER(Vec2))
 
+# Not obspython's: that takes the script from a global variable, which another script's tick changes.
+obs_frontend_add_event_callback = of_frontend("obs_frontend_add_event_callback", None, FrontendEvent, _pointer)
+obs_frontend_remove_event_callback = of_frontend("obs_frontend_remove_event_callback", None, FrontendEvent, _pointer)
+
 
 def _find_active_modal_widget() -> Any:
     """Qt's QApplication::activeModalWidget, out of the libraries that OBS runs on; None where it isn't found."""
@@ -307,6 +320,15 @@ def utf8(text: str) -> bytes:
 
 def source_name(source: int) -> str:
     return (obs_source_get_name(source) or b"").decode("utf-8", "replace")
+
+
+def source_kind(source: int) -> str:
+    return (obs_source_get_id(source) or b"").decode("utf-8", "replace")
+
+
+def kind_shows(kind: str) -> bool:
+    """Whether sources of a kind have a picture."""
+    return bool(obs_get_source_output_flags(utf8(kind)) & OBS_SOURCE_VIDEO)
 
 
 def source_named(name: str) -> int | None:

@@ -16,6 +16,7 @@ from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 
 from . import layers, libobs
+from .gate import GATE
 
 _SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
@@ -106,12 +107,12 @@ class LiveView:
     # On the client's thread
 
     def _show(self, reader: FrameReader, shown: Shown) -> None:
-        if self.frozen:
-            return
-        with self._showing, self._source() as source:
-            if not source or self.is_closed:
+        with GATE.passing() as passes:
+            if not passes or self.frozen:
                 return
-            layers.show_moving(source, reader.mapping, shown.offset, shown.width, shown.height)
+            with self._showing, self._source() as source:
+                if source and not self.is_closed:
+                    layers.show_moving(source, reader.mapping, shown.offset, shown.width, shown.height)
 
     def _state_is(self, state: dict[str, Any]) -> None:
         self._state, self._states = state, self._states + 1 if state else 0

@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from typing import Iterable, Iterator, Mapping
 
 import obspython
 
-from . import controls, layers, libobs
+from . import controls, layers, libobs, websocket
 
 FIT_HEIGHT = "fit_height"
 PLACEMENTS = (FIT_HEIGHT, "bottom_centre", "left_third", "right_third", "full_frame")
 
 
-def all_sources() -> Iterator[int]:
-    """Every public input source, alive until the next is asked for."""
+def input_names(kind: str = "") -> list[str] | None:
+    """The names of all inputs, or of those of one kind, be they in a scene, a group or nowhere. None while OBS loads.
+
+    Names, since these hold nothing: whoever wants an input takes it up by its name, unless it is gone by then.
+    """
+    found = _inputs({"inputKind": kind} if kind else {})
+    return None if found is None else [name for name, _ in found]
+
+
+def _inputs(wanted: Mapping[str, str]) -> list[tuple[str, str]] | None:
+    """(name, kind) of each input; wanted: as of obs-websocket's GetInputList."""
+    answer = websocket.request("GetInputList", wanted)
+    if answer is not None:
+        return [(found["inputName"], found["inputKind"]) for found in answer.data.get("inputs", [])]
+    return None if websocket.is_there() else _inputs_without_websocket(wanted.get("inputKind", ""))
+
+
+def _inputs_without_websocket(kind: str) -> list[tuple[str, str]]:
+    """In a build of OBS that lacks it. obspython takes a reference to each without heeding whether it gets it: from
+    OBS 29 on it does, for libobs itself holds one meanwhile.
+    """
     # obspython holds the GIL while it waits for OBS's sources lock, which a scene collection that loads keeps for long:
     # wait for it without the GIL first.
-    libobs.obs_source_release(libobs.obs_get_source_by_name(b""))
+    libobs.obs_source_release(libobs.source_named(""))
     sources = obspython.obs_enum_sources()
     try:
-        for source in sources or ():
-            yield int(source)
+        found = ((libobs.source_name(int(source)), libobs.source_kind(int(source))) for source in sources or ())
+        return [one for one in found if kind in ("", one[1])]
     finally:
         obspython.source_list_release(sources)
 
 
+@contextlib.contextmanager
+def source_named(name: str) -> Iterator[int | None]:
+    """The source of that name, kept alive for the block; None where there is none."""
+    source = libobs.source_named(name)
+    try:
+        yield source
+    finally:
+        libobs.obs_source_release(source)
+
+
 def video_source_names() -> list[str]:
-    """The names of everything that a still can be taken from: scenes, then sources, each by name."""
-    inputs = []
-    for source in all_sources():
-        if libobs.obs_source_get_output_flags(source) & libobs.OBS_SOURCE_VIDEO:
-            inputs.append(libobs.source_name(source))
+    """The names of everything that a still can be taken from: inputs and groups, then scenes, each by name."""
+    inputs = _inputs({}) or []
+    showing = {kind for kind in {kind for _, kind in inputs} if libobs.kind_shows(kind)}
+    groups = websocket.request("GetGroupList", {})
+    names = [name for name, kind in inputs if kind in showing]
+    names += groups.data.get("groups", []) if groups is not None else []
     scenes = obspython.obs_frontend_get_scene_names() or []
-    return [*sorted(inputs, key=str.casefold), *sorted(scenes, key=str.casefold)]
+    return [*sorted(names, key=str.casefold), *sorted(scenes, key=str.casefold)]
 
 
 def current_scene() -> int | None:

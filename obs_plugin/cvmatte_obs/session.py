@@ -6,12 +6,13 @@ It alone changes portraits; everybody else, OBS's UI and the worker client among
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
 import traceback
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
@@ -26,6 +27,7 @@ from . import controls, layers, libobs, scenes
 from .errands import Errand
 from .events import Event, Hotkey
 from .file_watch import FileWatch, State
+from .gate import GATE
 from .portrait import Portrait, Services, StateLine
 from .source_type import SOURCE_TYPE
 from .touching_up import TouchingUp
@@ -75,6 +77,7 @@ class Session:
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.load(data)
+        self._has_discovered = False
         self._sources_changed = Event()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.connect(libobs.obs_get_signal_handler(), signal)
@@ -191,10 +194,15 @@ class Session:
             libobs.log(libobs.LOG_WARNING, str(error))
             return {}
 
+    def let_go(self) -> None:
+        """Hold no source while OBS clears its scenes; GATE is shut."""
+        for portrait in SOURCE_TYPE.portraits():
+            libobs.guarded(portrait.give_up_still)
+
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
         self._closing = True
-        self._inbox.put((lambda: None,))
+        self._inbox.put((_do_nothing,))
         self._watch.close()
         self.client.close()
         self._thread.join(_END_SECONDS)
@@ -213,32 +221,39 @@ class Session:
     # On the session's own thread
 
     def _run(self) -> None:
-        libobs.guarded(SOURCE_TYPE.discover)
         next_poll = time.monotonic()
         while not self._closing:
-            try:
+            act: Callable[..., Any] = _do_nothing
+            arguments: list[Any] = []
+            with contextlib.suppress(queue.Empty):
                 act, *arguments = self._inbox.get(timeout=max(0.0, next_poll - time.monotonic()))
-                libobs.guarded(act, *arguments)
-            except queue.Empty:
-                pass
-            if time.monotonic() < next_poll or self._closing:
-                continue
-            begun, worked = time.monotonic(), time.thread_time()
-            next_poll = begun + _TROUBLE_SECONDS
-            try:
-                self._poll()
-                self._poll_times.add(time.monotonic() - begun, time.thread_time() - worked)
-                # Of its own work: not of what it waited for others, who may hold the GIL for long.
-                rest = self._poll_times.processor / _POLL_SHARE
-                taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
-                next_poll = begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
-                self._trimming.if_due()
-            except Exception:
-                libobs.log(libobs.LOG_ERROR, traceback.format_exc())
+            while not self._closing:
+                with GATE.passing() as passes:
+                    if passes:
+                        libobs.guarded(act, *arguments)
+                        if time.monotonic() >= next_poll and not self._closing:
+                            next_poll = self._polled()
+                        break
+                time.sleep(_POLL_SECONDS)
+
+    def _polled(self) -> float:
+        """Look at everything; when to look again."""
+        begun, worked = time.monotonic(), time.thread_time()
+        try:
+            self._poll()
+            self._poll_times.add(time.monotonic() - begun, time.thread_time() - worked)
+            self._trimming.if_due()
+        except Exception:
+            libobs.log(libobs.LOG_ERROR, traceback.format_exc())
+            return begun + _TROUBLE_SECONDS
+        # Of its own work: not of what it waited for others, who may hold the GIL for long.
+        rest = self._poll_times.processor / _POLL_SHARE
+        taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
+        return begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
 
     def _poll(self) -> None:
-        if self._sources_changed.happened():
-            SOURCE_TYPE.discover()
+        if self._sources_changed.happened() or not self._has_discovered:
+            self._has_discovered = SOURCE_TYPE.discover()
             for portrait in SOURCE_TYPE.portraits():
                 portrait.follow_camera()
         if self._rematte_scene.pressed():
@@ -327,3 +342,6 @@ class Session:
     def _worker_is(self, state: str) -> None:
         self._touching_up.worker_is(state)
         libobs.log(libobs.LOG_INFO, f"worker: {state}, process {self.client.process_id}")
+
+
+def _do_nothing() -> None: ...

@@ -83,13 +83,17 @@ class SourceType:
         with self._lock:
             return list(self._portraits)
 
-    def discover(self) -> None:
-        """Find the portraits that were created since the last time."""
+    def discover(self) -> bool:
+        """Find the portraits that were created since the last time. False while OBS doesn't tell of them."""
         with self._discovering:
-            for source in scenes.all_sources():
-                helper = libobs.obs_obj_get_data(source)
-                if helper and libobs.obs_source_get_id(source) == layers.SOURCE_ID:
-                    self._add(source, helper)
+            names = scenes.input_names(layers.SOURCE_ID.decode())
+            for name in names or ():
+                with scenes.source_named(name) as source:  # gone, or another one's by now: that is signalled
+                    if source and libobs.obs_source_get_id(source) == layers.SOURCE_ID:
+                        helper = libobs.obs_obj_get_data(source)
+                        if helper:
+                            self._add(source, helper)
+        return names is not None
 
     def _add(self, source: int, helper: int) -> None:
         services = self._services

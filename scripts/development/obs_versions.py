@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RELEASES = {"29": "bookworm", "30": "trixie", "32": "sid"}  # the version of OBS, and the release that has it
 INSIDE = Path("root/cvmatte")  # of this project, in a release
 KEPT = (".venv", "models")  # there, from one run to the next
+RUN = Path("root/cvmatte-run")  # a second copy of the project, for --run: the tests may be begun beside it
 RESULT = "result.xml"  # of pytest, there
 # A namespace of its own for mounts and processes: both end with the tests, whichever way those end.
 ENTER = 'mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; exec chroot "$0" env "$@"'
@@ -44,7 +45,12 @@ def main() -> int:
         "--folder", type=Path, default=Path.home() / ".cache/cvmatte/releases", help="of the releases [%(default)s]"
     )
     parser.add_argument("--anew", action="store_true", help="put the releases up anew: sid's OBS moves on")
-    chosen, pytest_arguments = parser.parse_known_args()
+    parser.add_argument(
+        "--run",
+        metavar="SCRIPT",
+        help="instead of the tests, run this script there with the arguments that aren't named",
+    )
+    chosen, arguments = parser.parse_known_args()
     versions = chosen.only.split(",") if chosen.only else list(RELEASES)
     if unknown := [version for version in versions if version not in RELEASES]:
         parser.error(f"no Debian release is known for OBS {unknown[0]}: choose of {', '.join(RELEASES)}")
@@ -59,9 +65,13 @@ def main() -> int:
         begun = time.monotonic()
         try:
             put_up(release)
+            if chosen.run:
+                code = run(release, chosen.run, arguments)
+                results.append((code, f"{release.name}: {chosen.run}, {time.monotonic() - begun:.0f} s"))
+                continue
             copy_project(release / INSIDE)
             code = enter(release, "python3", f"/{INSIDE}/install.py", "--test", "tests/obs",
-                         f"--junitxml=/{INSIDE}/{RESULT}", *pytest_arguments).returncode  # fmt: skip
+                         f"--junitxml=/{INSIDE}/{RESULT}", *arguments).returncode  # fmt: skip
             results.append((code, f"{told(release)}, {time.monotonic() - begun:.0f} s"))
         except subprocess.CalledProcessError as error:
             results.append((1, f"{release.name}: could not be put up: {error}"))
@@ -80,6 +90,15 @@ def put_up(release: Path) -> None:
     partial.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["debootstrap", "--variant=minbase", "--include=python3", release.name, partial], check=True)
     partial.rename(release)
+
+
+def run(release: Path, script: str, arguments: list[str]) -> int:
+    """The exit code of a script there. The environment is the one that the tests have made."""
+    copy_project(release / RUN)
+    for name in KEPT:
+        if not (release / RUN / name).is_symlink():
+            (release / RUN / name).symlink_to(Path("/", INSIDE, name))
+    return enter(release, f"/{RUN}/.venv/bin/python", f"/{RUN}/{script}", *arguments).returncode
 
 
 def copy_project(inside: Path) -> None:

@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from development import soak_quits
 from development.soak_actions import ACTIONS, Action, settle
 from development.soak_watch import ANSWER_LIMIT, Life, Process, Watch, keep_evidence, slope_an_hour
 from development.soak_world import SCENES, Fault, Frozen, World, screenshot
@@ -61,20 +62,32 @@ def main() -> int:
         metavar="MB",
         help="it is a fault when OBS grows by more an hour, beyond the noise, in the second half of its life",
     )
+    parser.add_argument("--quits", type=int, metavar="N", help="instead, quit OBS in the middle of everything, N times")
+    parser.add_argument("--beside", type=int, default=2, metavar="N", help="OBSs that are quit so [%(default)s]")
+    parser.add_argument(
+        "--results", type=Path, default=Path("quits.log"), metavar="FILE",
+        help="a line for each of those ends; those that it has already count too [%(default)s]",
+    )  # fmt: skip
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep OBS's home and what was found in a new folder"
     )
     chosen = parser.parse_args()
-    wanted = [action for action in ACTIONS if not chosen.only or is_named(action, chosen.only)]
+    wanted = [
+        action
+        for action in (soak_quits.ACTIONS if chosen.quits else ACTIONS)
+        if not chosen.only or is_named(action, chosen.only)
+    ]
     if chosen.without:
         wanted = [action for action in wanted if not is_named(action, chosen.without)]
     with contextlib.suppress(ValueError):  # a crash leaves its memory in OBS's home, for a debugger
         resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # through what ends OBS and unmounts its disk
+    if chosen.quits:
+        return soak_quits.run(wanted, chosen.results, chosen.quits, chosen.beside, chosen.busy)
     if chosen.keep:
         chosen.keep.mkdir(parents=True)
     folder = chosen.keep or Path(tempfile.mkdtemp(prefix="cvmatte-soak-"))
     world = World(folder, seed=chosen.seed, blanks=chosen.blanks, busy=chosen.busy)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # through what ends OBS and unmounts its disk
     soak = Soak(world, wanted, chosen.minutes * 60)
     try:
         soak.run()
@@ -123,6 +136,7 @@ class Soak:
         try:
             world.start()
             world.furnish()
+            world.await_canary(120)
             self._photographer.start()
             world.until = time.monotonic() + self._seconds
             for action in deal(self._actions, world.random):

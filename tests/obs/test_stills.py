@@ -259,3 +259,22 @@ def test_a_still_is_there_at_once_after_a_restart_and_has_the_portrait_s_hotkey(
         studio.obs.environment["CVMATTE_PYTHON"] = "/nonexistent/python"
         studio.start()
         studio.wait_for_layer("portrait", expected, timeout=20)
+
+
+def test_no_source_is_held_while_obs_clears_its_scenes(tmp_path: Path, photo: Path) -> None:
+    """Neither when it loads another collection nor when it ends: also not for a still that is about to be taken."""
+    told = tmp_path / "leaving.txt"
+    scripts: list[Any] = [(Path(__file__).with_name("leaving_script.py"), {})]
+    with open_studio(tmp_path / "obs", scripts=scripts, environment={"LEAVING_FILE": str(told)}) as studio:
+        studio.requests.create_scene("another scene")
+        studio.requests.create_input("another scene", "camera", "image_source", {"file": str(photo)}, True)
+        studio.add("portrait", "", input="source", source="camera", delay=10)
+        for leave in (lambda: studio.requests.create_scene_collection("other"), studio.quit):
+            studio.wait_for_state("portrait", "Take still")
+            studio.press("portrait", "take_still")
+            studio.wait_for_state("portrait", "Still in")
+            told.unlink(missing_ok=True)
+            leave()
+            assert told.read_text().split() == ["False"]
+            if studio.obs.is_running:
+                studio.requests.set_current_scene_collection("Untitled")
