@@ -85,17 +85,20 @@ class FolderBatch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._record.close()
 
-    def scan(self) -> list[str]:
+    def scan(self, on_look: Callable[[], None] = lambda: None) -> list[str]:
         """Look for photos, and return those that are left to do. Raises CvmatteError where the folder can't be read.
 
-        A photo that failed in this run is left only once it has changed.
+        A photo that failed in this run is left only once it has changed. on_look: see walk.
         """
         unreadable: list[Path] = []
         left_out: list[Path] = []
         self.entries = {name: entry for name, entry in self.entries.items() if entry.status != WAITING}
-        for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out):
+        for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out, on_look):
             name = path.relative_to(self.folder).as_posix()
             state = state_of(path)
             if name in self._tried and self._tried[name] == state:
@@ -308,14 +311,19 @@ class Settled:
 
 
 def walk(
-    folder: Path, output_folder: Path, recursive: bool, unreadable: list[Path], left_out: list[Path] | None = None
+    folder: Path,
+    output_folder: Path,
+    recursive: bool,
+    unreadable: list[Path],
+    left_out: list[Path] | None = None,
+    on_look: Callable[[], None] = lambda: None,
 ) -> Iterator[Path]:
     """The photos in a folder, by their names, hidden ones apart; then those of its subfolders.
 
     Folders that are links come after all others, and each folder only once however many ways lead to it. What a batch
     has made is no photo, nor is anything in the output folder. Subfolders that can't be read are added to
-    `unreadable`; clips, and pictures that aren't read, to `left_out`. Raises CvmatteError where the folder itself can't
-    be read.
+    `unreadable`; clips, and pictures that aren't read, to `left_out`. on_look: called at each folder, and at all that
+    is in it: on a network drive that takes its time. Raises CvmatteError where the folder itself can't be read.
     """
     seen: set[tuple[int, int]] = set()
     if output_folder.resolve() != folder.resolve():
@@ -325,13 +333,18 @@ def walk(
     ahead, links = deque([folder]), deque[Path]()
     while ahead or links:
         where = ahead.popleft() if ahead else links.popleft()
+        on_look()
         try:
             identity = _identity(where.stat())
             if identity in seen:
                 continue
             seen.add(identity)
             with os.scandir(where) as scanned:
-                found = sorted(scanned, key=lambda entry: (entry.name.lower(), entry.name))
+                listed = []
+                for entry in scanned:
+                    on_look()
+                    listed.append(entry)
+            found = sorted(listed, key=lambda entry: (entry.name.lower(), entry.name))
         except (OSError, ValueError) as error:
             if where == folder:
                 raise CvmatteError("batch_folder", folder=str(folder)) from error
@@ -341,6 +354,7 @@ def walk(
         subfolders: list[Path] = []
         for entry in found:
             path = where / entry.name
+            on_look()
             if entry.name.startswith(".") or path in made:
                 continue
             with contextlib.suppress(OSError):  # gone meanwhile

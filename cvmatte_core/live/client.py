@@ -17,7 +17,8 @@ from typing import Any, Callable, Sequence
 from ..disk import files, paths
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
-from ..worker.client import ended, refusal, started
+from ..worker.beat import standing_longer
+from ..worker.client import SILENCE_SECONDS, ended, refusal, started
 from ..worker.request_pipe import RequestPipe
 from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _DELAYS = (0.1, 0.5, 2.0, 5.0)  # seconds before the next start, after deaths that follow each other
 _STEADY_SECONDS = 10.0  # a process that lived so long died by chance
-_SILENT_SECONDS = 10.0  # a process says something every two: one that has been silent for so long hangs
+_SILENT_SECONDS = 10.0  # a process beats every second: one that has been silent for so long hangs
 
 OnFrame = Callable[[FrameReader, Shown], None]
 
@@ -56,7 +57,7 @@ class LiveClient:
         self._orders = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._requests: RequestPipe | None = None  # its input
-        self._heard = time.monotonic()
+        self._heard = self._looked = time.monotonic()
         self._lock = threading.Lock()  # of what changes when a process starts or ends
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-live", daemon=True)
@@ -76,8 +77,16 @@ class LiveClient:
 
     def look(self) -> None:
         """End a process that hangs, so that another takes its place. Called again and again."""
+        now, before = time.monotonic(), self._looked
+        self._looked = now
+        if now - before > _SILENT_SECONDS:  # the computer slept, and the process with it
+            self._heard = now
+        elif now - self._heard > _SILENT_SECONDS:
+            self._end_hanging()
+
+    def _end_hanging(self) -> None:
         with self._lock:
-            if self._process is not None and time.monotonic() - self._heard > _SILENT_SECONDS:
+            if self._process is not None:
                 logger.info("the live process %d hangs", self._process.pid)
                 self._heard = time.monotonic()
                 self._process.kill()
@@ -139,7 +148,9 @@ class LiveClient:
                     message = protocol.decode(line)
                 except ValueError:
                     continue
-                if "frame" in message:
+                if standing_longer(message.get("beat"), SILENCE_SECONDS):
+                    self._end_hanging()
+                elif "frame" in message:
                     shown = reader.frame(message["frame"]) if reader is not None else None
                     if reader is not None and shown is not None:
                         self._on_frame(reader, shown)

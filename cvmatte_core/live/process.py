@@ -3,7 +3,7 @@
 Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "limit": percent of the processor,
 "paused": …, "still": …}, each time with all of them; still: where to save what the source shows next, once.
 Out: {"file": path of the frames, see frames.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
-protocol.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": true} every BEAT_SECONDS.
+protocol.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see worker/beat.py}.
 It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
@@ -27,6 +27,7 @@ from ..disk import files
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import CvmatteError, ImageError, WorkerError
+from ..worker.beat import Beat
 
 if TYPE_CHECKING:
     from .opening import Wanted
@@ -46,7 +47,6 @@ _SETTLING = 12  # frames between two changes of the size: each costs a little of
 _SMOOTHING = 0.15
 _OUTLIER = 1.5
 _STATE_SECONDS = 1.0
-BEAT_SECONDS = 2.0
 _MUTE_SECONDS = 20.0  # without a frame, the process begins anew: longer than a source itself waits
 _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
 
@@ -136,6 +136,7 @@ class Live:
     def __init__(self, output: BinaryIO, frames: Path) -> None:
         self._output, self._frames = output, frames
         self._sending = threading.Lock()
+        self._beat = Beat(lambda standing: self._send({"beat": standing}))
         self._orders: Orders | None = None
         self._changed = threading.Event()
         self._is_well_known = False  # whether it was said that no error holds: a process before may have had one
@@ -163,6 +164,7 @@ class Live:
 
     def run(self) -> None:
         """Cut out frames."""
+        self._beat.start()
         while True:
             self._changed.wait()
             self._changed.clear()
@@ -231,7 +233,8 @@ class Live:
                 if orders.still and orders.still != self._still:
                     self._save_still(orders.still, frame)
                 moving.side = pace.side
-                layer = moving.layer(images.reduced(frame, orders.settings.longest_side))
+                with self._beat.doing(number):
+                    layer = moving.layer(images.reduced(frame, orders.settings.longest_side))
                 height, width = layer.shape[:2]
                 if writer is None or writer.pixels < width * height:
                     if writer is not None:
@@ -287,12 +290,6 @@ class Live:
         except OSError:  # nobody listens any more
             os._exit(0)
 
-    def beat(self) -> None:
-        """Say again and again that the process runs."""
-        while True:
-            self._send({"beat": True})
-            time.sleep(BEAT_SECONDS)
-
 
 def main() -> None:
     requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -306,7 +303,6 @@ def main() -> None:
         os.nice(_NICENESS)
     live = Live(output, Path(sys.argv[1]))
     threading.Thread(target=live.read, args=(requests,), name="orders", daemon=True).start()
-    threading.Thread(target=live.beat, name="beat", daemon=True).start()
     live.run()
     os._exit(0)
 

@@ -1,15 +1,61 @@
-"""Which cameras there are, and what each is called."""
+"""Which cameras there are, and what each is called. Run as a program, it answers that and ends.
+
+Standard library only, but for what Windows' and macOS's cameras are asked with.
+"""
 
 from __future__ import annotations
 
+import faulthandler
+import json
+import logging
 import struct
+import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
+
+from ..disk import paths
+from ..words.errors import WorkerError
+
+logger = logging.getLogger(__name__)
 
 FFMPEG_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}  # by sys.platform
 _V4L2_DEVICES = Path("/sys/class/video4linux")
 _QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("<16s32s32sIII12x")  # VIDIOC_QUERYCAP of linux/videodev2.h
 _HAS_DEVICE_CAPS, _CAPTURES = 0x80000000, 0x1001  # the latter: in one plane, or in several
+_PATIENCE_SECONDS = 15.0  # with all drivers together: a camera that sleeps takes a few of them to wake
+
+
+class CameraLook:
+    """Asks for the cameras in a process of its own: a driver that hangs, hangs that, and nobody can be asked after it
+    but the same driver. So there is one such process at most.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None  # the last one
+        self._lock = threading.Lock()
+
+    def __call__(self) -> dict[str, str]:
+        """As `cameras`. Raises WorkerError where no answer comes."""
+        with self._lock:
+            if self._process is not None and self._process.poll() is None:
+                raise WorkerError("cameras_no_answer")
+            command = [str(paths.environment_python()), "-E", "-s", "-m", __name__]
+            options: dict[str, Any] = {"cwd": str(paths.ROOT)}
+            if sys.platform == "win32":
+                options["creationflags"] = subprocess.CREATE_NO_WINDOW
+            nowhere = subprocess.DEVNULL
+            process = subprocess.Popen(command, stdin=nowhere, stdout=subprocess.PIPE, stderr=nowhere, **options)
+            self._process = process
+            try:
+                answer, _ = process.communicate(timeout=_PATIENCE_SECONDS)
+                found: dict[str, str] = json.loads(answer)
+                return found
+            except (subprocess.TimeoutExpired, ValueError) as error:
+                logger.warning("the cameras: %s", error)
+                process.kill()  # and not waited for: a driver may keep it even from that
+                raise WorkerError("cameras_no_answer") from error
 
 
 def cameras() -> dict[str, str]:
@@ -60,3 +106,12 @@ def _of_ffmpeg(format: str) -> dict[str, str]:
         name = one.description if one.description not in found else one.name
         found[name] = name
     return found
+
+
+def main() -> None:
+    faulthandler.dump_traceback_later(_PATIENCE_SECONDS, exit=True)  # who asked may be gone; it needs no GIL
+    print(json.dumps(cameras()))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -103,10 +103,10 @@ class Parts:
             if self._stays:
                 files.write(self._folder / _RECORD, json.dumps(asdict(self.done)).encode())
 
-    def finish(self, somebody: bool, sound_of: Path | None, whole: bool) -> Path:
+    def finish(self, somebody: bool, sound_of: Path | None, whole: bool, tick: Callable[[], None]) -> Path:
         """Make the clip, with the sound of a file. whole: whether that is wanted beyond the frames.
 
-        Returns its path. Raises ImageError, OSError, av.error.FFmpegError.
+        tick() is called again and again. Returns its path. Raises ImageError, OSError, av.error.FFmpegError.
         """
         self._finish_part(somebody)
         parts = [self._folder / name for name in self.done.parts]
@@ -117,7 +117,7 @@ class Parts:
                 shutil.move(parts[0], made)
             else:
                 until = None if whole else (self._time + 1) * self._time_base
-                writers.join(parts, sound_of, made, until)
+                writers.join(parts, sound_of, made, until, tick)
             target = outputs.unused(self._target)
             files.replace(target, made)
         finally:
@@ -154,7 +154,7 @@ class Pictures:
         writers.write_frame(self._folder, self._count, layer)
         self._count += 1
 
-    def finish(self, somebody: bool, sound_of: Path | None, whole: bool) -> Path:
+    def finish(self, somebody: bool, sound_of: Path | None, whole: bool, tick: Callable[[], None]) -> Path:
         return self._folder
 
     def give_up(self) -> None:

@@ -7,7 +7,7 @@ broken off, the parts that are finished stay.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -142,20 +142,24 @@ class PartWriter:
         self._clip.close()
 
 
-def join(parts: list[Path], sound_of: Path | None, target: Path, until: Fraction | None) -> None:
+def join(
+    parts: list[Path], sound_of: Path | None, target: Path, until: Fraction | None, tick: Callable[[], None]
+) -> None:
     """Make one clip of parts, and of the sound of the file that they were made from.
 
-    until: seconds after which no sound is wanted; None: all of it. Raises ImageError, OSError, av.error.FFmpegError.
+    until: seconds after which no sound is wanted; None: all of it. tick() is called again and again. Raises ImageError, OSError, av.error.FFmpegError.
     """
     kind = KINDS[target.suffix]
     if sound_of is None:
-        _joined(parts, None, kind, target, until)
+        _joined(parts, None, kind, target, until, tick)
         return
     with source.opened(sound_of) as container:
-        _joined(parts, container, kind, target, until)
+        _joined(parts, container, kind, target, until, tick)
 
 
-def _joined(parts: list[Path], sounding: Any, kind: Kind, target: Path, until: Fraction | None) -> None:
+def _joined(
+    parts: list[Path], sounding: Any, kind: Kind, target: Path, until: Fraction | None, tick: Callable[[], None]
+) -> None:
     with av.open(str(target.absolute()), "w", options=dict(kind.container)) as clip:
         with av.open(str(parts[0])) as first:
             video = clip.add_stream_from_template(first.streams.video[0])
@@ -170,6 +174,7 @@ def _joined(parts: list[Path], sounding: Any, kind: Kind, target: Path, until: F
         sounds = _sound(sounding, tracks, until) if tracks else iter(())
         for packet in heapq.merge(pictures, sounds, key=_seconds):
             clip.mux(packet)
+            tick()
 
 
 def _packets_of(parts: list[Path], video: Any) -> Iterator[Any]:

@@ -25,7 +25,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..layers.touch_ups import TouchUps, stamp_of
 from ..matting import touch_up
-from ..matting.matter import Matter, Strokes, StrokesFor, strokes_of
+from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..pictures import images
 from ..settings import MatteSettings
 from ..words.errors import CvmatteError, RequestError
@@ -124,6 +124,7 @@ class Desk:
         settings: MatteSettings,
         id: str = "",
         folder: Path | None = None,
+        on_progress: Progress = lambda stage, done, total: None,
     ) -> OpenPhoto:
         """As `open`, for who is in the Matter's thread."""
         digest = images.digest(images.read(path))
@@ -134,7 +135,7 @@ class Desk:
         if sheet is not None:  # one sheet a photo, of one size
             self._catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
-        matte = matter(path, settings, may_be_empty=True)
+        matte = matter(path, settings, may_be_empty=True, on_progress=on_progress)
         if sheet is None:
             sheet = self._sheet(digest, matte.alpha.shape)
         elif sheet.pixels.shape != matte.alpha.shape:

@@ -23,6 +23,7 @@ from ..disk import paths
 from ..system import sandbox
 from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
+from .beat import standing_longer
 from .request_pipe import RequestPipe
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ logger = logging.getLogger(__name__)
 STOPPED, STARTING, READY, WAITING = "stopped", "starting", "ready", "waiting"
 
 _HANDSHAKE_SECONDS = 60.0
-SILENCE_SECONDS = 180.0  # a worker with a job that says nothing for so long hangs
+SILENCE_SECONDS = 180.0  # a worker that doesn't even beat for so long hangs, as does what stands still so long in it
+_ASLEEP_SECONDS = 10.0  # a look at the worker that comes so late: the computer slept, and the worker with it
 _ENDING_SECONDS = 1.0  # that a process is given once its input has ended
 _DYING_SECONDS = 10.0  # that a process that was killed is waited for: a broken disk may keep it even from that
 _FAILED_STARTS = 3
@@ -96,8 +98,8 @@ class WorkerClient:
         self._failed_loads = 0  # in a row, with jobs that waited for the model and none begun between
         self._wanted = False
         self._start_at = 0.0
-        self._last_heard = 0.0
-        self._ended_for_silence = False
+        self._last_heard = self._last_look = 0.0
+        self._hangs: set[int] | None = None  # jobs that stood still in a worker that was ended for it
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cvmatte-worker-client", daemon=True)
         self.state = STOPPED
@@ -204,7 +206,9 @@ class WorkerClient:
         except ValueError:
             logger.warning("not a message: %r", line[:200])
             return
-        if message.get("method") == "painted":
+        if message.get("method") == "beat":
+            self._on_beat(message.get("params") or {})
+        elif message.get("method") == "painted":
             self.on_painted(str((message.get("params") or {}).get("digest", "")))
         elif "method" in message:
             params = message.get("params") or {}
@@ -220,6 +224,18 @@ class WorkerClient:
             self._on_handshake(message)
         else:
             self._on_answer(message)
+
+    def _on_beat(self, params: dict[str, Any]) -> None:
+        hangs = standing_longer(params.get("standing"), SILENCE_SECONDS)
+        if hangs:
+            self._end_hanging(hangs, f"what is in hand of {sorted(hangs)}")
+
+    def _end_hanging(self, jobs: set[int], what: str) -> None:
+        """Kill the worker because of these jobs, so that the others are done by another."""
+        if self._process is not None and self._hangs is None:
+            logger.info("%s stands still: ending the worker", what)
+            self._hangs = jobs
+            self._process.kill()
 
     def _note_resumption(self, job: _Job, params: dict[str, Any]) -> None:
         """A job that says how it could go on from here has got further: whoever dies now, that is a first time."""
@@ -272,10 +288,11 @@ class WorkerClient:
 
     def _after_death(self, job: _Job) -> None:
         """Only the jobs that the worker was at may have killed it; the ones that waited just wait on."""
-        was_at_it, job.sent, job.begun = job.begun, False, False
+        was_at_it = job.begun if self._hangs is None else job.number in self._hangs
+        job.sent = job.begun = False
         if was_at_it:
             job.deaths += 1
-            job.stood_still = self._ended_for_silence
+            job.stood_still = self._hangs is not None
         if job.cancelled:
             self._finish(job, "failed", Cancelled())
         elif job.deaths >= _DEATHS_OF_A_JOB:
@@ -287,14 +304,14 @@ class WorkerClient:
         if self._closing.is_set():
             return
         now = time.monotonic()
+        if now - self._last_look > _ASLEEP_SECONDS:
+            self._last_heard = now
+        self._last_look = now
         if self._process is not None:
             limit = _HANDSHAKE_SECONDS if self._handshake is not None else SILENCE_SECONDS
             waits = self._handshake is not None or any(job.sent for job in self._jobs.values())
             if waits and now - self._last_heard > limit:
-                logger.info("the worker is silent for %.0f s: ending it", limit)
-                self._ended_for_silence = True
-                self._process.kill()
-                self._last_heard = now
+                self._end_hanging({job.number for job in self._jobs.values() if job.begun}, "the whole process")
         elif (self._wanted or self._jobs) and now >= self._start_at:
             self._wanted = False
             self._start_process()
@@ -311,7 +328,7 @@ class WorkerClient:
             self._give_up(WorkerError("worker_missing"))
             return
         self._process, self._requests = process, RequestPipe(process)
-        self._ended_for_silence = False
+        self._hangs = None
         self._last_heard = time.monotonic()
         threading.Thread(target=self._read, args=(process,), name="cvmatte-worker-output", daemon=True).start()
         self._handshake = next(self._numbers)
@@ -327,8 +344,6 @@ class WorkerClient:
         self._inbox.put(("end", process))
 
     def _send_job(self, job: _Job) -> None:
-        if not any(other.sent for other in self._jobs.values()):
-            self._last_heard = time.monotonic()  # an idle worker's silence is none
         job.sent = True
         self._send({"id": job.number, "method": job.method, "params": job.params})
 

@@ -33,6 +33,9 @@ Notifications from the worker
         way; "clip": frames; "fetch" of a model: bytes, or 0 of 1 as long as nobody knows how many there are; "tidy",
         always 0 of 1.
         resume: what to add to the parameters should the request have to be sent again.
+    beat {standing: [[id, seconds], …]}
+        every beat.BEAT_SECONDS from `initialize` on, whatever the worker is busy with. standing: what is being computed
+        or saved, and for how long nothing of it has moved; id 0: what no request is for, as the model that is warmed up
     waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
     painted {digest}                 a page has changed the touch-up of the photo with this content
     layer {id, key, width, height}   the frame file is there to show; the saved file follows
@@ -45,7 +48,7 @@ from typing import Any
 
 from ..words import errors
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602

@@ -3,6 +3,9 @@
 Three threads: this one reads; one computes, a job after the other, mattes before the next photo of a batch; one
 finishes, which is saving the layer that OBS already shows, and its preview, while the next job computes. What has
 nothing to do with matting runs in a thread of its own.
+
+What hangs: the first three hold up others, so a beat says how long they have been at what they are at, and the client
+ends this process. One of the rest harms nobody: it is given up with an answer.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ import threading
 import time
 from concurrent import futures
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Generator, Iterator, TypeVar
 
 from .. import __version__, diagnose
 from ..disk import files, paths
@@ -30,11 +34,14 @@ from ..models.catalogue import AUTO, catalogue, entry_of, needs_packages
 from ..models.fetch import fetch
 from ..settings import MatteSettings
 from ..system import memory
-from ..words.errors import Cancelled, CvmatteError, OutputError
+from ..system.cameras import CameraLook
+from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
 from ..words.notes import to_wire
 from . import protocol
+from .beat import Beat, Standing
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
+    from ..batch.folders import FolderBatch
     from ..matting.matter import Matte, Matter
     from ..web.touch_up_page import TouchUpPage
 
@@ -48,6 +55,8 @@ _ECHO = 200  # characters of what was wrong with a request, at most
 _ENDING_SECONDS = 0.8  # for a download to clean up; the client waits a second
 _SHORTEST_TOKEN = 16  # characters of a page's
 _TELL_SECONDS = 5.0
+_ASIDE_SECONDS = 180.0  # that what runs in a thread of its own may go without a sign
+_TURN_SECONDS = 0.05  # that others wait at most while a folder is looked through
 _Result = TypeVar("_Result")
 _RESTORABLE = (".png", ".webp")  # a JPEG has lost the layer's transparency
 
@@ -61,6 +70,7 @@ class _Job:
     begun: float = 0.0  # 0 as long as it only waits
     told: tuple[str, str] = ("", "")  # what the last progress message was about,
     told_at: float = 0.0  # and when it was sent
+    moved_at: float = dataclasses.field(default_factory=time.monotonic)  # when there was a sign of it
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -144,9 +154,13 @@ class _ToTouchUp:
 
 @dataclasses.dataclass
 class _Call:
-    """Something that a page wants done with the Matter, at once after the job under way."""
+    """Something that a page wants done with the Matter, at once after the job under way.
+
+    number: of the job that asks for it; 0 where it is a page itself.
+    """
 
     work: Callable[[Matter], Any]
+    number: int = 0
     result: Future[Any] = dataclasses.field(default_factory=Future)
 
     def __call__(self, matter: Matter) -> None:
@@ -155,6 +169,16 @@ class _Call:
                 self.result.set_result(self.work(matter))
             except BaseException as error:
                 self.result.set_exception(error)
+
+
+@dataclasses.dataclass
+class _ToFinish:
+    """A matte whose layer OBS shows already. due: when it is to be saved, by time.monotonic."""
+
+    job: _MatteJob
+    record: Record
+    matte: Matte
+    due: float
 
 
 class Server:
@@ -172,11 +196,14 @@ class Server:
         self._frames_lock = threading.Lock()  # so that none is removed that another job has just written
         self._order = itertools.count()
         self._to_compute: queue.PriorityQueue[tuple[bool, int, _MatteJob | _BatchJob | _Call]] = queue.PriorityQueue()
-        self._to_finish: queue.Queue[tuple[_MatteJob, Record, Matte, float]] = queue.Queue(maxsize=2)
+        self._to_finish: queue.Queue[_ToFinish] = queue.Queue(maxsize=2)
         self._asides: list[tuple[threading.Thread, _Job]] = []
+        self._beat = Beat(self._say_beat)
+        self._camera_look = CameraLook()
         self._only_matter: Matter | None = None
         self._touch_ups = TouchUps()
         self._page: TouchUpPage | None = None
+        self._page_lock = threading.Lock()  # held until a page is served: all that is opened then goes on that one
         self._warming_up = True
         self._is_ending = False
         self._device = ""  # what a network ran on last
@@ -205,6 +232,7 @@ class Server:
         elif not isinstance(method, str) or not isinstance(params, dict):
             self._fail(number, protocol.INVALID_REQUEST, "not a request")
         elif method == "initialize":
+            self._beat.start()
             answer = {"protocol": protocol.PROTOCOL_VERSION, "version": __version__, "pid": os.getpid()}
             self._send({"id": number, "result": answer})
         elif method == "cancel":
@@ -270,23 +298,29 @@ class Server:
 
     def _compute_all(self) -> None:
         try:
-            self._device = self._matter().prepare(MatteSettings().model).device
+            with self._beat.doing(0):
+                self._device = self._matter().prepare(MatteSettings().model).device
         except BaseException as error:  # the first job will say it to the person
             logger.warning("warming up: %s", error)
         self._warming_up = False
         while True:
             _, order, job = self._next_to_compute()
             if isinstance(job, _Call):
-                job(self._matter())
+                with self._beat.doing(job.number):
+                    job(self._matter())
                 continue
             job.begun = job.begun or time.perf_counter()
             try:
-                if isinstance(job, _MatteJob):
-                    self._compute(job)
-                elif self._advance(job):
+                with self._beat.doing(job.number):
+                    made = self._compute(job) if isinstance(job, _MatteJob) else None
+                    goes_on = isinstance(job, _BatchJob) and self._advance(job)
+                if made is not None:
+                    self._to_finish.put(made)
+                if goes_on:
                     self._to_compute.put((True, order, job))
             except BaseException as error:  # whatever a picture makes of us, the next job is served
                 self._answer_error(job, error)
+            made = None
             del job
 
     def _next_to_compute(self) -> tuple[bool, int, _MatteJob | _BatchJob | _Call]:
@@ -302,7 +336,8 @@ class Server:
             self._only_matter = Matter(touch_ups=self._touch_ups)
         return self._only_matter
 
-    def _compute(self, job: _MatteJob) -> None:
+    def _compute(self, job: _MatteJob) -> _ToFinish | None:
+        """Show a matte; what is left to do of it. None where it is answered."""
         self._tell(job, "start", 0, 1)
         burst = []
         if job.burst:  # also of a job that was cancelled: the next one for this still has no burst
@@ -315,7 +350,7 @@ class Server:
 
         status = images.status(job.image)
         if status is None and self._restore(job):
-            return
+            return None
         matte = self._matter()(
             job.image,
             job.settings,
@@ -340,7 +375,7 @@ class Server:
             digest=matte.digest,
             touch_up=matte.touch_up,
         )
-        self._to_finish.put((job, record, matte, time.monotonic() + job.rest_seconds))
+        return _ToFinish(job, record, matte, time.monotonic() + job.rest_seconds)
 
     def _write_frame(self, job: _MatteJob, width: int, height: int, pixels: Any, made_from: tuple[int, int]) -> None:
         with self._frames_lock:
@@ -391,7 +426,7 @@ class Server:
 
     def _batch(self, job: _BatchJob) -> Iterator[None]:
         """A photo at each step, then the archive and the answer."""
-        from ..batch.folders import ARCHIVE, WAITING, FolderBatch, new_output_folder
+        from ..batch.folders import ARCHIVE, WAITING, new_output_folder
         from ..batch.pipeline import OneByOne
         from ..matting.matter import Matter
 
@@ -408,8 +443,8 @@ class Server:
         def tell_photo(photo: Path) -> None:
             tell(photo.name, resume={"output_folder": str(output_folder)})
 
-        with FolderBatch(job.folder, job.settings, output_folder) as batch:
-            photos = batch.scan()
+        batch, photos = yield from self._looked_through(job, output_folder)
+        with batch:
             if not batch.entries:
                 raise CvmatteError("batch_no_photos", folder=str(job.folder))
             # A Matter of its own, which keeps no photo: the live portraits' raw mattes stay cached.
@@ -429,24 +464,68 @@ class Server:
         }
         self._answer(job, result)
 
+    def _looked_through(
+        self, job: _BatchJob, output_folder: Path
+    ) -> Generator[None, None, tuple[FolderBatch, list[str]]]:
+        """A batch and its photos that are left to do. A large folder on a network drive takes its time: others have
+        their turn meanwhile, and a drive that doesn't answer is given up. Raises CvmatteError.
+        """
+        from ..batch.folders import FolderBatch
+
+        seen = 0
+
+        def on_look() -> None:
+            nonlocal seen
+            seen += 1
+            if job.cancelled.is_set():
+                raise Cancelled
+
+        def look() -> tuple[FolderBatch, list[str]]:
+            batch = FolderBatch(job.folder, job.settings, output_folder)
+            try:
+                return batch, batch.scan(on_look)
+            except BaseException:
+                batch.close()
+                raise
+
+        def work() -> None:
+            try:
+                files.await_answer(output_folder)
+                looked.set_result(files.patiently(look, job.folder, lambda: seen))
+            except TimeoutError:
+                job.cancelled.set()  # or the thread that is left to it would go on when the drive is back
+                looked.set_exception(CvmatteError("batch_no_answer", folder=str(job.folder)))
+            except BaseException as error:
+                looked.set_exception(error)
+
+        looked: Future[tuple[FolderBatch, list[str]]] = Future()
+        threading.Thread(target=work, name="look through", daemon=True).start()
+        while not futures.wait([looked], _TURN_SECONDS).done:
+            if job.cancelled.is_set():
+                looked.add_done_callback(lambda late: None if late.exception() else late.result()[0].close())
+                raise Cancelled
+            yield
+        return looked.result()
+
     # Finishing
 
     def _finish_all(self) -> None:
         while True:
-            job, record, matte, due = self._to_finish.get()
+            made = self._to_finish.get()
             try:
-                self._finish(job, record, matte, due)
+                # A slider on the move replaces its layers many times a second: only the one it rests on is saved.
+                if made.job.cancelled.wait(max(0.0, made.due - time.monotonic())):
+                    self._forget(made.job)
+                    raise Cancelled
+                with self._beat.doing(made.job.number):
+                    self._finish(made.job, made.record, made.matte)
             except BaseException as error:
-                self._answer_error(job, error)
-            del job, record, matte
+                self._answer_error(made.job, error)
+            del made
 
-    def _finish(self, job: _MatteJob, record: Record, matte: Matte, due: float) -> None:
+    def _finish(self, job: _MatteJob, record: Record, matte: Matte) -> None:
         from ..pictures import images
 
-        # A slider on the move replaces its layers many times a second: only the one it rests on is saved.
-        if job.cancelled.wait(max(0.0, due - time.monotonic())):
-            self._forget(job)
-            raise Cancelled
         with files.atomic_write(self._store.preview_path(record.key)) as file:
             images.write_png(file, matte.preview())
         mask = matte.mask_file() if job.settings.save_mask else None
@@ -472,6 +551,13 @@ class Server:
         except BaseException as error:
             self._answer_error(job, error)
 
+    def _give_up_asides(self) -> None:
+        """Answer for those that stand still, as one does that reaches for a drive which is gone."""
+        for thread, job in self._asides:
+            if thread.is_alive() and time.monotonic() - job.moved_at > _ASIDE_SECONDS:
+                job.cancelled.set()  # should it go on one day, it ends
+                self._answer_error(job, WorkerError("no_answer"))
+
     def _end_asides(self) -> None:
         self._is_ending = True
         for _, job in self._asides:
@@ -484,9 +570,7 @@ class Server:
         return {"models": [diagnose.state_of(entry) for entry in catalogue().values()], "auto": entry_of(AUTO).name}
 
     def _cameras(self, job: _Job) -> dict[str, Any]:
-        with needs_packages("clips_need_packages", "video"):
-            from ..system import cameras
-        return {"cameras": cameras.cameras()}
+        return {"cameras": self._camera_look()}
 
     def _install(self, job: _Job, name: str) -> dict[str, Any]:
         fetch(entry_of(name), lambda stage, done, total: self._tell(job, stage, done, total), job.cancelled)
@@ -497,24 +581,28 @@ class Server:
         with needs_packages("page_needs_packages", "web"):
             from ..web.touch_up import Desk
             from ..web.touch_up_page import TouchUpPage
-        page = self._page
-        if page is None or not page.is_open or page.token != wanted.token:
-            if page is not None:
-                page.close()
-            page = TouchUpPage(Desk(self._call, self._touch_ups, self._painted), wanted.token, wanted.port)
-            self._page = page
+        with self._page_lock:
+            page = self._page
+            if page is None or not page.is_open or page.token != wanted.token:
+                if page is not None:
+                    page.close()
+                page = TouchUpPage(Desk(self._call, self._touch_ups, self._painted), wanted.token, wanted.port)
+                self._page = page
         id = LayerStore.key(str(wanted.image), wanted.settings)
-        photo = self._call(
-            lambda matter: page.desk.open_now(matter, wanted.image, wanted.image.name, wanted.settings, id)
-        )
+
+        def open_photo(matter: Matter) -> None:
+            told = partial(self._tell, job)
+            page.desk.open_now(matter, wanted.image, wanted.image.name, wanted.settings, id, on_progress=told)
+
+        photo = self._call(open_photo, job.number)
         while not photo.done():
-            self._tell(job, "network", 0, 1)  # a worker that is silent for long counts as one that hangs
+            self._tell(job, "network", 0, 1)  # it waits for its turn
             futures.wait([photo], _TELL_SECONDS)
         photo.result()
         return {"url": page.address(id, wanted.language), "port": page.port}
 
-    def _call(self, work: Callable[[Matter], _Result]) -> Future[_Result]:
-        call = _Call(work)
+    def _call(self, work: Callable[[Matter], _Result], number: int = 0) -> Future[_Result]:
+        call = _Call(work, number)
         self._to_compute.put((False, next(self._order), call))
         return call.result
 
@@ -544,7 +632,6 @@ class Server:
         return {"path": str(made.path), "frames": made.frames, "whole": made.whole}
 
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
-        # Said all the while: a worker that is silent for long counts as one that hangs.
         in_use = in_use | {other.key for other in list(self._jobs.values()) if isinstance(other, _MatteJob)}
         return dataclasses.asdict(outputs.tidy(keep, in_use, self._store, lambda: self._tell(job, "tidy", 0, 1)))
 
@@ -573,6 +660,8 @@ class Server:
 
     def _tell(self, job: _Job, stage: str, done: int, total: int, *, name: str = "", **more: Any) -> None:
         """Tell how far a job is: each thing that begins, and in between only now and then."""
+        self._beat.moved()
+        job.moved_at = time.monotonic()
         now = time.perf_counter()
         if job.told == (stage, name) and now - job.told_at < _PROGRESS_SECONDS:
             return
@@ -580,6 +669,10 @@ class Server:
         if name:
             more["name"] = name
         self._notify("progress", id=job.number, stage=stage, done=done, total=total, **more)
+
+    def _say_beat(self, standing: Standing) -> None:
+        self._give_up_asides()
+        self._notify("beat", standing=standing)
 
     def _notify(self, method: str, **params: Any) -> None:
         self._send({"method": method, "params": params})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import webbrowser
+from dataclasses import dataclass
 from typing import Any, Callable, Tuple
 
 from cvmatte_core.settings import MatteSettings
@@ -19,6 +20,15 @@ _Page = Tuple[str, MatteSettings]
 Hear = Callable[[str, "CvmatteError | None"], None]  # the page's address, or else what went wrong
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A page: the worker's process that it was opened in, the address that it had there, and who is told of it."""
+
+    process: int
+    url: str
+    hear: Hear
+
+
 class TouchingUp:
     """A session's pages. All have one token, and one port as long as that is free: so an open page goes on to work
     when the worker was started again.
@@ -29,39 +39,52 @@ class TouchingUp:
         self._language = texts.language
         self._token = secrets.token_urlsafe(24)
         self._port = 0
-        self._opened: dict[_Page, int] = {}  # and the worker's process that each was opened in
+        self._opened: dict[_Page, _Opened] = {}
 
     def open(self, image: str, settings: MatteSettings, hear: Hear) -> None:
-        """Have the page served and shown in the browser. hear: called on one of the client's threads."""
+        """Have the page served and shown in the browser.
+
+        hear: called on one of the client's threads; and again where the page has to be opened anew and that fails, or
+        its address is another then.
+        """
 
         def answered(url: str, error: CvmatteError | None) -> None:
             hear(url, error)
             if url:  # a thread of its own: looking for a browser may take its time
                 threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
 
-        self._ask((image, settings), answered)
+        self._ask((image, settings), "", hear, answered)
 
     def worker_is(self, state: str) -> None:
         """The worker's state has changed: what was open in one that is gone is opened again, in the next."""
         if state in (READY, STOPPED, WAITING):
             process = self._client.process_id
-            for page, opened_in in list(self._opened.items()):
-                if opened_in not in (_ASKED, process):
-                    self._ask(page, lambda url, error: None)
+            for page, opened in list(self._opened.items()):
+                if opened.process not in (_ASKED, process):
+                    self._open_again(page, opened)
 
-    def _ask(self, page: _Page, hear: Hear) -> None:
+    def _open_again(self, page: _Page, before: _Opened) -> None:
+        def answered(url: str, error: CvmatteError | None) -> None:
+            if url != before.url:
+                before.hear(url, error)
+
+        self._ask(page, before.url, before.hear, answered)
+
+    def _ask(self, page: _Page, url: str, hear: Hear, answer: Hear) -> None:
+        """url: that it has so far. answer: told what comes of this; hear: what comes later."""
+
         def answered(event: str, detail: Any) -> None:
             if event == "done":
                 self._port = detail["port"]
-                self._opened[page] = self._client.process_id or _ASKED
-                hear(detail["url"], None)
+                self._opened[page] = _Opened(self._client.process_id or _ASKED, detail["url"], hear)
+                answer(detail["url"], None)
             elif event == "failed":
                 self._opened.pop(page, None)
                 if not isinstance(detail, Cancelled):
-                    hear("", detail)
+                    answer("", detail)
 
         self._opened.pop(page, None)
-        self._opened[page] = _ASKED
+        self._opened[page] = _Opened(_ASKED, url, hear)
         while len(self._opened) > _MOST:
             self._opened.pop(next(iter(self._opened)))
         self._client.submit("touch_up", self._params(*page), answered)

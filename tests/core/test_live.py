@@ -520,6 +520,18 @@ def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
     assert mute.running.wait(10) == 0
 
 
+def test_a_network_that_hangs_is_told_by_the_beat(tmp_path: Path, clip: Path) -> None:
+    program = (
+        "import time\nfrom cvmatte_core.live import process\nfrom cvmatte_core.matting import moving\n"
+        "moving.Moving.layer = lambda self, frame: time.sleep(3600)\nprocess.main()"
+    )
+    hanging = Process(tmp_path, "-c", program)
+    hanging.order(source={"video": str(clip)})
+    wait_for(lambda: [number for number, seconds in hanging.hear("beat") if seconds > 1])
+    hanging.running.kill()
+    hanging.running.wait()
+
+
 def test_an_error_of_the_process_before_passes_with_the_first_frame(process: Process, clip: Path) -> None:
     process.order(source={"video": str(clip)})
     assert process.hear("error") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -78,6 +80,23 @@ def test_one_that_dies_after_a_steady_life_is_back_at_once(tmp_path: Path, monke
     wait_for(lambda: len(heard.starts) >= 4)
     heard.client.close()
     assert heard.errors == []
+
+
+def test_one_whose_network_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it beats: and one that is at work on a frame for long is left to it."""
+    program = (
+        "import time, pathlib\nlimit = 400 if pathlib.Path(FILE).exists() else 100\n"
+        "while True: print('{\"beat\": [[7, %d.5]]}' % limit, flush=True); time.sleep(0.05)"
+    )
+    file = tmp_path / "hangs"
+    heard = Heard(program.replace("FILE", repr(str(file))), tmp_path, monkeypatch)
+    wait_for(lambda: len(heard.starts) == 1)
+    time.sleep(0.5)
+    assert len(heard.starts) == 1
+    file.touch()
+    os.kill(heard.client.process_id or 0, signal.SIGKILL)
+    wait_for(lambda: len(heard.starts) >= 3)
+    heard.client.close()
 
 
 def test_one_that_keeps_dying_is_said_and_tried_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

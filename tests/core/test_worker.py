@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import shutil
@@ -10,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -130,11 +132,37 @@ def test_bad_input_is_a_sentence_and_the_worker_lives_on(client: WorkerClient, p
     assert client.process_id == process
 
 
-def test_the_cameras_are_told(client: WorkerClient) -> None:
-    answers = Answers()
-    client.submit("cameras", {}, answers)
-    found = answers.wait_for("done")["cameras"]
-    assert found.keys() <= {f"/dev/{device.name}" for device in Path("/dev").glob("video*")}
+CAMERAS = """#!/bin/sh
+exec PYTHON -c "
+import time; from pathlib import Path; from cvmatte_core.system import cameras
+cameras._V4L2_DEVICES = Path('FOLDER')
+PROGRAM
+cameras.main()"
+"""
+
+
+@pytest.fixture
+def cameras_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a system with one camera in this one's place, for the process that looks for cameras, and does something
+    to it before it starts."""
+    (tmp_path / "system" / "video7").mkdir(parents=True)
+    (tmp_path / "system" / "video7" / "name").write_text("Webcam: Webcam\n")
+    python = tmp_path / "python"
+
+    def put(program: str) -> None:
+        values = {"PYTHON": sys.executable, "FOLDER": str(tmp_path / "system"), "PROGRAM": program}
+        python.write_text(functools.reduce(lambda text, value: text.replace(*value), values.items(), CAMERAS))
+        python.chmod(0o755)
+        monkeypatch.setenv("CVMATTE_PYTHON", str(python))
+
+    return put
+
+
+def test_the_cameras_are_told(data: Path, cameras_process: Callable[[str], None]) -> None:
+    cameras_process("")
+    client = WorkerClient(worker_with(""))
+    assert ask(client, "cameras").wait_for("done")["cameras"] == {"/dev/video7": "Webcam: Webcam (video7)"}
+    client.close()
 
 
 @pytest.mark.parametrize(("format", "suffix"), [("png", ".png"), ("webp", ".webp"), ("jpeg", ".jpg")])
@@ -845,12 +873,12 @@ def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
 
 # Cuts nothing out, and stands still where it reads a photo named far.png, or where it saves to a folder named so.
 STANDING_STILL = (
-    "import time; from cvmatte_core.worker.server import Server\n"
+    "import time; from cvmatte_core.worker import server; Server = server.Server\n"
     "Server._matter = lambda self: None\n"
     "def compute(self, job):\n"
     "    self._tell(job, 'start', 0, 1)\n"
     "    if 'far' in job.image.name: time.sleep(600)\n"
-    "    self._to_finish.put((job, None, None, 0.0))\n"
+    "    return server._ToFinish(job, None, None, 0.0)\n"
     "Server._compute = compute\n"
     "def finish(self, job, *matte):\n"
     "    if 'far' in job.settings.output_folder: time.sleep(600)\n"
@@ -882,6 +910,128 @@ def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypat
     assert far[0].wait_for("failed").key == "worker_silent"
     assert "retrying" not in near.names() + late.names()
     client.close()
+
+
+# What hangs, and harms nobody else
+
+
+def test_a_camera_s_driver_that_hangs_costs_nobody_anything(
+    data: Path, photo: Path, cameras_process: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    hanging = "cameras.cameras = lambda: time.sleep(600)"
+    cameras_process(hanging)
+    program = f"import time; from cvmatte_core.system import cameras\n{hanging}\ncameras._PATIENCE_SECONDS = 3"
+    client = WorkerClient(worker_with(program))
+    submit(client, photo)[1].wait_for("done")
+    process = client.process_id
+    for feather in (1, 2):
+        asked = ask(client, "cameras")
+        submit(client, photo, MatteSettings(quality="fast", feather=feather))[1].wait_for("done")
+        assert asked.wait_for("failed").key == "cameras_no_answer"
+    assert client.process_id == process
+    cameras_process("")
+    assert ask(client, "cameras").wait_for("done")["cameras"] == {"/dev/video7": "Webcam: Webcam (video7)"}
+    client.close()
+
+
+def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_turn(
+    data: Path, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    slow = (
+        "import time; from cvmatte_core.batch import folders; walk = folders.walk\n"
+        "folders.walk = lambda *arguments: (time.sleep(0.7) or path for path in walk(*arguments))"
+    )
+    client = WorkerClient(worker_with(slow), delays=(0.1,))
+    submit(client, photo)[1].wait_for("done")
+    process = client.process_id
+    _, batch = submit_batch(client, folder)
+    batch.wait_for("progress")
+    submit(client, photo, MatteSettings(quality="fast", feather=1))[1].wait_for("done")
+    assert not [detail for detail in batch.drain("progress") if "name" in detail]
+    assert batch.wait_for("done")["done"] == 6
+    assert client.process_id == process
+    client.close()
+
+
+def test_a_folder_whose_drive_does_not_answer_is_given_up(
+    data: Path, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    hanging = (
+        "import os, time; from cvmatte_core.disk import files; files._PATIENCE_SECONDS = 3\n"
+        "scandir = os.scandir\n"
+        "os.scandir = lambda where: time.sleep(600 if 'party' in str(where) else 0) or scandir(where)"
+    )
+    client = WorkerClient(worker_with(hanging), delays=(0.1,))
+    _, batch = submit_batch(client, folder)
+    number, cancelled = submit_batch(client, folder)
+    submit(client, photo)[1].wait_for("done")
+    assert batch.wait_for("failed").key == "batch_no_answer"
+    client.cancel(number)
+    cancelled.wait_for("failed")
+    assert "retrying" not in batch.names() + cancelled.names()
+    client.close()
+
+
+def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(
+    data: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    hanging = (
+        "import time; from cvmatte_core import diagnose; diagnose.diagnosis = lambda *_: time.sleep(600)\n"
+        "from cvmatte_core.worker import server; server._ASIDE_SECONDS = 3"
+    )
+    client = WorkerClient(worker_with(hanging), delays=(0.1,))
+    asked = ask(client, "diagnose")
+    submit(client, photo)[1].wait_for("done")
+    process = client.process_id
+    assert asked.wait_for("failed").key == "no_answer"
+    assert client.process_id == process
+    client.close()
+
+
+def test_computing_that_hangs_is_noticed_though_another_job_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    talking = (
+        "\nfrom pathlib import Path; from cvmatte_core.layers import outputs\n"
+        "def tidy(keep, in_use, store, on_look):\n"
+        "    while not Path(sys.argv[2]).exists(): on_look(); time.sleep(0.1)\n"
+        "    return outputs.Tidied(0, 0)\n"
+        "outputs.tidy = tidy"
+    )
+    client = WorkerClient(worker_with(STANDING_STILL + talking, str(tmp_path / "enough")), delays=(0.05,))
+    talks = ask(client, "tidy", keep=0, in_use=[])
+    talks.wait_for("progress")
+    assert submit(client, Path("far.png"))[1].wait_for("failed", timeout=30).key == "worker_silent"
+    (tmp_path / "enough").touch()
+    talks.wait_for("done")
+    assert "retrying" not in talks.names()  # it had nothing to do with it
+    client.close()
+
+
+def test_pages_that_are_opened_at_once_are_all_opened(client: WorkerClient, photo: Path) -> None:
+    """As after the worker was started again: the first of them has to serve, and the rest wait for it."""
+    asked = [
+        ask(
+            client, "touch_up", image=str(photo), settings=MatteSettings(quality="fast", feather=feather).as_dict(),
+            token="t" * 20, port=0, language="en",
+        )
+        for feather in range(6)
+    ]  # fmt: skip
+    opened = [answers.wait_for("done") for answers in asked]
+    assert len({page["port"] for page in opened}) == 1
+    assert len({page["url"] for page in opened}) == 6
+    for page in opened:
+        address, _, rest = page["url"].partition("/?token=")
+        token, _, id = rest.partition("#")
+        headers = {"Authorization": f"Bearer {token}"}
+        request = urllib.request.Request(f"{address}/touch_ups/{id.partition('.')[0]}", headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
 
 
 @pytest.mark.parametrize("at", ["finish", "status"])

@@ -259,13 +259,12 @@ def test_two_portraits_share_a_camera(tmp_path: Path, clip: Path) -> None:
 
 CAMERAS = """#!/bin/sh
 case "$*" in
-*cvmatte_core.worker.server*)
-    exec PYTHON -E -s -u -c "
+*cvmatte_core.system.cameras*)
+    exec PYTHON -E -s -c "
 import json
 from cvmatte_core.system import cameras
-from cvmatte_core.worker import server
 cameras.cameras = lambda: json.load(open('FOLDER/cameras'))
-server.main()  # cvmatte_core.worker.server" ;;
+cameras.main()" ;;
 esac
 exec PYTHON "$@"
 """
