@@ -147,7 +147,8 @@ def join(
 ) -> None:
     """Make one clip of parts, and of the sound of the file that they were made from.
 
-    until: seconds after which no sound is wanted; None: all of it. tick() is called again and again. Raises ImageError, OSError, av.error.FFmpegError.
+    until: seconds after which no sound is wanted; None: all of it. tick() is called again and again.
+    Raises ImageError, OSError, av.error.FFmpegError.
     """
     kind = KINDS[target.suffix]
     if sound_of is None:

@@ -27,7 +27,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
         yield studio
 
 
-def film(path: Path, photo: Path, size: tuple[int, int], aspect: Fraction = Fraction(1), **told: Any) -> Path:
+def film(path: Path, photo: Path, size: tuple[int, int], told: dict[str, int], aspect: Fraction = Fraction(1)) -> Path:
     """The sample portrait for a second, in a film of this size; untagged unless it is told."""
     width, height = size
     shown = round(width * aspect), height
@@ -71,7 +71,7 @@ TAGGED = {"colorspace": 1, "color_range": 1, "color_primaries": 1, "color_trc": 
 def test_obs_shows_a_cut_clip_in_the_colours_of_its_original(
     studio: Studio, photo: Path, tmp_path: Path, told: dict[str, int], ending: str
 ) -> None:
-    original = film(tmp_path / "original.mp4", photo, (1280, 720), **told)
+    original = film(tmp_path / "original.mp4", photo, (1280, 720), told)
     made = clips.cut_out(original, tmp_path / f"made{ending}", GREEN, 2).path
     before, after = played(studio, original).astype(int), played(studio, made).astype(int)
     assert after.shape == before.shape
@@ -81,7 +81,7 @@ def test_obs_shows_a_cut_clip_in_the_colours_of_its_original(
 
 
 def test_an_anamorphic_clip_has_the_shape_of_its_original(studio: Studio, photo: Path, tmp_path: Path) -> None:
-    original = film(tmp_path / "pal.mp4", photo, (720, 576), Fraction(64, 45))
+    original = film(tmp_path / "pal.mp4", photo, (720, 576), {}, Fraction(64, 45))
     made = clips.cut_out(original, tmp_path / "made.webm", MatteSettings(quality="fast"), 2).path
     assert played(studio, made).shape[:2] == (576, 1024)
     frames = clips.cut_out(original, tmp_path / "frames", MatteSettings(quality="fast"), 2).path
