@@ -226,6 +226,10 @@ def _valid() -> Iterator[Case]:
     yield _case("lossy.webp", encoded(PICTURE, "WEBP", quality=95), **shown, tolerance=4)
     frames: dict[str, Any] = {"save_all": True, "append_images": [second, second], "lossless": True}
     yield _case("animated.webp", encoded(PICTURE, "WEBP", **frames), **shown, tolerance=0)
+    few = Image.fromarray(PICTURE).quantize(64)
+    yield _case("single.gif", encoded(few, "GIF"), shown=np.array(few.convert("RGB")), tolerance=0)
+    moving = encoded(few, "GIF", save_all=True, append_images=[second, second])
+    yield _case("animated.gif", moving, shown=np.array(few.convert("RGB")), tolerance=0)
 
     yield _case("lossy.heic", encoded(PICTURE, "HEIF", quality=90), **shown, tolerance=4)
     yield _case("lossy.avif", encoded(PICTURE, "AVIF", quality=90), **shown, tolerance=4)
@@ -471,6 +475,7 @@ def whole() -> dict[str, bytes]:
         "lossy.webp": encoded(NOISE, "WEBP"),
         "lossless.webp": encoded(NOISE, "WEBP", lossless=True, exif=exif),
         "animated.webp": encoded(NOISE, "WEBP", save_all=True, append_images=[second]),
+        "moving.gif": encoded(Image.fromarray(NOISE).quantize(64), "GIF", save_all=True, append_images=[second]),
         "colour.bmp": encoded(NOISE, "BMP"),
         "palette.bmp": encoded(Image.fromarray(NOISE).quantize(64), "BMP"),
         "raw.tif": encoded(NOISE, "TIFF"),
@@ -673,7 +678,6 @@ def _disguised() -> Iterator[Case]:
         "pdf.tif": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(300),
         "program.png": b"\x7fELF" + bytes(300),
         "postscript.jpg": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n",
-        "gif.png": encoded(Image.fromarray(PICTURE).quantize(64), "GIF"),
         "icon.png": encoded(PICTURE, "ICO"),
         "jpeg 2000.jpg": encoded(PICTURE, "JPEG2000"),
         "ppm.bmp": encoded(PICTURE, "PPM"),

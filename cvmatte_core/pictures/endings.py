@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")
+PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")
 # Pictures that people have, and that aren't read: said where they are left out.
 OTHER_PICTURES = (
-    ".gif",
     ".svg",
     ".jxl",
     ".jp2",

@@ -25,6 +25,7 @@ import pillow_heif
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    GifImagePlugin,
     Image,
     ImageCms,
     ImageOps,
@@ -51,12 +52,14 @@ _PLUGINS = (
     PngImagePlugin.PngImageFile,
     WebPImagePlugin.WebPImageFile,
     BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
     TiffImagePlugin.TiffImageFile,
     AvifImagePlugin.AvifImageFile,
 )
 # HEIC, an iPhone's default. Decoding it turns it upright, and makes 8 bits of 10.
 pillow_heif.register_heif_opener(thumbnails=False)
 FORMATS = (*(plugin.format for plugin in _PLUGINS), "HEIF")
+_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # may have several frames: of TIFF and HEIC others are other pictures
 PIXEL_LIMIT = 120_000_000
 BYTE_LIMIT = 400_000_000
 _PIECE = 1 << 18  # bytes of a photo that even a slow drive gives before patience with it ends
@@ -192,6 +195,7 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
     opened, about = image, metadata.read(image) if image.format != "PNG" else None
     if space is not None:
         image, profile = _in_srgb(opened, space, data), None
+    moves = opened.format in _ANIMATED and getattr(opened, "is_animated", False)
     image.load()
     about = about or metadata.read(opened)  # a PNG's may come after the pixels; a TIFF's are gone by then
     with contextlib.suppress(Exception):  # a broken EXIF block only costs the orientation, if that
@@ -207,7 +211,8 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
     transparency = None
     if alpha is not None and alpha.getextrema() != (255, 255):
         transparency = np.asarray(alpha, dtype=np.float32) / np.float32(255)
-    return Photo(rgb, transparency, about=about)
+    notes = (Note("note.first_frame"),) if moves else ()
+    return Photo(rgb, transparency, notes, about)
 
 
 def _exif_of(image: Image.Image) -> bytes:

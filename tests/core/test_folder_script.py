@@ -66,10 +66,10 @@ def rows(out: Path) -> dict[str, str]:
 
 
 def test_other_options_give_the_same_names_and_what_is_left_out_is_said(folder: Path) -> None:
-    for name in ("moving.gif", "clip.mp4", "raw.cr2", "notes.txt"):
+    for name in ("layers.psd", "clip.mp4", "raw.cr2", "notes.txt"):
         (folder / name).write_bytes(b"not looked at")
     out = folder.parent / "team-cutout"
-    names = sorted(path.stem for path in folder.glob("*.*") if path.suffix not in (".gif", ".mp4", ".cr2", ".txt"))
+    names = sorted(path.stem for path in folder.glob("*.*") if path.suffix not in (".psd", ".mp4", ".cr2", ".txt"))
     for options, made in (
         ((), [".png", "-mask.png"]),
         (("--no-save-mask",), [".png"]),
@@ -78,7 +78,7 @@ def test_other_options_give_the_same_names_and_what_is_left_out_is_said(folder: 
     ):
         done = run(folder, *SMALL, *options)
         assert done.returncode == 0, done.stderr
-        assert "clip.mp4, moving.gif, raw.cr2" in done.stderr and "notes" not in done.stderr
+        assert "clip.mp4, layers.psd, raw.cr2" in done.stderr and "notes" not in done.stderr
         there = {path.name for path in out.iterdir()}
         assert {f"{name}{ending}" for name in names for ending in made} <= there
         assert not [name for name in there if name.endswith(("-2.png", "-2.webp", "-2-mask.png"))]
