@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import secrets
+import shutil
 import stat
 import sys
 import threading
@@ -172,9 +173,13 @@ def digests(
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove what writers that were killed have left in a folder."""
+    """Remove what writers that were killed have left in a folder: files, and folders of parts."""
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            if path.is_dir():
+                touched = max(part.stat().st_mtime for part in (path, *path.iterdir()))
+                if time.time() - touched > _STALE_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
             # A lock's time is of its making, and it may be held for days.
-            if path.suffix != ".lock" and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            elif path.suffix != ".lock" and time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()

@@ -149,8 +149,15 @@ def test_what_killed_writers_have_left_goes_and_nothing_else(store: LayerStore) 
     ):
         (store.folder / name).write_text("x")
         os.utime(store.folder / name, (time.time() - age,) * 2)
+    for name, age in ((".cvmatte-parts", 7200), (".cvmatte-parts-growing", 0)):
+        part = store.folder / name / "000000.webm"
+        part.parent.mkdir()
+        part.write_text("x")
+        os.utime(part, (time.time() - age,) * 2)
+        os.utime(part.parent, (time.time() - 7200,) * 2)
     files.remove_stale(store.folder)
-    assert {path.name for path in store.folder.iterdir()} == {".cvmatte-writing", ".cvmatte-camera.lock", "mine.png"}
+    left = {".cvmatte-writing", ".cvmatte-camera.lock", "mine.png", ".cvmatte-parts-growing"}
+    assert {path.name for path in store.folder.iterdir()} == left
 
 
 def test_files_get_the_permissions_that_the_person_s_others_have(store: LayerStore, tmp_path: Path) -> None:
