@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 from cvmatte_core.disk import files, paths
 from cvmatte_core.words.errors import Cancelled, CvmatteError
 from cvmatte_core.worker.client import WorkerClient
 
 IDLE, RUNNING, DONE, FAILED, CANCELLED = "idle", "running", "done", "failed", "cancelled"
-_BATCH_FIELDS = {"folder": str, "settings": dict, "output_folder": str}
+_FOLDER = {"folder": str, "settings": dict, "output_folder": str}
+_CLIP = {"clip": str, "settings": dict}
 
 
 class Errand:
@@ -28,12 +29,14 @@ class Errand:
         method: str,
         on_done: Callable[[Any], None] = lambda result: None,
         on_resume: Callable[[dict[str, Any]], None] = lambda resume: None,
+        on_failed: Callable[[CvmatteError], None] = lambda error: None,
     ) -> None:
-        """on_done, on_resume: called on the worker client's thread; the latter whenever `resume` is another."""
+        """on_…: called on the worker client's thread; on_resume whenever `resume` is another."""
         self._client = client
         self._method = method
         self._on_done = on_done
         self._on_resume = on_resume
+        self._on_failed = on_failed
         self._number = 0
         self.state = IDLE
         self.progress: dict[str, Any] = {}
@@ -61,22 +64,31 @@ class Errand:
             self._on_done(detail)
         elif event == "failed":
             self.error, self.state = detail, CANCELLED if isinstance(detail, Cancelled) else FAILED
+            self._on_failed(detail)
 
 
-class UnfinishedFolder:
-    """The parameters of the last batch that was begun and isn't done, in a file: so that it can go on after a script
-    reload, a switch of scene collections or OBS's end, all of which end the worker.
+class Unfinished:
+    """The parameters of the last errand of a kind that was begun and isn't done, in a file: so that it can go on after
+    a script reload, a switch of scene collections or OBS's end, all of which end the worker.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
-        self._file = file or paths.data_folder() / "unfinished_folder.json"
+    def __init__(self, fields: Mapping[str, type], file: Path) -> None:
+        self._fields, self._file = fields, file
+
+    @classmethod
+    def folder(cls, file: Path | None = None) -> Unfinished:
+        return cls(_FOLDER, file or paths.data_folder() / "unfinished_folder.json")
+
+    @classmethod
+    def clip(cls, file: Path | None = None) -> Unfinished:
+        return cls(_CLIP, file or paths.data_folder() / "unfinished_clip.json")
 
     def load(self) -> dict[str, Any]:
         """Empty where there is none, or none that can be read."""
         try:
             params = json.loads(self._file.read_text(encoding="utf-8"))
-            whole = all(isinstance(params[name], kind) for name, kind in _BATCH_FIELDS.items())
-            return {name: params[name] for name in _BATCH_FIELDS} if whole else {}
+            whole = all(isinstance(params[name], kind) for name, kind in self._fields.items())
+            return {name: params[name] for name in self._fields} if whole else {}
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return {}
 

@@ -64,7 +64,7 @@ class Panel:
         self._data = data
         libobs.obs_data_addref(data)
         self._said = ""
-        self._unfinished = errands.UnfinishedFolder()
+        self._unfinished = errands.Unfinished.folder()
         self._batch = errands.Errand(
             session.client,
             "batch",
@@ -73,7 +73,9 @@ class Panel:
         )
         self._batch_params = self._unfinished.load()  # of the last one, maybe in another panel's life
         self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
-        self._clip = errands.Errand(session.client, "clip", self._clip_made)
+        self._unfinished_clip = errands.Unfinished.clip()
+        self._clip_params = self._unfinished_clip.load()  # of the last one, in another panel's life
+        self._clip = errands.Errand(session.client, "clip", self._clip_made, on_failed=self._clip_failed)
         self._tidying = errands.Errand(session.client, "tidy")
         self._installing = ""  # the title of the model that is being installed
         self._diagnose = errands.Errand(session.client, "diagnose")
@@ -339,6 +341,9 @@ class Panel:
         clip, texts = self._clip, self._texts
         if clip.state == errands.RUNNING:
             return texts("panel.clip_running", done=clip.progress.get("done", 0), total=clip.progress.get("total", 0))
+        if clip.state == errands.IDLE and self._clip_params:
+            names = {"button": texts("panel.clip_start"), "preset": texts("panel.new_preset")}
+            return texts("panel.clip_interrupted", clip=Path(self._clip_params["clip"]).name, **names)
         if clip.state != errands.DONE:
             return self._error_of(clip)
         key = "panel.clip_done" if clip.result["whole"] else "panel.clip_part"
@@ -414,10 +419,17 @@ class Panel:
         clip = self._value(_CLIP)
         if not clip:
             self._said = self._texts("panel.clip_none")
-        else:
-            self._clip.start({"clip": clip, "settings": self._session.defaults_of_new()})
+        elif self._clip.state != errands.RUNNING:
+            params = {"clip": clip, "settings": self._session.defaults_of_new()}
+            self._unfinished_clip.save(params)
+            self._clip.start(params)
+
+    def _clip_failed(self, error: CvmatteError) -> None:
+        if isinstance(error, ImageError):  # it would fail again
+            self._unfinished_clip.forget()
 
     def _clip_made(self, result: Any) -> None:
+        self._unfinished_clip.forget()
         path = Path(result["path"])
         self._session.add_media(path.stem, str(path))
 

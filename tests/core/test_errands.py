@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cvmatte_obs.errands import Errand, UnfinishedFolder
+from cvmatte_obs.errands import Errand, Unfinished
 
 PARAMS = {"folder": "/photos/\udce4", "settings": {"crop": True}, "output_folder": "/outputs/photos"}
 
@@ -20,11 +20,11 @@ class Client:
 
 def test_an_unfinished_folder_is_kept_until_it_is_done(tmp_path: Path) -> None:
     file = tmp_path / "data" / "unfinished.json"
-    UnfinishedFolder(file).save(PARAMS)
-    assert UnfinishedFolder(file).load() == PARAMS
-    UnfinishedFolder(file).forget()
-    assert UnfinishedFolder(file).load() == {}
-    UnfinishedFolder(file).forget()
+    Unfinished.folder(file).save(PARAMS)
+    assert Unfinished.folder(file).load() == PARAMS
+    Unfinished.folder(file).forget()
+    assert Unfinished.folder(file).load() == {}
+    Unfinished.folder(file).forget()
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,19 @@ def test_an_unfinished_folder_is_kept_until_it_is_done(tmp_path: Path) -> None:
 )
 def test_a_file_that_holds_anything_else_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "unfinished.json").write_bytes(content)
-    assert UnfinishedFolder(tmp_path / "unfinished.json").load() == {}
+    assert Unfinished.folder(tmp_path / "unfinished.json").load() == {}
+
+
+def test_a_clip_s_is_kept_beside_it(tmp_path: Path) -> None:
+    params = {"clip": "/clips/me.mp4", "settings": {"crop": True}}
+    kept = Unfinished.clip(tmp_path / "clip.json")
+    kept.save({**params, "more": 1})
+    assert kept.load() == params and Unfinished.folder(tmp_path / "clip.json").load() == {}
 
 
 def test_where_nothing_can_be_written_nothing_happens(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    nowhere = UnfinishedFolder(tmp_path / "file" / "unfinished.json")
+    nowhere = Unfinished.folder(tmp_path / "file" / "unfinished.json")
     nowhere.save(PARAMS)
     nowhere.forget()
     assert nowhere.load() == {}

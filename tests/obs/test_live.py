@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import time
@@ -304,12 +305,16 @@ def opened_files(process: int) -> list[str]:
 
 
 def test_a_clip_is_cut_out_from_the_panel_and_loops_in_the_scene(tmp_path: Path, clip: Path) -> None:
+    begun = tmp_path / "data" / "unfinished_clip.json"  # before OBS was closed
+    begun.parent.mkdir()
+    begun.write_text(json.dumps({"clip": str(clip), "settings": {}}))
     with open_studio(tmp_path, frames_per_second=30) as studio:
+        assert "me.mp4 was interrupted" in studio.panel("refresh")["clip_state"]["description"]
         assert "Choose a clip" in studio.panel("clip_start")["said"]["description"]
         studio.panel("clip_start", clip=str(clip))
         wait_until(lambda: "is in the scene" in studio.panel("refresh")["clip_state"]["description"], 120)
         made = studio.data / "outputs" / "me-cutout.webm"
-        assert made.exists()
+        assert made.exists() and not begun.exists()
         wait_until(lambda: shows_person(studio, "me-cutout"), 30)
         broken = tmp_path / "broken.mp4"
         broken.write_bytes(b"no clip")
