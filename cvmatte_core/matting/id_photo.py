@@ -22,6 +22,7 @@ _SMALLEST_FACE = 1 / 12  # of the shorter side
 _EYES_AT, _CHIN_AT, _EYES_TO_CHIN = 0.38, 1.2, 1.85
 _LEVEL = 0.25  # of their distance: how much higher one eye may be than the other
 _GAP, _RIM, _MARK = 1.0, 2.0, 2.0  # of a sheet, mm: between photos, around them, and the length of a cutting mark
+_STRAIGHT = 1.0  # mm that an edge of the photo may cut off
 _MARK_GREY, _WHITE = 150, 255
 
 
@@ -61,6 +62,15 @@ class Head:
     chin: float
 
 
+@dataclass(frozen=True)
+class Place:
+    """The left and top of an ID photo in pixels of the photo, and how many of those one of its own is."""
+
+    left: float
+    top: float
+    scale: float
+
+
 def find_head(rgb: np.ndarray, alpha: np.ndarray) -> Head | None:
     """The head of whoever has the largest face; None where no face is seen.
 
@@ -90,24 +100,48 @@ def find_head(rgb: np.ndarray, alpha: np.ndarray) -> Head | None:
     return Head((left + width / 2) / scale, crown, (top + eyes_at) / scale, (top + chin_at) / scale)
 
 
-def placed(layers: Tuple[np.ndarray, ...], head: Head, format: Format) -> Tuple[np.ndarray, ...] | None:
-    """Pictures of one photo, each shape (H, W) or (H, W, C), cut to a format: the head as large as that wants it, and
-    where.
+def place(alpha: np.ndarray, head: Head, format: Format) -> Place | str:
+    """Where in a photo a format's picture is, the head as large as that wants it, else larger; or an error's key.
 
-    Beyond the photo alpha is 0, and colours are those of its rim. None where the photo ends too soon below the face.
+    alpha: float32 in 0..1, shape (H, W). There is none where the photo ends too soon below the face, or where its edge
+    cuts hair or shoulders within the picture: they would end in a straight line.
     """
     width, height = size_of(format)
-    rows = layers[0].shape[0]
+    fault = ""
     for wanted in np.linspace(format.head, format.most, 5):
         scale = (head.chin - head.top) / (wanted * _MM)  # pixels of the photo in one of the result
         top = head.top - format.top * _MM * scale
         if format.eyes:
             top = head.eyes - (format.height - format.eyes) * _MM * scale
-        if top + height * scale <= rows + scale:
-            return tuple(
-                _cut(layer, (head.middle - width / 2 * scale, top), scale, (width, height)) for layer in layers
-            )
-    return None
+        here = Place(head.middle - width / 2 * scale, top, scale)
+        fault = _fault(alpha, here, (width, height))
+        if not fault:
+            return here
+    return fault
+
+
+def _fault(alpha: np.ndarray, place: Place, size: Tuple[int, int]) -> str:
+    rows, columns = alpha.shape
+    right, bottom = place.left + size[0] * place.scale, place.top + size[1] * place.scale
+    if bottom > rows + place.scale:
+        return "id_photo_cut"
+    across = slice(max(0, round(place.left)), max(1, round(right)))
+    down = slice(max(0, round(place.top)), max(1, round(bottom)))
+    least = _STRAIGHT * _MM * place.scale
+
+    def is_cut(edge: np.ndarray, beyond: float) -> bool:
+        return beyond > place.scale and bool(np.count_nonzero(edge > 0.5) > least)
+
+    if is_cut(alpha[0, across], -place.top):
+        return "id_photo_cut_top"
+    if is_cut(alpha[down, 0], -place.left) or is_cut(alpha[down, -1], right - columns):
+        return "id_photo_cut_side"
+    return ""
+
+
+def cut(picture: np.ndarray, place: Place, format: Format) -> np.ndarray:
+    """A format's picture out of a photo, shape (H, W) or (H, W, C). Beyond it alpha is 0, colours are its rim's."""
+    return _cut(picture, (place.left, place.top), place.scale, size_of(format))
 
 
 def size_of(format: Format) -> Tuple[int, int]:

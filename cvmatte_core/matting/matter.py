@@ -355,12 +355,13 @@ class Matter:
                 background = cv2.flip(background, 1)
         if is_id_photo and not fault:
             head = id_photo.find_head(photo, alpha)
-            pictures = (alpha, foreground, photo, *([background] if background is not None else []))
-            cut = id_photo.placed(pictures, head, id_photo.FORMATS[settings.id_photo]) if head is not None else None
-            if cut is None:
-                fault = "no_face" if head is None else "id_photo_cut"
+            format = id_photo.FORMATS[settings.id_photo]
+            place = id_photo.place(alpha, head, format) if head is not None else "no_face"
+            if isinstance(place, str):
+                fault = place
             else:
-                alpha, foreground, photo, *behind = cut
+                pictures = (alpha, foreground, photo, *([background] if background is not None else []))
+                alpha, foreground, photo, *behind = (id_photo.cut(picture, place, format) for picture in pictures)
                 if background is not None:  # it has no end where the photo has one
                     size = alpha.shape[1], alpha.shape[0]
                     flat = self._flat_background(settings, size)

@@ -116,3 +116,33 @@ def test_what_has_no_face_or_ends_below_it_is_said(matter: Matter, photo: Path, 
     for name, key in (("bust.png", "ends too soon"), ("suit.png", "No face was found")):
         with pytest.raises(ImageError, match=key):
             matter(tmp_path / name, MatteSettings(quality="fast", id_photo="35x45"))
+
+
+def test_hair_or_shoulders_that_the_photo_s_own_edge_cuts_are_said(matter: Matter, photo: Path, tmp_path: Path) -> None:
+    picture = Image.open(photo).convert("RGB")
+    picture.crop((0, 24, 512, 512)).save(tmp_path / "hair.png")
+    picture.crop((120, 0, 330, 512)).save(tmp_path / "narrow.png")
+    picture.crop((0, 0, 300, 512)).save(tmp_path / "right.png")
+    for name, key in (("hair", "id_photo_cut_top"), ("narrow", "id_photo_cut_side"), ("right", "id_photo_cut_side")):
+        for background in ("transparent", "colour", "blur"):
+            with pytest.raises(ImageError) as refused:
+                matter(tmp_path / f"{name}.png", MatteSettings(quality="fast", id_photo="us", background=background))
+            assert refused.value.key == key
+    # Here a head that is a little larger leaves the edge out.
+    picture.crop((0, 0, 330, 512)).save(tmp_path / "enough.png")
+    matte = matter(tmp_path / "enough.png", MatteSettings(quality="fast", id_photo="us"))
+    assert matte.layer.shape[:2] == (600, 600)
+    assert not (matte.alpha[:, 1:] < 0.3)[(matte.alpha[:, :-1] > 0.7)].sum() > 12  # no straight line down
+
+
+def test_empty_paper_beyond_the_photo_is_no_fault(matter: Matter, photo: Path, tmp_path: Path) -> None:
+    """A head that fills a photo to all sides without touching them."""
+    alone = Image.open(photo).convert("RGB")
+    white = Image.new("RGB", (300, 420), "white")
+    white.paste(alone.crop((60, 0, 360, 420)), mask=matted(matter, photo).crop((60, 0, 360, 420)))
+    white.crop((0, 8, 300, 420)).save(tmp_path / "tight.png")
+    assert matter(tmp_path / "tight.png", MatteSettings(quality="fast", id_photo="35x49")).layer.shape[:2] == (579, 413)
+
+
+def matted(matter: Matter, photo: Path) -> Image.Image:
+    return Image.fromarray((matter(photo, MatteSettings(quality="fast")).alpha * 255).astype(np.uint8))
