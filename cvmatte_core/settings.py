@@ -26,6 +26,7 @@ _LATER = {
     "shadow": 0,
     "id_photo": "off",
     "sheet": "off",
+    "max_kilobytes": 0,
     "metadata": True,
 }  # controls that weren't there from the beginning, and what is nothing of them
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
@@ -103,6 +104,9 @@ class MatteSettings:
     sheet: str = _control(
         CHOICE, "off", "output", choices=("off", "10x15", "13x18", "a4"), hidden_when=("id_photo", "off")
     )
+    max_kilobytes: int = _control(
+        INTEGER, 0, "output", maximum=10_000, step=10, unit="kB", hidden_when=("id_photo", "off")
+    )
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
     format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
     save_mask: bool = _control(SWITCH, False, "output")
@@ -116,13 +120,14 @@ class MatteSettings:
     @classmethod
     def with_implied(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Values over a preset's, and what they would be of no use without: a background colour means that the
-        background is a colour, and a print sheet an ID photo, unless that is said otherwise."""
+        background is a colour, and a print sheet or a limit of its file an ID photo, unless that is said otherwise."""
         preset = preset or {}
         implied: dict[str, Any] = {}
         for control in CONTROLS:
             if control.name in values and control.shown_when is not None and control.shown_when[0] not in values:
                 implied.setdefault(*control.shown_when)
-        if values.get("sheet", "off") != "off" and preset.get("id_photo", "off") == "off":
+        of_id_photos = values.get("sheet", "off") != "off" or values.get("max_kilobytes", 0)
+        if of_id_photos and preset.get("id_photo", "off") == "off":
             implied["id_photo"] = ID_PHOTO
         return {**preset, **implied, **values}
 

@@ -318,7 +318,7 @@ def walk(
     left_out: list[Path] | None = None,
     on_look: Callable[[], None] = lambda: None,
 ) -> Iterator[Path]:
-    """The photos in a folder, by their names, hidden ones apart; then those of its subfolders.
+    """The photos in a folder, by their names, hidden ones apart and the system's; then those of its subfolders.
 
     Folders that are links come after all others, and each folder only once however many ways lead to it. What a batch
     has made is no photo, nor is anything in the output folder. Subfolders that can't be read are added to
@@ -355,7 +355,7 @@ def walk(
         for entry in found:
             path = where / entry.name
             on_look()
-            if entry.name.startswith(".") or path in made:
+            if endings.is_hidden(entry.name) or path in made:
                 continue
             with contextlib.suppress(OSError):  # gone meanwhile
                 if entry.is_dir():

@@ -201,6 +201,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSe
             # A preset's is said, and gone on without: see clips.py.
             "--id-photo": getattr(chosen, "id_photo", "off") != "off",
             "--sheet": getattr(chosen, "sheet", "off") != "off",
+            "--max-kilobytes": getattr(chosen, "max_kilobytes", 0),
             "-o -": chosen.output == STANDARD,
         }
         for option in (option for option, value in unfit.items() if value):

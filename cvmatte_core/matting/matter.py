@@ -116,7 +116,7 @@ class Matte:
     device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
     that isn't what it was to run on. fault: the error's key where there is nobody to see, or no face for
     an ID photo; "" where all is well. about: what is said in the layer's file. of_photo: what is to be said of the
-    photo.
+    photo. max_kilobytes: of the layer's file; 0: any number.
     """
 
     layer: np.ndarray
@@ -131,6 +131,7 @@ class Matte:
     fault: str = ""
     about: Metadata = NOTHING
     of_photo: Tuple[Note, ...] = ()
+    max_kilobytes: int = 0
 
     @property
     def notes(self) -> Tuple[Note, ...]:
@@ -144,7 +145,7 @@ class Matte:
     def layer_file(self, format: str) -> bytes:
         """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
         file = io.BytesIO()
-        images.write_layer(file, self.layer, format, self.about)
+        images.write_layer(file, self.layer, format, self.about, self.max_kilobytes)
         return file.getvalue()
 
     def mask_file(self) -> bytes:
@@ -386,6 +387,7 @@ class Matter:
             fault,
             about,
             raw.notes,
+            settings.max_kilobytes if is_id_photo else 0,
         )
 
     @staticmethod

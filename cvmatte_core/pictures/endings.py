@@ -32,6 +32,15 @@ MOVING_KINDS = (*CLIP_KINDS, *ANIMATION_KINDS)
 ANIMATIONS = (*ANIMATION_KINDS, ".png")  # that may have more than one frame, and then are clips where one is wanted
 
 
+# What computers and network drives keep for themselves, in lower case: thumbnails, versions, deleted files.
+SYSTEM_FOLDERS = ("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none that a person put there to be looked at."""
+    return name.startswith(".") or name.lower() in SYSTEM_FOLDERS
+
+
 def is_clip(name: str) -> bool:
     """By the ending of a file's name."""
     return Path(name).suffix.lower() in CLIPS

@@ -249,6 +249,7 @@ def _add_information(app: FastAPI) -> None:
             "limits": limits,
             "endings": endings.PHOTOS,
             "clips": endings.CLIPS,
+            "system_folders": endings.SYSTEM_FOLDERS,
             "id_photos": {name: id_photo.size_of(format) for name, format in id_photo.FORMATS.items()},
         }
 
@@ -437,7 +438,9 @@ def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
     if output == "layer":
         return matte.layer_file(settings.format)
     file = io.BytesIO()
-    images.write_layer(file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.about)
+    images.write_layer(
+        file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.about, matte.max_kilobytes
+    )
     return file.getvalue()
 
 
@@ -644,7 +647,7 @@ def _folders_in(root: Path) -> Iterator[str]:
         place = Path(path).relative_to(root)
         yield place.as_posix()
         is_deep = len(place.parts) >= _FOLDER_DEPTH
-        names[:] = [] if is_deep else sorted(name for name in names if not name.startswith("."))
+        names[:] = [] if is_deep else sorted(name for name in names if not endings.is_hidden(name))
 
 
 def _item(job: Job, number: int) -> Item:

@@ -516,8 +516,9 @@ def test_a_file_has_settled_once_it_stays_as_it_is(tmp_path: Path) -> None:
     assert settled([growing]) == [growing]
 
 
-def test_hidden_folders_are_not_walked(folder: Path, out: Path) -> None:
-    (folder / ".thumbnails").mkdir()
-    shutil.copy(folder / "a.png", folder / ".thumbnails" / "x.png")
+@pytest.mark.parametrize("name", [".thumbnails", "@eaDir", "#recycle", "$RECYCLE.BIN"])
+def test_hidden_folders_and_a_network_drive_s_own_are_not_walked(folder: Path, out: Path, name: str) -> None:
+    (folder / name).mkdir()
+    shutil.copy(folder / "a.png", folder / name / "x.png")
     found: Iterator[Path] = walk(folder, out, True, [])
     assert [path.name for path in found] == ["a.png", "b.jpg", "c.PNG", "人像.webp"]

@@ -12,7 +12,7 @@ from PIL import Image
 from cvmatte_core.matting import id_photo
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
-from cvmatte_core.words.errors import ImageError
+from cvmatte_core.words.errors import ImageError, OutputError
 
 MM = 300 / 25.4
 # What the sample shows, measured by hand, in pixels of 512.
@@ -146,3 +146,39 @@ def test_empty_paper_beyond_the_photo_is_no_fault(matter: Matter, photo: Path, t
 
 def matted(matter: Matter, photo: Path) -> Image.Image:
     return Image.fromarray((matter(photo, MatteSettings(quality="fast")).alpha * 255).astype(np.uint8))
+
+
+def test_a_file_is_as_small_as_a_portal_wants_it_and_no_smaller(matter: Matter, photo: Path) -> None:
+    plain = MatteSettings(quality="fast", id_photo="35x45", background="colour", background_colour="#ffffff")
+    usual = matter(photo, plain)
+    whole = np.asarray(Image.open(io.BytesIO(usual.layer_file("jpeg")))).astype(int)
+    before = 0.0
+    for limit in (60, 30, 15):
+        file = matter(photo, MatteSettings(**{**plain.as_dict(), "max_kilobytes": limit})).layer_file("jpeg")
+        assert limit * 800 < len(file) <= limit * 1000
+        made = Image.open(io.BytesIO(file))
+        assert (made.size, made.info["dpi"]) == ((413, 531), pytest.approx((300, 300), abs=0.1))
+        worse = np.abs(np.asarray(made).astype(int) - whole).mean()
+        assert before < worse < 4
+        before = worse
+    large = MatteSettings(**{**plain.as_dict(), "max_kilobytes": 10_000})
+    assert matter(photo, large).layer_file("jpeg") == usual.layer_file("jpeg")
+
+
+def test_what_does_not_fit_is_said(matter: Matter, photo: Path) -> None:
+    settings = {"quality": "fast", "id_photo": "35x45", "background": "colour"}
+    for limit, format, key in ((2, "jpeg", "over_limit_jpeg"), (60, "png", "over_limit"), (40, "webp", "over_limit")):
+        with pytest.raises(OutputError) as refused:
+            matter(photo, MatteSettings.from_mapping({**settings, "max_kilobytes": limit})).layer_file(format)
+        assert refused.value.key == key
+    assert (
+        len(matter(photo, MatteSettings.from_mapping({**settings, "max_kilobytes": 1000})).layer_file("png"))
+        < 1_000_000
+    )
+
+
+def test_a_limit_alone_means_an_id_photo_and_is_none_of_an_ordinary_layer_s(matter: Matter, photo: Path) -> None:
+    assert MatteSettings.with_implied({"max_kilobytes": 50})["id_photo"] == "35x45"
+    assert "id_photo" not in MatteSettings.with_implied({"max_kilobytes": 0})
+    assert "max_kilobytes" not in MatteSettings().identity()
+    assert len(matter(photo, MatteSettings(quality="fast", max_kilobytes=10)).layer_file("png")) > 10_000

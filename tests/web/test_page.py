@@ -412,6 +412,8 @@ def test_a_batch_shows_each_photo_s_progress_and_gives_a_zip(opened: Opened, pho
     folder.mkdir()
     for name in ("a.png", "b.png", "notes.txt"):
         shutil.copy(photo, folder / name)
+    (folder / "@eaDir").mkdir()  # as a network drive of Synology's keeps thumbnails
+    shutil.copy(photo, folder / "@eaDir" / "a.png")
     page = opened()
     fast(page)
     page.get_by_role("tab", name="Many photos").click()

@@ -16,12 +16,14 @@ let texts = {};
 let limits = {};
 let endings = []; // of the files that are photos,
 let clips = []; // and of those that are clips
+let systemFolders = []; // names, in lower case, of what isn't a person's own
 let idPhotos = {}; // width and height of each, in pixels
 let declaration = { groups: [], presets: [] };
 
 const text = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const suffixOf = (format) => (format === "jpeg" ? ".jpg" : `.${format}`);
 const endsWithOneOf = (name, ones) => ones.some((ending) => name.toLowerCase().endsWith(ending));
+const isHidden = (name) => name.startsWith(".") || systemFolders.includes(name.toLowerCase());
 const plainName = (name) => name.replace(/\.[^.]*$/, "") || "photo";
 const megabytes = (bytes) => (bytes / MEGABYTE).toFixed(1);
 
@@ -64,7 +66,7 @@ const json = async (path, options) => (await ask(path, options)).json();
 
 async function speak() {
   const page = await json("/page");
-  ({ texts, limits, language, endings, clips, id_photos: idPhotos } = page);
+  ({ texts, limits, language, endings, clips, system_folders: systemFolders, id_photos: idPhotos } = page);
   at("photo").accept = endings.join(",");
   at("photos").accept = [...endings, ...clips].join(",");
   document.documentElement.lang = language;
@@ -674,7 +676,7 @@ function thumbnail(item) {
 
 for (const id of ["photos", "folder"]) {
   at(id).addEventListener("change", () => {
-    batch.add([...at(id).files]);
+    batch.add([...at(id).files].filter((file) => !file.webkitRelativePath.split("/").slice(1).some(isHidden)));
     at(id).value = "";
   });
 }
@@ -710,7 +712,7 @@ async function filesOf(transfer) {
     for (;;) {
       const part = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // a hundred at most
       if (!part.length) return found;
-      for (const child of part) found.push(...(await walk(child)));
+      for (const child of part) if (!isHidden(child.name)) found.push(...(await walk(child)));
     }
   };
   return (await Promise.all(entries.map(walk))).flat();
