@@ -12,12 +12,10 @@ import hashlib
 import io
 import logging
 import os
-import struct
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Callable
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -40,7 +38,7 @@ from ..disk import files
 from ..system import memory
 from ..words.errors import ImageError, OutputError
 from ..words.notes import Note
-from . import bombs, colour_tags, cut_off, metadata, tiffs
+from . import bombs, colour_tags, cut_off, encoders, metadata, tiffs
 from .colour_spaces import ColourSpace, to_srgb
 from .metadata import Metadata
 
@@ -65,17 +63,6 @@ BYTE_LIMIT = 400_000_000
 _PIECE = 1 << 18  # bytes of a photo that even a slow drive gives before patience with it ends
 
 SUFFIXES = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg")}  # of a layer's file; the first is usual
-# One filter for all rows, and only runs of equal bytes: for photographs and layers less than half the time of Pillow's
-# quickest, and files a tenth smaller. In this order: the others reset the strategy.
-_PNG = [
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-]
-_JPEG_QUALITY, _WORST, _FINE = 95, 20, 75  # usual; least; from which on colours keep their full resolution
-_WORSE = _JPEG_QUALITY - _WORST
-_AFTER_IHDR = 33  # bytes of a PNG's beginning
-_INCH, _METRES = 0.0254, 1
 _LONGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}  # pixels, that the formats' encoders take
 
 # Pillow's own limit is 1 MB, for texts that nobody reads; colour profiles of printers and scanners are longer.
@@ -365,33 +352,7 @@ def write_png(file: BinaryIO, pixels: np.ndarray, about: Metadata = metadata.NOT
 
     Raises MemoryError.
     """
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
-    try:
-        done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels), _PNG)
-    except cv2.error as error:  # nothing else can go wrong with such pixels
-        raise MemoryError(str(error)) from error
-    if not done:
-        raise MemoryError("too little for a PNG")
-    file.write(_with_chunks(encoded.data, about))
-
-
-def _with_chunks(data: bytes | memoryview, about: Metadata) -> bytes:
-    """A PNG with what it says beside its pixels."""
-    chunks = []
-    if about.dpi is not None:
-        across, down = (round(value / _INCH) for value in about.dpi)
-        chunks.append((b"pHYs", struct.pack(">IIB", across, down, _METRES)))
-    if exif := about.exif():
-        chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
-    if xmp := about.xmp():
-        chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp))
-    framed = (struct.pack(">I", len(body)) + name + body + _checksum(name + body) for name, body in chunks)
-    return b"".join((data[:_AFTER_IHDR], *framed, data[_AFTER_IHDR:]))
-
-
-def _checksum(content: bytes) -> bytes:
-    return struct.pack(">I", zlib.crc32(content))
+    file.write(encoders.png(pixels, about))
 
 
 def write_layer(
@@ -406,69 +367,11 @@ def write_layer(
     height, width = pixels.shape[:2]
     if max(height, width) > _LONGEST_SIDE[format]:
         raise OutputError("format_too_large", format=format.upper(), limit=_LONGEST_SIDE[format])
-    encoded, steps = {"png": (_png_layer, 1), "webp": (_webp_layer, 1), "jpeg": (_jpeg_layer, _WORSE)}[format]
-    content = encoded(pixels, about, 0)
-    if max_kilobytes and len(content) > 1000 * max_kilobytes:
-        content = _small_enough(lambda step: encoded(pixels, about, step), steps, 1000 * max_kilobytes)
-        if not content:
-            key = "over_limit_jpeg" if format == "jpeg" else "over_limit"
-            raise OutputError(key, format=format.upper(), limit=max_kilobytes)
+    content = encoders.layer(pixels, format, about, 1000 * max_kilobytes)
+    if content is None:
+        key = "over_limit_jpeg" if format == "jpeg" else "over_limit"
+        raise OutputError(key, format=format.upper(), limit=max_kilobytes)
     file.write(content)
-
-
-def _small_enough(encoded: Callable[[int], bytes], steps: int, most: int) -> bytes:
-    """What the first step makes that is small enough; empty where none is. Each makes less than the one before."""
-    low, high, best = 1, steps, b""
-    while low <= high:
-        step = (low + high) // 2
-        content = encoded(step)
-        if len(content) <= most:
-            best, high = content, step - 1
-        else:
-            low = step + 1
-    return best
-
-
-def _png_layer(pixels: np.ndarray, about: Metadata, step: int) -> bytes:
-    """step: 0 as usual, more: as small as can be."""
-    file = io.BytesIO()
-    if not step:
-        write_png(file, pixels, about)
-        return file.getvalue()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, format="PNG", optimize=True)
-    return _with_chunks(file.getvalue(), about)
-
-
-def _webp_layer(pixels: np.ndarray, about: Metadata, step: int) -> bytes:
-    # Method 0: 0.1 to 0.25 s for 1920 x 1080 where method 1 takes 0.6 to 1 s, for files a quarter smaller; still
-    # a third less than PNG. Exact: colours just outside the edge stay, which OBS mixes in when it scales.
-    effort = {"method": 4, "quality": 100} if step else {"method": 0, "quality": 0}
-    file = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.save(file, format="WEBP", lossless=True, exact=True, **effort, exif=about.exif(True), xmp=about.xmp())
-    return file.getvalue()
-
-
-def _jpeg_layer(pixels: np.ndarray, about: Metadata, step: int) -> bytes:
-    """step: by how much worse than usual."""
-    quality = _JPEG_QUALITY - step
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    options = {"dpi": about.dpi} if about.dpi is not None else {}
-    file = io.BytesIO()
-    subsampling = "4:4:4" if quality >= _FINE else "4:2:0"
-    white.save(
-        file,
-        format="JPEG",
-        quality=quality,
-        subsampling=subsampling,
-        optimize=step > 0,
-        exif=about.exif(True),
-        xmp=about.xmp(),
-        **options,
-    )
-    return file.getvalue()
 
 
 def suffix(format: str) -> str:
