@@ -120,7 +120,8 @@ class MatteSettings:
     @classmethod
     def with_implied(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Values over a preset's, and what they would be of no use without: a background colour means that the
-        background is a colour, and a print sheet or a limit of its file an ID photo, unless that is said otherwise."""
+        background is a colour, a print sheet an ID photo, and a file's limit one in JPEG, unless that is said
+        otherwise."""
         preset = preset or {}
         implied: dict[str, Any] = {}
         for control in CONTROLS:
@@ -129,6 +130,8 @@ class MatteSettings:
         of_id_photos = values.get("sheet", "off") != "off" or values.get("max_kilobytes", 0)
         if of_id_photos and preset.get("id_photo", "off") == "off":
             implied["id_photo"] = ID_PHOTO
+        if values.get("max_kilobytes", 0) and "format" not in preset:
+            implied["format"] = "jpeg"
         return {**preset, **implied, **values}
 
     @classmethod

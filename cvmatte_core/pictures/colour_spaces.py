@@ -22,6 +22,7 @@ _HLG_GAMMA = 1.2  # of that screen
 # Screens show all of these alike, whatever camera's curve they name; 2: it isn't said.
 _AS_SRGB = (1, 2, 6, 11, 12, 13, 14, 15)
 _EXPONENTS = {4: 2.2, 5: 2.8, 17: 2.6}
+_OTHERS = (*_EXPONENTS, 7, _LINEAR, 9, 10, PQ, HLG)
 
 _D65, _C, _E, _DCI = (0.3127, 0.3290), (0.310, 0.316), (1 / 3, 1 / 3), (0.314, 0.351)  # white points
 _REC_709 = (0.640, 0.330, 0.300, 0.600, 0.150, 0.060, *_D65)
@@ -64,6 +65,11 @@ class ColourSpace:
         """By H.273's code points; one that isn't known counts as sRGB's."""
         return cls(_PRIMARIES.get(primaries, _REC_709), transfer, narrow=narrow)
 
+    @staticmethod
+    def is_said(primaries: int, transfer: int) -> bool:
+        """Whether these code points say anything: 2 is "unspecified"."""
+        return primaries in _PRIMARIES or transfer in {*_AS_SRGB, *_OTHERS} - {2}
+
     @property
     def hdr(self) -> bool:
         """Whether it can say what is brighter than a standard screen's white."""
@@ -85,7 +91,7 @@ class ColourSpace:
     def _shown_as_srgb(self) -> bool:
         if self.gamma:
             return abs(self.gamma / 2.2 - 1) < 0.05  # as near as libpng, and most who write it, mean it
-        return self.transfer in _AS_SRGB or self.transfer not in (*_EXPONENTS, 7, _LINEAR, 9, 10, PQ, HLG)
+        return self.transfer not in _OTHERS
 
     @property
     def _has_its_primaries(self) -> bool:

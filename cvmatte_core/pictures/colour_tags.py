@@ -27,7 +27,7 @@ _Box = Tuple[bytes, memoryview]
 
 
 def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
-    """The space that a file says; None where that is sRGB, or its ICC profile counts.
+    """The space that a file says, before which nothing goes; None where it says none, or has an ICC profile for it.
 
     image: as Pillow opened the data. What is said wrongly counts as unsaid.
     """
@@ -41,7 +41,7 @@ def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
             space = _of_nclx(image, data)
     except (ValueError, TypeError, IndexError, struct.error):
         return None
-    return space if space is not None and not space.is_srgb and space.is_possible else None
+    return space if space is not None and space.is_possible else None
 
 
 def deep_pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, int] | None:
@@ -77,6 +77,8 @@ def _of_cicp(data: bytes) -> ColourSpace | None:
     if said is None or len(said) != 4:
         return None
     primaries, transfer, _, full = said
+    if not ColourSpace.is_said(primaries, transfer):
+        return None
     return ColourSpace.coded(primaries, transfer, narrow=full == _NARROW)
 
 

@@ -185,7 +185,7 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
     profile, space = image.info.get("icc_profile"), colour_tags.space_of(image, data)
     opened, about = image, metadata.read(image) if image.format != "PNG" else None
     if space is not None:
-        image, profile = _in_srgb(opened, space, data), None
+        image, profile = opened if space.is_srgb else _in_srgb(opened, space, data), None
     moves = opened.format in _ANIMATED and getattr(opened, "is_animated", False)
     image.load()
     about = about or metadata.read(opened)  # a PNG's may come after the pixels; a TIFF's are gone by then

@@ -165,6 +165,13 @@ def test_what_goes_before_what_in_a_png() -> None:
         (says_srgb, gamma(1.0), chunk(b"cHRM", _P3)),
     ):
         assert np.abs(shown(png_of(rgb, 8, *chunks)) - RGB).max() <= 1
+    swapped = bytearray(srgb)  # a profile whose red is green
+    red, green = swapped.index(b"rXYZ"), swapped.index(b"gXYZ")
+    swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
+    foreign = chunk(b"iCCP", b"odd\0\0" + zlib.compress(bytes(swapped)))
+    assert np.abs(shown(png_of(rgb, 8, cicp(1, 13), foreign)) - RGB).max() <= 1
+    for unsaid in (cicp(2, 2), cicp(77, 99), gamma(1.0), says_srgb):
+        assert np.abs(shown(png_of(rgb, 8, unsaid, foreign))[..., 0] - RGB[..., 1].astype(int)).mean() < 4
     p3 = png_of(signal_of(light_of(RGB), 12, 13), 8, cicp(12, 13), profile, says_srgb, gamma(1.0))
     assert np.abs(shown(p3) - RGB).mean() < 1
 

@@ -178,7 +178,9 @@ def test_what_does_not_fit_is_said(matter: Matter, photo: Path) -> None:
 
 
 def test_a_limit_alone_means_an_id_photo_and_is_none_of_an_ordinary_layer_s(matter: Matter, photo: Path) -> None:
-    assert MatteSettings.with_implied({"max_kilobytes": 50})["id_photo"] == "35x45"
+    implied = MatteSettings.with_implied({"max_kilobytes": 50})
+    assert (implied["id_photo"], implied["format"]) == ("35x45", "jpeg")
+    assert MatteSettings.with_implied({"max_kilobytes": 50, "format": "png"})["format"] == "png"
     assert "id_photo" not in MatteSettings.with_implied({"max_kilobytes": 0})
     assert "max_kilobytes" not in MatteSettings().identity()
     assert len(matter(photo, MatteSettings(quality="fast", max_kilobytes=10)).layer_file("png")) > 10_000
