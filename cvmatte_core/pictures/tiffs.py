@@ -25,7 +25,7 @@ def seek_photo(image: Image.Image) -> None:
     for number in range(1, _PAGES):
         try:
             image.seek(number)
-        except (EOFError, SyntaxError, OSError, ValueError, KeyError, TypeError):  # no more of them, or none to be read
+        except Exception:  # there are no more, or this one can't be read
             break
         if not _is_reduced(image) and image.width * image.height > largest[0] * largest[1]:
             largest, page = image.size, number
