@@ -144,18 +144,22 @@ def _offer_cameras(properties: int, session: Session, settings: int) -> None:
 
 
 def _add_state(properties: int, portrait: Portrait) -> None:
-    shown = state_line.shortened(portrait.state.text, portrait.note)
-    text = state_line.rich_text(shown, portrait.state.is_error)
-    libobs.obs_properties_add_text(properties, b"state", libobs.utf8(text), libobs.OBS_TEXT_INFO)
+    shown, _ = state_line.lines(portrait.state.text, portrait.note)
+    _add_text(properties, b"state", state_line.rich_text(shown, portrait.state.is_error), wraps=False)
 
 
 def _add_whole_state(properties: int, portrait: Portrait) -> None:
     """What there was no room for above: at the end it moves nothing."""
     state, note = portrait.state, portrait.note
-    whole = [line for line in (state.text, note) if line]
-    if whole != [line for line in state_line.shortened(state.text, note) if line]:
-        text = state_line.rich_text(whole, state.is_error, 0)
-        libobs.obs_properties_add_text(properties, b"state_whole", libobs.utf8(text), libobs.OBS_TEXT_INFO)
+    _, is_all = state_line.lines(state.text, note)
+    if not is_all:
+        whole = [line for line in (state.text, note) if line]
+        _add_text(properties, b"state_whole", state_line.rich_text(whole, state.is_error))
+
+
+def _add_text(properties: int, name: bytes, rich_text: str, wraps: bool = True) -> None:
+    added = libobs.obs_properties_add_text(properties, name, libobs.utf8(rich_text), libobs.OBS_TEXT_INFO)
+    libobs.obs_property_text_set_info_word_wrap(added, wraps)
 
 
 def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
@@ -163,7 +167,7 @@ def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
     if portrait.page:
         address = html.escape(portrait.page)
         text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{address}">{address}</a>'
-        libobs.obs_properties_add_text(properties, b"touch_up_page", libobs.utf8(text), libobs.OBS_TEXT_INFO)
+        _add_text(properties, b"touch_up_page", text)
 
 
 def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
@@ -173,8 +177,7 @@ def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
         width, height = record.size
         width = min(_VIEWS_WIDTH, _VIEWS * _VIEWS_HEIGHT * width // height)
         views = f'{html.escape(texts("source.views"))}<br><img src="{html.escape(portrait.preview)}" width="{width}">'
-    text = state_line.with_room(views, 1 + _VIEWS_LINES)
-    libobs.obs_properties_add_text(properties, b"views", libobs.utf8(text), libobs.OBS_TEXT_INFO)
+    _add_text(properties, b"views", state_line.with_room(views, 1 + _VIEWS_LINES), wraps=False)
 
 
 def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:

@@ -1,28 +1,31 @@
-"""The state in a portrait's properties, in as much room as ever: no row below it moves while somebody aims at one."""
+"""The state in a portrait's properties, in as much room as ever: no row below it moves while somebody aims at one.
+
+Lines are broken here: a label of Qt's that breaks them by itself is as high as it guesses.
+"""
 
 from __future__ import annotations
 
 import html
 import unicodedata
+from typing import Iterator
 
-_LINES, _LINE = 2, 70  # and how much goes into one at the dialog's default width, counted in Latin letters
+LINES = 2
+_LINE = 68  # what goes into one at the dialog's default width, counted in Latin letters
 _ERROR = "#c98209"  # seen on dark and on light themes. OBS's own warnings have other margins, and would move the rows
 
 
-def shortened(state: str, note: str) -> list[str]:
-    """Of the state and a button's note, where there is one, as much as there is room for: a text for each."""
-    if not note:
-        return [_cut(state, _LINES * _LINE)]
-    return [_cut(text, _LINE) for text in (state, note)]
+def lines(state: str, note: str) -> tuple[list[str], bool]:
+    """LINES lines of the state, and of a button's note, where there is one; and whether that is all of both."""
+    texts = [(state, LINES - 1), (note, 1)] if note else [(state, LINES)]
+    shown = [line for text, most in texts for line in _some_lines(text, most)]
+    is_all = all(len(list(_broken(text))) <= most for text, most in texts)
+    return [*shown, *[""] * (LINES - len(shown))], is_all
 
 
-def rich_text(lines: list[str], is_error: bool, lines_of_room: int = _LINES) -> str:
-    """lines_of_room: lines that it is at least as high as; 0 for as high as it needs to be."""
+def rich_text(lines: list[str], is_error: bool) -> str:
     # Never plain text: a file's name may look like a tag.
-    text = "<br>".join(html.escape(line, quote=False) for line in lines)
-    if is_error:
-        text = f'<span style="color: {_ERROR}">{text}</span>'
-    return with_room(text, lines_of_room) if lines_of_room else f"<span>{text}</span>"
+    text = "<br>".join(html.escape(line, quote=False) or "&nbsp;" for line in lines)
+    return f'<span style="color: {_ERROR}">{text}</span>' if is_error else f"<span>{text}</span>"
 
 
 def with_room(text: str, lines: int) -> str:
@@ -31,13 +34,26 @@ def with_room(text: str, lines: int) -> str:
     return f'<table cellspacing="0" cellpadding="0"><tr><td>{text}</td><td>{filler}</td></tr></table>'
 
 
-def _cut(text: str, room: int) -> str:
-    if _width(text) <= room:
-        return text
-    while _width(text) >= room:  # one for the dots
-        text = text[:-1]
-    beginning, blank, _ = text.rpartition(" ")
-    return f"{beginning if blank and _width(beginning) > room // 2 else text}…"
+def _some_lines(text: str, most: int) -> list[str]:
+    """The first lines of a text; the last ends in dots where that isn't all."""
+    broken = list(_broken(text))
+    if len(broken) <= most:
+        return broken
+    last = broken[most - 1]
+    while _width(last) >= _LINE:  # one for the dots
+        last = last[:-1]
+    return [*broken[: most - 1], f"{last}…"]
+
+
+def _broken(text: str) -> Iterator[str]:
+    while _width(text) > _LINE:
+        end = len(text)
+        while _width(text[:end]) > _LINE:
+            end -= 1
+        blank = text.rfind(" ", end // 2, end + 1)
+        yield text[: blank if blank > 0 else end]
+        text = text[blank + 1 if blank > 0 else end :]
+    yield text
 
 
 def _width(text: str) -> int:

@@ -9,29 +9,44 @@ SENTENCE = "IMG_20240512.png is damaged or incomplete: save or export it again, 
 KEPT = f"{SENTENCE} The last good layer stays."
 
 
-@pytest.mark.parametrize("state", ["", "Ready: 512 × 512, 0.5 s.", KEPT, "字" * 70])
-def test_usual_states_are_shown_whole(state: str) -> None:
-    assert state_line.shortened(state, "") == [state]
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("", ["", ""]),
+        ("Ready: 512 × 512, 0.5 s.", ["Ready: 512 × 512, 0.5 s.", ""]),
+        (
+            KEPT,
+            [
+                "IMG_20240512.png is damaged or incomplete: save or export it again,",
+                "or choose another photo. The last good layer stays.",
+            ],
+        ),
+        ("字" * 68, ["字" * 34, "字" * 34]),
+    ],
+)
+def test_usual_states_are_shown_whole(state: str, shown: list[str]) -> None:
+    assert state_line.lines(state, "") == (shown, True)
 
 
-def test_longer_ones_end_at_a_word() -> None:
-    (shown,) = state_line.shortened(f"{KEPT} And so on and so forth, for as long as anybody reads.", "")
-    assert shown.startswith(KEPT) and shown.endswith("…") and len(shown) <= 140
-    assert state_line.shortened("字" * 71, "") == ["字" * 69 + "…"]
-    assert state_line.shortened("/" + "x" * 300, "") == ["/" + "x" * 138 + "…"]
+@pytest.mark.parametrize("state", [f"{KEPT} And so on and so forth, for as long as one reads.", "字" * 69, "x" * 300])
+def test_longer_ones_end_in_dots(state: str) -> None:
+    (first, second), is_all = state_line.lines(state, "")
+    assert not is_all and second.endswith("…") and state.startswith(first)
+    assert max(len(first), len(second)) <= 68
 
 
 def test_a_note_has_a_line_of_its_own() -> None:
-    state, note = state_line.shortened(KEPT, "Saved the preset Mine.")
-    assert len(state) <= 70 and state.endswith("…") and note == "Saved the preset Mine."
+    assert state_line.lines("Ready.", "Saved.") == (["Ready.", "Saved."], True)
+    (state, note), is_all = state_line.lines(KEPT, "Saved the preset Mine.")
+    assert state.endswith("…") and note == "Saved the preset Mine." and not is_all
 
 
-@pytest.mark.parametrize("lines", [["Ready."], [KEPT], ["Ready.", "Saved."], [""]])
-def test_all_are_as_high(lines: list[str]) -> None:
+@pytest.mark.parametrize("state", ["", "Ready.", KEPT, KEPT * 3])
+def test_all_are_as_high(state: str) -> None:
     for is_error in (False, True):
-        assert "<td>&nbsp;<br>&nbsp;</td>" in state_line.rich_text(lines, is_error)
+        shown, _ = state_line.lines(state, "")
+        assert state_line.rich_text(shown, is_error).count("<br>") == 1
 
 
 def test_a_name_that_looks_like_a_tag_is_a_name() -> None:
     assert "&lt;b&gt;" in state_line.rich_text(["<b>.png"], is_error=True)
-    assert "&lt;b&gt;" in state_line.rich_text(["<b>.png"], is_error=False, lines_of_room=0)

@@ -117,8 +117,10 @@ class Studio:
         return found
 
     def state(self, name: str) -> str:
+        """What its properties say, on one line."""
         properties = self.properties(name)
-        return properties.get("state_whole", properties["state"])["description"]
+        said: str = properties.get("state_whole", properties["state"])["description"]
+        return said.replace("<br>", " ")
 
     def wait_for_state(self, name: str, part: str, timeout: float = 120.0) -> str:
         state = ""
