@@ -107,7 +107,7 @@ class LiveView:
             return texts("live.frozen"), False
         if not self._state:
             return texts("state.starting"), False
-        sentence, fallback = texts("live.state", **self._state), self._state["fallback"]
+        sentence, fallback = texts("live.state", **self._state), self._state.get("fallback")
         return f"{sentence} {texts('device.fallback', **fallback)}" if fallback else sentence, False
 
     def close(self) -> None:
