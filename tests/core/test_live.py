@@ -171,7 +171,7 @@ def test_bad_sources_are_said(tmp_path: Path) -> None:
         (Wanted(video=str(broken)), "clip_unreadable"),
         (Wanted(video=str(sound)), "clip_no_picture"),
         (Wanted(video=str(tmp_path / "none.mp4")), "clip_missing"),
-        (Wanted(video="http://127.0.0.1:9/none"), "clip_unreadable"),
+        (Wanted(video="http://127.0.0.1:9/none"), "stream_unreadable"),
         (Wanted(camera="/dev/video99"), "camera_missing"),
     ):
         source = Latest(wanted)
@@ -196,7 +196,7 @@ def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatc
         threading.Thread(target=serve, daemon=True).start()
         source = Latest(Wanted(video=f"http://127.0.0.1:{server.getsockname()[1]}/stream"))
         wait_for(partial(has_failed, source))
-        assert source.error is not None and source.error.key in ("clip_unreadable", "live_lost")
+        assert source.error is not None and source.error.key in ("stream_unreadable", "live_lost")
         for connection in connections:
             connection.close()
 
