@@ -153,8 +153,8 @@ def _add_whole_state(properties: int, portrait: Portrait) -> None:
     state, note = portrait.state, portrait.note
     _, is_all = state_line.lines(state.text, note)
     if not is_all:
-        whole = [line for line in (state.text, note) if line]
-        _add_text(properties, b"state_whole", state_line.rich_text(whole, state.is_error))
+        whole = state_line.all_lines(state.text, note)
+        _add_text(properties, b"state_whole", state_line.rich_text(whole, state.is_error), wraps=False)
 
 
 def _add_text(properties: int, name: bytes, rich_text: str, wraps: bool = True) -> None:

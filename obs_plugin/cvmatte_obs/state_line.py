@@ -1,6 +1,6 @@
 """The state in a portrait's properties, in as much room as ever: no row below it moves while somebody aims at one.
 
-Lines are broken here: a label of Qt's that breaks them by itself is as high as it guesses.
+Lines are broken here: a label of Qt's that does it is as high as it guesses, and makes the rows around it higher.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ def lines(state: str, note: str) -> tuple[list[str], bool]:
     shown = [line for text, most in texts for line in _some_lines(text, most)]
     is_all = all(len(list(_broken(text))) <= most for text, most in texts)
     return [*shown, *[""] * (LINES - len(shown))], is_all
+
+
+def all_lines(state: str, note: str) -> list[str]:
+    return [line for text in (state, note) if text for line in _broken(text)]
 
 
 def rich_text(lines: list[str], is_error: bool) -> str:

@@ -33,6 +33,7 @@ def test_longer_ones_end_in_dots(state: str) -> None:
     (first, second), is_all = state_line.lines(state, "")
     assert not is_all and second.endswith("…") and state.startswith(first)
     assert max(len(first), len(second)) <= 68
+    assert "".join(state_line.all_lines(state, "")).replace(" ", "") == state.replace(" ", "")
 
 
 def test_a_note_has_a_line_of_its_own() -> None:

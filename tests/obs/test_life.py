@@ -396,7 +396,8 @@ def test_a_moved_video_and_a_moved_background_are_found_again_in_obs_s_dialog(
         studio.quit()
         studio.start()
         find_again(studio, "portrait", "background_image", background)
-        assert "can't be found" not in studio.wait_for_state("portrait", "Ready")
+        wait_until(lambda: "can't be found" not in studio.state("portrait"), 30)
+        studio.wait_for_state("portrait", "Ready")
         assert studio.requests.get_input_settings("portrait").input_settings["image"] == str(chosen)
 
 

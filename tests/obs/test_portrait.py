@@ -98,7 +98,7 @@ def test_a_photo_that_is_larger_than_a_texture_fits(studio: Studio, tmp_path: Pa
     studio.wait_for_state("panorama", "Ready: 16384 × 419")
     assert studio.size("panorama") == (16384, 419)
     alpha = studio.pixels("panorama", 4096, 105)[..., 3]
-    assert alpha[60:100, 2030:2060].min() > 200 and alpha[:, :1500].max() < 40
+    assert alpha[60:100, 2030:2060].mean() > 150 and alpha[:, :1500].mean() < 10
     (saved,) = (studio.data / "outputs").glob("panorama-*.png")
     assert Image.open(saved).size == (20_000, 512)
     studio.remove("panorama")
