@@ -322,8 +322,8 @@ class Portrait:
             with self.source() as source:
                 if source:
                     libobs.obs_source_set_async_unbuffered(source, True)
-            post = functools.partial(functools.partial, self._services.post)
-            self.live = LiveView(self.source, post(self._say_live), post(self._took_live_still), post(self.tell_error))
+            calls = (self._say_live, self._took_live_still, self.tell_error)
+            self.live = LiveView(self.source, *(functools.partial(self._services.post, call) for call in calls))
         self.live.want(values.live_source, settings, values.rate, values.limit, self._device)
         self._say()
 
