@@ -275,7 +275,7 @@ def test_no_row_of_the_dialog_moves_when_the_state_is_another(tmp_path: Path, ph
         def below() -> np.ndarray:
             """The name and the first group of the controls, below everything that says how the portrait is."""
             studio.obs.place(studio.obs.window("portrait"), 720, 1000)
-            return np.asarray(studio.obs.photograph())[840:940, 20:110]
+            return np.asarray(studio.obs.photograph())[860:940, 20:110]
 
         studio.wait_for_state("portrait", "Ready")
         time.sleep(2)  # until nobody is taken to move a control
