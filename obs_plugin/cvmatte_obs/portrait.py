@@ -370,8 +370,9 @@ class Portrait:
         """What is on disk at a path is new."""
         if self.values is not None and path in self.values.needed.values():
             self._keep_helper()
-            self.refresh_wanted = True  # of what is said of a background
+        said = self.state
         self._live(self.life.photo_is(path, state))
+        self.refresh_wanted = self.refresh_wanted or self.state != said  # of a background
 
     # Its touch-up
 
