@@ -18,6 +18,7 @@ from .words.errors import SettingsError
 CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
+PHOTO, CLIP, LIVE = "photo", "clip", "live"  # what is cut out, as far as controls differ by it
 ID_PHOTO = "35x45"  # of the control "id_photo": what most countries want
 HELD = "held"  # of the control "subject": people and what they hold
 _LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
@@ -34,7 +35,10 @@ _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 @dataclass(frozen=True)
 class Control:
-    """One control: what it is called, which values it takes, and when it applies."""
+    """One control: what it is called, which values it takes, and when and to what it applies.
+
+    applies_to: where it does nothing at all is left out. photos_only: values that do nothing for moving pictures.
+    """
 
     name: str
     kind: str
@@ -47,6 +51,14 @@ class Control:
     unit: str = ""
     shown_when: tuple[str, Any] | None = None  # (another control, the value of it that this one needs)
     hidden_when: tuple[str, Any] | None = None  # (another control, the value with which this one does nothing)
+    applies_to: tuple[str, ...] = (PHOTO, CLIP, LIVE)
+    photos_only: tuple[Any, ...] = ()
+
+    def does_nothing(self, value: Any, to: str) -> bool:
+        """Whether this value does nothing to a PHOTO, a CLIP or a LIVE picture."""
+        if to not in self.applies_to:
+            return bool(value != self.default)
+        return to != PHOTO and value in self.photos_only
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether it does anything with these values of the others."""
@@ -84,7 +96,7 @@ class MatteSettings:
 
     model: str = _control(MODEL, catalogue.AUTO, "model")
     quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
-    subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main", HELD))
+    subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main", HELD), photos_only=(HELD,))
     crop: bool = _control(SWITCH, False, "subject")
     crop_margin: int = _control(INTEGER, 5, "subject", maximum=50, unit="%", shown_when=("crop", True))
     mirror: bool = _control(SWITCH, False, "subject")
@@ -100,18 +112,29 @@ class MatteSettings:
         INTEGER, 20, "background", minimum=1, maximum=100, unit="px", shown_when=("background", "blur")
     )
     shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%")
-    id_photo: str = _control(CHOICE, "off", "output", choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"))
+    id_photo: str = _control(
+        CHOICE,
+        "off",
+        "output",
+        choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"),
+        applies_to=(PHOTO,),
+    )
     sheet: str = _control(
-        CHOICE, "off", "output", choices=("off", "10x15", "13x18", "a4"), hidden_when=("id_photo", "off")
+        CHOICE,
+        "off",
+        "output",
+        choices=("off", "10x15", "13x18", "a4"),
+        hidden_when=("id_photo", "off"),
+        applies_to=(PHOTO,),
     )
     max_kilobytes: int = _control(
         INTEGER, 0, "output", maximum=10_000, step=10, unit="kB", hidden_when=("id_photo", "off")
     )
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
-    format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"))
-    save_mask: bool = _control(SWITCH, False, "output")
-    metadata: bool = _control(SWITCH, True, "output")
-    output_folder: str = _control(FOLDER, "", "output")
+    format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"), applies_to=(PHOTO,))
+    save_mask: bool = _control(SWITCH, False, "output", applies_to=(PHOTO,))
+    metadata: bool = _control(SWITCH, True, "output", applies_to=(PHOTO,))
+    output_folder: str = _control(FOLDER, "", "output", applies_to=(PHOTO, CLIP))
 
     def __post_init__(self) -> None:
         for control in CONTROLS:

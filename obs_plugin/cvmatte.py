@@ -72,7 +72,7 @@ def script_update(settings):
 
 def script_save(settings):
     if _script is not None:
-        _script.session.save_hotkeys(int(settings))
+        _script.session.save(int(settings))
 
 
 def script_properties():

@@ -97,12 +97,14 @@ class Tidied:
 def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], None] = lambda: None) -> Tidied:
     """Remove each portrait's saved layers but the newest `keep`, with their masks, frames, previews and records.
 
-    in_use: keys of layers and paths of files that stay whatever their age. Only what a record names is ever removed;
+    in_use: keys of layers and paths of files that stay whatever their age, and so do layers that are kept as the last
+    that a portrait showed, of any scene collection. Only what a record names is ever removed;
     never a photo that any record was made from, nor a layer whose photo is not there any more: nobody could make it
     again; nor a file that was changed after its record was written: that one has become the person's own work. What
     can't be removed stays, with its record. on_look: called at each record and again at each layer, which takes its
     time on a network drive. Never raises.
     """
+    in_use = in_use | store.last_shown.keys()
     photos: set[str] = set()
     portraits: dict[str, list[tuple[float, Record]]] = defaultdict(list)
     for path in store.folder.glob("*.json"):

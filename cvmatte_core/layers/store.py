@@ -7,6 +7,7 @@ Standard library only: OBS reads here, the worker writes.
     KEY.frame         width, height, format, which photo it is of, and raw RGBA rows (straight alpha), read with mmap
     KEY.preview.png   the three views shown in the properties
     KEY.json          the record: which file it was made from, where its layer is saved
+    PORTRAIT.last     see last_shown.py
     still-*.burst     a frame of a still that is being taken; see burst_path
 """
 
@@ -24,7 +25,10 @@ from typing import Any
 
 from ..disk import files, paths
 from ..settings import MatteSettings
+from .last_shown import LastShown
 
+# Pixels of a side: what Direct3D 11, Metal and nearly every OpenGL take. OBS draws nothing of what is larger.
+LARGEST_SIDE = 16384
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIIIQ")  # magic, version, width, height, format, header size, photo; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
@@ -82,6 +86,8 @@ class Frame:
                     raise FrameUnusable(path)
                 if made_from is not None and stamp not in (0, _stamp(made_from)):  # older frames have 0
                     raise FrameUnusable(path)
+                if max(width, height) > LARGEST_SIDE:  # of a version that wrote what OBS can't draw
+                    raise FrameUnusable(path)
                 if width == 0 or height == 0 or os.fstat(file.fileno()).st_size != expected:
                     raise FrameUnusable(path)
                 # A private mapping: ctypes wants a writable buffer, and the file must not change by it.
@@ -110,6 +116,7 @@ class LayerStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.layers_folder()
+        self.last_shown = LastShown(self.folder)
 
     @staticmethod
     def key(image: str, settings: MatteSettings) -> str:
@@ -165,7 +172,11 @@ class LayerStore:
                 path.unlink()
 
     def trim(self, limit_bytes: int) -> None:
-        """Drop the frames that were used longest ago until the rest fit; the saved layers stay."""
+        """Drop the frames that were used longest ago until the rest fit; the saved layers stay.
+
+        Nobody may be able to make those again that portraits showed last.
+        """
+        spared = self.last_shown.keys()
         with contextlib.suppress(OSError):
             pixels = [*self.folder.glob("*.frame"), *self.folder.glob(f"*{BURST_SUFFIX}")]
             frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in pixels]
@@ -173,5 +184,6 @@ class LayerStore:
             for _, size, path in sorted(frames):
                 if total <= limit_bytes:
                     break
-                path.unlink()
-                total -= size
+                if path.stem not in spared:
+                    path.unlink()
+                    total -= size

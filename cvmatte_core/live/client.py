@@ -44,13 +44,10 @@ class LiveClient:
         on_state: Callable[[dict[str, Any]], None],
         on_error: Callable[[CvmatteError | None], None],
         on_still: Callable[[str], None],
-        environment: dict[str, str],
         command: Sequence[str] | None = None,
     ) -> None:
-        """environment: what the process's says beside this one's own."""
         self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
         self._on_still = on_still
-        self._environment = environment
         self._frames = paths.layers_folder() / f"{files.TEMPORARY_PREFIX}live-{id(self):x}-{time.monotonic_ns():x}"
         own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.live.process", str(self._frames)]
         self._command = list(command or own)
@@ -128,7 +125,7 @@ class LiveClient:
 
     def _serve(self) -> None:
         """One process, from its start to its end. Raises OSError."""
-        process = started(self._command, self._environment, paths.log_file())
+        process = started(self._command, {}, paths.log_file())
         requests = RequestPipe(process)
         with self._lock:
             self._process, self._requests, self._heard = process, requests, time.monotonic()

@@ -72,7 +72,7 @@ def unreadable(wanted: Wanted, otherwise: str = "clip_unreadable") -> ImageError
     """What to say of a video without a picture that can be read. otherwise: the error's key where it wasn't cut off."""
     if wanted.is_file:
         return source.unreadable(Path(wanted.video), otherwise)
-    return ImageError(otherwise, name=wanted.name)
+    return ImageError("stream_unreadable" if otherwise == "clip_unreadable" else otherwise, name=wanted.name)
 
 
 def _camera(wanted: Wanted) -> Any:

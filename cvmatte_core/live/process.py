@@ -1,7 +1,8 @@
 """The process of one live portrait: takes frames from its source, cuts them out, and puts them where OBS sees them.
 
 Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "limit": percent of the processor,
-"paused": …, "still": …}, each time with all of them; still: where to save what the source shows next, once.
+"paused": …, "still": …, "device": …}, each time with all of them; still: where to save what the source shows next,
+once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is empty.
 Out: {"file": path of the frames, see frames.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
 protocol.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see worker/beat.py}.
 It ends when its input does.
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from ..disk import files
+from ..layers.store import LARGEST_SIDE
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import CvmatteError, ImageError, WorkerError
@@ -61,11 +63,12 @@ class Orders:
     limit: float  # the part of all cores' time that it may take, 0..1
     paused: bool
     still: str
+    device: str
 
     def begins_anew(self, before: Orders) -> bool:
         """Whether they change more than what takes effect from the next frame on."""
         mine, other = (
-            (one.source, one.rate, one.limit, one.paused, one.settings.model, one.settings.quality)
+            (one.source, one.rate, one.limit, one.paused, one.device, one.settings.model, one.settings.quality)
             for one in (self, before)
         )
         return mine != other
@@ -79,7 +82,10 @@ class Orders:
         rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
         limit = max(_LOWEST_LIMIT, min(100, int(message.get("limit", 100)))) / 100
         paused, still = bool(message.get("paused")), str(message.get("still", ""))
-        return cls(Wanted(**message["source"]), settings, rate, limit, paused, still)
+        device = str(message.get("device", ""))
+        if device and device not in devices.DEVICES:
+            raise ValueError(f"{device} is no device")
+        return cls(Wanted(**message["source"]), settings, rate, limit, paused, still, device)
 
 
 class Pace:
@@ -193,7 +199,7 @@ class Live:
         try:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
-            moving = Moving(orders.settings, threads)
+            moving = Moving(orders.settings, threads, orders.device or None)
             pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
             self._cut_out(source, moving, pace, orders)
         finally:
@@ -205,6 +211,7 @@ class Live:
 
         writer: FrameWriter | None = None
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
+        frame = None
         due, worked, heard = 0.0, time.process_time(), time.monotonic()
         try:
             while True:
@@ -222,6 +229,8 @@ class Live:
                 if taken is None:
                     if source.error is not None:
                         raise source.error
+                    if frame is not None:  # a film that has ended
+                        self._take_still(orders, frame)
                     if not source.is_over and time.monotonic() - heard > _MUTE_SECONDS:
                         logger.warning("%s has said nothing for %d s", orders.source.name, _MUTE_SECONDS)
                         self._tell_error(ImageError("live_lost", name=orders.source.name))
@@ -230,11 +239,10 @@ class Live:
                 begun = heard = time.monotonic()
                 due = begun + pace.period - 0.002
                 number, frame, came = taken
-                if orders.still and orders.still != self._still:
-                    self._save_still(orders.still, frame)
+                self._take_still(orders, frame)
                 moving.side = pace.side
                 with self._beat.doing(number):
-                    layer = moving.layer(images.reduced(frame, orders.settings.longest_side))
+                    layer = moving.layer(images.reduced(frame, orders.settings.longest_side or LARGEST_SIDE))
                 height, width = layer.shape[:2]
                 if writer is None or writer.pixels < width * height:
                     if writer is not None:
@@ -260,21 +268,23 @@ class Live:
                         "frame": round(1000 * pace.seconds),
                         "network": round(1000 * moving.network_seconds),
                     }
-                    self._send({"state": state})
+                    self._send({"state": {**state, "fallback": moving.fallback}})
                     logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
                     told_at, count, lags = ended, 0, [lags[-1]]
         finally:
             if writer is not None:
                 writer.close()
 
-    def _save_still(self, path: str, frame: Any) -> None:
-        """Raises OutputError."""
+    def _take_still(self, orders: Orders, frame: Any) -> None:
+        """Save a frame where a still is wanted. Raises OutputError."""
+        if orders.still in ("", self._still):
+            return
         from ..pictures import images
 
-        self._still = path
-        with files.atomic_write(Path(path)) as file:
+        self._still = orders.still
+        with files.atomic_write(Path(orders.still)) as file:
             images.write_png(file, frame)
-        self._send({"still": path})
+        self._send({"still": orders.still})
 
     def _tell_error(self, error: CvmatteError | None) -> None:
         from ..worker import protocol

@@ -63,6 +63,11 @@ class Moving:
         """What the network runs on, as its runtime calls it."""
         return self._network.device
 
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        """See matter.Matte."""
+        return self._network.fallback
+
     def alpha(self, frame: np.ndarray) -> np.ndarray:
         """Alpha of a frame, see `layer`, before any control: float32 in 0..1, shape (H, W). Raises ModelError."""
         frame, _ = compose.over_grey(frame)

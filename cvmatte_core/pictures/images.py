@@ -321,6 +321,15 @@ def around(
     return (wide[0], wide[1]), (inner[0], inner[1])
 
 
+def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
+    """As `reduced`, of uint8 RGBA with straight alpha: the colours of what is transparent count for nothing."""
+    if max(layer.shape[:2]) <= longest_side:
+        return layer
+    image = Image.fromarray(layer)
+    image.thumbnail((longest_side, longest_side))
+    return np.array(image)
+
+
 def within(box: tuple[slice, slice], longest_side: int) -> tuple[slice, slice]:
     """A box's middle, no side of which is longer than so many pixels (0: the box as it is)."""
 

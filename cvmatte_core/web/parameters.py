@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from .. import presets, settings
-from ..matting import id_photo
 from ..models import catalogue
 from ..pictures import colours
 from ..settings import CONTROLS, Control, MatteSettings
@@ -20,13 +19,6 @@ TOUCH_UP = "touch_up"  # a file too, and no control
 # No request names a folder of the server; a single answer has one picture, so its mask is asked for by itself.
 OF_JOBS = tuple(control for control in CONTROLS if control.kind != settings.FOLDER)
 OF_PHOTOS = tuple(control for control in OF_JOBS if control.name != "save_mask")
-# Values that do nothing for clips, whose format follows from the background.
-_PHOTOS_ONLY: Mapping[str, tuple[Any, ...]] = {
-    "subject": (settings.HELD,),
-    "id_photo": tuple(id_photo.FORMATS),
-    "format": ("webp", "jpeg"),
-    "save_mask": (True,),
-}
 
 
 def parsed(values: Mapping[str, str], controls: tuple[Control, ...], background: Path | None) -> MatteSettings:
@@ -132,5 +124,5 @@ def _declared(control: Control, texts: Texts) -> dict[str, Any]:
         "shown_when": list(control.shown_when) if control.shown_when else None,
         "hidden_when": list(control.hidden_when) if control.hidden_when else None,
         "only_jobs": control not in OF_PHOTOS,
-        "photos_only": list(_PHOTOS_ONLY.get(control.name, ())),
+        "photos_only": [value for value in control.choices or (True,) if control.does_nothing(value, settings.CLIP)],
     }

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Generator, Iterator, 
 from .. import __version__, diagnose
 from ..disk import files, paths
 from ..layers import outputs
-from ..layers.store import LayerStore, Record
+from ..layers.store import LARGEST_SIDE, LayerStore, Record
 from ..layers.touch_ups import TouchUps
 from ..models.catalogue import AUTO, catalogue, entry_of, needs_packages
 from ..models.fetch import fetch
@@ -41,6 +41,8 @@ from . import protocol
 from .beat import Beat, Standing
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
+    import numpy as np
+
     from ..batch.folders import FolderBatch
     from ..matting.matter import Matte, Matter
     from ..web.touch_up_page import TouchUpPage
@@ -360,9 +362,8 @@ class Server:
             reduced_before_crop=True,
         )
         self._device = matte.device
-        height, width = matte.layer.shape[:2]
         made_from = (status.st_size, status.st_mtime_ns) if status else (0, 0)
-        self._write_frame(job, width, height, matte.layer.data, made_from)
+        width, height = self._write_frame(job, matte.layer, made_from)
         logger.info("job %d: %d x %d, %s", job.number, width, height, _in_words(matte.seconds))
         record = Record(
             key=job.key,
@@ -377,10 +378,16 @@ class Server:
         )
         return _ToFinish(job, record, matte, time.monotonic() + job.rest_seconds)
 
-    def _write_frame(self, job: _MatteJob, width: int, height: int, pixels: Any, made_from: tuple[int, int]) -> None:
+    def _write_frame(self, job: _MatteJob, layer: np.ndarray, made_from: tuple[int, int]) -> tuple[int, int]:
+        """layer: uint8 RGBA, as it is saved. Returns the width and height that OBS has of it."""
+        from ..pictures import images
+
+        shown = images.reduced_layer(layer, LARGEST_SIDE)
+        height, width = shown.shape[:2]
         with self._frames_lock:
-            self._store.write_frame(job.key, width, height, pixels, made_from)
+            self._store.write_frame(job.key, width, height, shown.data, made_from)
         self._notify("layer", id=job.number, key=job.key, made_from=made_from, width=width, height=height)
+        return width, height
 
     def _forget(self, job: _MatteJob) -> None:
         """Remove the frame of a layer that was never saved, unless another job of the same request is under way."""
@@ -397,10 +404,8 @@ class Server:
             return False
         from ..pictures import images
 
-        pixels = images.read_layer(Path(record.saved))
-        height, width = pixels.shape[:2]
-        self._write_frame(job, width, height, pixels.data, record.made_from)
-        self._answer(job, {**dataclasses.asdict(record), "notes": [], "outdated": False})
+        size = self._write_frame(job, images.read_layer(Path(record.saved)), record.made_from)
+        self._answer(job, {**dataclasses.asdict(record), "size": size, "notes": [], "outdated": False})
         return True
 
     def _layer_path(self, job: _MatteJob, content: str) -> Path:

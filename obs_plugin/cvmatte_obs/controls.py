@@ -7,7 +7,7 @@ or the person's changed ones, leave it as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
@@ -24,12 +24,14 @@ LIVE = (FROM_CAMERA, FROM_VIDEO)
 # Of live inputs. The device is what the system calls a camera.
 DEVICE, DEVICE_SIZE, VIDEO, VIDEO_LOOP, RATE = b"device", b"device_size", b"video", b"video_loop", b"rate"
 LIMIT = b"limit"
+BACKGROUND = b"background_image"  # the control's
 SIZES = ("", "640x360", "640x480", "1280x720", "1920x1080")
 RATES = (10, 15, 24, 30, 60)
 DEFAULT_RATE = 30
 LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
 DELAYS = (0, 3, 5, 10)  # seconds
 MADE_BY = b"cvmatte"
+PORTRAIT_ID = b"portrait_id"  # of those that had to be told from others; see portrait.LastLayer
 JPEG_NOTE = b"jpeg_note"
 
 # Layers are drawn on a canvas of 1080 or 2160 lines: more would cost memory in every frame and not be seen.
@@ -53,6 +55,7 @@ class Values:
     video_loop: bool = True
     rate: int = DEFAULT_RATE  # frames a second of a live input
     limit: int = 100  # percent of the processor that it may take
+    portrait_id: str = field(default="", compare=False)  # nothing is made anew for another
 
     @property
     def is_live(self) -> bool:
@@ -75,8 +78,15 @@ class Values:
         return self.still if self.input == FROM_SOURCE else self.file
 
     @property
-    def image_key(self) -> bytes:
-        return STILL if self.input == FROM_SOURCE else IMAGE
+    def needed(self) -> dict[bytes, str]:
+        """The files that the layer is made from, by the keys of the settings that name them; the most needed first."""
+        controls = dict(zip((control.name for control in CONTROLS), self.controls))
+        needed = {STILL if self.input == FROM_SOURCE else IMAGE: self.image}
+        if self.input == FROM_VIDEO and "://" not in self.video:
+            needed[VIDEO] = self.video
+        if controls["background"] == "image":
+            needed[BACKGROUND] = controls["background_image"]
+        return {key: path for key, path in needed.items() if path}
 
     @property
     def files(self) -> set[str]:
@@ -106,6 +116,7 @@ def read(data: int) -> Values:
         video_loop=libobs.obs_data_get_bool(data, VIDEO_LOOP) or not libobs.obs_data_has_user_value(data, VIDEO_LOOP),
         rate=rate if rate in RATES else DEFAULT_RATE,
         limit=limit if LOWEST_LIMIT <= limit <= 100 else 100,
+        portrait_id=get_string(data, PORTRAIT_ID),
     )
 
 
@@ -242,14 +253,27 @@ def add_delay(properties: int, name: bytes, texts: Texts) -> int:
     return added
 
 
-def show_what_applies(properties: int, values: Values) -> None:
-    """Hide the controls that have no effect with the present settings."""
+def show_what_applies(properties: int, texts: Texts, values: Values) -> None:
+    """Hide the controls, and the choices of controls, that have no effect with the present settings."""
     present = dict(zip((control.name for control in CONTROLS), values.controls))
-    shown = {
-        control.name.encode(): control.applies(present)
-        for control in CONTROLS
-        if control.shown_when or control.hidden_when
-    }
-    shown[JPEG_NOTE] = present["format"] == "jpeg" and present["background"] == "transparent"
+    kind = declaration.LIVE if values.is_live else declaration.PHOTO
+    shown = {control.name.encode(): kind in control.applies_to and control.applies(present) for control in CONTROLS}
+    shown[JPEG_NOTE] = shown[b"format"] and present["format"] == "jpeg" and present["background"] == "transparent"
     for name, applies in shown.items():
         libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), applies)
+    for control in CONTROLS:
+        if control.photos_only:
+            _offer_what_applies(properties, texts, control, present[control.name], kind)
+
+
+def _offer_what_applies(properties: int, texts: Texts, control: Control, chosen: Any, kind: str) -> None:
+    """A choice that does nothing to this kind is as good as the default. Where it is chosen it stays so, under the
+    default's name: a photo chosen later is cut out with it again."""
+    listed = libobs.obs_properties_get(properties, control.name.encode())
+    libobs.obs_property_list_clear(listed)
+    stands_in = chosen in control.choices and control.does_nothing(chosen, kind)
+    for choice in control.choices:
+        if not control.does_nothing(choice, kind):
+            value = chosen if stands_in and choice == control.default else choice
+            text = texts(f"choice.{control.name}.{choice}")
+            libobs.obs_property_list_add_string(listed, libobs.utf8(text), libobs.utf8(value))

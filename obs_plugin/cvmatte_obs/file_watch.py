@@ -1,4 +1,4 @@
-"""Notices photos that change on disk."""
+"""Notices files that change on disk."""
 
 from __future__ import annotations
 

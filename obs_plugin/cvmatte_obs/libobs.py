@@ -269,6 +269,7 @@ obs_property_name = lockless("obs_property_name", c_char_p, _pointer)
 obs_property_set_description = lockless("obs_property_set_description", None, _pointer, c_char_p)
 obs_property_set_visible = lockless("obs_property_set_visible", None, _pointer, c_bool)
 obs_property_text_set_info_type = lockless("obs_property_text_set_info_type", None, _pointer, c_int)
+obs_property_text_set_info_word_wrap = lockless("obs_property_text_set_info_word_wrap", None, _pointer, c_bool)
 obs_property_set_modified_callback2 = lockless(
     "obs_property_set_modified_callback2", None, _pointer, PropertyModified, _pointer
 )

@@ -48,6 +48,7 @@ class Job:
     serves: bool = True
     cancelled: bool = False
     made_layer: bool = False
+    shows: bool = False  # its layer is in OBS
     stage: str = "waiting"
     done: int = 0
     total: int = 1
@@ -56,7 +57,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Says:
-    """What a portrait says: a text's key and values, or an error. kept: beside an error, a layer is on screen.
+    """What a portrait says: a text's key and values, or an error. beside: the key of what is said beside an error,
+    about the layer on screen.
 
     notes: see matter.Matte. outdated: see TouchUps.is_outdated.
     """
@@ -64,7 +66,7 @@ class Says:
     key: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     error: CvmatteError | None = None
-    kept: bool = False
+    beside: str = ""
     notes: tuple[Note, ...] = ()
     outdated: bool = False
 
@@ -77,6 +79,11 @@ class Look:
     """Look for the layer that is kept of a request. Answer: its record, or None."""
 
     request: Request
+
+
+@dataclass(frozen=True)
+class LookBack:
+    """Look for the layer that the portrait showed before this life. Answer: its record, or None."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ class Refresh:
     """Have an open properties dialog redrawn."""
 
 
-Action = Union[Look, Show, Hide, Submit, Cancel, LookAgain, KeepStill, Discard, Reconsider, Refresh]
+Action = Union[Look, LookBack, Show, Hide, Submit, Cancel, LookAgain, KeepStill, Discard, Reconsider, Refresh]
 Course = Generator[Action, Any, None]
 Answered = Generator[Action, Any, bool]
 
@@ -153,6 +160,7 @@ class Life:
         self._fresh = False  # a kept layer won't do for it
         self._nothing = ""  # what to say where nothing is wished for
         self._trouble: CvmatteError | None = None
+        self._unsaved = False  # it came after the layer was shown
         self._still: Says | None = None  # how far a still is that is being taken
         self._still_trouble: CvmatteError | None = None
         self._notes: tuple[Note, ...] = ()
@@ -170,7 +178,7 @@ class Life:
         if self.job is not None and self._owed:
             return self._says_of(self.job)
         if self._trouble is not None:
-            return self._error(self._trouble)
+            return self._error(self._trouble, self._unsaved)
         if self.wish is None:
             return Says(self._nothing)
         record = self.record
@@ -186,8 +194,15 @@ class Life:
             return self._error(job.trouble)
         return Says(f"state.{job.stage}", {"done": job.done, "total": job.total})
 
-    def _error(self, error: CvmatteError) -> Says:
-        return Says(error=error, kept=self.shown is not None)
+    def _error(self, error: CvmatteError, unsaved: bool = False) -> Says:
+        on_screen = "state.unsaved" if unsaved else "state.kept"
+        return Says(error=error, beside=on_screen if self.shown is not None else "")
+
+    @property
+    def stand_in(self) -> str | None:
+        """The key of the layer to show after a restart in place of what is asked for, which isn't there."""
+        is_settled = self.wish is not None and not self._owed and self._trouble is None
+        return None if is_settled or self.record is None else self.record.key
 
     @property
     def still_under_way(self) -> str:
@@ -215,11 +230,12 @@ class Life:
     def wants_the_impossible(self, error: CvmatteError) -> Course:
         self._wish_for_none("", error)
         yield from self._give_up_job()
+        yield from self._look_back()
         yield Refresh()
 
     def _wish_for_none(self, why: str, error: CvmatteError | None) -> None:
         self.wish, self._owed, self._fresh, self._nothing = None, False, False, why
-        self._trouble, self._still_trouble = error, None
+        self._trouble, self._unsaved, self._still_trouble = error, False, None
 
     def _seek(self, fresh: bool) -> Course:
         """Bring what is wished for on screen: as it is kept, or through the worker."""
@@ -232,6 +248,7 @@ class Life:
         if not fresh and (yield from self._show_kept(self.wish)):
             yield from self._give_up_job()
         else:
+            yield from self._look_back()
             yield from self._pursue()
 
     def _show_kept(self, wish: Request) -> Answered:
@@ -249,6 +266,13 @@ class Life:
         self._settle(record, (), False)
         yield Refresh()
         return True
+
+    def _look_back(self) -> Course:
+        """What it showed when OBS ended beats an empty source, whatever becomes of what is asked for."""
+        if self.shown is None:
+            record = yield LookBack()
+            if record is not None and (yield from self._show(record.key, record.made_from)):
+                self.record = record
 
     def _show(self, key: str, made_from: State) -> Answered:
         was_shown = bool((yield Show(key, made_from)))
@@ -304,7 +328,7 @@ class Life:
             return
         job.stage, job.made_layer, job.trouble = "finishing", True, None
         if self._owed and self.wish is not None and job.request.image == self.wish.image:
-            yield from self._show(key, made_from)
+            job.shows = yield from self._show(key, made_from)
         if job.request.burst:
             yield KeepStill(job.request.image)
         if not job.serves:
@@ -312,7 +336,7 @@ class Life:
 
     def is_tried_again(self, job: Job, error: CvmatteError) -> Course:
         if job is self.job:
-            job.made_layer, job.trouble = False, error
+            job.made_layer, job.shows, job.trouble = False, False, error
             yield Refresh()
 
     def is_done(self, job: Job, record: Record, notes: tuple[Note, ...], outdated: bool = False) -> Course:
@@ -349,11 +373,11 @@ class Life:
                 yield Reconsider(error)
             return
         if job.serves and self.wish is not None and not isinstance(error, Cancelled):
-            yield from self._fail(job, error)
+            yield from self._fail(job, error, unsaved=job.shows)
         yield from self._go_on(job)
 
-    def _fail(self, job: Job, error: CvmatteError) -> Course:
-        self._owed, self._trouble, self._settled_for = False, error, job.photo
+    def _fail(self, job: Job, error: CvmatteError, unsaved: bool = False) -> Course:
+        self._owed, self._trouble, self._unsaved, self._settled_for = False, error, unsaved, job.photo
         if job.photo is None and not isinstance(error, ImageError):
             self._settled_for = self._on_disk  # not tried again because it was seen for the first time meanwhile
         if error.key == "image_missing":  # when it is there it is cut out, though it may be the same as before

@@ -12,19 +12,21 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Collection, Iterator
 
 from cvmatte_core.disk import files
 from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.layers.touch_ups import TouchUps
-from cvmatte_core.words.errors import CvmatteError
-from cvmatte_core.words.notes import from_wire, sentences
+from cvmatte_core.system import devices
+from cvmatte_core.words.errors import CvmatteError, ImageError
+from cvmatte_core.words.notes import from_wire
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import READY, WorkerClient
 
-from . import controls, dialogs, layers, libobs, stills
+from . import controls, dialogs, layers, libobs, sentences, stills
 from .events import Event, Hotkey
-from .file_watch import FileWatch, State
+from .file_watch import GONE, FileWatch, State
+from .last_layer import LastLayer
 from .life import (
     Action,
     Cancel,
@@ -36,6 +38,7 @@ from .life import (
     Life,
     Look,
     LookAgain,
+    LookBack,
     Reconsider,
     Refresh,
     Request,
@@ -49,6 +52,7 @@ from .touching_up import TouchingUp
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _PAINTING_SECONDS = 4.0  # and when the brush has
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
+_MOVING_SECONDS = 1.0  # after a change, another is likely
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
 _BINDINGS = b"cvmatte_hotkeys"  # in the helper's private settings
 
@@ -66,8 +70,9 @@ class Services:
     """What all portraits of a session share.
 
     post: have something called on the session's thread: post(call, arguments …). complete: give a new portrait's
-    source, with these settings, the defaults that hold now. on_layer, on_photo: called whenever a portrait's layer, or
-    the file that it is made from, is another.
+    source, with these settings, the defaults that hold now. collection: the name of the scene collection. ids: those
+    of the portraits that there are; see last_layer.py. on_layer, on_files: called whenever a portrait's layer is
+    another, or files that it is made from are.
     """
 
     texts: Texts
@@ -78,8 +83,10 @@ class Services:
     watch: FileWatch
     post: Callable[..., None]
     complete: Callable[[int, int], None]
+    collection: Callable[[], str]
+    ids: Callable[[], Collection[str]]
     on_layer: Callable[[], None]
-    on_photo: Callable[[], None]
+    on_files: Callable[[], None]
 
 
 class Links:
@@ -156,6 +163,7 @@ class Portrait:
         self._weak = libobs.obs_source_get_weak_source(source)
         self._lock = threading.Lock()  # so that no thread drops the weak reference while another takes it up
         self._links: Links | None = None
+        self.last = LastLayer(services.store, services.collection, self._save_id)
         self._helper_image: str | None = None  # the file that the helper stands for
         self._camera_weak = 0  # the source that stills are taken from
         self._noted_at = self._changed_at = 0.0
@@ -176,6 +184,11 @@ class Portrait:
     def tell(self, note: str) -> None:
         """Have the properties say something beside the state."""
         self.note, self._noted_at = note, time.monotonic()
+
+    def tell_error(self, error: CvmatteError) -> None:
+        """Have them say what a button couldn't do."""
+        self.tell(sentences.of_error(error, self._input, self._services.texts))
+        self.refresh_wanted = True
 
     def in_use(self) -> set[str]:
         """What tidying leaves alone: the keys of the layers that are shown and under way, and the files needed."""
@@ -225,9 +238,11 @@ class Portrait:
         if links.freeze.pressed():
             self.freeze()
         if self.live is not None:
+            self.live.runs_on(self._device)
             self.live.is_showing(bool(libobs.obs_source_showing(source)))
         if self.still is not None:
             self._advance_still(self.still)
+        self._keep_last()
         quiet = time.monotonic() - self._changed_at > _QUIET_SECONDS
         if self.refresh_wanted and quiet and libobs.may_redraw_properties():
             self.refresh_wanted = False
@@ -241,18 +256,20 @@ class Portrait:
         if self._helper_image is None:
             self._helper_image = layers.helper_image(data)
         libobs.obs_data_release(data)
-        before = self.values
+        before, self.values = self.values, values
         if values == before:
             return
-        self.values, self._changed_at = values, time.monotonic()
+        self._changed_at = time.monotonic()
+        if before is None:
+            self.last.begin(values.portrait_id, self._services.ids())
         if before is not None and before.image != values.image:
             self.page = ""
         if before is None or before.camera != values.camera:
             camera_weak, self._camera_weak = self._camera_weak, 0
             libobs.obs_weak_source_release(camera_weak)
             self.follow_camera()
-        self._keep_helper(source, values.image)
-        self._services.on_photo()
+        self._keep_helper()
+        self._services.on_files()
         self._want()
 
     def _want(self, again: bool = False) -> None:
@@ -276,6 +293,17 @@ class Portrait:
             return
         self._live(self.life.wants(request, again, self._services.watch.state(image)))
 
+    def _keep_last(self) -> None:
+        """A slider on the move goes through layers that nobody need remember."""
+        stand_in, values = self.life.stand_in or "", self.values
+        is_recent = time.monotonic() - self._changed_at < _MOVING_SECONDS
+        moves = stand_in and is_recent and self.life.says.error is None
+        if values is not None and not moves:
+            self.last.keep(stand_in, values.portrait_id)
+
+    def _save_id(self, portrait_id: str) -> None:
+        self._change({controls.PORTRAIT_ID: portrait_id})
+
     # A live picture
 
     def _want_live(self, values: controls.Values) -> None:
@@ -294,12 +322,15 @@ class Portrait:
             with self.source() as source:
                 if source:
                     libobs.obs_source_set_async_unbuffered(source, True)
-            client = self._services.client
-            say = functools.partial(self._services.post, self._say_live)
-            took = functools.partial(self._services.post, self._took_live_still)
-            self.live = LiveView(self.source, say, took, dict(client.environment))
-        self.live.want(values.live_source, settings, values.rate, values.limit)
+            calls = (self._say_live, self._took_live_still, self.tell_error)
+            self.live = LiveView(self.source, *(functools.partial(self._services.post, call) for call in calls))
+        self.live.want(values.live_source, settings, values.rate, values.limit, self._device)
         self._say()
+
+    @property
+    def _device(self) -> str:
+        """What the person wants networks to run on."""
+        return self._services.client.environment.get(devices.DEVICE_VARIABLE, "")
 
     def _end_live(self) -> None:
         live, self.live = self.live, None
@@ -312,7 +343,7 @@ class Portrait:
 
     def _say_live(self) -> None:
         self._say()
-        news = self.live.news if self.live is not None else ()
+        news = (self.note, *self.live.news) if self.live is not None else ()
         if news != self._live_news:
             self._live_news = news
             self.refresh_wanted = True
@@ -335,8 +366,13 @@ class Portrait:
         self.refresh_wanted = True  # the drop-down of models
         self._want()
 
-    def photo_is(self, image: str, state: State) -> None:
-        self._live(self.life.photo_is(image, state))
+    def file_is(self, path: str, state: State) -> None:
+        """What is on disk at a path is new."""
+        if self.values is not None and path in self.values.needed.values():
+            self._keep_helper()
+        said = self.state
+        self._live(self.life.photo_is(path, state))
+        self.refresh_wanted = self.refresh_wanted or self.state != said  # of a background
 
     # Its touch-up
 
@@ -365,7 +401,7 @@ class Portrait:
     def _opened(self, image: str, url: str, error: CvmatteError | None) -> None:
         if error is not None:
             libobs.log(libobs.LOG_WARNING, str(error))
-            self.tell(error.sentence(self._services.texts))
+            self.tell_error(error)
         elif self.values is not None and self.values.image == image:
             self.page = url
         self.refresh_wanted = True
@@ -384,20 +420,27 @@ class Portrait:
 
     def take_still(self) -> None:
         """Begin to take a still; pressed again, the countdown begins anew."""
-        if self.live is not None:
-            self.live.take_still(str(stills.new_file("live", secrets.token_hex(4))))
-            return
         self.give_up_still()
         with self.source() as source:
             if source:
                 self._read(source)  # what was chosen just before the button
         values = self.values
+        if values is not None and values.is_live:
+            self._take_live_still()
         if values is None or values.input != controls.FROM_SOURCE:
             return
         try:
             self.still = stills.Still(values.camera, values.delay)
         except CvmatteError as error:
             self._live(self.life.still_failed(error))
+
+    def _take_live_still(self) -> None:
+        try:
+            if self.live is None:
+                raise ImageError("live_still_none")
+            self.live.take_still(str(stills.new_file("live", secrets.token_hex(4))))
+        except CvmatteError as error:
+            self.tell_error(error)
 
     def _advance_still(self, still: stills.Still) -> None:
         seconds = still.seconds_left()
@@ -446,13 +489,21 @@ class Portrait:
             self._camera_weak = libobs.obs_source_get_weak_source(camera) or 0
         libobs.obs_source_release(camera)
 
-    # The photo's file
+    # The files that it needs
 
-    def _keep_helper(self, source: int, image: str) -> None:
-        """Let OBS know which file the portrait needs; see source_type.py."""
+    def _keep_helper(self) -> None:
+        """Let OBS know a file that the portrait needs, of several the first that is missing; see source_type.py."""
+        if self.values is None:
+            return
+        paths, state = list(self.values.needed.values()), self._services.watch.state
+        if self._helper_image in paths and state(self._helper_image) is None:
+            return  # OBS may just be asking for it
+        image = next((path for path in paths if state(path) == GONE), paths[0] if paths else "")
         if self._helper_image != image:
             self._helper_image = image
-            layers.set_helper_image(source, self.helper, libobs.source_name(source), image)
+            with self.source() as source:
+                if source:
+                    layers.set_helper_image(source, self.helper, libobs.source_name(source), image)
 
     def _relink(self, source: int) -> None:
         """Take over the file that the person chose in OBS's dialog of missing files."""
@@ -460,8 +511,9 @@ class Portrait:
         image = controls.get_string(data, layers.HELPER_FILE)
         libobs.obs_data_release(data)
         if self.values is not None and image and image != self._helper_image:
+            found_again = {key: image for key, path in self.values.needed.items() if path == self._helper_image}
             self._helper_image = image
-            layers.change(source, {self.values.image_key: image})
+            layers.change(source, found_again)
 
     def _change(self, settings: dict[bytes, str | int]) -> None:
         with self.source() as source:
@@ -514,10 +566,13 @@ class Portrait:
             return record if record is not None and self._touch_up_of(record) == record.touch_up else None
         if isinstance(action, Show):
             return self._show(action.key, action.made_from)
+        if isinstance(action, LookBack):
+            return self.last.record()
         if isinstance(action, Hide):
             with self.source() as source:
                 if source:
                     layers.hide(source)
+            self.last.keep("", "")
         elif isinstance(action, Submit):
             self._submit(action.job)
         elif isinstance(action, Cancel):
@@ -582,28 +637,32 @@ class Portrait:
     def _say(self) -> None:
         says, life = self.life.says, self.life
         if self.live is not None:
-            self.state = StateLine(*self.live.says(self._services.texts))
+            self.state = StateLine(*self.live.says(self._services.texts, self._input))
             self.preview = ""
+            self._end_note()
             return
         if says.error is not None and says.error is not self._logged:
             libobs.log(libobs.LOG_WARNING, str(says.error))
         self._logged = says.error
         self.state = StateLine(self._sentence(says), is_error=says.error is not None)
         self.preview = str(self._services.store.preview_path(life.record.key)) if life.record is not None else ""
-        if says.error is None and time.monotonic() - self._noted_at > _NOTE_SECONDS:
+        if says.error is None:
+            self._end_note()
+
+    def _end_note(self) -> None:
+        if time.monotonic() - self._noted_at > _NOTE_SECONDS:
             self.note = ""
 
     def _sentence(self, says: Says) -> str:
-        texts = self._services.texts
-        if says.error is not None:
-            sentence = says.error.sentence(texts)
-            if says.error.key == "nobody_found":  # here they can be painted in
-                sentence = texts("state.nobody_found", **says.error.values)
-            return texts("state.kept", sentence=sentence) if says.kept else sentence
-        key = says.key
-        if key == "state.waiting" and self._services.client.state != READY:
-            key = "state.starting"
-        sentence = texts(key, **says.values) if key else ""
-        if says.outdated:
-            sentence = f"{sentence} {texts('state.touch_up_outdated')}"
-        return f"{sentence} {sentences(says.notes, texts)}" if says.notes else sentence
+        if says.key == "state.waiting" and self._services.client.state != READY:
+            says = Says("state.starting")
+        sentence = sentences.of_life(says, self._input, self._services.texts)
+        background = self.values.needed.get(controls.BACKGROUND, "") if self.values is not None else ""
+        if says.key == "state.ready" and self._services.watch.state(background) == GONE:
+            gone = ImageError("background_gone", name=Path(background).name)
+            return f"{sentence} {gone.sentence(self._services.texts)}"
+        return sentence
+
+    @property
+    def _input(self) -> str:
+        return self.values.input if self.values is not None else controls.FROM_FILE

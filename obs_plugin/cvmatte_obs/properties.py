@@ -12,12 +12,13 @@ from cvmatte_core.settings import CONTROLS
 from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 
-from . import controls, libobs, scenes
+from . import controls, libobs, scenes, state_line
 from .portrait import Portrait
 from .session import Session
 from .source_type import SOURCE_TYPE
 
-_VIEWS_WIDTH = 460  # pixels in the properties dialog, at OBS's default width of it
+# Pixels in the properties dialog, at OBS's default width of it; and as many lines of text as are higher.
+_VIEWS, _VIEWS_WIDTH, _VIEWS_HEIGHT, _VIEWS_LINES = 3, 460, 140, 8
 _PRESET, _PRESET_APPLIED, _PRESET_NAME = b"preset", b"preset_applied", b"preset_name"
 _OF_FILE = (controls.IMAGE,)
 _OF_SOURCE = (controls.CAMERA, controls.DELAY)
@@ -55,15 +56,16 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
         if portrait.values is not None and portrait.values.image:
             _add_button(properties, "rematte", texts, _ON_REMATTE, portrait)
             _add_touch_up(properties, portrait, texts)
-        _add_views(properties, portrait, texts)
+            _add_views(properties, portrait, texts)
         _add_presets(properties, session, settings)
         controls.add_controls(properties, texts, session.image_filter, controls.read(settings))
         _add_own_presets(properties, portrait, texts)
+        _add_whole_state(properties, portrait)
         deciding = {when[0].encode() for one in CONTROLS for when in (one.shown_when, one.hidden_when) if when}
         for name in sorted(deciding | {controls.INPUT, b"format"}):
             changed = libobs.obs_properties_get(properties, name)
             libobs.obs_property_set_modified_callback2(changed, _ON_DECIDING, None)
-        _show_what_applies(properties, settings)
+        _show_what_applies(properties, texts, settings)
     finally:
         libobs.obs_data_release(settings)
 
@@ -142,13 +144,22 @@ def _offer_cameras(properties: int, session: Session, settings: int) -> None:
 
 
 def _add_state(properties: int, portrait: Portrait) -> None:
-    state = portrait.state
-    # Always as rich text: a file's name may look like a tag.
-    lines = "<br>".join(html.escape(line, quote=False) for line in (state.text, portrait.note) if line)
-    text = f"<span>{lines}</span>"
-    line = libobs.obs_properties_add_text(properties, b"state", libobs.utf8(text), libobs.OBS_TEXT_INFO)
-    kind = libobs.OBS_TEXT_INFO_WARNING if state.is_error else libobs.OBS_TEXT_INFO_NORMAL
-    libobs.obs_property_text_set_info_type(line, kind)
+    shown, _ = state_line.lines(portrait.state.text, portrait.note)
+    _add_text(properties, b"state", state_line.rich_text(shown, portrait.state.is_error), wraps=False)
+
+
+def _add_whole_state(properties: int, portrait: Portrait) -> None:
+    """What there was no room for above: at the end it moves nothing."""
+    state, note = portrait.state, portrait.note
+    _, is_all = state_line.lines(state.text, note)
+    if not is_all:
+        whole = state_line.all_lines(state.text, note)
+        _add_text(properties, b"state_whole", state_line.rich_text(whole, state.is_error), wraps=False)
+
+
+def _add_text(properties: int, name: bytes, rich_text: str, wraps: bool = True) -> None:
+    added = libobs.obs_properties_add_text(properties, name, libobs.utf8(rich_text), libobs.OBS_TEXT_INFO)
+    libobs.obs_property_text_set_info_word_wrap(added, wraps)
 
 
 def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
@@ -156,14 +167,17 @@ def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
     if portrait.page:
         address = html.escape(portrait.page)
         text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{address}">{address}</a>'
-        libobs.obs_properties_add_text(properties, b"touch_up_page", libobs.utf8(text), libobs.OBS_TEXT_INFO)
+        _add_text(properties, b"touch_up_page", text)
 
 
 def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
-    if portrait.preview:
-        picture = f'<img src="{html.escape(portrait.preview)}" width="{_VIEWS_WIDTH}">'
-        text = f"{html.escape(texts('source.views'))}<br>{picture}"
-        libobs.obs_properties_add_text(properties, b"views", libobs.utf8(text), libobs.OBS_TEXT_INFO)
+    """Their room is there before they are, and the same for photos of any shape."""
+    views, record = "", portrait.life.record
+    if portrait.preview and record is not None:
+        width, height = record.size
+        width = min(_VIEWS_WIDTH, _VIEWS * _VIEWS_HEIGHT * width // height)
+        views = f'{html.escape(texts("source.views"))}<br><img src="{html.escape(portrait.preview)}" width="{width}">'
+    _add_text(properties, b"views", state_line.with_room(views, 1 + _VIEWS_LINES), wraps=False)
 
 
 def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:
@@ -210,9 +224,9 @@ def _matches(session: Session, preset: str, settings: int) -> bool:
     return all(present[name] == value for name, value in wanted.items())
 
 
-def _show_what_applies(properties: int, data: int) -> None:
+def _show_what_applies(properties: int, texts: Texts, data: int) -> None:
     values = controls.read(data)
-    controls.show_what_applies(properties, values)
+    controls.show_what_applies(properties, texts, values)
     from_source = values.input == controls.FROM_SOURCE
     camera, video = (values.input == live for live in controls.LIVE)
     own = controls.get_string(data, _PRESET) not in ("", *BUILT_IN)
@@ -255,7 +269,7 @@ def _clicked(call: Callable[[Session, Portrait], None]) -> Any:
 def _deciding_changed(properties: int, data: int) -> bool:
     for session in _current:
         _offer_cameras(properties, session, data)  # those that were found since the dialog opened
-    _show_what_applies(properties, data)
+        _show_what_applies(properties, session.texts, data)
     return True
 
 
@@ -270,7 +284,7 @@ def _preset_chosen(properties: int, data: int) -> bool:
         for control in CONTROLS:
             if control.name in wanted:
                 controls.write(data, control, wanted[control.name])
-    _show_what_applies(properties, data)
+    _show_what_applies(properties, _current[0].texts, data)
     return True
 
 

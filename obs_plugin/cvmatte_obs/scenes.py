@@ -76,6 +76,11 @@ def current_scene() -> int | None:
     return int(scene) if scene is not None else None
 
 
+def collection_name() -> str:
+    """Of the scene collection that is loaded. On OBS's UI thread."""
+    return obspython.obs_frontend_get_current_scene_collection() or ""
+
+
 def names_in_current_scene(names: Iterable[str]) -> set[str]:
     """Those of these sources' names that are in the current scene or its groups."""
     scene = current_scene()

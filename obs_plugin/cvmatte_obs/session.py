@@ -59,6 +59,7 @@ class Session:
         self.texts = texts
         self.presets = PresetStore()
         self.choices = Choices()
+        self._collection = scenes.collection_name()
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._closing = False
         self._poll_times = PollTimes()
@@ -71,7 +72,7 @@ class Session:
         )
         self._looked_for_cameras = float("-inf")
         self._touching_up = TouchingUp(self.client, texts)
-        self._watch = FileWatch(lambda path, state: self._inbox.put((self._photo_is, path, state)))
+        self._watch = FileWatch(lambda path, state: self._inbox.put((self._file_is, path, state)))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
@@ -92,8 +93,10 @@ class Session:
                 watch=self._watch,
                 post=lambda *message: self._inbox.put(message),
                 complete=self.complete,
+                collection=lambda: self._collection,
+                ids=lambda: {portrait.last.id for portrait in SOURCE_TYPE.portraits()},
                 on_layer=self._trimming.later,
-                on_photo=self._watch_photos,
+                on_files=self._watch_files,
             )
         )
         self._thread.start()
@@ -150,8 +153,9 @@ class Session:
         """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
         self._inbox.put((self._take_still_in_scene,))
 
-    def save_hotkeys(self, data: int) -> None:
-        """Put the script's hotkeys into its settings, an obs_data_t."""
+    def save(self, data: int) -> None:
+        """OBS saves the scene collection: put the script's hotkeys into its settings, an obs_data_t."""
+        self._collection = scenes.collection_name()  # it may have been renamed
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.save(data)
 
@@ -270,18 +274,19 @@ class Session:
                 SOURCE_TYPE.drop(portrait)
                 portrait.ends()
                 self._trimming.later()
-                self._watch_photos()
+                self._watch_files()
 
-    def _watch_photos(self) -> None:
+    def _watch_files(self) -> None:
         self._watch.paths = frozenset(
-            portrait.values.image
+            path
             for portrait in SOURCE_TYPE.portraits()
-            if portrait.values is not None and portrait.values.image
+            if portrait.values is not None
+            for path in portrait.values.needed.values()
         )
 
-    def _photo_is(self, path: str, state: State) -> None:
+    def _file_is(self, path: str, state: State) -> None:
         for portrait in SOURCE_TYPE.portraits():
-            portrait.photo_is(path, state)
+            portrait.file_is(path, state)
 
     def _rematte_all(self, in_scene: bool) -> None:
         names = scenes.names_in_current_scene([name for name, _ in self.portraits()]) if in_scene else None

@@ -8,9 +8,11 @@ in there would wait for the GIL; another script that looks a source up on each f
 lock: OBS would never start. So a portrait is created, updated and destroyed by functions of libobs itself, and found
 by the session afterwards.
 
-What libobs makes as a portrait's data is a private image source, its helper: never shown, with the portrait's photo
-as its file. That is how a photo that was moved gets into OBS's own dialog of missing files. The helper's id, name and
-settings are kept in the portrait's settings, in the form in which OBS saves any source.
+What libobs makes as a portrait's data is a private image source, its helper: never shown, with a file that the portrait
+needs as its own. That is how one that was moved gets into OBS's own dialog of missing files. It can stand for one file
+only: the photo, the still or the video, and the background image where that is what was found missing, or is all that
+there is. The helper's id, name and settings are kept in the portrait's settings, in the form in which OBS saves any
+source.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ _IN_PASSING = (
 )  # fmt: skip
 _FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is full or locked, may leave behind
     "made the matting process end twice", "is full:", "Nothing can be written", "not enough memory",
-    "failed on this photo", "can't be loaded", "ends as soon as it starts", "Something went wrong",
+    "failed on this picture", "can't be loaded", "ends as soon as it starts", "Something went wrong",
 )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def test_a_network_that_does_not_fit_its_description_is_a_sentence(
 
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_infinite_answers_are_a_failure_and_no_alpha(opened: Any, rgb: np.ndarray) -> None:
-    with pytest.raises(ModelError, match="Mine failed on this photo"):
+    with pytest.raises(ModelError, match="Mine failed on this picture"):
         alpha_of(opened("half", scale=1e-3), rgb)
 
 
@@ -181,7 +181,7 @@ def test_a_file_that_is_no_network_is_a_sentence(opened: Any, tmp_path: Path, ba
 
 def test_another_network_than_the_backend_s_is_a_sentence(opened: Any, rgb: np.ndarray) -> None:
     for backend in ("recurrent", "portrait-graph"):
-        with pytest.raises(ModelError, match="Mine failed on this photo"):
+        with pytest.raises(ModelError, match="Mine failed on this picture"):
             alpha_of(opened("free", backend=backend), rgb)
     with pytest.raises(ModelError, match="tensorflow, that is none of recurrent, onnx"):
         opened("free", backend="tensorflow")

@@ -21,6 +21,7 @@ import av
 import numpy as np
 import pytest
 from development import made_clips
+from PIL import Image
 
 from cvmatte_core.disk import paths
 from cvmatte_core.live import opening, shared_camera, sources
@@ -170,7 +171,7 @@ def test_bad_sources_are_said(tmp_path: Path) -> None:
         (Wanted(video=str(broken)), "clip_unreadable"),
         (Wanted(video=str(sound)), "clip_no_picture"),
         (Wanted(video=str(tmp_path / "none.mp4")), "clip_missing"),
-        (Wanted(video="http://127.0.0.1:9/none"), "clip_unreadable"),
+        (Wanted(video="http://127.0.0.1:9/none"), "stream_unreadable"),
         (Wanted(camera="/dev/video99"), "camera_missing"),
     ):
         source = Latest(wanted)
@@ -195,7 +196,7 @@ def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatc
         threading.Thread(target=serve, daemon=True).start()
         source = Latest(Wanted(video=f"http://127.0.0.1:{server.getsockname()[1]}/stream"))
         wait_for(partial(has_failed, source))
-        assert source.error is not None and source.error.key in ("clip_unreadable", "live_lost")
+        assert source.error is not None and source.error.key in ("stream_unreadable", "live_lost")
         for connection in connections:
             connection.close()
 
@@ -506,6 +507,32 @@ def test_a_source_that_comes_back_goes_on(process: Process, clip: Path, tmp_path
     video.write_bytes(clip.read_bytes())
     assert process.hear("frame") > 0
     assert process.hear("error") is None
+
+
+def test_a_still_can_be_taken_of_a_film_that_has_ended(process: Process, clip: Path, tmp_path: Path) -> None:
+    order = {"source": {"video": str(clip), "loop": False}, "rate": 60}
+    process.order(**order)
+    process.hear("frame")
+    time.sleep(2)  # its end
+    still = str(tmp_path / "still.png")
+    process.order(**order, still=still)
+    assert process.hear("still") == still
+    assert Image.open(still).size == SIZE
+
+
+def test_it_goes_over_to_another_device_at_once(process: Process, clip: Path) -> None:
+    """One that isn't there is said, with what takes its place."""
+    order = {"source": {"video": str(clip)}}
+    process.order(**order)
+    assert process.hear("state")["fallback"] is None
+    process.order(**order, device="tensorrt")
+    while (fallback := process.hear("state")["fallback"]) is None:
+        pass
+    assert fallback == {"wanted": "TensorRT", "device": "CPU"}
+    process.say(json.dumps({"device": "a toaster", "settings": {}, **order}))
+    process.order(**order, device="cpu")
+    while process.hear("state")["fallback"] is not None:
+        pass
 
 
 def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:

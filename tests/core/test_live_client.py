@@ -30,7 +30,7 @@ class Heard:
         self.errors: list[CvmatteError | None] = []
         self.starts: list[float] = []
         self.client = LiveClient(
-            lambda *_: None, self._state, self.errors.append, lambda _: None, {}, [sys.executable, "-c", program]
+            lambda *_: None, self._state, self.errors.append, lambda _: None, [sys.executable, "-c", program]
         )
 
     def _state(self, state: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 The world stands for OBS, the worker, the store of layers, the photos and what watches them. After each event must hold:
 it says Ready only while that very layer is in OBS; at most one job is under way; a layer that is shown stays until
-another comes. And when the world comes to rest, it shows what its settings ask for, of the photo as it is then.
+another comes, also where OBS is started again meanwhile. And when the world comes to rest, it shows what its settings
+ask for, of the photo as it is then.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class World:
     frames_can_be_read: bool = True
     versions: int = 1
     stills: int = 0
+    last: str = ""  # the key of the layer that is kept to be shown after a restart
     rematte_owed: str = ""  # the key of a layer that was asked for anew, until a job for it is begun
     changed_since_still: bool = False  # the settings, while a still was under way
     # The settings
@@ -102,6 +104,7 @@ class World:
                 break
             answer = self.do(action)
             reconsiders = reconsiders or isinstance(action, lives.Reconsider)
+        self.last = self.life.stand_in or ""
         if reconsiders:
             self.ask()
 
@@ -110,15 +113,17 @@ class World:
             case lives.Look(request):
                 kept = self.store.get(request.key)
                 return kept.record if kept else None
+            case lives.LookBack():
+                assert self.picture is None or self.was_reloaded  # what is shown stays
+                return self.store[self.last].record if self.last else None
             case lives.Show(key, of):
-                kept = self.store.get(key)
-                if not self.frames_can_be_read or kept is None or kept.frame != of:
+                if not self.can_show(key, of):
                     return False
                 self.picture = Picture(key, of)
                 return True
             case lives.Hide():
                 assert self.wanted() is None  # nothing else takes a layer away
-                self.picture = None
+                self.picture, self.last = None, ""
             case lives.Submit(job):
                 if job.request.key == self.rematte_owed:
                     self.rematte_owed = ""
@@ -137,6 +142,37 @@ class World:
         return None
 
     settings_changed: bool = False
+    unsaved: Picture | None = None  # what the job that failed last had made
+    was_reloaded: bool = False  # the script, while OBS went on
+
+    def can_show(self, key: str, of: State) -> bool:
+        kept = self.store.get(key)
+        return self.frames_can_be_read and kept is not None and kept.frame == of
+
+    def is_there_for_good(self) -> str:
+        """The key of a finished layer that must be shown after a restart of OBS; empty where there is none."""
+        shown = self.picture
+        record = self.store[shown.key].record if shown is not None else None
+        if shown is None or record is None or record.made_from != shown.of or self.life.record != record:
+            return ""
+        return shown.key if self.can_show(shown.key, shown.of) and (self.last or self.life.says.error is None) else ""
+
+    def restart(self, of_obs: bool) -> None:
+        """Of OBS, or of the script alone: its source goes on to show what it shows."""
+        stays = self.is_there_for_good() if of_obs else ""
+        self.works.clear()
+        self.told, self.rematte_owed, self.life, self.was_reloaded = {}, "", Life(), not of_obs
+        if of_obs:
+            self.picture = None
+        self.ask()
+        wanted = self.wanted_or_not_valid()
+        if stays and wanted:
+            assert self.picture is not None and self.picture.key in (stays, wanted.key)
+
+    def wanted_or_not_valid(self) -> Request | None:
+        before, self.are_valid = self.are_valid, True
+        wanted, self.are_valid = self.wanted(), before
+        return wanted
 
     def ask(self, again: bool = False) -> None:
         """What portrait.py does when the settings have changed."""
@@ -205,6 +241,8 @@ class World:
 
     def end(self, work: Work, error: CvmatteError) -> None:
         self.works.remove(work)
+        if work.job is self.life.job:
+            self.unsaved = Picture(work.key, work.read) if work.layered and work.read is not None else None
         self.live(self.life.has_failed(work.job, error))
 
     def die(self) -> None:
@@ -288,17 +326,17 @@ class Lives(RuleBasedStateMachine):
         settings = MatteSettings(erosion=world.erosion)
         world.live(world.life.still_taken(Request(f"/still {world.stills}.png", settings, (Path("/frame"),))))
 
-    @rule(removed=strategies.booleans())
-    def the_script_is_reloaded_or_the_source_replaced(self, removed: bool) -> None:
+    @rule(of_obs=strategies.booleans())
+    def obs_is_started_again_or_the_script_reloaded(self, of_obs: bool) -> None:
+        self.world.restart(of_obs)
+
+    @rule()
+    def the_source_is_replaced(self) -> None:
         world = self.world
-        if removed:
-            world.live(world.life.ends())
-            assert all(work.cancelled for work in world.works)
-            assert world.life.says == lives.Says()
-            world.picture = None
-        else:
-            world.works.clear()
-            world.told = {}
+        world.live(world.life.ends())
+        assert all(work.cancelled for work in world.works)
+        assert world.life.says == lives.Says()
+        world.picture, world.last = None, ""
         world.life, world.rematte_owed = Life(), ""
         world.ask()
 
@@ -382,6 +420,18 @@ class Lives(RuleBasedStateMachine):
     def the_worker_fails(self, data: Any, error: CvmatteError) -> None:
         self.world.work_on(data.draw(strategies.sampled_from(self.world.works)), error)
 
+    @precondition(lambda self: self.world.works)
+    @rule(data=strategies.data(), can_be_read=strategies.booleans())
+    def a_layer_is_made_that_can_not_be_saved(self, data: Any, can_be_read: bool) -> None:
+        world = self.world
+        work, before = data.draw(strategies.sampled_from(world.works)), world.frames_can_be_read
+        world.frames_can_be_read = before and can_be_read
+        while work in world.works and not work.layered:
+            world.work_on(work)
+        world.frames_can_be_read = before
+        if work in world.works:
+            world.work_on(work, OutputError("disk_full", folder="/"))
+
     @rule()
     def the_worker_dies(self) -> None:
         self.world.die()
@@ -441,9 +491,12 @@ class Lives(RuleBasedStateMachine):
         assert record is not None and (record.key, record.made_from) == (picture.key, picture.of)
 
     @invariant()
-    def a_kept_layer_is_one_that_is_shown(self) -> None:
-        if self.world.life.says.kept:
-            assert self.world.picture is not None
+    def what_is_said_of_a_layer_beside_an_error_is_so(self) -> None:
+        world, beside = self.world, self.world.life.says.beside
+        if beside:
+            assert world.picture is not None
+        if beside == "state.unsaved":
+            assert world.picture == world.unsaved
 
     @invariant()
     def at_most_one_job_is_under_way(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.models import catalogue
-from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.settings import CLIP, CONTROLS, LIVE, PHOTO, MatteSettings
 from cvmatte_core.words.errors import ModelError, SettingsError
 
 
@@ -63,6 +63,32 @@ def test_a_model_that_is_gone_is_a_value_all_the_same() -> None:
         assert MatteSettings.from_mapping({"model": name}).resolved().model == name
     with pytest.raises(ModelError, match="mine of last year"):
         catalogue.entry_of("mine of last year")
+
+
+def test_each_control_says_to_what_it_applies() -> None:
+    kinds = (PHOTO, CLIP, LIVE)
+    applies = {control.name: "".join(kind[0] for kind in kinds if kind in control.applies_to) for control in CONTROLS}
+    partly = {name: to for name, to in applies.items() if to != "pcl"}
+    assert partly == {
+        "id_photo": "p",
+        "sheet": "p",
+        "format": "p",
+        "save_mask": "p",
+        "metadata": "p",
+        "output_folder": "pc",
+    }
+    controls = {control.name: control for control in CONTROLS}
+    for name, value, does_nothing_to in (
+        ("subject", "held", "cl"),
+        ("subject", "main", ""),
+        ("id_photo", "us", "cl"),
+        ("id_photo", "off", ""),
+        ("format", "jpeg", "cl"),
+        ("save_mask", True, "cl"),
+        ("output_folder", "/here", "l"),
+        ("longest_side", 500, ""),
+    ):
+        assert "".join(kind[0] for kind in kinds if controls[name].does_nothing(value, kind)) == does_nothing_to, name
 
 
 @pytest.mark.usefixtures("modelscope_packages")

@@ -84,7 +84,7 @@ def test_a_damaged_graph_is_a_sentence(folders: Path) -> None:
     whole = graph.read_bytes()
     for content in (b"", b"garbage", whole[: len(whole) // 2]):
         graph.write_bytes(content)
-        with pytest.raises(ModelError, match=r"CV-UNet.* (can't be loaded|failed on this photo)"):
+        with pytest.raises(ModelError, match=r"CV-UNet.* (can't be loaded|failed on this picture)"):
             alpha_of(load("cv-unet", 1), np.zeros((20, 20, 3), np.uint8))
 
 

@@ -107,5 +107,5 @@ def test_a_file_that_is_no_network_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_network_of_another_shape_is_a_failure(tmp_path: Path, rgb: np.ndarray) -> None:
-    with pytest.raises(ModelError, match="Mine failed on this photo"):
+    with pytest.raises(ModelError, match="Mine failed on this picture"):
         alpha_of(saved(nn.Conv2d(4, 1, 1), tmp_path), rgb)

@@ -107,13 +107,20 @@ class Studio:
         """Choose in a drop-down of a portrait's properties, as their dialog does; the properties after that."""
         return self._probe({"choose": [name, key, value]})["portraits"][name]
 
+    def duplicate(self, name: str, new_name: str) -> None:
+        """Put a copy of a source into the current scene, as OBS's Paste (Duplicate) does."""
+        self._probe({"duplicate": [name, new_name]})
+
     def _probe(self, command: dict[str, Any] | None = None) -> dict[str, Any]:
         found = ask_probe(self._probe_file, command or {}, 30)
         assert "error" not in found, found["error"]
         return found
 
     def state(self, name: str) -> str:
-        return self.properties(name)["state"]["description"]
+        """What its properties say, on one line."""
+        properties = self.properties(name)
+        said: str = properties.get("state_whole", properties["state"])["description"]
+        return said.replace("<br>", " ")
 
     def wait_for_state(self, name: str, part: str, timeout: float = 120.0) -> str:
         state = ""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, wait_until
+from development import made_clips
 from PIL import Image
 
 from .conftest import BACKGROUND, Studio, open_studio, same_layer
@@ -79,6 +80,63 @@ def test_a_photo_that_is_gone_still_shows_its_last_layer(
         layer = studio.layer("portrait")
         assert layer is not None
         assert same_layer(layer, expected_layer(photo))
+
+
+def test_what_was_shown_is_shown_again_whatever_is_wrong_now(
+    tmp_path: Path, photo: Path, chosen: Path, other_photo: Path, expected_layer: Any
+) -> None:
+    """Every portrait its own layer, copies too; and none where none was ever shown."""
+    background, broken = tmp_path / "beach.jpg", tmp_path / "broken.png"
+    background.write_bytes(other_photo.read_bytes())
+    broken.write_bytes(photo.read_bytes()[:100_000])
+    wrong: dict[str, dict[str, Any]] = {
+        "second model": {"subject": "held"},
+        "no background": {"background": "image"},
+        "unknown model": {"model": "mine-of-last-year"},
+        "of a later version": {"quality": "ultra"},
+        "broken photo": {"image": broken},
+    }
+    images = {name: chosen if number % 2 else other_photo for number, name in enumerate(wrong)}
+    with open_studio(tmp_path / "obs") as studio:
+        for name, image in images.items():
+            studio.add(name, image)
+        behind = {"background": "image", "background_image": str(background)}
+        studio.add("lost background", photo, **behind)
+        for name in (*images, "lost background"):
+            studio.wait_for_state(name, "Ready")
+        over_background = studio.layer("lost background")
+        assert over_background is not None
+        for name, settings in wrong.items():
+            studio.set(name, **settings)
+        background.unlink()
+        studio.set("lost background", mirror=True)
+        for name in (*images, "lost background"):
+            studio.wait_for_state(name, "The last good layer stays.")
+        studio.duplicate("broken photo", "copy")
+        studio.add("never shown", broken)
+        studio.wait_for_state("copy", "The last good layer stays.")
+        studio.set("copy", image=chosen)
+        studio.wait_for_layer("copy", expected_layer(chosen))
+        studio.wait_for_state("copy", "Ready")
+        studio.set("copy", image=broken)
+        studio.wait_for_state("copy", "The last good layer stays.")
+        time.sleep(1)
+        studio.quit()
+        studio.start()
+        for name, image in images.items():
+            studio.wait_for_layer(name, expected_layer(image), timeout=30)
+        studio.wait_for_layer("lost background", over_background, timeout=30)
+        studio.wait_for_layer("copy", expected_layer(chosen), timeout=30)
+        for name in (*images, "lost background"):
+            studio.wait_for_state(name, "The last good layer stays.")
+        assert "The last good layer" not in studio.wait_for_state("never shown", "is damaged")
+        assert studio.size("never shown") == (0, 0)
+        collection = (studio.obs.config / "basic" / "scenes" / "Untitled.json").read_text()
+        assert all(path.stem not in collection for path in (studio.data / "layers").glob("*.json"))
+        # What is mended is made, and nothing of before is kept.
+        studio.set("broken photo", image=images["broken photo"])
+        studio.wait_for_state("broken photo", "Ready")
+        wait_until(lambda: len(list((studio.data / "layers").glob("*.last"))) == len(wrong) + 1)
 
 
 def test_three_reloads_of_the_script_lose_nothing(tmp_path: Path, photo: Path, expected_layer: Any) -> None:
@@ -303,6 +361,44 @@ def test_a_moved_photo_is_in_obs_s_dialog_of_missing_files_and_can_be_found_ther
         studio.start()
         studio.wait_for_state("portrait", "Ready")
         assert "Missing" not in studio.obs.xdotool("search", "--name", "Missing|OBS ")
+
+
+def test_a_moved_video_and_a_moved_background_are_found_again_in_obs_s_dialog(
+    tmp_path: Path, photo: Path, chosen: Path, expected_layer: Any
+) -> None:
+    """OBS asks a portrait for one file: the video, and a background only once it was seen to be missing."""
+    clip, background = tmp_path / "me.mp4", tmp_path / "beach.png"
+    layer = made_clips.cut_by_an_ellipse(photo)
+    made_clips.write(clip, made_clips.frames(layer, np.full((90, 160, 3), 90, np.uint8), (160, 90), 30))
+    background.write_bytes(photo.read_bytes())
+
+    def find_again(studio: Studio, name: str, key: str, path: Path) -> None:
+        studio.obs.place(studio.obs.window("^Missing Files$"), 700, 400)
+        studio.obs.click_on("missing file")
+        studio.obs.xdotool("click", "--repeat", "2", "1")
+        studio.obs.xdotool("type", str(path))
+        studio.obs.xdotool("key", "Return")
+        studio.obs.click_on("missing files OK")
+        wait_until(lambda: studio.requests.get_input_settings(name).input_settings[key] == str(path), 10)
+
+    with open_studio(tmp_path / "obs") as studio:
+        studio.add("live", "", input="video", video=str(clip), quality="fast")
+        studio.wait_for_state("live", "frames per second")
+        studio.add("portrait", chosen, background="image", background_image=str(background))
+        studio.wait_for_state("portrait", "Ready")
+        studio.quit()
+        clip = clip.rename(tmp_path / "moved.mp4")
+        background = background.rename(tmp_path / "moved.png")
+        studio.start()
+        find_again(studio, "live", "video", clip)
+        studio.wait_for_state("live", "frames per second")
+        studio.wait_for_state("portrait", "The background beach.png can't be found")
+        studio.quit()
+        studio.start()
+        find_again(studio, "portrait", "background_image", background)
+        wait_until(lambda: "can't be found" not in studio.state("portrait"), 30)
+        studio.wait_for_state("portrait", "Ready")
+        assert studio.requests.get_input_settings("portrait").input_settings["image"] == str(chosen)
 
 
 def test_a_portrait_s_own_hotkeys_are_saved_restored_and_survive_a_reload(

@@ -87,6 +87,33 @@ def test_controls_act_on_it(studio: Studio) -> None:
     wait_until(lambda: shows_person(studio, "live"), 30)
 
 
+def test_controls_that_do_nothing_for_it_are_not_shown(studio: Studio) -> None:
+    of_photos = {"id_photo", "format", "save_mask", "output_folder"}
+    studio.add("of a photo", "", subject="held", id_photo="us", background="transparent", format="jpeg")
+    properties = studio.properties("of a photo")
+    shown = {*of_photos, "sheet", "jpeg_note"}
+    assert all(properties[name]["visible"] for name in shown)
+    assert properties["subject"]["items"] == ["Everyone", "The main person", "People and what they hold"]
+    properties = studio.choose("of a photo", "input", "video")
+    assert not any(properties[name]["visible"] for name in shown)
+    assert properties["longest_side"]["visible"] and properties["shadow"]["visible"]
+    assert properties["subject"]["items"] == ["Everyone", "The main person"]
+    # What was chosen for photos is so again.
+    assert studio.requests.get_input_settings("of a photo").input_settings["subject"] == "held"
+    properties = studio.choose("of a photo", "input", "file")
+    assert len(properties["subject"]["items"]) == 3 and properties["format"]["visible"]
+    studio.remove("of a photo")
+
+
+def test_it_heeds_the_choice_of_a_device_at_once(studio: Studio) -> None:
+    studio.panel(device="cuda")  # which isn't there
+    assert "CUDA can't be used" in studio.wait_for_state("live", "can't be used", 30)
+    studio.panel(device="cpu")
+    wait_until(lambda: "can't be used" not in studio.state("live") and "frames" in studio.state("live"), 30)
+    studio.panel(device="auto")
+    wait_until(lambda: moves(studio, "live", 0.3), 30)
+
+
 def test_a_process_that_dies_is_back_with_the_last_frame_on_screen(studio: Studio) -> None:
     (process,) = live_ids(studio)
     os.kill(process, signal.SIGKILL)
@@ -123,7 +150,10 @@ def test_it_keeps_to_a_limit_of_the_processor(studio: Studio) -> None:
 def test_hidden_it_rests_and_is_back_when_it_is_shown(studio: Studio) -> None:
     item = studio.requests.get_scene_item_id(SCENE, "live").scene_item_id
     studio.requests.set_scene_item_enabled(SCENE, item, False)
-    studio.wait_for_state("live", "Hidden", 30)
+    hidden = studio.wait_for_state("live", "Hidden", 30)
+    assert "camera" not in hidden
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "No still was taken, because the portrait is hidden: show it", 10)
     (process,) = live_ids(studio)
     wait_until(lambda: rests(process), 30)
     studio.requests.set_scene_item_enabled(SCENE, item, True)
@@ -185,6 +215,16 @@ def test_a_still_of_what_it_sees_is_cut_out_in_full_quality(studio: Studio, expe
     wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5), 60)
 
 
+def test_a_still_of_a_video_that_has_ended_is_of_its_last_frame(studio: Studio) -> None:
+    studio.set("live", video_loop=False)
+    wait_until(lambda: moves(studio, "live", 0.3), 60)
+    wait_until(lambda: not moves(studio, "live", 2), 60)
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "Ready", 60)
+    studio.set("live", input="video", video_loop=True)
+    wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5), 60)
+
+
 @pytest.mark.parametrize(
     ("content", "part"), [(None, "can't be found"), (b"no video", "not a clip"), (b"", "not a clip")]
 )
@@ -195,6 +235,8 @@ def test_what_is_no_video_is_said(studio: Studio, tmp_path: Path, content: bytes
     studio.set("live", video=str(video))
     studio.wait_for_state("live", part, 60)
     assert shows_person(studio, "live")  # the last frame stays
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "No still was taken, because there is no picture yet", 10)
 
 
 def test_it_goes_on_when_the_video_is_there(studio: Studio, clip: Path, tmp_path: Path) -> None:
@@ -210,8 +252,10 @@ def test_a_camera_that_is_not_there_is_said(studio: Studio) -> None:
     studio.set("live", input="camera", device="/dev/video77")
     studio.wait_for_state("live", "plug it in", 60)
     studio.set("live", device="")
-    studio.wait_for_state("live", "Choose a camera", 60)
+    assert "above" not in studio.wait_for_state("live", "Choose a camera", 60)
     assert not live_ids(studio)
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "No still was taken", 10)
 
 
 def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip: Path) -> None:

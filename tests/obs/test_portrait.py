@@ -90,6 +90,20 @@ def test_an_image_stands_behind_the_person(
     studio.wait_for_layer(portrait, expected_layer(photo, background="image", background_image=str(other_photo)))
 
 
+def test_a_photo_that_is_larger_than_a_texture_fits(studio: Studio, tmp_path: Path, photo: Path) -> None:
+    panorama = Image.new("RGB", (20_000, 512), (90, 120, 90))
+    panorama.paste(Image.open(photo).convert("RGB"), (9744, 0))
+    panorama.save(tmp_path / "panorama.jpg", quality=90)
+    studio.add("panorama", tmp_path / "panorama.jpg", quality="fast")
+    studio.wait_for_state("panorama", "Ready: 16384 × 419")
+    assert studio.size("panorama") == (16384, 419)
+    alpha = studio.pixels("panorama", 4096, 105)[..., 3]
+    assert alpha[60:100, 2030:2060].mean() > 150 and alpha[:, :1500].mean() < 10
+    (saved,) = (studio.data / "outputs").glob("panorama-*.png")
+    assert Image.open(saved).size == (20_000, 512)
+    studio.remove("panorama")
+
+
 def test_only_the_main_person_stays(studio: Studio, tmp_path: Path, photo: Path, expected_layer: Any) -> None:
     one = Image.open(photo).convert("RGB").crop((60, 0, 400, 512))
     two = Image.new("RGB", (900, 512), (90, 120, 90))
@@ -237,6 +251,45 @@ def test_a_photo_that_lacks_its_last_bytes_is_shown_and_that_is_said(
     studio.set(portrait, image=lacking)
     assert "Ready" in studio.wait_for_state(portrait, "The photo's file ends too early")
     studio.wait_for_layer(portrait, expected_layer(lacking))
+
+
+def test_a_layer_that_can_not_be_saved_is_shown_and_that_is_said(
+    studio: Studio, portrait: str, photo: Path, tmp_path: Path, expected_layer: Any
+) -> None:
+    (tmp_path / "file").touch()
+    studio.set(portrait, output_folder=str(tmp_path / "file"), erosion=6)
+    state = studio.wait_for_state(portrait, "The new layer is shown all the same.")
+    assert "Nothing can be written to" in state and "last good layer" not in state
+    studio.wait_for_layer(portrait, expected_layer(photo, erosion=6))
+
+
+def test_no_row_of_the_dialog_moves_when_the_state_is_another(tmp_path: Path, photo: Path, other_photo: Path) -> None:
+    """Below the state: one line of it, two, and more than there is room for."""
+    portrait_format = tmp_path / "portrait.png"
+    Image.open(other_photo).crop((156, 0, 412, 512)).save(portrait_format)
+    with open_studio(tmp_path / "obs", screen=(1280, 1100)) as studio:
+        studio.add("portrait", "", background_image="/nowhere")
+        studio.requests.open_input_properties_dialog("portrait")
+        studio.set("portrait", image=photo)
+
+        def below() -> np.ndarray:
+            """The name and the first group of the controls, below everything that says how the portrait is."""
+            studio.obs.place(studio.obs.window("portrait"), 720, 1000)
+            return np.asarray(studio.obs.photograph())[860:940, 20:110]
+
+        studio.wait_for_state("portrait", "Ready")
+        time.sleep(2)  # until nobody is taken to move a control
+        before = below()
+        assert before.std() > 10
+        for settings, state in (
+            ({"background": "image"}, "can't be found"),
+            ({"subject": "held"}, "Keeping what people hold takes another model"),
+            ({"background": "transparent", "subject": "everyone", "image": portrait_format}, "Ready"),
+        ):
+            studio.set("portrait", **settings)
+            studio.wait_for_state("portrait", state)
+            time.sleep(2)
+            assert np.abs(below().astype(int) - before).max() < 8, state
 
 
 def test_a_missing_background_is_said_once(studio: Studio, portrait: str) -> None:

@@ -98,7 +98,7 @@ def test_a_whole_scene_can_be_the_source(studio: Studio, portrait: str) -> None:
     pixels = np.asarray(Image.open(take(studio, portrait, stills(studio))))
     assert pixels.shape == (720, 1280, 3)
     assert (pixels == (0xC0, 0x40, 0x20)).all()
-    studio.wait_for_state(portrait, "Nobody was found in another scene")
+    assert "take another still" in studio.wait_for_state(portrait, "Nobody was found in another scene")
     studio.requests.remove_scene("another scene")
 
 

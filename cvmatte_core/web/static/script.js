@@ -213,11 +213,16 @@ function restore(chosen) {
 function showControls() {
   const chosen = values();
   for (const control of everyControl()) {
-    const [other, wanted] = control.shown_when ?? [];
-    const [deciding, useless] = control.hidden_when ?? [];
-    const applies = (!other || chosen[other] === wanted) && !(deciding && chosen[deciding] === useless) && !(control.only_jobs && !at("single").hidden);
-    field(control.name).closest(".control").hidden = !applies;
+    const elsewhere = control.only_jobs && !at("single").hidden;
+    field(control.name).closest(".control").hidden = elsewhere || !applies(control, chosen);
   }
+}
+
+/** Whether a control does anything with these values of the others. */
+function applies(control, chosen) {
+  const [other, wanted] = control.shown_when ?? [];
+  const [deciding, useless] = control.hidden_when ?? [];
+  return (!other || chosen[other] === wanted) && !(deciding && chosen[deciding] === useless);
 }
 
 /** A form of every option that this request takes. */
@@ -256,7 +261,9 @@ function optionsChanged() {
 /** The names of the options that clips are cut out without, as they are now. */
 function notOfClips() {
   const chosen = values();
-  return everyControl().filter(({ name, photos_only }) => photos_only.includes(chosen[name])).map(({ name }) => name);
+  return everyControl()
+    .filter((control) => applies(control, chosen) && control.photos_only.includes(chosen[control.name]))
+    .map(({ name }) => name);
 }
 
 // One photo
