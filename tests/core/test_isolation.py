@@ -39,8 +39,10 @@ def test_what_obs_imports_is_found(standard_library_only: list[Path]) -> None:
 IMPORT_EVERYTHING = """
 import sys, types, ctypes, importlib
 sys.path[:0] = {folders!r}
-sys.modules["obspython"] = types.ModuleType("obspython")
-ctypes.CDLL("libobs.so.0", mode=ctypes.RTLD_GLOBAL)  # OBS itself has it in its process
+sys.modules["obspython"] = obspython = types.ModuleType("obspython")
+obspython.__getattr__ = lambda name: 0 if name.startswith("OBS_") else object.__getattribute__(obspython, name)
+for library in ("libobs.so.0", "libobs-frontend-api.so.0"):  # OBS itself has them in its process
+    ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
 for name in {modules!r}:
     importlib.import_module(name)
 ours = ("cvmatte", "cvmatte_core", "cvmatte_obs", "obs_python", "registration", "obspython", "__main__")
