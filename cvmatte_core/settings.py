@@ -128,7 +128,14 @@ class MatteSettings:
         applies_to=(PHOTO,),
     )
     max_kilobytes: int = _control(
-        INTEGER, 0, "output", maximum=10_000, step=10, unit="kB", hidden_when=("id_photo", "off")
+        INTEGER,
+        0,
+        "output",
+        maximum=10_000,
+        step=10,
+        unit="kB",
+        hidden_when=("id_photo", "off"),
+        applies_to=(PHOTO,),
     )
     longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
     format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"), applies_to=(PHOTO,))

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from ..disk import files, paths
+from ..disk import files, paths, runtime
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
 from ..worker.beat import standing_longer
@@ -48,8 +49,10 @@ class LiveClient:
     ) -> None:
         self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
         self._on_still = on_still
-        self._frames = paths.layers_folder() / f"{files.TEMPORARY_PREFIX}live-{id(self):x}-{time.monotonic_ns():x}"
-        own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.live.process", str(self._frames)]
+        self._folders = runtime.folders()
+        self._name = f"{files.TEMPORARY_PREFIX}live-{os.getpid():x}-{id(self):x}-{time.monotonic_ns():x}"
+        frames = str(self._folders[0] / self._name)
+        own = [str(paths.environment_python()), "-E", "-s", "-u", "-m", "cvmatte_core.live.process", frames]
         self._command = list(command or own)
         self._orders = b""
         self._process: subprocess.Popen[bytes] | None = None
@@ -174,6 +177,7 @@ class LiveClient:
 
     def _tidy(self) -> None:
         """What a process that was killed has left."""
-        with contextlib.suppress(OSError):
-            for path in self._frames.parent.glob(f"{self._frames.name}-*{SUFFIX}"):
-                path.unlink()
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                for path in folder.glob(f"{self._name}-*{SUFFIX}"):
+                    path.unlink()

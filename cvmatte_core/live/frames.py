@@ -13,7 +13,9 @@ import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Sequence
+
+from ..disk import runtime
 
 SUFFIX = ".live"
 
@@ -47,12 +49,15 @@ class FrameWriter:
         self._slot_bytes = _PIXELS_AT + 4 * pixels
         size = _PIXELS_AT + _SLOTS * self._slot_bytes
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            # Written, not only made longer: a full disk is noticed here, and not by a signal in the middle of a frame.
-            file.write(_HEADER.pack(_MAGIC, _VERSION, _SLOTS, self._slot_bytes))
-            file.write(bytes(size - _HEADER.size))
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), size)
+        try:
+            with path.open("w+b", buffering=0) as file:
+                _allocate(file, size)
+                self._map = mmap.mmap(file.fileno(), size)
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+        self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, _VERSION, _SLOTS, self._slot_bytes)
         self._number = 0
         self._touched = time.monotonic()
 
@@ -73,6 +78,29 @@ class FrameWriter:
         self._map.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
+
+
+def new_writer(name: str, pixels: int, folders: Sequence[Path]) -> FrameWriter:
+    """Of a new file, whose name begins so, in the first of runtime.folders' places that has room for it.
+
+    Raises OSError where none has.
+    """
+    size = _PIXELS_AT + _SLOTS * (_PIXELS_AT + 4 * pixels)
+    *better, last = (folder / f"{name}-{time.time_ns()}{SUFFIX}" for folder in folders)
+    for path in better:
+        if runtime.has_room(path.parent, size):
+            with contextlib.suppress(OSError):  # somebody else was quicker
+                return FrameWriter(path, pixels)
+    return FrameWriter(last, pixels)
+
+
+def _allocate(file: IO[bytes], size: int) -> None:
+    """Have a new file take its room, not only its length: that there is too little is noticed here, and not by a signal
+    in the middle of a frame."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.write(bytes(size))
 
 
 class FrameReader:

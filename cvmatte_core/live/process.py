@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from ..disk import files
+from ..disk import files, runtime
 from ..layers.store import LARGEST_SIDE
 from ..settings import MatteSettings
 from ..system import devices
@@ -137,10 +137,11 @@ def _smoothed(before: float, now: float) -> float:
 
 
 class Live:
-    """One process's work; `frames`: where its files go."""
+    """One process's work; `frames`: where its files go, and what their names begin with."""
 
     def __init__(self, output: BinaryIO, frames: Path) -> None:
-        self._output, self._frames = output, frames
+        self._output, self._name = output, frames.name
+        self._folders = frames.parent, *(folder for folder in runtime.folders() if folder != frames.parent)
         self._sending = threading.Lock()
         self._beat = Beat(lambda standing: self._send({"beat": standing}))
         self._orders: Orders | None = None
@@ -185,7 +186,7 @@ class Live:
                 self._changed.set()  # tried again: a camera may be back
             except Exception as error:
                 logger.exception("live")
-                full = files.output_error(error, self._frames.parent) if isinstance(error, OSError) else None
+                full = files.output_error(error, self._folders[-1]) if isinstance(error, OSError) else None
                 self._tell_error(full or WorkerError("internal"))
                 self._changed.wait(_RETRY_SECONDS)
                 self._changed.set()
@@ -207,7 +208,7 @@ class Live:
 
     def _cut_out(self, source: Latest, moving: Any, pace: Pace, orders: Orders) -> None:
         from ..pictures import images
-        from .frames import SUFFIX, FrameWriter
+        from .frames import FrameWriter, new_writer
 
         writer: FrameWriter | None = None
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
@@ -247,10 +248,9 @@ class Live:
                 if writer is None or writer.pixels < width * height:
                     if writer is not None:
                         writer.close()
-                    path = self._frames.with_name(f"{self._frames.name}-{time.monotonic_ns()}{SUFFIX}")
-                    self._file = path
-                    writer = FrameWriter(path, width * height)
-                    self._send({"file": str(path)})
+                    writer = new_writer(self._name, width * height, self._folders)
+                    self._file = writer.path
+                    self._send({"file": str(writer.path)})
                 self._send({"frame": writer.write(layer.data, width, height)})
                 ended = time.monotonic()
                 before, worked = worked, time.process_time()
@@ -311,6 +311,8 @@ def main() -> None:
     logging.getLogger("PIL").setLevel(logging.INFO)
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    for folder in runtime.folders():
+        files.remove_stale(folder)
     live = Live(output, Path(sys.argv[1]))
     threading.Thread(target=live.read, args=(requests,), name="orders", daemon=True).start()
     live.run()

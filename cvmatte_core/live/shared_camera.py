@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..disk import files, paths
+from ..disk import files, paths, runtime
 from ..disk.lock import locked_if_free
-from .frames import SUFFIX, FrameReader, FramesUnusable, FrameWriter
+from .frames import SUFFIX, FrameReader, FramesUnusable, FrameWriter, new_writer
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +51,8 @@ class Handout:
         height, width = frame.shape[:2]
         if self._writer is None or self._writer.pixels < width * height:
             self.close()
-            path = self._stem.with_name(f"{self._stem.name}-{time.time_ns()}{SUFFIX}")
             try:
-                self._writer = FrameWriter(path, width * height)
+                self._writer = new_writer(self._stem.name, width * height, runtime.folders())
             except OSError as error:  # a full disk: whoever has the camera goes on
                 logger.warning("the camera can't be shared: %s", error)
                 self._asked = False
@@ -124,8 +123,10 @@ def _taken(reader: FrameReader, number: int) -> tuple[np.ndarray | None, int]:
 
 
 def _stem(camera: str) -> Path:
-    name = hashlib.sha256(camera.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return paths.layers_folder() / f"{files.TEMPORARY_PREFIX}camera-{name}"
+    # With the data's folder: two CVMattes that share nothing else may not understand each other.
+    of = f"{paths.data_folder()}\0{camera}".encode("utf-8", "surrogatepass")
+    name = hashlib.sha256(of).hexdigest()[:16]
+    return runtime.folders()[0] / f"{files.TEMPORARY_PREFIX}camera-{name}"
 
 
 def _asked_file(stem: Path) -> Path:
@@ -133,7 +134,7 @@ def _asked_file(stem: Path) -> Path:
 
 
 def _frame_files(stem: Path) -> list[Path]:
-    return list(stem.parent.glob(f"{stem.name}-*{SUFFIX}"))
+    return [path for folder in runtime.folders() for path in folder.glob(f"{stem.name}-*{SUFFIX}")]
 
 
 def _age(path: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any, Callable
 
@@ -23,6 +24,7 @@ class ModelscopeMatting(single.SingleLook):
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._model, self._threads, self._wanted = entry.title, threads, onnx_session.title(device)
+        self._running = threading.Lock()
         self._pipeline = _pipeline(hub.folder_of(entry.source["id"]), entry, threads)
 
     @property
@@ -35,7 +37,8 @@ class ModelscopeMatting(single.SingleLook):
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         # Arrays are BGR to the pipeline, and its result is BGRA.
-        result = self._pipeline(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))["output_img"]
+        with self._running:
+            result = self._pipeline(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))["output_img"]
         return _alpha(result)
 
 

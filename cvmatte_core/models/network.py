@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from typing import Callable, Protocol, Sequence
 
 import numpy as np
@@ -17,7 +19,7 @@ BACKENDS = ("recurrent", "onnx", "torchscript", "modelscope", "portrait-graph")
 
 
 class Network(Protocol):
-    """A loaded network."""
+    """A loaded network. Several threads may use it at once."""
 
     @property
     def device(self) -> str:
@@ -47,12 +49,28 @@ class Network(Protocol):
         ...
 
 
-def load(name: str, threads: int, device: str = "auto") -> Network:
-    """Load a model of the catalogue for `threads` CPU threads, on one of devices.DEVICES or what takes its place.
+_living: dict[tuple[str, str], tuple[ModelEntry, weakref.ref[Network]]] = {}  # by model and device
+_loading = threading.Lock()
 
-    Raises ModelError where it is missing, damaged, too large for this computer, or what it runs on isn't installed.
+
+def load(name: str, threads: int, device: str = "auto") -> Network:
+    """A model of the catalogue, on one of devices.DEVICES or what takes its place: in memory once a process.
+
+    Whoever asks gets the one that somebody has, in any thread, with as many CPU threads as it was loaded for; it goes
+    with the last who holds it. threads: of one that has to be loaded. Raises ModelError where it is missing, damaged,
+    too large for this computer, or what it runs on isn't installed.
     """
     entry = entry_of(name)
+    with _loading:
+        of, living = _living.get((entry.name, device), (None, None))
+        network = living() if living is not None and of == entry else None
+        if network is None:
+            network = _loaded(entry, threads, device)
+            _living[entry.name, device] = entry, weakref.ref(network)
+        return network
+
+
+def _loaded(entry: ModelEntry, threads: int, device: str) -> Network:
     verify(entry)
     refuse_too_large(entry)
     # Each imports its runtime: only once a model is truly needed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
@@ -73,6 +74,7 @@ class Session:
         self._path, self._threads = path, threads
         self._steps = _steps(device, threads)  # the one in use, then those that are left
         self._wanted = self._steps[0].provider
+        self._running = threading.Lock()
         self._session = self._started()
 
     @property
@@ -95,20 +97,24 @@ class Session:
         return self._session.get_outputs()
 
     def run(self, outputs: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The named outputs for these inputs. One that fails is left for good, and the next does them again."""
+        """The named outputs for these inputs. One that fails is left for good, and the next does them again.
+
+        Threads take turns: DirectML can't do otherwise, and on others each pass has all the session's processors.
+        """
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-        while True:
-            try:
-                return self._session.run(list(outputs), dict(feed))
-            except InvalidArgument:  # wrong on any device
-                raise
-            except Exception as error:  # the runtime's errors have no common base
-                if len(self._steps) == 1:
+        with self._running:
+            while True:
+                try:
+                    return self._session.run(list(outputs), dict(feed))
+                except InvalidArgument:  # wrong on any device
                     raise
-                del self._session  # its memory is free before the next one needs any
-                self._leave(error)
-            self._session = self._started()
+                except Exception as error:  # the runtime's errors have no common base
+                    if len(self._steps) == 1:
+                        raise
+                    del self._session  # its memory is free before the next one needs any
+                    self._leave(error)
+                self._session = self._started()
 
     def _started(self) -> onnxruntime.InferenceSession:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class TorchscriptMatting(single.SingleLook):
         except ImportError as error:
             raise single.packages_missing(self._model) from error
         self._torch = torch
+        self._running = threading.Lock()
         torch.set_num_threads(threads)
         on_gpu = device in ("auto", "cuda", "tensorrt") and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else "cpu"
@@ -64,5 +66,5 @@ class TorchscriptMatting(single.SingleLook):
         return single.answer(values, picture, self._description, self._model, names)
 
     def _run(self, source: np.ndarray) -> Any:
-        with self._torch.inference_mode():
+        with self._running, self._torch.inference_mode():
             return self._network.to(self._device)(self._torch.from_numpy(source).to(self._device))

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Generator, Iterator, TypeVar
 
 from .. import __version__, diagnose
-from ..disk import files, paths
+from ..disk import files, paths, runtime
 from ..layers import outputs
 from ..layers.store import LARGEST_SIDE, LayerStore, Record
 from ..layers.touch_ups import TouchUps
@@ -212,7 +212,7 @@ class Server:
 
     def serve(self, requests: BinaryIO) -> None:
         """Answer requests until the input ends or one asks to shut down."""
-        for folder in (self._store.folder, self._outputs_folder):
+        for folder in (self._store.folder, self._outputs_folder, *runtime.folders()):
             files.remove_stale(folder)
         for name, work in (("compute", self._compute_all), ("finish", self._finish_all)):
             threading.Thread(target=work, name=name, daemon=True).start()
@@ -452,7 +452,7 @@ class Server:
         with batch:
             if not batch.entries:
                 raise CvmatteError("batch_no_photos", folder=str(job.folder))
-            # A Matter of its own, which keeps no photo: the live portraits' raw mattes stay cached.
+            # A Matter of its own, which keeps no photo: the live portraits' raw mattes stay cached. The network is one.
             cutter = OneByOne(Matter(cache_bytes=0, touch_ups=self._touch_ups), tell_photo)
             for _ in batch.run(photos, cutter, job.cancelled):
                 yield

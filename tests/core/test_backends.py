@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -351,6 +353,29 @@ def test_a_network_too_large_for_this_computer_is_refused(
     with pytest.raises(ModelError, match="close other programs") as raised:
         load("own", 1, "cpu")
     assert raised.value.key == "model_too_large"
+
+
+def test_a_network_is_in_memory_once_whoever_asks(rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = dataclasses.replace(entry_for("free"), costs={"memory_bytes": 5_000_000_000})
+    monkeypatch.setattr(catalogue, "catalogue", lambda: {"own": entry})
+    monkeypatch.setattr(memory, "available_bytes", lambda: 6_000_000_000)
+    network = load("own", 1, "cpu")
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1_000_000_000)
+    assert load("own", 2, "cpu") is network
+    with ThreadPoolExecutor(4) as threads:
+        alphas = list(threads.map(partial(alpha_of, network), [rgb] * 20))
+    assert all(np.array_equal(alpha, alphas[0]) for alpha in alphas)
+    del network
+    with pytest.raises(ModelError, match="close other programs"):
+        load("own", 1, "cpu")
+
+
+def test_a_model_s_own_file_that_is_another_is_loaded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {"own": entry_for("free")}
+    monkeypatch.setattr(catalogue, "catalogue", lambda: entries)
+    before = load("own", 1, "cpu")
+    entries["own"] = dataclasses.replace(entries["own"], title="Another")
+    assert load("own", 1, "cpu") is not before
 
 
 def test_what_is_free_is_told_by_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -366,16 +366,20 @@ def test_a_camera_that_has_nothing_yet_is_asked_again(
     assert source.error is not None and source.error.key == "live_lost"
 
 
+def frame_files() -> list[Path]:
+    """What is there of the frames of CAMERA, on their way from one process to the next."""
+    return shared_camera._frame_files(shared_camera._stem(CAMERA))
+
+
 def test_who_asks_for_a_camera_again_gets_no_old_picture(camera: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_camera, "_ASKED_SECONDS", 0.7)
     holder = Latest(Wanted(camera=CAMERA))
     assert holder.next(0, 10) is not None
     other = Latest(Wanted(camera=CAMERA))
     assert other.next(0, 10) is not None
-    folder = paths.layers_folder()
-    assert list(folder.glob("*.live"))
+    assert frame_files()
     other.close()
-    wait_for(lambda: not list(folder.glob("*.live")))
+    wait_for(lambda: not frame_files())
     again = Latest(Wanted(camera=CAMERA))
     assert again.next(0, 10) is not None
     again.close()
@@ -434,7 +438,7 @@ def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_p
         wait_for(lambda: camera == [CAMERA])
         assert source.next(taken[0] + 20, 10) is not None
         source.close()
-    wait_for(lambda: not list((tmp_path / "layers").glob("*.live")))
+    wait_for(lambda: not frame_files())
 
 
 # The process

@@ -420,6 +420,34 @@ def test_a_batch_leaves_the_live_portraits_raw_mattes_alone(data: Path, folder: 
     client.close()
 
 
+ONE_NETWORK = (
+    "from cvmatte_core.models import network, recurrent; from cvmatte_core.system import memory\n"
+    "network._LARGE, started = 1, recurrent.RecurrentVideoMatting.__init__\n"
+    "def start(self, *arguments):\n"
+    "    with open(sys.argv[2], 'a') as loads: loads.write('once ')\n"
+    "    started(self, *arguments)\n"
+    "    memory.available_bytes = lambda: 1000\n"
+    "recurrent.RecurrentVideoMatting.__init__ = start"
+)
+
+
+def test_a_folder_and_a_clip_use_the_portraits_network(data: Path, folder: Path, photo: Path, tmp_path: Path) -> None:
+    """Though there is no memory for a second one."""
+    cutout = np.full((90, 60, 4), 255, np.uint8)
+    frames = made_clips.frames(cutout, np.full((60, 90, 3), 90, np.uint8), (160, 90), 3)
+    made_clips.write(tmp_path / "clip.mp4", frames, sound="")
+    client = WorkerClient(worker_with(ONE_NETWORK, str(tmp_path / "loads")))
+    submit(client, photo)[1].wait_for("done")
+    folder_answers = submit_batch(client, folder)[1]
+    clip = ask(client, "clip", clip=str(tmp_path / "clip.mp4"), settings=FAST.as_dict())
+    assert folder_answers.wait_for("done")["done"] == 6
+    # The network may well see nobody in an ellipse.
+    event = clip.wait_for("done", "failed")
+    assert getattr(event, "key", "clip_nobody") == "clip_nobody"
+    assert (tmp_path / "loads").read_text() == "once "
+    client.close()
+
+
 def test_a_cancelled_batch_leaves_its_finished_layers_and_no_archive(
     client: WorkerClient, folder: Path, tmp_path: Path
 ) -> None:

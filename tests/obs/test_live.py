@@ -18,7 +18,7 @@ from demo.throwaway_obs import SCENE, wait_until
 from development import made_clips
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.disk import mounts, paths
 
 from .conftest import Studio, open_studio
 
@@ -262,9 +262,15 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
     studio.set("live", input="video", video=str(clip))
     wait_until(lambda: shows_person(studio, "live"), 60)
     (process,) = live_ids(studio)
+    frames = {
+        Path(line.split()[-1]) for line in Path(f"/proc/{process}/maps").read_text().splitlines() if ".live" in line
+    }
+    assert frames and all(path.exists() for path in frames)
+    known = mounts.mounts()  # in memory, where the system has a place for that: no disk is written to
+    assert {known[mounts.drive_of(str(path), known)] for path in frames} == {"tmpfs"}
     studio.quit()
     wait_until(lambda: not Path(f"/proc/{process}").exists(), 10)
-    assert not list((studio.data / "layers").glob("*.live"))
+    assert not any(path.exists() for path in frames)
 
 
 CAMERA_STANDS_IN = """#!/bin/sh

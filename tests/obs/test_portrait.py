@@ -307,8 +307,9 @@ def test_a_drive_that_does_not_answer_costs_only_its_own_portrait(
         far, another = drive.folder / photo.name, drive.folder / other_photo.name
         shutil.copy(photo, far)
         shutil.copy(other_photo, another)
+        mine = Path(shutil.copy(photo, tmp_path / "mine"))
         studio.add("far", far)
-        studio.add("near", photo)
+        studio.add("near", mine)
         studio.wait_for_layer("far", expected_layer(photo))
         studio.wait_for_layer("near", expected_layer(photo))
         drive.hang()
@@ -317,8 +318,10 @@ def test_a_drive_that_does_not_answer_costs_only_its_own_portrait(
         studio.set("near", erosion=3)
         studio.wait_for_state("far", f"The drive that {another.name} is on doesn", timeout=60)
         studio.wait_for_layer("near", expected_layer(photo, erosion=3))
+        shutil.copy(other_photo, mine)  # which is noticed all the same
+        studio.wait_for_layer("near", expected_layer(other_photo, erosion=3))
         studio.set("near", output_folder=str(drive.folder), erosion=4)
-        studio.wait_for_layer("near", expected_layer(photo, erosion=4))
+        studio.wait_for_layer("near", expected_layer(other_photo, erosion=4))
         studio.wait_for_state("near", f"The drive that {drive.folder} is on doesn", timeout=60)
         drive.answer()
         studio.wait_for_layer("far", expected_layer(other_photo))
