@@ -275,9 +275,12 @@ def _preset_chosen(properties: int, data: int) -> bool:
 
 
 def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> Any:
-    """A button about presets: change(presets, chosen, name, settings) → (preset to choose, what to say)."""
+    """A button about presets: change(presets, chosen, name, settings) → (preset to choose, what to say).
 
-    def call(session: Session, portrait: Portrait) -> None:
+    It is done on the session's thread, which may wait for the disk.
+    """
+
+    def work(session: Session, portrait: Portrait) -> None:
         with portrait.source() as source:
             if not source:
                 return
@@ -294,7 +297,7 @@ def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> 
             libobs.obs_data_release(data)
             libobs.obs_source_update_properties(source)
 
-    return _clicked(call)
+    return _clicked(lambda session, portrait: session.post(work, session, portrait))
 
 
 def _save(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, str]:

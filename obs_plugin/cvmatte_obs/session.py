@@ -90,7 +90,7 @@ class Session:
                 touching_up=self._touching_up,
                 client=self.client,
                 watch=self._watch,
-                post=lambda *message: self._inbox.put(message),
+                post=self.post,
                 complete=self.complete,
                 on_layer=self._trimming.later,
                 on_photo=self._watch_photos,
@@ -113,6 +113,10 @@ class Session:
         return f"{self.texts(text)} ({patterns})"
 
     # Called from any thread of OBS: these only queue
+
+    def post(self, act: Callable[..., None], *arguments: Any) -> None:
+        """Have it done on the session's own thread."""
+        self._inbox.put((act, *arguments))
 
     def rematte(self, portrait: Portrait) -> None:
         self._inbox.put((portrait.rematte,))
