@@ -153,9 +153,10 @@ def _add_state(properties: int, portrait: Portrait) -> None:
 
 def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
     _add_button(properties, "touch_up", texts, _ON_TOUCH_UP, portrait)
-    if portrait.page:
-        address = html.escape(portrait.page)
-        text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{address}">{address}</a>'
+    page = portrait.page
+    if page is not None:
+        link, address = html.escape(page.link), html.escape(page.address)
+        text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{link}">{address}</a>'
         libobs.obs_properties_add_text(properties, b"touch_up_page", libobs.utf8(text), libobs.OBS_TEXT_INFO)
 
 

@@ -239,6 +239,7 @@ class Session:
                             next_poll = self._polled()
                         break
                 time.sleep(_POLL_SECONDS)
+        self._touching_up.close()
 
     def _polled(self) -> float:
         """Look at everything; when to look again."""
