@@ -521,7 +521,8 @@ def _add_jobs(app: FastAPI) -> None:
         The stream ends with the job.
         """
         events = _events(request, _server(request).jobs.find(id))
-        return StreamingResponse(events, media_type="text/event-stream", headers=_NO_STORE)
+        headers = {**_NO_STORE, "X-Accel-Buffering": "no"}  # for nginx, which would keep them until they are many
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     zipped = {"content": {"application/zip": {"schema": _FILE}}}
 

@@ -32,7 +32,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_READABLE = {"Access-Control-Expose-Headers": "Box, Version, Content-Disposition, Retry-After"}
+_READABLE = {"Access-Control-Expose-Headers": "Box, Version, CVMatte-Notes, Content-Disposition, Retry-After"}
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Accept-Language, Authorization, Content-Type",
