@@ -25,7 +25,6 @@ import argparse
 import contextlib
 import hashlib
 import importlib.util
-import io
 import json
 import os
 import platform
@@ -108,9 +107,6 @@ def main() -> int:
     chosen, pytest_arguments = parser.parse_known_args()
     if pytest_arguments and not chosen.test:
         parser.error(say("install.unknown", argument=pytest_arguments[0]))
-    for stream in (sys.stdout, sys.stderr):  # one that goes into a file may lack letters
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     try:
         if chosen.uninstall:
             return unregister()

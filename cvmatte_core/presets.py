@@ -65,7 +65,12 @@ class PresetStore:
     """The presets: CVMatte's by their ids, and the person's own, which are read from their file at every call."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = file or paths.data_folder() / "presets.json"
+        self._chosen = file
+
+    @property
+    def _file(self) -> Path:
+        """Raises OutputError where there is nowhere to keep one."""
+        return self._chosen or paths.data_folder() / "presets.json"
 
     def names(self) -> list[str]:
         """The built-in presets' ids, then the names of the person's own in the order of their making."""

@@ -45,7 +45,7 @@ class Outcome:
 
 def configuration_folders() -> list[Path]:
     """The configuration folders on this machine of OBSs that the script works in."""
-    home = Path.home()
+    home = paths.home()
     candidates = [
         Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "obs-studio",
         home / "Library" / "Application Support" / "obs-studio",
@@ -57,7 +57,7 @@ def configuration_folders() -> list[Path]:
 
 def sandboxed_obs() -> list[str]:
     """The sandboxes that this person has had an OBS in, where the script doesn't work: see sandbox.py."""
-    return [name for name, folder in sandbox.CONFIGURATIONS.items() if _has_collections(Path.home() / folder)]
+    return [name for name, folder in sandbox.CONFIGURATIONS.items() if _has_collections(paths.home() / folder)]
 
 
 def obs_of_the_system() -> bool:
@@ -78,7 +78,7 @@ def obs_is_running() -> bool:
         return b"obs64.exe" in listed.stdout.lower()
     if sys.platform == "darwin":
         return subprocess.run(["pgrep", "-x", "OBS"], capture_output=True).returncode == 0
-    home = b"HOME=" + os.fsencode(Path.home())
+    home = b"HOME=" + os.fsencode(paths.home())
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "comm").read_text().strip() == "obs" and home in (process / "environ").read_bytes().split(

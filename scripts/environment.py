@@ -24,8 +24,10 @@ def enter() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     from cvmatte_core.disk import paths
     from cvmatte_core.models.catalogue import install_command
+    from cvmatte_core.words import console
     from cvmatte_core.words.texts import system_texts
 
+    console.prepare()
     python = paths.environment_python()
     if not python.exists():
         sys.exit(system_texts()("script.no_environment", install=install_command()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -139,7 +140,8 @@ def tell(error: CvmatteError, texts: Texts, before: str = "", say: Callable[[str
     say(before + error.sentence(texts))
     if error.key in _EXPLAINED_BY_THE_LOG:
         logger.error("%s", error, exc_info=error.__cause__)
-        say(texts("script.log", path=paths.shell_log_file()))
+        with contextlib.suppress(CvmatteError):  # without a home there is no log
+            say(texts("script.log", path=paths.shell_log_file()))
 
 
 def _log() -> None:
@@ -147,7 +149,7 @@ def _log() -> None:
     try:
         paths.shell_log_file().parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(paths.shell_log_file(), maxBytes=_LOG_BYTES, backupCount=1, delay=True)
-    except OSError:
+    except (OSError, CvmatteError):
         logging.basicConfig(level=logging.CRITICAL)
         return
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(asctime)s %(levelname)s %(message)s")

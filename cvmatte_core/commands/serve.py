@@ -6,16 +6,18 @@ import argparse
 import contextlib
 import ipaddress
 import logging
+import os
 import secrets
 import socket
 import sys
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ..models.catalogue import install_packages_command
 from ..words.texts import Texts, system_texts
-from .program import Parser, ended, parser_for
+from .program import Misused, Parser, ended, parser_for
 
+TOKEN_VARIABLE = "CVMATTE_TOKEN"  # which nobody else can read, as they can a program's options
 _LOCAL_NAMES = ("localhost",)
 _LAST_PORT = 65_535
 _CONNECTIONS = 200  # at once; beyond, the server answers 503
@@ -26,8 +28,9 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.
     parser.add_argument("--host", default="127.0.0.1", help=texts("serve.host"))
     parser.add_argument("--port", type=_port, default=7860, help=texts("serve.port"))
     parser.add_argument("--root", type=Path, metavar="FOLDER", help=texts("serve.root"))
-    parser.add_argument("--token", default="", help=texts("serve.token"))
+    parser.add_argument("--token", default="", help=texts("serve.token", variable=TOKEN_VARIABLE))
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=texts("serve.allow_host"))
+    parser.add_argument("--origin", action="append", default=[], metavar="URL", help=texts("serve.origin"))
     parser.add_argument("--upload-limit", type=_positive, default=64, metavar="MB", help=texts("serve.upload_limit"))
     parser.add_argument("--batch-limit", type=_positive, default=2000, metavar="MB", help=texts("serve.batch_limit"))
     parser.add_argument("--queue", type=_positive, default=16, metavar="N", help=texts("serve.queue"))
@@ -67,6 +70,14 @@ def listening(host: str, port: int) -> socket.socket:
     return bound
 
 
+def _is_of_this_computer(origin: str) -> bool:
+    host = urlsplit(origin).hostname or ""
+    try:
+        return host in _LOCAL_NAMES or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
     parser, chosen = parsed(arguments, texts)
@@ -79,7 +90,7 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
         import uvicorn
 
         from ..web.app import Options, create_app
-        from ..web.guard import Rules
+        from ..web.guard import Rules, origin_of
     except ModuleNotFoundError as error:  # an environment from before they were needed
         if error.name is None or error.name.startswith("cvmatte"):
             raise
@@ -87,16 +98,21 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
         print(texts("script.needs_packages", extra="web", install=install), file=sys.stderr)
         return 1
     try:
+        origins = frozenset(map(origin_of, chosen.origin))
+    except ValueError as error:
+        raise Misused(texts("serve.bad_origin", origin=error)) from error
+    try:
         bound = listening(chosen.host, chosen.port)
     except OSError as error:
         print(texts("serve.no_address", host=chosen.host, port=chosen.port, reason=error), file=sys.stderr)
         return 1
     address, port = bound.getsockname()[:2]
-    only_loopback = ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    token = chosen.token or ("" if only_loopback else secrets.token_urlsafe(24))
-    names = {*_LOCAL_NAMES, *chosen.allow_host} | (set() if only_loopback else {socket.gethostname()})
+    at_home = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    only_loopback = at_home and all(map(_is_of_this_computer, origins))
+    token = chosen.token or os.environ.get(TOKEN_VARIABLE, "") or ("" if only_loopback else secrets.token_urlsafe(24))
+    names = {*_LOCAL_NAMES, *chosen.allow_host} | (set() if at_home else {socket.gethostname()})
     options = Options(
-        rules=Rules(token, frozenset(name.lower() for name in names), only_loopback),
+        rules=Rules(token, frozenset(name.lower() for name in names), only_loopback, origins),
         root=chosen.root,
         upload_bytes=chosen.upload_limit * 1_000_000,
         batch_bytes=chosen.batch_limit * 1_000_000,
@@ -115,7 +131,7 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=3,
     )
-    name = "localhost" if only_loopback else socket.gethostname() if address in ("0.0.0.0", "::") else address
+    name = "localhost" if at_home else socket.gethostname() if address in ("0.0.0.0", "::") else address
     shown = f"[{name}]" if ":" in name else name
     query = f"?token={quote(token)}" if token else ""
     print(texts("serve.ready", address=f"http://{shown}:{port}/{query}"), flush=True)

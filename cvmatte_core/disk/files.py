@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import os
 import secrets
 import shutil
 import stat
@@ -18,6 +19,7 @@ from typing import IO, BinaryIO, Callable, Collection, Iterator, TypeVar
 from ..words.errors import OutputError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CANNOT_WAIT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # as drives say that know no such thing
 TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
@@ -28,16 +30,22 @@ _T = TypeVar("_T")
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """A binary file that appears at `path`, whole, when the block ends without an error; else not at all.
 
-    Raises OutputError when the folder can't be made or written, or the disk is full.
+    durable: also when the power fails: then there is what was there before or what is written, never an empty file. It
+    is waited for the disk, which what can be made anew needn't. Raises OutputError when the folder can't be made or
+    written, or the disk is full.
     """
     temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
         with _created(temporary) as file:
             yield file
+            if durable:
+                _reach_disk(file)
         replace(path, temporary)
+        if durable:
+            _folder_reaches_disk(path.parent)
     except OSError as error:
         raise output_error(error, path.parent) from error
     finally:
@@ -59,9 +67,45 @@ def replace(path: Path, successor: Path) -> None:
             time.sleep(_LOOK_SECONDS)
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a whole file atomically. Raises OutputError."""
-    with atomic_write(path) as file:
+def replace_durably(path: Path, successor: Path) -> None:
+    """As `replace`, so that it lasts when the power fails, too. Raises OSError."""
+    with successor.open("r+b") as file:
+        _reach_disk(file)
+    replace(path, successor)
+    _folder_reaches_disk(path.parent)
+
+
+def _reach_disk(file: BinaryIO) -> None:
+    """Wait until what was written is on the disk: renaming may get there first. Raises OSError."""
+    file.flush()
+    try:
+        if sys.platform == "darwin":
+            import fcntl
+
+            with contextlib.suppress(OSError):  # a network drive knows only the weaker one
+                fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
+                return
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _CANNOT_WAIT:
+            raise
+
+
+def _folder_reaches_disk(folder: Path) -> None:
+    """The same of the names in it; Windows has no way to, and some drives haven't."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write a whole file as atomic_write does. Raises OutputError."""
+    with atomic_write(path, durable) as file:
         file.write(content)
 
 

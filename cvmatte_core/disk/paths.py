@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from ..words.errors import OutputError
+
 ROOT = Path(__file__).resolve().parents[2]
 IS_PACKAGE = not (ROOT / "install.py").is_file()  # installed by pip, into whatever environment that was
 ENVIRONMENT = ROOT / ".venv"
@@ -33,16 +35,24 @@ def models_folder() -> Path:
     return (data_folder() if IS_PACKAGE else ROOT) / "models"
 
 
+def home() -> Path:
+    """The person's. Raises OutputError where nobody knows of one, as in a container with a user of its own."""
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise OutputError("no_home") from error
+
+
 def data_folder() -> Path:
-    """The person's own CVMatte folder, by the platform's custom; CVMATTE_DATA names another."""
+    """The person's own CVMatte folder, by the platform's custom; CVMATTE_DATA names another. Raises as `home`."""
     chosen = os.environ.get("CVMATTE_DATA")
     if chosen:
         return Path(chosen)
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "CVMatte"
+        return Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local") / "CVMatte"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "CVMatte"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "cvmatte"
+        return home() / "Library" / "Application Support" / "CVMatte"
+    return Path(os.environ.get("XDG_DATA_HOME") or home() / ".local" / "share") / "cvmatte"
 
 
 def obs_python_folder() -> Path:

@@ -143,7 +143,7 @@ class LayerStore:
             return None
 
     def save(self, record: Record) -> None:
-        files.write(self._record_path(record.key), json.dumps(asdict(record)).encode())
+        files.write(self._record_path(record.key), json.dumps(asdict(record)).encode(), durable=False)
 
     def write_frame(self, key: str, width: int, height: int, rows: Any, made_from: tuple[int, int]) -> Path:
         """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha.
@@ -152,7 +152,7 @@ class LayerStore:
         """
         path = self.frame_path(key)
         header = (_MAGIC, _VERSION, width, height, _FORMAT_RGBA_STRAIGHT, _HEADER.size, _stamp(made_from))
-        with files.atomic_write(path) as file:
+        with files.atomic_write(path, durable=False) as file:
             file.write(_HEADER.pack(*header))
             file.write(rows)
         return path

@@ -231,7 +231,7 @@ def _is_placed(part: _Part, entry: ModelEntry, progress: Progress) -> bool:
         sha256 = sha256_as_published(entry, file, tick=progress.tell)
     if sha256:
         note_unknown_hash(entry, sha256)
-        files.replace(entry.path, part.path)
+        files.replace_durably(entry.path, part.path)
     part.discard()
     return bool(sha256)
 

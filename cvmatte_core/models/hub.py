@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..disk import paths
+from ..words.errors import OutputError
+
 NEEDED = ("configuration.json", "tf_graph.pb")
 
 
 def root() -> Path:
     """ModelScope's cache folder, which MODELSCOPE_CACHE names."""
     chosen = os.environ.get("MODELSCOPE_CACHE")
-    return Path(chosen).expanduser().absolute() if chosen else Path.home() / ".cache" / "modelscope"
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    try:
+        return paths.home() / ".cache" / "modelscope"
+    except OutputError:
+        return paths.data_folder() / "modelscope"  # which may be told
 
 
 def folder_of(model: str) -> Path:

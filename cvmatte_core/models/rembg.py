@@ -12,8 +12,15 @@ from pathlib import Path
 def places(session: str) -> list[Path]:
     """Where the file of a session, as rembg calls a model, may be: of any version of rembg."""
     data = os.environ.get("XDG_DATA_HOME")
-    old = Path(os.environ.get("U2NET_HOME") or Path(data or "~", ".u2net")).expanduser()
-    new = Path(os.environ.get("REMBG_HOME") or (Path(data, "rembg") if data else "~/.rembg")).expanduser()
+    old = _expanded(Path(os.environ.get("U2NET_HOME") or Path(data or "~", ".u2net")))
+    new = _expanded(Path(os.environ.get("REMBG_HOME") or (Path(data, "rembg") if data else "~/.rembg")))
     homes = [old] if os.environ.get("U2NET_HOME") else [new, old]
     file = f"{session}.onnx"
     return [*(home / "models" / session / file for home in homes), old / file]
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody knows of a home: then there is nothing in it
+        return path

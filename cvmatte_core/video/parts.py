@@ -119,7 +119,7 @@ class Parts:
                 until = None if whole else (self._time + 1) * self._time_base
                 writers.join(parts, sound_of, made, until, tick)
             target = outputs.unused(self._target)
-            files.replace(target, made)
+            files.replace_durably(target, made)
         finally:
             with contextlib.suppress(OSError):
                 made.unlink()

@@ -230,5 +230,5 @@ def _in_few_colours(frame: Any) -> Any:
 
 def write_frame(folder: Path, number: int, layer: np.ndarray) -> None:
     """One of a folder of pictures, numbered in their order. Raises OutputError."""
-    with files.atomic_write(folder / f"{number:06}.png") as file:
+    with files.atomic_write(folder / f"{number:06}.png", durable=False) as file:
         images.write_png(file, layer)

@@ -47,9 +47,10 @@ from ..settings import Control, MatteSettings
 from ..system import devices
 from ..words.errors import CvmatteError, RequestError, SettingsError
 from ..words.notes import Note
-from ..words.texts import names_of_languages
+from ..words.texts import Texts, names_of_languages
 from . import parameters
 from .answers import PAGE_TYPES, add_errors, noted, texts_for
+from .drives import Drive
 from .engine import Engine
 from .guard import Guard, Rules
 from .jobs import FAILED, Item, Job, Jobs, give_up_after, harmless, named
@@ -164,17 +165,21 @@ class Server:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.folder = Path(tempfile.mkdtemp(prefix="cvmatte-web-"))
+        self.drive, self.root_drive = Drive("files"), Drive("root")
         # On one's own computer; a server of many people would mix up what they paint.
         touch_ups = TouchUps() if options.rules.only_loopback else None
         self.engine = Engine(options.waiting + 1, touch_ups)
-        self.jobs = Jobs(self.engine, self.folder, options.seconds)
+        self.jobs = Jobs(self.engine, self.drive, self.folder, options.seconds)
         self.desk = Desk(self.engine.run, touch_ups)
         self.engine.warm_up()
+        names_of_languages()  # which reads all their texts: no request waits for that
 
     def close(self) -> None:
         self.jobs.close()
         self.engine.close()
         self.desk.close()
+        for drive in (self.drive, self.root_drive):
+            drive.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -254,38 +259,44 @@ def _add_information(app: FastAPI) -> None:
         }
 
     @app.get("/controls", responses=_refusals())
-    def controls(request: Request, language: str = "") -> dict[str, Any]:
+    async def controls(request: Request, language: str = "") -> dict[str, Any]:
         """Every control, in groups, with its texts; and the built-in presets."""
-        return parameters.declaration(texts_for(request))
+        return await _server(request).drive.ask(parameters.declaration, texts_for(request))
 
     @app.get("/models", responses=_refusals(503))
-    def models(request: Request, language: str = "") -> list[dict[str, Any]]:
+    async def models(request: Request, language: str = "") -> list[dict[str, Any]]:
         """Every model that the server knows: whether it is there, what it is good at, and what it costs."""
-        texts = texts_for(request)
-        return [
-            {**state_of(entry), "good_at": good_at(entry, texts), "costs": costs(entry, texts)}
-            for entry in catalogue().values()
-        ]
+        return await _server(request).drive.ask(_models, texts_for(request))
 
     @app.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **_refusals(404, 503)})
-    def install(request: Request, name: str) -> dict[str, Any]:
+    async def install(request: Request, name: str) -> dict[str, Any]:
         """Fetch a model: a job, to be followed as any other."""
-        return _server(request).jobs.install(entry_of(name)).as_json(texts_for(request))
+        server = _server(request)
+        return server.jobs.install(await server.drive.ask(entry_of, name)).as_json(texts_for(request))
 
     @app.get("/diagnose", responses=_refusals(503))
-    def diagnose(request: Request, language: str = "") -> dict[str, Any]:
+    async def diagnose(request: Request, language: str = "") -> dict[str, Any]:
         """Versions, the computer, and what the network runs on."""
-        told = diagnosis((), "")
-        device = _server(request).engine.device
+        server = _server(request)
+        told = await server.drive.ask(diagnosis, (), "")
+        device = server.engine.device
         runs_on = texts_for(request)(f"device.{devices.named(device)}") if device else ""
         return {**{name: told[name] for name in _TOLD}, "device": device, "runs_on": runs_on}
 
     @app.get("/folders", responses=_refusals())
-    def folders(request: Request) -> dict[str, Any]:
+    async def folders(request: Request) -> dict[str, Any]:
         """The folders of the server whose photos a job may name; "." is the root that its operator chose."""
-        root = _server(request).options.root
-        found = itertools.islice(_folders_in(root), _FOLDER_LIMIT) if root else ()
-        return {"open": root is not None, "folders": list(found)}
+        server = _server(request)
+        root = server.options.root
+        found = await server.root_drive.ask(_folders_in, root) if root else []
+        return {"open": root is not None, "folders": found}
+
+
+def _models(texts: Texts) -> list[dict[str, Any]]:
+    return [
+        {**state_of(entry), "good_at": good_at(entry, texts), "costs": costs(entry, texts)}
+        for entry in catalogue().values()
+    ]
 
 
 def _add_photos(app: FastAPI) -> None:
@@ -313,8 +324,7 @@ def _add_photos(app: FastAPI) -> None:
         server = _server(request)
         with server.engine.place():
             form = await _form_or_photo(request)
-            folder = server.folder / secrets.token_hex(16)
-            folder.mkdir()
+            folder = await _new_folder(server)
             work: Future[_Cut] | None = None
             try:
                 asked = await _asked(request, form, folder)
@@ -334,7 +344,7 @@ def _add_photos(app: FastAPI) -> None:
                     raise named(error, asked.names) from error
             finally:
                 await form.close()
-                _remove_after(work, folder)
+                await _remove_after(work, folder, server.drive)
         media = _MEDIA["png" if asked.output == "mask" else asked.settings.format]
         notes = json.dumps(noted(cut.notes, texts_for(request)))  # ASCII, as headers are
         return Response(cut.picture, media_type=media, headers={**_NO_STORE, _NOTES: notes} if cut.notes else _NO_STORE)
@@ -349,8 +359,7 @@ def _add_touching_up(app: FastAPI) -> None:
         server = _server(request)
         with server.engine.place():
             form = await _form(request, 3)
-            folder = server.folder / secrets.token_hex(16)
-            folder.mkdir()
+            folder = await _new_folder(server)
             try:
                 asked = await _asked(request, form, folder)
                 try:
@@ -361,11 +370,11 @@ def _add_touching_up(app: FastAPI) -> None:
                 except CvmatteError as error:
                     raise named(error, asked.names) from error
             except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                await asyncio.wrap_future(server.drive.remove(folder))
                 raise
             finally:
                 await form.close()
-        return as_json(server.desk, photo)
+        return await server.desk.drive.ask(as_json, server.desk, photo)
 
 
 @dataclass(frozen=True)
@@ -387,8 +396,16 @@ class _Asked:
     names: dict[str, str]
 
 
+async def _new_folder(server: Server) -> Path:
+    """Raises OSError."""
+    folder = server.folder / secrets.token_hex(16)
+    await server.drive.ask(folder.mkdir)
+    return folder
+
+
 async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
     """Raises RequestError, SettingsError, OSError."""
+    drive = _server(request).drive
     values = _texts_of(request, form)
     output = values.pop("output", parameters.OUTPUTS[0])
     if not {output, request.query_params.get("output", output)} <= set(parameters.OUTPUTS):
@@ -396,9 +413,9 @@ async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
     photo, background = _one_file(form, "image"), _one_file(form, parameters.BACKGROUND)
     if photo is None:
         raise RequestError("upload_missing", field="image")
-    kept = {upload: await _kept(upload, folder) for upload in (photo, background) if upload is not None}
+    kept = {upload: await drive.ask(_kept, upload, folder) for upload in (photo, background) if upload is not None}
     behind = kept[background] if background is not None else None
-    settings = _settings_of(request, values, parameters.OF_PHOTOS, behind)
+    settings = await drive.ask(_settings_of, request, values, parameters.OF_PHOTOS, behind)
     painted = _one_file(form, parameters.TOUCH_UP)
     strokes = None
     if painted is not None:
@@ -408,12 +425,12 @@ async def _asked(request: Request, form: FormData, folder: Path) -> _Asked:
     )
 
 
-def _remove_after(work: Future[_Cut] | None, folder: Path) -> None:
+async def _remove_after(work: Future[_Cut] | None, folder: Path, drive: Drive) -> None:
     """Remove a request's folder once the work on it has ended, which may be after the answer."""
-    if work is None:
-        shutil.rmtree(folder, ignore_errors=True)
+    if work is None or work.done():
+        await asyncio.wrap_future(drive.remove(folder))
     else:
-        work.add_done_callback(lambda ended: shutil.rmtree(folder, ignore_errors=True))
+        work.add_done_callback(lambda ended: drive.remove(folder))
 
 
 async def _in_time(request: Request, work: Future[_Cut], end: float, seconds: float) -> _Cut:
@@ -458,25 +475,26 @@ def _add_jobs(app: FastAPI) -> None:
         server = _server(request)
         job = server.jobs.new("photos", "")
         try:
+            await server.drive.ask(job.folder.mkdir)
             form = await _form(request, server.options.files + 1)
             try:
                 values = _texts_of(request, form)
                 folder, recursive = values.pop("folder", None), _switch(values, "recursive")
                 background = _one_file(form, parameters.BACKGROUND)
-                kept = await _kept(background, job.folder) if background else None
-                settings = _settings_of(request, values, parameters.OF_JOBS, kept)
+                kept = await server.drive.ask(_kept, background, job.folder) if background else None
+                settings = await server.drive.ask(_settings_of, request, values, parameters.OF_JOBS, kept)
                 uploads = [upload for upload in form.getlist("images") if isinstance(upload, UploadFile)]
                 if folder is not None:
-                    job.items = await run_in_threadpool(_items_of, folder, recursive, server.options)
+                    job.items = await server.root_drive.ask(_items_of, folder, recursive, server.options)
                     job.title = folder
                 for upload in uploads:
-                    job.items.append(await _item_of(upload, job, server.options))
+                    job.items.append(await server.drive.ask(_item_of, upload, job, server.options))
                 if not job.items:
                     raise RequestError("upload_missing", field="images")
             finally:
                 await form.close()
         except BaseException:
-            server.jobs.drop(job)
+            await asyncio.wrap_future(server.jobs.forget(job))
             raise
         server.jobs.start(job, settings)
         return job.as_json(texts_for(request))
@@ -490,7 +508,10 @@ def _add_jobs(app: FastAPI) -> None:
     async def remove(request: Request, id: str) -> Response:
         """Cancel a job: what is finished stays. Once it is over, remove it with all its results."""
         jobs = _server(request).jobs
-        await run_in_threadpool(jobs.remove, jobs.find(id))
+        job = jobs.find(id)
+        jobs.cancel(job)
+        if job.is_over:
+            await asyncio.wrap_future(jobs.forget(job))
         return Response(status_code=204)
 
     event = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
@@ -503,7 +524,8 @@ def _add_jobs(app: FastAPI) -> None:
         The stream ends with the job.
         """
         events = _events(request, _server(request).jobs.find(id))
-        return StreamingResponse(events, media_type="text/event-stream", headers=_NO_STORE)
+        headers = {**_NO_STORE, "X-Accel-Buffering": "no"}  # for nginx, which would keep them until they are many
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     zipped = {"content": {"application/zip": {"schema": _FILE}}}
 
@@ -587,25 +609,21 @@ def _one_file(form: FormData, name: str) -> UploadFile | None:
     return upload if isinstance(upload, UploadFile) and (upload.filename or upload.size) else None
 
 
-async def _kept(upload: UploadFile, folder: Path) -> Path:
+def _kept(upload: UploadFile, folder: Path) -> Path:
     """An uploaded file in a folder, under a name of ours. Raises OSError."""
     path = folder / secrets.token_hex(16)
-
-    def copy() -> None:
-        with path.open("xb") as file:
-            shutil.copyfileobj(upload.file, file)
-
-    await run_in_threadpool(copy)
+    with path.open("xb") as file:
+        shutil.copyfileobj(upload.file, file)
     return path
 
 
-async def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
+def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
     """An uploaded photo of a job. Raises OSError."""
     name = harmless(upload.filename)
     if (upload.size or 0) > options.upload_bytes and not endings.is_clip(name):
         limit = options.upload_bytes // 1_000_000
         return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
-    return Item(name, await _kept(upload, job.folder))
+    return Item(name, _kept(upload, job.folder))
 
 
 def _switch(values: dict[str, str], name: str) -> bool:
@@ -641,8 +659,12 @@ def _items_of(folder: str, recursive: bool, options: Options) -> list[Item]:
     return [Item(harmless(photo.name), photo) for photo in photos]
 
 
-def _folders_in(root: Path) -> Iterator[str]:
-    """The root and its folders, as jobs name them; hidden ones and links apart, and those deep down."""
+def _folders_in(root: Path) -> list[str]:
+    """The root and its folders, as jobs name them; without links, hidden ones, those deep down and the last of many."""
+    return list(itertools.islice(_walked(root), _FOLDER_LIMIT))
+
+
+def _walked(root: Path) -> Iterator[str]:
     for path, names, _ in os.walk(root):
         place = Path(path).relative_to(root)
         yield place.as_posix()

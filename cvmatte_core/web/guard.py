@@ -1,8 +1,8 @@
 """Who is let in: checks of every request before the application sees it, and headers of every answer after it.
 
 A browser carries requests of any page that the person looks at. So a request has to name this server as its Host
-(against DNS rebinding), come from this server's own page where it comes from a page at all, and hold the token where
-one is needed.
+(against DNS rebinding), come from this server's own page where it comes from a page at all, or from one that its
+operator has allowed, and hold the token where one is needed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Mapping
 from urllib.parse import urlsplit
 
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,19 +32,30 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_READABLE = {"Access-Control-Expose-Headers": "Box, Version, CVMatte-Notes, Content-Disposition, Retry-After"}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Accept-Language, Authorization, Content-Type",
+    "Access-Control-Max-Age": "600",
+}
 _OPEN = "/health"  # needs no token
+_ENTRANCE = """<!doctype html>
+<html><meta charset="utf-8"><title>CVMatte</title><script src="static/entrance.js"></script></html>
+"""
 
 
 @dataclass(frozen=True)
 class Rules:
     """token: "" where none is needed. hosts: names that this server may be called by, beside its addresses.
 
-    only_loopback: whether the addresses that it may be called by are those of this computer alone.
+    only_loopback: whether the addresses that it may be called by are those of this computer alone. origins: whose pages
+    may call it beside its own, or are its own where a proxy gives it another Host; see `origin_of`.
     """
 
     token: str
     hosts: frozenset[str]
     only_loopback: bool
+    origins: frozenset[str] = frozenset()
 
 
 class Guard:
@@ -58,17 +69,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        request = Request(scope)
+        headers = {**_HEADERS, **self._for_other_pages(request)}
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        request = Request(scope)
         limit = self._body_limit(request.url.path)
         try:
             self._check_host(request)
             self._check_origin(request)
-            entrance = self._check_token(request)
+            entrance = _preflight(request, headers) or self._check_token(request)
             _check_length(request, limit)
         except RequestError as error:
             await answer(error, request)(scope, receive, send_with_headers)
@@ -77,7 +90,7 @@ class Guard:
 
     def _check_host(self, request: Request) -> None:
         host = _host_of(request.headers.get("host", ""))
-        if host in self._rules.hosts:
+        if host in self._rules.hosts or host in map(_host_of, map(_netloc_of, self._rules.origins)):
             return
         try:
             address = ipaddress.ip_address(host)
@@ -86,7 +99,17 @@ class Guard:
         if address is None or (self._rules.only_loopback and not address.is_loopback):
             raise RequestError("host_foreign")
 
+    def _for_other_pages(self, request: Request) -> dict[str, str]:
+        """The headers by which a browser lets an allowed page read an answer."""
+        if not self._rules.origins:
+            return {}
+        origin = request.headers.get("origin", "")
+        allowed = {"Access-Control-Allow-Origin": origin, **_READABLE} if origin in self._rules.origins else {}
+        return {"Vary": "Origin", **allowed}
+
     def _check_origin(self, request: Request) -> None:
+        if request.headers.get("origin") in self._rules.origins:
+            return
         site = request.headers.get("sec-fetch-site", "none")
         # Another page may link to ours, and do nothing else.
         is_link = request.method == "GET" and request.url.path == "/" and "origin" not in request.headers
@@ -97,7 +120,7 @@ class Guard:
             raise RequestError("origin_foreign")
 
     def _check_token(self, request: Request) -> ASGIApp | None:
-        """None where the request holds what it needs; the redirection that leaves a cookie, at the page's first call.
+        """None where the request holds what it needs; what leaves a cookie and leads on, at the page's first call.
 
         Raises RequestError.
         """
@@ -109,13 +132,34 @@ class Guard:
             return None
         if request.url.path == "/" and self._is_token(request.query_params.get("token", "")):
             # On to the page without it: addresses are kept in histories.
-            response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
-            response.set_cookie(cookie, self._rules.token, httponly=True, samesite="strict")
+            response: Response = RedirectResponse("./", 303, {"Cache-Control": "no-store"})
+            if request.headers.get("sec-fetch-site", "none") != "none":
+                # Along a redirection that began at another page, or at a file, a browser sends no strict cookie.
+                response = HTMLResponse(_ENTRANCE, headers={"Cache-Control": "no-store"})
+            # No path: it is then the page's own, wherever a proxy has put that.
+            response.set_cookie(cookie, self._rules.token, path=None, httponly=True, samesite="strict")
             return response
         raise RequestError("token_missing")
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._rules.token.encode())
+
+
+def _preflight(request: Request, headers: Mapping[str, str]) -> ASGIApp | None:
+    """What answers a browser that asks whether an allowed page may make a request; None where that isn't asked."""
+    asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
+    return Response(status_code=204, headers=_PREFLIGHT) if asks and "Access-Control-Allow-Origin" in headers else None
+
+
+def origin_of(text: str) -> str:
+    """An origin as browsers name it: https://photos.example, http://localhost:3000. Raises ValueError for others."""
+    parts = urlsplit(text.strip())
+    usual = {"http": 80, "https": 443}[parts.scheme] if parts.scheme in ("http", "https") else None
+    plain = parts._replace(path="" if parts.path == "/" else parts.path).geturl()
+    if usual is None or not parts.hostname or plain != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError(text)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.encode("idna").decode("ascii")
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
 
 
 def _host_of(header: str) -> str:

@@ -8,10 +8,9 @@ import functools
 import logging
 import re
 import secrets
-import shutil
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
@@ -28,6 +27,7 @@ from ..words.errors import Cancelled, CvmatteError, OutputError, RequestError, W
 from ..words.notes import Note
 from ..words.texts import Texts
 from .answers import explained, noted
+from .drives import Drive
 from .engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -139,10 +139,14 @@ class Job:
 
 
 class Jobs:
-    """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed."""
+    """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed.
 
-    def __init__(self, engine: Engine, folder: Path, seconds: float) -> None:
+    drive: of the folder that they keep their files in. Nothing here waits for it but the jobs' own threads.
+    """
+
+    def __init__(self, engine: Engine, drive: Drive, folder: Path, seconds: float) -> None:
         self._engine = engine
+        self._drive = drive
         self._folder = folder
         self._seconds = seconds  # that a photo may take
         self._jobs: dict[str, Job] = {}
@@ -152,13 +156,15 @@ class Jobs:
         self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
 
     def new(self, kind: str, title: str) -> Job:
-        """A job with a folder of its own, which waits for its photos. Raises RequestError where there are too many."""
+        """A job that waits for its photos, whose folder is still to be made.
+
+        Raises RequestError where there are too many.
+        """
         with self._lock:
             self._tidy()
             if sum(not job.is_over for job in self._jobs.values()) >= _UNFINISHED_LIMIT:
                 raise RequestError("server_busy", seconds=_RETRY_SECONDS)
             job = Job(kind, title, self._folder / secrets.token_hex(16))
-            job.folder.mkdir()
             self._jobs[job.id] = job
             return job
 
@@ -170,17 +176,13 @@ class Jobs:
                 raise RequestError("job_unknown")
             return self._jobs[id]
 
-    def remove(self, job: Job) -> None:
-        """Cancel a job where it isn't over, else forget it with all its files."""
+    def cancel(self, job: Job) -> None:
         job.cancelled.set()
-        if job.is_over:
-            with self._lock:
-                self._forget(job)
 
-    def drop(self, job: Job) -> None:
-        """Forget a job that hasn't started: its request failed."""
+    def forget(self, job: Job) -> Future[None]:
+        """Forget a job that is over, or hasn't started. The answer comes once its files are gone."""
         with self._lock:
-            self._forget(job)
+            return self._forget(job)
 
     def start(self, job: Job, settings: MatteSettings) -> None:
         self._photos.submit(self._guarded, job, lambda: self._cut_out(job, settings))
@@ -304,9 +306,9 @@ class Jobs:
         for job in {job.id: job for job in (*old, *over[: max(0, len(over) - _KEPT)])}.values():
             self._forget(job)
 
-    def _forget(self, job: Job) -> None:
+    def _forget(self, job: Job) -> Future[None]:
         self._jobs.pop(job.id, None)
-        shutil.rmtree(job.folder, ignore_errors=True)
+        return self._drive.remove(job.folder)
 
 
 class _Names:

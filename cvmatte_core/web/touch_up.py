@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,8 +28,11 @@ from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..pictures import images
 from ..settings import MatteSettings
 from ..words.errors import CvmatteError, RequestError
+from .drives import Drive
 
-_OPEN_PHOTOS = 12  # the ones that were used last stay open
+# The ones that were used last stay open: so many, as long as they hold no more than so many bytes of memory.
+_OPEN_PHOTOS = 12
+_OPEN_BYTES = 1_000_000_000
 _NO_STORE = {"Cache-Control": "no-store"}
 _PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
@@ -49,7 +51,8 @@ class Run(Protocol):
 class Sheet:
     """What is painted on a photo, whoever paints. pixels: uint8, shape (H, W), see matting/touch_up.py.
 
-    version: counts its changes. png: the same as a file; empty where nothing is painted. lock: held while it changes.
+    version: counts its changes. png: the same as a file; empty where nothing is painted. lock: of these three, never
+    held for long. writing: held while they are kept on a drive.
     """
 
     digest: str
@@ -57,6 +60,11 @@ class Sheet:
     png: bytes
     version: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def become(self, pixels: np.ndarray, png: bytes) -> None:
+        with self.lock:
+            self.pixels, self.png, self.version = pixels, png, self.version + 1
 
     def strokes(self, shape: tuple[int, int]) -> Strokes:
         """As Matter takes them."""
@@ -97,12 +105,19 @@ class Change:
 class Desk:
     """The photos that are open, and what is painted on them.
 
-    touch_ups: where that is kept; None: nowhere. on_change(digest): called after each change that was kept.
+    touch_ups: where that is kept; None: nowhere. on_change(digest): called after each change that was kept. most_bytes:
+    of memory that the photos may hold; the one in use is open, however large it is.
     """
 
     def __init__(
-        self, run: Run, touch_ups: TouchUps | None, on_change: Callable[[str], None] = lambda digest: None
+        self,
+        run: Run,
+        touch_ups: TouchUps | None,
+        on_change: Callable[[str], None] = lambda digest: None,
+        most_bytes: int = _OPEN_BYTES,
     ) -> None:
+        self.drive = Drive("touch-ups")
+        self._most_bytes = most_bytes
         self._run = run
         self._touch_ups = touch_ups
         self._on_change = on_change
@@ -149,8 +164,7 @@ class Desk:
             self._sheets[digest] = sheet
             self._photos[photo.id] = photo
             self._photos.move_to_end(photo.id)
-            while len(self._photos) > _OPEN_PHOTOS:
-                self._let_go(self._photos.popitem(last=False)[1])
+            self._make_room()
         return photo
 
     def _sheet(self, digest: str, shape: tuple[int, ...]) -> Sheet:
@@ -164,8 +178,8 @@ class Desk:
         """Take over what is kept, where another program has painted meanwhile: OBS's page, or a server's."""
         if self._touch_ups is None:
             return
-        png = self._touch_ups.load(sheet.digest) or b""
-        with sheet.lock:
+        with sheet.writing:
+            png = self._touch_ups.load(sheet.digest) or b""
             if png == sheet.png:
                 return
             height, width = sheet.pixels.shape
@@ -175,7 +189,7 @@ class Desk:
                     pixels = strokes_of(png, f"{sheet.digest}.png", (height, width)).pixels
                 except CvmatteError:  # it stays as it is until something is painted
                     return
-            sheet.pixels, sheet.png, sheet.version = pixels, png, sheet.version + 1
+            sheet.become(pixels, png)
 
     def find(self, id: str) -> OpenPhoto:
         """Raises RequestError."""
@@ -189,10 +203,17 @@ class Desk:
         with self._lock:
             while self._photos:
                 self._let_go(self._photos.popitem()[1])
+        self.drive.close()
+
+    def _make_room(self) -> None:
+        while len(self._photos) > _OPEN_PHOTOS or (
+            len(self._photos) > 1 and bytes_of(self._photos.values()) > self._most_bytes
+        ):
+            self._let_go(self._photos.popitem(last=False)[1])
 
     def _let_go(self, photo: OpenPhoto) -> None:
         if photo.folder is not None:
-            shutil.rmtree(photo.folder, ignore_errors=True)
+            self.drive.remove(photo.folder)
         if not any(other.sheet is photo.sheet for other in self._photos.values()):
             self._sheets.pop(photo.sheet.digest, None)
 
@@ -206,7 +227,7 @@ class Desk:
             part = np.s_[y : y + height, x : x + width]
             sheet[part] = touch_up.fitted(pixels, pixels.shape[:2])
 
-        await run_in_threadpool(self._change, photo, put)
+        await self.drive.ask(self._change, photo, put)
         return await self.changes(photo)
 
     async def put(self, photo: OpenPhoto, strokes: StrokesFor) -> Change:
@@ -217,17 +238,19 @@ class Desk:
             pixels = strokes((height, width)).pixels
             self._change(photo, lambda sheet: np.copyto(sheet, pixels))
 
-        await run_in_threadpool(change)
+        await self.drive.ask(change)
         return await self.changes(photo)
 
     async def clear(self, photo: OpenPhoto) -> Change:
         """Take the touch-up away; it is kept aside. Raises OutputError, ImageError, ModelError."""
-        await run_in_threadpool(self._change, photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
+        await self.drive.ask(self._change, photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
         return await self.changes(photo)
 
     async def restore(self, photo: OpenPhoto) -> Change:
         """Put the touch-up back that was taken away last; where there is none, nothing changes. Raises as `put`."""
-        png = self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
+        png = None
+        if self._touch_ups is not None:
+            png = await self.drive.ask(self._touch_ups.removed, photo.sheet.digest)
         if png is None:
             return await self.changes(photo)
         return await self.put(photo, partial(strokes_of, png, photo.name))
@@ -245,7 +268,7 @@ class Desk:
         """Change a sheet, and keep it. Where that fails, it is as it was."""
         sheet = photo.sheet
         self._catch_up(sheet)
-        with sheet.lock:
+        with sheet.writing:
             pixels = sheet.pixels.copy()
             change(pixels)
             png = b""
@@ -256,7 +279,7 @@ class Desk:
                     self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
                 else:
                     self._touch_ups.remove(sheet.digest)
-            sheet.pixels, sheet.png, sheet.version = pixels, png, sheet.version + 1
+            sheet.become(pixels, png)
         self._on_change(sheet.digest)
 
     def _changes(self, matter: Matter, photo: OpenPhoto) -> Change:
@@ -271,6 +294,8 @@ class Desk:
         before, now = (np.ascontiguousarray(of).view(np.uint32)[..., 0] for of in (photo.layer[rows, columns], part))
         x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
         photo.layer[rows, columns], photo.seen = part, pixels
+        with self._lock:
+            self._make_room()
         sent = np.ascontiguousarray(part[y : y + height, x : x + width])
         return Change((columns.start + x, rows.start + y, width, height), sent.tobytes(), version)
 
@@ -278,8 +303,20 @@ class Desk:
         return await asyncio.wrap_future(self._run(work))
 
 
+def bytes_of(photos: Iterable[OpenPhoto]) -> int:
+    """The memory that photos hold. Many of them share pixels, which count once, and as the whole that they are of."""
+    held: dict[int, int] = {}
+    for photo in photos:
+        for pixels in (photo.picture, photo.layer, photo.seen, photo.sheet.pixels):
+            while isinstance(pixels.base, np.ndarray):
+                pixels = pixels.base
+            held[id(pixels)] = pixels.nbytes
+        held[id(photo.sheet.png)] = len(photo.sheet.png)
+    return sum(held.values())
+
+
 def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
-    """What the page has to know of a photo."""
+    """What the page has to know of a photo. It may wait for a drive."""
     removed = desk.look(photo)
     height, width = photo.picture.shape[:2]
     return {
@@ -307,7 +344,7 @@ def add_touch_up(app: FastAPI, desk_of: Callable[[Request], Desk], refusals: dic
     async def open_photo(request: Request, id: str) -> dict[str, Any]:
         """A photo that is open for touching up."""
         desk = desk_of(request)
-        return as_json(desk, desk.find(id))
+        return await desk.drive.ask(as_json, desk, desk.find(id))
 
     @app.get("/touch_ups/{id}/photo", **one_png)
     async def photo_of_touch_up(request: Request, id: str) -> Response:

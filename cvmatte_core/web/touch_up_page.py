@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..pictures import images
 from ..words.errors import WorkerError
+from ..words.texts import names_of_languages
 from .answers import PAGE_TYPES, add_errors, texts_for
 from .guard import Guard, Rules
 from .touch_up import Desk, add_touch_up
@@ -109,6 +110,7 @@ def _app(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     for ending, media in PAGE_TYPES.items():
         mimetypes.add_type(media, ending)
+    names_of_languages()  # which reads all their texts: no request waits for that
     app.mount("/static", StaticFiles(directory=_STATIC))
     add_errors(app, lambda request: _STATIC)
     add_touch_up(app, lambda request: desk, {})

@@ -11,6 +11,8 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from . import console
+
 LANGUAGES = ("en", "de", "es", "fr", "ja", "ko", "pt-BR", "ru", "zh-CN")
 # By the first part of a locale's name, and by what the C library of Windows calls them.
 _BY_NAME = {
@@ -80,12 +82,17 @@ def _language_of_windows() -> str | None:
 
 
 def system_texts() -> Texts:
-    """Texts in the language of the shell or the operating system."""
+    """To print: in the language of the shell or the operating system; in English where its letters are missing."""
+    console.prepare()
+    texts = Texts(language_of(_name_of_language()))
+    return texts if console.can_show(texts("command.about")) else Texts("en")
+
+
+def _name_of_language() -> str | None:
     for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if os.environ.get(variable):
-            return Texts(language_of(os.environ[variable]))
+            return os.environ[variable]
     try:
-        name = _language_of_windows() if sys.platform == "win32" else locale.getlocale()[0]
-        return Texts(language_of(name))
+        return _language_of_windows() if sys.platform == "win32" else locale.getlocale()[0]
     except ValueError:
-        return Texts("en")
+        return None

@@ -531,7 +531,7 @@ class Server:
     def _finish(self, job: _MatteJob, record: Record, matte: Matte) -> None:
         from ..pictures import images
 
-        with files.atomic_write(self._store.preview_path(record.key)) as file:
+        with files.atomic_write(self._store.preview_path(record.key), durable=False) as file:
             images.write_png(file, matte.preview())
         mask = matte.mask_file() if job.settings.save_mask else None
         saved, saved_mask = outputs.place(Path(record.saved), matte.layer_file(job.settings.format), mask)

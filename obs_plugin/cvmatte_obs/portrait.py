@@ -18,6 +18,7 @@ from cvmatte_core.disk import files
 from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.system import devices
+from cvmatte_core.system.browser import Way
 from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.words.notes import from_wire
 from cvmatte_core.words.texts import Texts
@@ -157,7 +158,7 @@ class Portrait:
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
         self.preview = ""  # the picture of the three views; empty where there is none
-        self.page = ""  # the address on which the photo is touched up, once somebody has asked for it
+        self.page: Way | None = None  # to where the photo is touched up, once somebody has asked for it
         self.refresh_wanted = False
         self._services = services
         self._weak = libobs.obs_source_get_weak_source(source)
@@ -263,7 +264,7 @@ class Portrait:
         if before is None:
             self.last.begin(values.portrait_id, self._services.ids())
         if before is not None and before.image != values.image:
-            self.page = ""
+            self.page = None
         if before is None or before.camera != values.camera:
             camera_weak, self._camera_weak = self._camera_weak, 0
             libobs.obs_weak_source_release(camera_weak)
@@ -390,20 +391,22 @@ class Portrait:
             return
         image = values.image
 
-        def heard(url: str, error: CvmatteError | None) -> None:
-            self._services.post(self._opened, image, url, error)
+        def heard(way: Way | None, error: CvmatteError | None) -> None:
+            self._services.post(self._opened, image, way, error)
 
         try:
             self._services.touching_up.open(image, values.settings().resolved(), heard)
         except CvmatteError as error:
-            self._opened(image, "", error)
+            self._opened(image, None, error)
 
-    def _opened(self, image: str, url: str, error: CvmatteError | None) -> None:
+    def _opened(self, image: str, way: Way | None, error: CvmatteError | None) -> None:
         if error is not None:
             libobs.log(libobs.LOG_WARNING, str(error))
             self.tell_error(error)
-        elif self.values is not None and self.values.image == image:
-            self.page = url
+        elif way is not None and way.is_open and self.values is not None and self.values.image == image:
+            self.page = way
+        elif self.page is way:
+            self.page = None
         self.refresh_wanted = True
 
     def _touch_up_of(self, record: Record) -> str:

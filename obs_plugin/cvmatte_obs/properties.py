@@ -164,9 +164,10 @@ def _add_text(properties: int, name: bytes, rich_text: str, wraps: bool = True) 
 
 def _add_touch_up(properties: int, portrait: Portrait, texts: Texts) -> None:
     _add_button(properties, "touch_up", texts, _ON_TOUCH_UP, portrait)
-    if portrait.page:
-        address = html.escape(portrait.page)
-        text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{address}">{address}</a>'
+    page = portrait.page
+    if page is not None:
+        link, address = html.escape(page.link), html.escape(page.address)
+        text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{link}">{address}</a>'
         _add_text(properties, b"touch_up_page", text)
 
 
@@ -289,9 +290,12 @@ def _preset_chosen(properties: int, data: int) -> bool:
 
 
 def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> Any:
-    """A button about presets: change(presets, chosen, name, settings) → (preset to choose, what to say)."""
+    """A button about presets: change(presets, chosen, name, settings) → (preset to choose, what to say).
 
-    def call(session: Session, portrait: Portrait) -> None:
+    It is done on the session's thread, which may wait for the disk.
+    """
+
+    def work(session: Session, portrait: Portrait) -> None:
         with portrait.source() as source:
             if not source:
                 return
@@ -308,7 +312,7 @@ def _change_presets(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> 
             libobs.obs_data_release(data)
             libobs.obs_source_update_properties(source)
 
-    return _clicked(call)
+    return _clicked(lambda session, portrait: session.post(work, session, portrait))
 
 
 def _save(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, str]:

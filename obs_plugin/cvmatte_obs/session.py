@@ -91,7 +91,7 @@ class Session:
                 touching_up=self._touching_up,
                 client=self.client,
                 watch=self._watch,
-                post=lambda *message: self._inbox.put(message),
+                post=self.post,
                 complete=self.complete,
                 collection=lambda: self._collection,
                 ids=lambda: {portrait.last.id for portrait in SOURCE_TYPE.portraits()},
@@ -116,6 +116,10 @@ class Session:
         return f"{self.texts(text)} ({patterns})"
 
     # Called from any thread of OBS: these only queue
+
+    def post(self, act: Callable[..., None], *arguments: Any) -> None:
+        """Have it done on the session's own thread."""
+        self._inbox.put((act, *arguments))
 
     def rematte(self, portrait: Portrait) -> None:
         self._inbox.put((portrait.rematte,))
@@ -239,6 +243,7 @@ class Session:
                             next_poll = self._polled()
                         break
                 time.sleep(_POLL_SECONDS)
+        self._touching_up.close()
 
     def _polled(self) -> float:
         """Look at everything; when to look again."""

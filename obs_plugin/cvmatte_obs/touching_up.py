@@ -6,9 +6,11 @@ import secrets
 import threading
 import webbrowser
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable, Tuple
 
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system.browser import LASTS_SECONDS, Way
 from cvmatte_core.words.errors import Cancelled, CvmatteError
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import READY, STOPPED, WAITING, WorkerClient
@@ -17,7 +19,8 @@ _MOST = 8  # pages that are opened again when the worker had to be started again
 _ASKED = 0  # in place of a process: it is being opened
 _Page = Tuple[str, MatteSettings]
 
-Hear = Callable[[str, "CvmatteError | None"], None]  # the page's address, or else what went wrong
+Hear = Callable[["Way | None", "CvmatteError | None"], None]  # the way to the page, or else what went wrong
+_Heard = Callable[[str, "CvmatteError | None"], None]  # the same, of its address
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class _Opened:
 
     process: int
     url: str
-    hear: Hear
+    hear: _Heard
 
 
 class TouchingUp:
@@ -40,20 +43,41 @@ class TouchingUp:
         self._token = secrets.token_urlsafe(24)
         self._port = 0
         self._opened: dict[_Page, _Opened] = {}
+        self._ways: list[Way] = []
+        self._closed = threading.Event()
 
     def open(self, image: str, settings: MatteSettings, hear: Hear) -> None:
         """Have the page served and shown in the browser.
 
-        hear: called on one of the client's threads; and again where the page has to be opened anew and that fails, or
-        its address is another then.
+        hear: called on a thread of ours; again when the way is closed; and again where the page has to be opened anew
+        and that fails, or its address is another then.
         """
 
-        def answered(url: str, error: CvmatteError | None) -> None:
-            hear(url, error)
-            if url:  # a thread of its own: looking for a browser may take its time
-                threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
+        def heard(url: str, error: CvmatteError | None, show: bool = False) -> None:
+            if error is not None:
+                hear(None, error)
+            else:  # a thread of its own: looking for a browser may take its time
+                threading.Thread(target=self._lead, args=(url, hear, show), name="browser", daemon=True).start()
 
-        self._ask((image, settings), "", hear, answered)
+        self._ask((image, settings), "", heard, partial(heard, show=True))
+
+    def _lead(self, url: str, hear: Hear, show: bool) -> None:
+        """Keep a way to a page open for a while. show: in the browser, at once."""
+        way = Way(url)
+        self._ways.append(way)
+        hear(way, None)
+        if show:
+            webbrowser.open(way.link)
+        self._closed.wait(LASTS_SECONDS)
+        way.close()
+        self._ways.remove(way)
+        hear(way, None)
+
+    def close(self) -> None:
+        """Nothing leads to the pages any more."""
+        self._closed.set()
+        for way in list(self._ways):
+            way.close()
 
     def worker_is(self, state: str) -> None:
         """The worker's state has changed: what was open in one that is gone is opened again, in the next."""
@@ -70,7 +94,7 @@ class TouchingUp:
 
         self._ask(page, before.url, before.hear, answered)
 
-    def _ask(self, page: _Page, url: str, hear: Hear, answer: Hear) -> None:
+    def _ask(self, page: _Page, url: str, hear: _Heard, answer: _Heard) -> None:
         """url: that it has so far. answer: told what comes of this; hear: what comes later."""
 
         def answered(event: str, detail: Any) -> None:

@@ -42,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="VERSIONS", help=f"of {','.join(RELEASES)}, comma between [all]")
     parser.add_argument(
-        "--folder", type=Path, default=Path.home() / ".cache/cvmatte/releases", help="of the releases [%(default)s]"
+        "--folder", type=Path, default=Path("~/.cache/cvmatte/releases"), help="of the releases [%(default)s]"
     )
     parser.add_argument("--anew", action="store_true", help="put the releases up anew: sid's OBS moves on")
     parser.add_argument(
@@ -59,7 +59,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # what runs in a release ends with this
     results = []
     for version in versions:
-        release = chosen.folder / RELEASES[version]
+        release = chosen.folder.expanduser() / RELEASES[version]
         if chosen.anew and release.exists():
             shutil.rmtree(release)
         begun = time.monotonic()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import registration
 
 from cvmatte_core.disk import files, paths
 from cvmatte_core.layers import outputs
+from cvmatte_core.layers.store import LayerStore, Record
+from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.pictures import images
+from cvmatte_core.presets import PresetStore
+from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import ImageError, OutputError
 from tests.conftest import fail
 
@@ -149,3 +157,109 @@ def test_a_photo_whose_drive_goes_while_it_is_read(tmp_path: Path, monkeypatch: 
     back.set()
     wait_until_nobody_waits()
     assert images.read(photo) == photo.read_bytes()
+
+
+# A power cut
+
+
+class Disk:
+    """What was asked of the operating system: "settled" for what had to reach the disk, "A -> B" for a renaming."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        fsync, replace = os.fsync, os.replace
+
+        def settled(descriptor: int) -> None:
+            path = Path(f"/proc/self/fd/{descriptor}").readlink()
+            self.calls.append(f"settled {path.name}" + (f", {path.stat().st_size} bytes" if path.is_file() else ""))
+            fsync(descriptor)
+
+        def replaced(source: Any, target: Any, **more: Any) -> None:
+            self.calls.append(f"{Path(source).name} -> {Path(target).name}")
+            replace(source, target, **more)
+
+        monkeypatch.setattr(os, "fsync", settled)
+        monkeypatch.setattr(os, "replace", replaced)
+
+    def wrote(self, folder: str, name: str, size: int) -> None:
+        """That the file was whole on the disk before it got its name, and its name next; forget it."""
+        (settled, renamed, named), self.calls = self.calls[:3], self.calls[3:]
+        temporary = renamed.partition(" -> ")[0]
+        assert renamed == f"{temporary} -> {name}"
+        assert (settled, named) == (f"settled {temporary}, {size} bytes", f"settled {folder}")
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def unable(number: int) -> Callable[[int], None]:
+    """An fsync that fails so."""
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fsync
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+
+
+@on_linux
+def test_what_a_person_made_is_on_the_disk_before_it_takes_the_old_one_s_place(disk: Disk, tmp_path: Path) -> None:
+    files.write(tmp_path / "mine", b"1234")
+    disk.wrote(tmp_path.name, "mine", 4)
+    (tmp_path / "made").write_bytes(b"12")
+    files.replace_durably(tmp_path / "mine", tmp_path / "made")
+    disk.wrote(tmp_path.name, "mine", 2)
+    digest = "ab" * 32
+    TouchUps(tmp_path).save(digest, b"123")
+    disk.wrote(tmp_path.name, f"{digest}.png", 3)
+    PresetStore(tmp_path / "presets.json").save("Mine", MatteSettings())
+    disk.wrote(tmp_path.name, "presets.json", (tmp_path / "presets.json").stat().st_size)
+    assert not disk.calls
+
+
+@on_linux
+def test_obs_s_scene_collection_and_its_backup_are_on_the_disk_one_after_the_other(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes = tmp_path / "obs-studio" / "basic" / "scenes"
+    scenes.mkdir(parents=True)
+    (scenes / "mine.json").write_text('{"name": "mine"}')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    registration.register(tmp_path / "record.json")
+    (backup,) = scenes.glob("*.before-cvmatte-*")
+    for path in (tmp_path / "record.json", backup, scenes / "mine.json"):
+        disk.wrote(path.parent.name, path.name, path.stat().st_size)
+    assert not disk.calls
+
+
+@on_linux
+def test_what_can_be_made_anew_waits_for_no_disk(disk: Disk, tmp_path: Path) -> None:
+    store = LayerStore(tmp_path)
+    store.write_frame("key", 1, 1, bytes(4), (1, 1))
+    store.save(Record("key", "photo", 1, 1, "", (1, 1), 1.0))
+    assert [call for call in disk.calls if "settled" in call] == []
+
+
+def test_a_disk_that_is_full_only_when_it_is_waited_for_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write(tmp_path / "mine", b"before")
+    monkeypatch.setattr(os, "fsync", unable(errno.EDQUOT))
+    with pytest.raises(OutputError) as caught:
+        files.write(tmp_path / "mine", b"after")
+    assert caught.value.key == "disk_full"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert (tmp_path / "mine").read_bytes() == b"before"
+
+
+def test_a_drive_that_knows_no_such_thing_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", unable(errno.EINVAL))
+    files.write(tmp_path / "mine", b"mine")
+    assert (tmp_path / "mine").read_bytes() == b"mine"

@@ -6,9 +6,11 @@ import ast
 import json
 import re
 import string
+from collections.abc import Collection
 
 import pytest
 
+from cvmatte_core.__main__ import COMMANDS
 from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import catalogue, is_own
 from cvmatte_core.presets import BUILT_IN
@@ -17,6 +19,7 @@ from cvmatte_core.system.devices import DEVICES
 from cvmatte_core.words import errors
 from cvmatte_core.words.texts import LANGUAGES, Texts, language_of
 
+PLACEMENTS = ("fit_height", "bottom_centre", "left_third", "right_third", "full_frame")
 TEXTS = {
     language: json.loads(
         (paths.ROOT / "cvmatte_core" / "words" / "locale" / f"{language}.json").read_text(encoding="utf-8")
@@ -28,12 +31,12 @@ SOURCES = [
 ] + [paths.ROOT / "install.py"]
 
 
-def keys_in_the_code() -> set[str]:
+def keys_in_the_code(known: Collection[str] = frozenset(TEXTS["en"])) -> set[str]:
     """Every key that the code asks for: literal ones, errors', and those that it puts together."""
-    known = TEXTS["en"]
     families = {key.rpartition(".")[0] for key in known} | {"error"}
-    found, words, patterns = set(), set(), set()
+    found, all_words = set(), set()
     for path in SOURCES:
+        words, patterns = set(), set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
                 text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
@@ -51,6 +54,12 @@ def keys_in_the_code() -> set[str]:
                 for argument in ast.walk(node.args[0]):
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(f"error.{argument.value}")
+        # What is put together counts where each part is a word of the same file, or put together in turn there:
+        # f"panel.{name}" with "take_still", or with f"{name}.tip" of that. What begins with any word would be all.
+        patterns = {pattern for pattern in patterns if not pattern.startswith("(.+)") or pattern == r"(.+)\.tip"}
+        found |= {key for key in known if key not in words and made_of(key, words, patterns, depth=3)}
+        all_words |= words
+    found |= {key for key in known if key.startswith("error.") and key[len("error.") :] in all_words}
     static = paths.ROOT / "cvmatte_core" / "web" / "static"
     for path in (*static.glob("*.html"), *static.glob("*.js")):
         found |= set(re.findall(r'"(web\.[a-z_]+)"', path.read_text(encoding="utf-8")))
@@ -59,9 +68,7 @@ def keys_in_the_code() -> set[str]:
     found |= {f"touch_up.{key}" for key in re.findall(r'this\.text\("([a-z_.]+)"', editor)}
     its_words = {*re.findall(r'"([a-z_]+)"', editor), "tip"}
     found |= {key for key in known if key.startswith("touch_up.") and its_words.issuperset(key.split(".")[1:])}
-    # What is put together counts where each part is a word of the code, or put together in turn: f"panel.{name}"
-    # with "take_still", or with f"{name}.tip" of that.
-    found |= {key for key in known if key not in words and made_of(key, words, patterns, depth=3)}
+    # And those that are put together of what is declared elsewhere.
     for control in CONTROLS:
         found |= {f"control.{control.name}", f"control.{control.name}.tip", f"group.{control.group}"}
         if control.kind == CHOICE:
@@ -71,6 +78,9 @@ def keys_in_the_code() -> set[str]:
     found |= {f"{family}.{name}" for family in ("choice.model", "model.good_at") for name in shipped}
     found |= {f"device.{device}" for device in DEVICES}
     found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
+    found |= {f"source.input.{input}" for input in ("file", "source", "camera", "video")}
+    found |= {f"panel.placement.{place}" for place in PLACEMENTS}
+    found |= {f"{command}.about" for command in COMMANDS}
     return (
         found | {f"preset.{name}" for name in BUILT_IN} | {"error.cancelled", "error.disk_full", "error.cannot_write"}
     )
@@ -103,6 +113,15 @@ def placeholders(text: str) -> set[str]:
 
 def test_the_code_s_keys_are_the_texts_keys() -> None:
     assert keys_in_the_code() == set(TEXTS["en"])
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["panel.feather", "panel.quality.tip", "source.erosion", "state.png", "models.jpeg", "error.me"],
+)
+def test_a_key_that_nobody_asks_for_is_seen(key: str) -> None:
+    """Though its parts are words that stand somewhere in the code."""
+    assert key not in keys_in_the_code({*TEXTS["en"], key})
 
 
 def test_no_source_file_has_chinese_of_its_own() -> None:

@@ -179,7 +179,7 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     # Kept under a name, with a change
     studio.set(portrait, feather=4, quality="balanced", preset_name="  Mine ")
     studio.press(portrait, "preset_save")
-    assert "Saved the preset Mine." in studio.state(portrait)
+    studio.wait_for_state(portrait, "Saved the preset Mine.")
     properties = studio.properties(portrait)
     assert properties["preset"]["items"] == [
         "Own settings", "Virtual meeting", "Livestream overlay", "ID photo", "Mine",
@@ -193,12 +193,12 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     # Another name, then gone; the portrait stays as it is
     studio.set(portrait, preset_name="Yours")
     studio.press(portrait, "preset_rename")
-    assert "Yours" in studio.properties(portrait)["preset"]["items"]
+    wait_until(lambda: "Yours" in studio.properties(portrait)["preset"]["items"], 10)
     studio.set(portrait, preset_name="ID photo")
     studio.press(portrait, "preset_rename")
-    assert "ID photo" in studio.state(portrait)
+    studio.wait_for_state(portrait, "ID photo")
     studio.press(portrait, "preset_delete")
-    assert studio.properties(portrait)["preset"]["items"][-1] == "ID photo"
+    wait_until(lambda: studio.properties(portrait)["preset"]["items"][-1] == "ID photo", 10)
     studio.wait_for_layer(portrait, expected_layer(photo, **mine))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import html
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -41,8 +43,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory, opened: Path) -> Iterator[S
         yield studio
 
 
-def page_of(studio: Studio, name: str, opened: Path) -> str:
-    """The address of a portrait's page, as OBS has the browser open it."""
+def given_to_the_browser(studio: Studio, name: str, opened: Path) -> str:
+    """What OBS has the browser open for a portrait's page."""
     before = opened.read_text().split() if opened.exists() else []
     studio.press(name, "touch_up")
     wait_until(lambda: opened.exists() and len(opened.read_text().split()) > len(before), 60)
@@ -64,6 +66,14 @@ def status_of(link: str, headers: dict[str, str] | None = None) -> int:
         return refused.code
     except OSError:
         return 0
+
+
+def page_of(studio: Studio, name: str, opened: Path) -> str:
+    """The address that this leads to."""
+    file = Path(given_to_the_browser(studio, name, opened).removeprefix("file://"))
+    found = re.search('href="(.*?)"', file.read_text())
+    assert found is not None
+    return html.unescape(found[1])
 
 
 def kept(studio: Studio) -> set[Path]:
@@ -106,6 +116,19 @@ def test_strokes_show_in_obs_in_every_portrait_of_the_photo(
         wait_until(lambda: helmet(studio, "two") > 0.95, 30)
     studio.wait_for_state("one", "512 × 512")
     assert len(kept(studio)) == 1
+
+
+def test_nobody_else_on_the_computer_reads_the_token(studio: Studio, opened: Path) -> None:
+    given = given_to_the_browser(studio, "one", opened)
+    file = Path(given.removeprefix("file://"))
+    assert file.is_relative_to(studio.data)
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    # What a click in the dialog gives to the browser is the file, too.
+    wait_until(lambda: f'href="{given}"' in studio.properties("one")["touch_up_page"]["description"])
+    with browser() as page:
+        page.goto(given)
+        Brush(page, "#touch-up")
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#\w+\.en", page.url)
 
 
 def test_another_quality_and_a_preset_keep_what_was_painted(studio: Studio) -> None:
@@ -189,3 +212,9 @@ def test_strokes_on_a_photo_that_was_deleted_are_kept(
         page.locator("#touch-up .status.bad", has_text="deleted.png").wait_for(timeout=20_000)
     assert len(kept(studio) - before) == 1
     assert studio.layer("deleted") is not None
+
+
+def test_at_obs_s_end_nothing_leads_to_the_page_any_more(studio: Studio, opened: Path) -> None:
+    assert list((studio.data / "pages").iterdir())
+    studio.quit()
+    assert not list((studio.data / "pages").iterdir())

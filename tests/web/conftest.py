@@ -13,7 +13,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,9 @@ class Address:
 
 
 @contextlib.contextmanager
-def serving(*, token: str = "", only_loopback: bool = True, **options: Any) -> Iterator[Address]:
+def serving(
+    *, token: str = "", only_loopback: bool = True, origins: Sequence[str] = (), **options: Any
+) -> Iterator[Address]:
     """A server in this process, by uvicorn, as scripts/serve.py runs one."""
     import uvicorn
 
@@ -51,7 +53,7 @@ def serving(*, token: str = "", only_loopback: bool = True, **options: Any) -> I
 
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
-    rules = Rules(token, frozenset({"localhost"}), only_loopback)
+    rules = Rules(token, frozenset({"localhost"}), only_loopback, frozenset(origins))
     app = create_app(Options(rules=rules, **options))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})

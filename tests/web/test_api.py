@@ -366,7 +366,7 @@ def test_where_a_token_is_needed_nothing_goes_without(photo: Path) -> None:
         assert client.get("/health").status_code == 200
         assert client.get("/models", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
         entrance = client.get("/", params={"token": TOKEN})
-        assert (entrance.status_code, entrance.headers["location"]) == (303, "/")
+        assert (entrance.status_code, entrance.headers["location"]) == (303, "./")
         cookie = entrance.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -29,6 +30,7 @@ from playwright.sync_api import (
 from cvmatte_core.disk import paths
 from cvmatte_core.models import catalogue
 from cvmatte_core.models.catalogue import ModelEntry, entry_of
+from cvmatte_core.system.browser import Way
 from cvmatte_core.web import jobs
 from cvmatte_core.web.parameters import OF_PHOTOS
 from cvmatte_core.words.texts import LANGUAGES, Texts
@@ -62,7 +64,7 @@ def opened(chromium: Browser, address: Address) -> Iterator[Opened]:
             complaints.append(message.text)
 
     def complain_of_others(request: Request) -> None:
-        if "localhost" not in request.url:
+        if "localhost" not in request.url and not request.url.startswith("file:"):
             complaints.append(request.url)
 
     def open_page(language: str = "en", size: tuple[int, int] = WIDE, url: str = address.url) -> Page:
@@ -624,6 +626,21 @@ def test_the_token_of_the_address_opens_the_page_and_leaves_the_address(opened: 
         page.get_by_role("tab", name="About").click()
         expect(page.locator("#models")).to_contain_text("Robust Video Matting")
         page.context.close()
+
+
+def test_the_file_that_a_browser_is_given_opens_the_page_and_its_token_leaves_the_address(
+    opened: Opened, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROWSER", "chromium")
+    with serving(token=TOKEN) as address:
+        way = Way(f"{address.url}/?token={quote(TOKEN)}#a.place")
+        assert TOKEN not in way.link and quote(TOKEN) not in way.link
+        page = opened(url=way.link)
+        assert page.url == f"{address.url}/#a.place"
+        page.get_by_role("tab", name="About").click()
+        expect(page.locator("#models")).to_contain_text("Robust Video Matting")
+        page.context.close()
+        way.close()
 
 
 def drop(page: Page, selector: str, contents: dict[str, bytes]) -> None:

@@ -29,7 +29,7 @@ function exampleOf(method, path, operation) {
   const needed = form ? [...(form.required ?? []), ...(form.anyOf?.[0].required ?? [])] : [];
   const query = (operation.parameters ?? []).filter((parameter) => parameter.in === "query" && parameter.required);
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => name.toUpperCase());
-  const address = `${location.origin}${filled}${query.length ? "?" : ""}${query.map(({ name }) => `${name}=${name.toUpperCase()}`).join("&")}`;
+  const address = `${new URL("./", location.href)}${filled.slice(1)}${query.length ? "?" : ""}${query.map(({ name }) => `${name}=${name.toUpperCase()}`).join("&")}`;
   const file = Object.keys(operation.responses[200]?.content ?? {}).find((type) => !/json|event/.test(type));
   return [
     "curl",
@@ -59,7 +59,7 @@ function drawn(method, path, operation) {
   );
 }
 
-const { paths } = await (await fetch("/openapi.json")).json();
+const { paths } = await (await fetch("openapi.json")).json();
 for (const [path, methods] of Object.entries(paths)) {
   for (const [method, operation] of Object.entries(methods)) document.getElementById("operations").append(drawn(method, path, operation));
 }

@@ -21,6 +21,7 @@ let idPhotos = {}; // width and height of each, in pixels
 let declaration = { groups: [], presets: [] };
 
 const text = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+const here = (path) => path.replace(/^\//, ""); // below this page's address, wherever a proxy has put that
 const suffixOf = (format) => (format === "jpeg" ? ".jpg" : `.${format}`);
 const endsWithOneOf = (name, ones) => ones.some((ending) => name.toLowerCase().endsWith(ending));
 const isHidden = (name) => name.startsWith(".") || systemFolders.includes(name.toLowerCase());
@@ -47,7 +48,7 @@ function say(id, sentence, kind = "") {
 /** The answer to a request; throws an Error whose message is the server's sentence. */
 async function ask(path, options = {}) {
   const headers = { "Accept-Language": language, ...options.headers };
-  const answer = await fetch(path, { ...options, headers }).catch((error) => {
+  const answer = await fetch(here(path), { ...options, headers }).catch((error) => {
     throw error.name === "AbortError" ? error : new Error(text("web.unreachable"));
   });
   if (!answer.ok) {
@@ -550,7 +551,7 @@ const batch = {
     this.percent = 0;
     // Not fetch: it doesn't tell how much has been sent.
     const upload = (this.upload = new XMLHttpRequest());
-    upload.open("POST", "/jobs");
+    upload.open("POST", here("/jobs"));
     upload.setRequestHeader("Accept-Language", language);
     upload.responseType = "json";
     upload.upload.addEventListener("progress", (event) => {
@@ -570,7 +571,7 @@ const batch = {
 
   follow(job) {
     this.take(job);
-    const events = new EventSource(`/jobs/${job.id}/events?language=${language}`);
+    const events = new EventSource(here(`/jobs/${job.id}/events?language=${language}`));
     events.addEventListener("message", (event) => {
       if (this.job?.id !== job.id) events.close();
       else this.take(JSON.parse(event.data));
@@ -633,7 +634,7 @@ const batch = {
     at("cancel").hidden = !this.busy;
     at("clear").hidden = this.busy || !(this.files.length || this.job);
     at("archive").hidden = !(over && this.job.archive);
-    if (this.job?.archive) at("archive").href = this.job.archive;
+    if (this.job?.archive) at("archive").href = here(this.job.archive);
     at("batch-progress").hidden = !this.busy;
     const share = this.items.reduce((sum, item) => sum + (["done", "failed"].includes(item.state) ? 1 : item.progress), 0);
     at("batch-progress").value = this.upload ? this.percent : (100 * share) / Math.max(1, this.items.length);
@@ -657,8 +658,8 @@ const batch = {
       cancelled: text("web.state_cancelled"),
     };
     const state = made("span", {}, made("span", { className: kinds[item.state] ?? "", textContent: states[item.state] }));
-    if (item.result) state.append(made("a", { href: item.result, download: "", textContent: text("web.download"), ariaLabel: `${text("web.download")}: ${item.name}` }));
-    if (item.mask) state.append(made("a", { href: item.mask, download: "", textContent: text("web.mask"), ariaLabel: `${text("web.mask")}: ${item.name}` }));
+    if (item.result) state.append(made("a", { href: here(item.result), download: "", textContent: text("web.download"), ariaLabel: `${text("web.download")}: ${item.name}` }));
+    if (item.mask) state.append(made("a", { href: here(item.mask), download: "", textContent: text("web.mask"), ariaLabel: `${text("web.mask")}: ${item.name}` }));
     const row = made("li", { look }, thumbnail(item), made("span", { className: "name", textContent: item.name }), state);
     if (item.state === "running") row.append(made("progress", { max: 1, value: item.progress, ariaLabel: item.name }));
     if (item.message) row.append(made("span", { className: "message bad", textContent: item.message }));
@@ -673,8 +674,8 @@ const batch = {
 };
 
 function thumbnail(item) {
-  const src = item.result;
-  if (!src) return made("span", { className: "thumbnail" });
+  if (!item.result) return made("span", { className: "thumbnail" });
+  const src = here(item.result);
   if (item.kind !== "clip") return made("img", { className: "thumbnail", src, alt: "", loading: "lazy" });
   const video = made("video", { className: "thumbnail", src, muted: true, loop: true, autoplay: true, playsInline: true });
   video.setAttribute("aria-hidden", "true");
@@ -779,7 +780,7 @@ async function install(model, button) {
   try {
     const job = await json(`/models/${model.name}/install`, { method: "POST" });
     at("model-cancel").onclick = () => ask(`/jobs/${job.id}`, { method: "DELETE" }).catch((error) => say("model-status", error.message, "bad"));
-    const events = new EventSource(`/jobs/${job.id}/events?language=${language}`);
+    const events = new EventSource(here(`/jobs/${job.id}/events?language=${language}`));
     events.addEventListener("message", (event) => {
       const { state, message, fetched_bytes: done, total_bytes: total } = JSON.parse(event.data);
       if (["waiting", "running"].includes(state)) {

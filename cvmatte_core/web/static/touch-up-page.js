@@ -6,7 +6,7 @@ const [id, language = ""] = location.hash.slice(1).split(".");
 const headers = { "Accept-Language": language || navigator.languages.join(",") };
 
 try {
-  const page = await (await fetch("/page", { headers })).json();
+  const page = await (await fetch("page", { headers })).json();
   document.documentElement.lang = page.language;
   const editor = new Editor(document.getElementById("touch-up"), page.texts, page.language);
   await editor.open(id);

@@ -155,7 +155,7 @@ export class Editor {
     return answer;
   }
 
-  get address() { return `/touch_ups/${this.id}`; }
+  get address() { return `touch_ups/${this.id}`; }
 
   async open(id) {
     this.id = id;
