@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from cvmatte_obs import touching_up
 from cvmatte_obs.touching_up import TouchingUp
+from demo.throwaway_obs import wait_until
 
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system.browser import Way
 from cvmatte_core.words.errors import CvmatteError, WorkerError
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import READY
@@ -36,7 +38,8 @@ class Client:
 
 
 @pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
     monkeypatch.setattr(touching_up.webbrowser, "open", lambda url: True)
     return Client()
 
@@ -45,20 +48,24 @@ def test_pages_that_can_not_be_opened_again_are_said_to_those_who_opened_them(cl
     heard: dict[str, list[tuple[str, str]]] = {"one.png": [], "two.png": [], "three.png": []}
     pages = TouchingUp(client, Texts("en"))  # type: ignore[arg-type]
 
-    def hear(image: str, url: str, error: CvmatteError | None) -> None:
-        heard[image].append((url, error.key if error else ""))
+    def hear(image: str, way: Way | None, error: CvmatteError | None) -> None:
+        heard[image].append((way.address if way else "", error.key if error else ""))
+
+    def have_heard(count: int) -> bool:
+        return [len(told) for told in heard.values()] == [count] * 3
 
     for image in heard:
         pages.open(image, MatteSettings(), partial(hear, image))
     client.answer("done", 5000)
+    wait_until(partial(have_heard, 1), 5)
     client.process_id = 2
     pages.worker_is(READY)
     assert [params["port"] for params, _ in client.asked] == [5000] * 3
     client.answer("done", 5000)  # as it was: there is nothing to say
-    assert [len(told) for told in heard.values()] == [1, 1, 1]
     client.process_id = 3
     pages.worker_is(READY)
     client.answer("done", 6000)  # another program has the port
+    wait_until(partial(have_heard, 2), 5)
     assert [told[1:] for told in heard.values()] == [
         [(f"http://127.0.0.1:6000/#{Path(image).stem}", "")] for image in heard
     ]
@@ -68,3 +75,4 @@ def test_pages_that_can_not_be_opened_again_are_said_to_those_who_opened_them(cl
     assert [told[2:] for told in heard.values()] == [[("", "page_not_served")]] * 3
     pages.worker_is(READY)
     assert client.asked == []
+    pages.close()
