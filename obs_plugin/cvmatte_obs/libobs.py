@@ -311,7 +311,7 @@ _mouse_buttons = _of_qt(
     c_void_p if sys.platform == "win32" else c_int,
     *([POINTER(c_int)] if sys.platform == "win32" else []),  # there what it gives is written where this says
 )
-_inherits = _of_qt("Core", "_ZNK7QObject8inheritsEPKc", "?inherits@QObject@@QEBA_NPEBD@Z", c_bool, c_void_p, c_char_p)
+_MetaCast = ctypes.PYFUNCTYPE(c_void_p, c_void_p, c_char_p)
 _TYPED_INTO = (b"QLineEdit", b"QAbstractSpinBox", b"QTextEdit", b"QPlainTextEdit")
 
 
@@ -326,11 +326,18 @@ def may_redraw_properties() -> bool:
 
 def is_being_used() -> bool:
     """Whether somebody holds the mouse, has a list open, or may be typing. Only on OBS's UI thread."""
-    if None in (_active_popup_widget, _focus_widget, _mouse_buttons, _inherits):
+    if None in (_active_popup_widget, _focus_widget, _mouse_buttons):
         return True  # it can't be told
     focused = _focus_widget()
-    typed_into = focused and any(_inherits(focused, kind) for kind in _TYPED_INTO)
+    typed_into = focused and any(_is_a(focused, kind) for kind in _TYPED_INTO)
     return bool(_active_popup_widget() or _are_buttons_pressed() or typed_into)
+
+
+def _is_a(widget: int, kind: bytes) -> bool:
+    """Whether a widget is of a class of Qt's, which its second virtual function tells: QObject's qt_metacast."""
+    functions = c_void_p.from_address(widget).value or 0
+    meta_cast = _MetaCast(c_void_p.from_address(functions + ctypes.sizeof(c_void_p)).value or 0)
+    return bool(meta_cast(widget, kind))
 
 
 def _are_buttons_pressed() -> bool:

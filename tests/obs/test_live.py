@@ -80,7 +80,7 @@ def test_open_properties_go_on_to_say_its_figures(studio: Studio, clip: Path) ->
     time.sleep(2)
 
     def below_the_preview() -> bytes:
-        return studio.obs.photograph().crop((0, 330, 700, 740)).tobytes()
+        return studio.obs.photograph().crop((150, 560, 680, 690)).tobytes()
 
     before = below_the_preview()
     wait_until(lambda: below_the_preview() != before, 20, 0.5)
