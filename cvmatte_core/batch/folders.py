@@ -16,6 +16,7 @@ import time
 import zipfile
 from collections import deque
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
@@ -292,6 +293,20 @@ def new_output_folder(folder: Path) -> Path:
     """A free name, beside the other outputs, for what a folder's photos become."""
     name = outputs.shortened(folder.absolute().name) or "photos"
     return outputs.unused(paths.outputs_folder() / f"{name}-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")
+
+
+def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Path]]:
+    """The photos among these paths and those in the folders among them, as a batch lists them; folders without any.
+
+    No more than one above `most`. Raises CvmatteError where a folder can't be read.
+    """
+    photos: list[Path] = []
+    empty: list[Path] = []
+    for path in paths:
+        found = list(islice(walk(path, path, False, []), most + 1)) if files.is_folder(path) else [path]
+        photos += found
+        empty += [] if found else [path]
+    return photos[: most + 1], empty
 
 
 class Settled:

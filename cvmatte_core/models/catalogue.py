@@ -22,7 +22,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
-from typing import IO, Any, Callable, Iterator, Mapping
+from typing import IO, Any, Callable, Collection, Iterator, Mapping
 
 from ..disk import files, paths
 from ..disk.lock import locked
@@ -83,7 +83,7 @@ def entry_of(name: str) -> ModelEntry:
     shipped = _shipped()
     if name == AUTO:
         preferred = shipped[_PREFERRED]
-        return preferred if is_there(preferred) and _can_run(preferred) else shipped[DEFAULT]
+        return preferred if is_there(preferred) and can_run(preferred) else shipped[DEFAULT]
     # The first of them do without what a person's own need.
     entries = shipped if name in shipped and not _gives_way(shipped[name]) else catalogue()
     if name not in entries:
@@ -104,6 +104,19 @@ def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
     if things is None:
         raise ModelError("held_needs_model", model=general[0].title, install=install_command(general[0].name))
     return chosen, things
+
+
+def to_install(damaged: Collection[str] = ()) -> list[ModelEntry]:
+    """The shipped models that aren't there, what helps most first; last what a click can't install, for want of packages.
+
+    Most helps one that sees things, where there is none: what people hold is lost without. damaged: titles of those that
+    were found to be. Raises ModelError.
+    """
+    there = [entry for entry in catalogue().values() if is_there(entry) and entry.title not in damaged]
+    missing = [entry for entry in _shipped().values() if entry not in there]
+    things = [] if any(entry.general for entry in there) else [entry for entry in missing if entry.general]
+    first = min(things, key=lambda entry: entry.size_bytes, default=None)
+    return sorted(missing, key=lambda entry: (entry.name != DEFAULT, not can_run(entry), entry is not first))
 
 
 def shown_title(entry: ModelEntry, texts: Callable[..., str]) -> str:
@@ -168,7 +181,7 @@ def _with_known_options(entry: ModelEntry) -> ModelEntry:
     return dataclasses.replace(entry, options=PRESETS[entry.options["like"]]) if "like" in entry.options else entry
 
 
-def _can_run(entry: ModelEntry) -> bool:
+def can_run(entry: ModelEntry) -> bool:
     """Whether the packages are there that run it: ModelScope's client may have fetched it for somebody else."""
     if entry.backend != "modelscope":
         return True

@@ -70,6 +70,7 @@ class WorkerClient:
     that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
 
     errors: the last sentences, in English, that jobs failed or were retried with, oldest first; for a diagnosis.
+    damaged_models: the titles of those that jobs found to be.
     refusal: why no worker can be started here at all, which fails every job; None where it can.
     environment: what a worker's environment says beside this process's own, from its next start on.
     on_painted: hears the content's digest of each photo that somebody has touched up on a page.
@@ -105,6 +106,7 @@ class WorkerClient:
         self.state = STOPPED
         self.environment: dict[str, str] = {}
         self.on_painted: Callable[[str], None] = lambda digest: None
+        self.damaged_models: set[str] = set()
         self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         self.refusal = None if command else refusal()
         self._thread.start()
@@ -379,6 +381,8 @@ class WorkerClient:
     def _note_error(self, detail: Any) -> None:
         if isinstance(detail, CvmatteError) and not isinstance(detail, Cancelled):
             self.errors.append(str(detail))
+            if detail.key == "model_damaged":
+                self.damaged_models.add(detail.values["model"])
 
     def _tell(self, job: _Job, event: str, detail: Any) -> None:
         if not self._closing.is_set():

@@ -24,6 +24,8 @@ Requests
     clip {clip, settings}            → {path, frames, whole}: a transparent clip; cancelled, of what was done
     cameras {}                       → {cameras: {what to open it by: what it is shown as}}
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
+    photos {paths, most}             → {photos, empty}: those that are named, and those in folders that are, no more
+                                       than one above `most`; and the folders that have none
     diagnose {}                      → see diagnose.diagnosis
     cancel {id}                      → {}
     shutdown {}                      → {}, then the process ends

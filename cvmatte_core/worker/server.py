@@ -49,6 +49,10 @@ if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshak
 
 logger = logging.getLogger("cvmatte.worker")
 
+_METHODS = (
+    "matte", "batch", "models", "install_model", "touch_up", "clip", "cameras", "tidy", "photos", "diagnose",
+)  # fmt: skip
+
 _NICENESS = 10
 _FRAMES_LIMIT = 2_000_000_000  # bytes of frame files kept
 _PROGRESS_SECONDS = 0.05  # at most one progress message in so long
@@ -244,7 +248,7 @@ class Server:
         elif method == "shutdown":
             self._send({"id": number, "result": {}})
             return False
-        elif method in ("matte", "batch", "models", "install_model", "touch_up", "clip", "cameras", "tidy", "diagnose"):
+        elif method in _METHODS:
             self._accept(number, method, params)
         else:
             self._fail(number, protocol.METHOD_NOT_FOUND, f"no method {method}")
@@ -275,6 +279,9 @@ class Server:
             elif method == "tidy":
                 keep, in_use = _whole_number(params["keep"]), set(_texts(params["in_use"]))
                 self._start_aside(number, lambda job: self._tidy(job, keep, in_use))
+            elif method == "photos":
+                named, most = [Path(path) for path in _texts(params["paths"])], _whole_number(params["most"])
+                self._start_aside(number, lambda job: self._photos(named, most))
             else:
                 work = {"models": self._models, "cameras": self._cameras, "diagnose": self._diagnose}[method]
                 self._start_aside(number, work)
@@ -639,6 +646,12 @@ class Server:
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
         in_use = in_use | {other.key for other in list(self._jobs.values()) if isinstance(other, _MatteJob)}
         return dataclasses.asdict(outputs.tidy(keep, in_use, self._store, lambda: self._tell(job, "tidy", 0, 1)))
+
+    def _photos(self, named: list[Path], most: int) -> dict[str, Any]:
+        from ..batch.folders import named_photos
+
+        photos, empty = named_photos(named, most)
+        return {"photos": [str(path) for path in photos], "empty": [str(path) for path in empty]}
 
     def _diagnose(self, job: _Job) -> dict[str, Any]:
         return diagnose.diagnosis(list(self._warnings.lines), self._device)

@@ -8,6 +8,7 @@ also without any script, in one of four of its ends on a busy machine. So they a
 
 from __future__ import annotations
 
+import ctypes
 from typing import Protocol
 
 import obspython
@@ -29,17 +30,20 @@ class Clearing:
         self._session = session
         self._held: list[int] = []
         _current[:] = [self]
-        libobs.obs_frontend_add_event_callback(_ON_EVENT, None)
+        _call("obs_frontend_add_event_callback")
 
     def close(self) -> None:
         """The session has ended."""
-        libobs.obs_frontend_remove_event_callback(_ON_EVENT, None)
+        _call("obs_frontend_remove_event_callback")
         _current.clear()
         self._release()
         GATE.open()
 
     def hear(self, event: int) -> None:
-        if event in _BEGINS:
+        if event in (
+            obspython.OBS_FRONTEND_EVENT_SCRIPTING_SHUTDOWN,
+            obspython.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CHANGING,
+        ):
             self._release()
             if GATE.shut(_PATIENCE_SECONDS):
                 self._session.let_go()
@@ -58,7 +62,6 @@ class Clearing:
             libobs.obs_source_release(scene)
 
 
-_BEGINS = (obspython.OBS_FRONTEND_EVENT_SCRIPTING_SHUTDOWN, obspython.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CHANGING)
 _current: list[Clearing] = []
 
 
@@ -68,3 +71,8 @@ def _hear(event: int, _data: int) -> None:
 
 
 _ON_EVENT = libobs.FrontendEvent(_hear)  # OBS may call it as long as it lives, as this module does
+
+
+def _call(name: str) -> None:
+    """Not by way of obspython: that takes the script from a global variable, which another script's tick changes."""
+    libobs.of_frontend(name, None, libobs.FrontendEvent, ctypes.c_void_p)(_ON_EVENT, None)

@@ -17,17 +17,21 @@ class _Portrait(Protocol):
     def source(self) -> ContextManager[int | None]: ...
 
 
-_to_redraw: deque[_Portrait] = deque()
+_to_redraw: deque[tuple[_Portrait, bool]] = deque()
 
 
-def redraw(portrait: _Portrait) -> None:
-    """Have its dialog redrawn, where one is open, as soon as the UI thread gets to it."""
-    _to_redraw.append(portrait)
+def redraw(portrait: _Portrait, in_passing: bool = False) -> None:
+    """Have its dialog redrawn, where one is open, as soon as the UI thread gets to it. in_passing: or not at all,
+    where somebody types or holds the mouse just then.
+    """
+    _to_redraw.append((portrait, in_passing))
     libobs.obs_queue_task(libobs.OBS_TASK_UI, _TASK, None, False)
 
 
 def _redraw_next() -> None:
-    portrait = _to_redraw.popleft()
+    portrait, in_passing = _to_redraw.popleft()
+    if in_passing and libobs.is_being_used():
+        return
     if not libobs.may_redraw_properties():
         portrait.refresh_wanted = True  # later
         return

@@ -15,6 +15,10 @@ class Gate:
         self._inside = 0
         self._is_shut = False
 
+    @property
+    def is_open(self) -> bool:
+        return not self._is_shut
+
     @contextlib.contextmanager
     def passing(self) -> Iterator[bool]:
         """Whether it is open: then it isn't shut before the block ends. Never waits."""

@@ -29,7 +29,6 @@ from typing import Any, Callable
 
 _NAME = "obs" if sys.platform == "win32" else None  # there OBS's own process has it loaded under its name
 _library, _library_with_gil = ctypes.CDLL(_NAME), ctypes.PyDLL(_NAME)
-_frontend = ctypes.CDLL("obs-frontend-api") if sys.platform == "win32" else _library
 
 OBS_SOURCE_TYPE_INPUT = 0
 OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
@@ -142,8 +141,8 @@ def function(name: str, result: Any, *arguments: Any) -> Any:
 
 
 def of_frontend(name: str, result: Any, *arguments: Any) -> Any:
-    """A function of OBS's frontend."""
-    found = getattr(_frontend, name)
+    """A function of OBS's frontend, which isn't libobs."""
+    found = getattr(ctypes.CDLL("obs-frontend-api") if sys.platform == "win32" else _library, name)
     found.restype, found.argtypes = result, list(arguments)
     return found
 
@@ -283,26 +282,37 @@ obs_sceneitem_set_bounds = function("obs_sceneitem_set_bounds", None, _pointer, 
 obs_sceneitem_set_alignment = function("obs_sceneitem_set_alignment", None, _pointer, c_uint32)
 obs_sceneitem_set_pos = function("obs_sceneitem_set_pos", None, _pointer, POINTER(Vec2))
 
-# Not obspython's: that takes the script from a global variable, which another script's tick changes.
-obs_frontend_add_event_callback = of_frontend("obs_frontend_add_event_callback", None, FrontendEvent, _pointer)
-obs_frontend_remove_event_callback = of_frontend("obs_frontend_remove_event_callback", None, FrontendEvent, _pointer)
 
-
-def _find_active_modal_widget() -> Any:
-    """Qt's QApplication::activeModalWidget, out of the libraries that OBS runs on; None where it isn't found."""
+def _of_qt(module: str, name: str, windows_name: str, result: Any, *arguments: Any) -> Any:
+    """A function out of the Qt libraries that OBS runs on; None where it isn't found."""
     windows = sys.platform == "win32"
-    name = "?activeModalWidget@QApplication@@SAPEAVQWidget@@XZ" if windows else "_ZN12QApplication17activeModalWidgetEv"
-    for library in ("Qt6Widgets", "Qt5Widgets") if windows else (None,):
+    for library in (f"Qt6{module}", f"Qt5{module}") if windows else (None,):
         try:
-            found = getattr(ctypes.CDLL(library), name)
+            found = getattr(ctypes.CDLL(library), windows_name if windows else name)
         except (OSError, AttributeError):
             continue
-        found.restype, found.argtypes = c_void_p, []
+        found.restype, found.argtypes = result, list(arguments)
         return found
     return None
 
 
-_active_modal_widget = _find_active_modal_widget()
+def _of_application(name: str) -> Any:
+    """A function of QApplication's that gives a widget."""
+    windows_name = f"?{name}@QApplication@@SAPEAVQWidget@@XZ"
+    return _of_qt("Widgets", f"_ZN12QApplication{len(name)}{name}Ev", windows_name, c_void_p)
+
+
+_active_modal_widget = _of_application("activeModalWidget")
+_active_popup_widget, _focus_widget = _of_application("activePopupWidget"), _of_application("focusWidget")
+_mouse_buttons = _of_qt(
+    "Gui",
+    "_ZN15QGuiApplication12mouseButtonsEv",
+    "?mouseButtons@QGuiApplication@@SA?AV?$QFlags@W4MouseButton@Qt@@@@XZ",
+    c_void_p if sys.platform == "win32" else c_int,
+    *([POINTER(c_int)] if sys.platform == "win32" else []),  # there what it gives is written where this says
+)
+_MetaCast = ctypes.PYFUNCTYPE(c_void_p, c_void_p, c_char_p)
+_TYPED_INTO = (b"QLineEdit", b"QAbstractSpinBox", b"QTextEdit", b"QPlainTextEdit")
 
 
 def may_redraw_properties() -> bool:
@@ -312,6 +322,30 @@ def may_redraw_properties() -> bool:
     into has been deleted. Where it can't be told, never. Only on OBS's UI thread is it certain to hold still.
     """
     return _active_modal_widget is not None and not _active_modal_widget()
+
+
+def is_being_used() -> bool:
+    """Whether somebody holds the mouse, has a list open, or may be typing. Only on OBS's UI thread."""
+    if None in (_active_popup_widget, _focus_widget, _mouse_buttons):
+        return True  # it can't be told
+    focused = _focus_widget()
+    typed_into = focused and any(_is_a(focused, kind) for kind in _TYPED_INTO)
+    return bool(_active_popup_widget() or _are_buttons_pressed() or typed_into)
+
+
+def _is_a(widget: int, kind: bytes) -> bool:
+    """Whether a widget is of a class of Qt's, which its second virtual function tells: QObject's qt_metacast."""
+    functions = c_void_p.from_address(widget).value or 0
+    meta_cast = _MetaCast(c_void_p.from_address(functions + ctypes.sizeof(c_void_p)).value or 0)
+    return bool(meta_cast(widget, kind))
+
+
+def _are_buttons_pressed() -> bool:
+    if sys.platform != "win32":
+        return bool(_mouse_buttons())
+    pressed = c_int()
+    _mouse_buttons(ctypes.byref(pressed))
+    return bool(pressed.value)
 
 
 def utf8(text: str) -> bytes:

@@ -19,6 +19,7 @@ from . import layers, libobs, sentences
 from .gate import GATE
 
 _SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
+_FIGURES_SECONDS = 5.0  # between two times that open properties say new figures
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
 
 
@@ -39,6 +40,8 @@ class LiveView:
         self._source, self._say = source, say
         self._state: dict[str, Any] = {}
         self._states = 0  # that this process has told
+        self._told: dict[str, Any] = {}  # the state that open properties say,
+        self._told_at = 0.0  # since then
         self._error: CvmatteError | None = None
         self._orders: dict[str, Any] = {}
         self._ordering = threading.Lock()
@@ -94,6 +97,14 @@ class LiveView:
     def _still(self) -> str:
         """The file of a still that is being taken."""
         return str(self._orders.get("still", ""))
+
+    def has_new_figures(self) -> bool:
+        """Whether it is time that open properties say the figures anew, where nobody uses them."""
+        now, state = time.monotonic(), self._state
+        if state == self._told or now - self._told_at < _FIGURES_SECONDS or self.frozen:
+            return False
+        self._told, self._told_at = state, now
+        return True
 
     def says(self, texts: Texts, chosen_input: str) -> tuple[str, bool]:
         """A sentence, and whether it is an error."""

@@ -13,22 +13,24 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from cvmatte_core import __version__
 from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import (
     AUTO,
-    DEFAULT,
     ModelEntry,
+    can_run,
     catalogue,
     costs,
     entry_of,
     good_at,
-    is_own,
+    install_command,
     is_there,
     shown_title,
+    to_install,
 )
+from cvmatte_core.pictures import endings
 from cvmatte_core.system import devices
 from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.words.notes import from_wire, sentences
@@ -43,9 +45,11 @@ _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagn
 _MODEL, _DEVICE = b"model_to_install", b"device"
 _CLIP = b"clip"
 _PORTRAIT = b"portrait_to_touch_up"
+_REFRESHING = (_PLACEMENT, _PRESET, _CAMERA, _DELAY, _PORTRAIT, _MODEL, _DEVICE)  # with what is chosen in these
 _CHOSEN = "model_chosen"  # the line about _MODEL
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 _NAMED = 5  # photos of a folder that something is said of
+_MOST_PHOTOS = 50  # that are added to a scene at once out of folders
 
 
 def set_defaults(data: int) -> None:
@@ -72,13 +76,18 @@ class Panel:
             lambda resume: self._unfinished.save({**self._batch_params, **resume}),
         )
         self._batch_params = self._unfinished.load()  # of the last one, maybe in another panel's life
-        self._install = errands.Errand(session.client, "install_model", lambda result: session.models_changed())
+        self._install = errands.Errand(session.client, "install_model", self._model_is_installed)
         self._unfinished_clip = errands.Unfinished.clip()
         self._clip_params = self._unfinished_clip.load()  # of the last one, in another panel's life
         self._clip = errands.Errand(session.client, "clip", self._clip_made, on_failed=self._clip_failed)
         self._tidying = errands.Errand(session.client, "tidy")
         self._installing = ""  # the title of the model that is being installed
         self._diagnose = errands.Errand(session.client, "diagnose")
+        self._is_diagnosing = False
+        self._diagnosed: tuple[int | None, dict[str, Any]] = (None, {})  # a worker, and its part of the text
+        libobs.obs_data_erase(data, _DIAGNOSIS)  # of an OBS that has ended, or a session
+        self._listing = errands.Errand(session.client, "photos", lambda found: session.post(self._add_listed, found))
+        self._listed: list[str] = []  # what came of that
         self._acts: dict[str, Callable[[], None]] = {
             "add": self._add,
             "take_still": self._take_still,
@@ -125,6 +134,7 @@ class Panel:
 
     def fill(self, properties: int) -> None:
         """Add everything to an empty obs_properties_t."""
+        self._session.discover()  # the script may just have been loaded
         self._text(properties, "said")
         self._add_photos(properties)
         self._add_still(properties)
@@ -134,16 +144,21 @@ class Panel:
         self._add_files(properties)
         self._add_models(properties)
         self._add_process(properties)
-        self._show_state(properties)
+        for name in _REFRESHING:
+            listed = libobs.obs_properties_get(properties, name)
+            libobs.obs_property_set_modified_callback2(listed, _chosen, None)
+        self.show_state(properties)
 
     def press(self, properties: int, name: str) -> None:
         """Do what a button is for, and show what came of it."""
         self._said = ""
+        if name != "refresh":
+            self._listed = []
         try:
             self._acts[name]()
         except CvmatteError as error:
             self._said = error.sentence(self._texts)
-        self._show_state(properties)
+        self.show_state(properties)
 
     # Its parts
 
@@ -204,14 +219,7 @@ class Panel:
     def _add_models(self, properties: int) -> None:
         group = self._group(properties, "model")
         self._text(group, "model_state")
-        entries: list[ModelEntry] = []
-        with contextlib.suppress(CvmatteError):  # the line above says it
-            entries = [entry for entry in catalogue().values() if not is_own(entry)]
-        missing = next((entry.name for entry in entries if not is_there(entry)), DEFAULT)
-        libobs.obs_data_set_default_string(self._data, _MODEL, missing.encode())
-        titles = ((entry.name, shown_title(entry, self._texts)) for entry in entries)
-        listed = controls.add_choice(group, _MODEL, self._label("model_to_install"), titles)
-        libobs.obs_property_set_modified_callback2(listed, _chosen, None)
+        controls.add_choice(group, _MODEL, self._label("model_to_install"), ())
         self._text(group, _CHOSEN)
         self._button(group, "install_model")
         self._button(group, "install_cancel")
@@ -247,22 +255,47 @@ class Panel:
 
     # What it says
 
-    def show_chosen_model(self, properties: int) -> None:
-        """What the model that Install would fetch is good at, its costs and its licence."""
-        shown, texts = "", self._texts
-        with contextlib.suppress(CvmatteError):  # what there is no more of is said where it is used
-            entry = entry_of(self._value(_MODEL))
+    def _offered(self) -> list[ModelEntry]:
+        with contextlib.suppress(CvmatteError):  # the line above says it
+            return to_install(self._session.client.damaged_models)
+        return []
+
+    def _to_install(self, offered: list[ModelEntry]) -> ModelEntry | None:
+        """The model that Install is about; None where there is nothing left to install."""
+        chosen = self._value(_MODEL)
+        return next((entry for entry in offered if entry.name == chosen), offered[0] if offered else None)
+
+    def _show_models(self, properties: int) -> None:
+        """Which can be installed; what the chosen one is good at, its costs, its licence, and how it is installed."""
+        texts, offered, listed = self._texts, self._offered(), libobs.obs_properties_get(properties, _MODEL)
+        entry = self._to_install(offered)
+        libobs.obs_property_list_clear(listed)
+        for one in offered:
+            libobs.obs_property_list_add_string(listed, shown_title(one, texts).encode(), one.name.encode())
+        shown = ""
+        if entry is not None:
+            libobs.obs_data_set_default_string(self._data, _MODEL, entry.name.encode())
             about = {"good_at": good_at(entry, texts), "costs": costs(entry, texts)}
             shown = texts("panel.model.chosen", model=shown_title(entry, texts), licence=entry.licence, **about)
+            if not can_run(entry):
+                shown = f"{shown} {texts('panel.model.by_command', command=install_command(entry.name))}"
         self._show_text(properties, _CHOSEN, html.escape(shown))
+        installing = self._install.state == errands.RUNNING
+        for name, visible in (
+            (_MODEL, entry is not None),
+            (b"install_model", entry is not None and can_run(entry) and not installing),
+            (b"install_cancel", installing),
+        ):
+            libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), visible)
 
-    def _show_state(self, properties: int) -> None:
+    def show_state(self, properties: int) -> None:
+        """Whatever there is to say now."""
+        self._complete_diagnosis()
         texts, client = self._texts, self._session.client
         portraits = [texts("panel.portrait", name=name, state=state.text) for name, state in self._session.portraits()]
-        installing = self._install.state == errands.RUNNING
         refusal = client.refusal.sentence(texts) if client.refusal is not None else ""
         lines = {
-            "said": [refusal, self._said],
+            "said": [refusal, self._said, *self._listing_state(), *self._diagnosing_state()],
             "portraits": portraits or [texts("panel.no_portraits")],
             "tidy_state": [self._tidy_state()],
             "clip_state": [self._clip_state()],
@@ -272,12 +305,10 @@ class Panel:
         for name, shown in lines.items():
             self._show_text(properties, name, "<br>".join(html.escape(line) for line in shown if line))
         self._show_text(properties, "folder_state", self._folder_state())
-        self.show_chosen_model(properties)
+        self._show_models(properties)
         for name, visible in (
             ("folder_cancel", self._batch.state == errands.RUNNING),
             ("clip_cancel", self._clip.state == errands.RUNNING),
-            ("install_model", not installing),
-            ("install_cancel", installing),
             (_DIAGNOSIS.decode(), bool(self._value(_DIAGNOSIS))),
         ):
             shown_or_not = libobs.obs_properties_get(properties, name.encode())
@@ -310,10 +341,19 @@ class Panel:
             lines.append(error.sentence(texts))
         if install.state == errands.RUNNING:
             done, total = install.progress.get("done", 0), install.progress.get("total", 1)
-            lines.append(texts("panel.model.installing", model=self._installing))
+            lines.append(f"{texts('panel.model.installing', model=self._installing)} {self._goes_on()}")
             if total > 1:
                 lines.append(texts("models.fetched", done=megabytes(done), total=megabytes(total)))
         return [*lines, self._error_of(install)]
+
+    def _goes_on(self) -> str:
+        return self._texts("panel.goes_on", refresh=self._texts("panel.refresh"))
+
+    def _listing_state(self) -> list[str]:
+        listing = self._listing
+        if listing.state == errands.RUNNING:
+            return [f"{self._texts('panel.photos.listing')} {self._goes_on()}"]
+        return self._listed if listing.state == errands.DONE else [self._error_of(listing)]
 
     def _folder_state(self) -> str:
         """How the folder is getting on, as rich text."""
@@ -361,21 +401,38 @@ class Panel:
 
     def _add(self) -> None:
         photos = self._photos()
-        scene = scenes.current_scene()
         if not photos:
             self._said = self._texts("panel.added_none")
-        elif not scene:
-            self._said = self._texts("panel.no_scene")
-        else:
-            name = libobs.source_name(scene)
-            placement = self._value(_PLACEMENT)
-            added = [
-                scenes.add_portrait(photo.stem or photo.name, {controls.IMAGE: str(photo)}, placement)
-                for photo in photos
-            ]
-            self._said = self._texts("panel.added", scene=name, count=sum(map(bool, added)))
+            return
+        if all(photo.suffix.lower() in endings.PHOTOS for photo in photos):
+            self._said, is_begun = self._added(photos)
+        else:  # folders: the worker looks at them, since a drive may be away
+            is_begun = self._listing.state != errands.RUNNING
+            self._listing.start({"paths": [str(photo) for photo in photos], "most": _MOST_PHOTOS})
+        if is_begun:
             libobs.obs_data_erase(self._data, _PHOTOS)
+
+    def _added(self, photos: Sequence[Path]) -> tuple[str, bool]:
+        """Add photos to the current scene; what to say, and whether there was a scene."""
+        scene = scenes.current_scene()
+        if not scene:
+            return self._texts("panel.no_scene"), False
+        name, placement = libobs.source_name(scene), self._session.choices.placement
         libobs.obs_source_release(scene)
+        added = [
+            scenes.add_portrait(photo.stem or photo.name, {controls.IMAGE: str(photo)}, placement) for photo in photos
+        ]
+        return self._texts("panel.added", scene=name, count=sum(map(bool, added))), True
+
+    def _add_listed(self, found: dict[str, list[str]]) -> None:
+        """On the session's thread."""
+        photos, texts = [Path(photo) for photo in found["photos"]], self._texts
+        said = [texts("panel.photos.none", folder=folder) for folder in found["empty"]]
+        if len(photos) > _MOST_PHOTOS:
+            said.append(texts("panel.photos.too_many", most=_MOST_PHOTOS, group=texts("panel.group.folder")))
+        elif photos:
+            said.append(self._added(photos)[0])
+        self._listed = said
 
     def _touch_up(self) -> None:
         names = [name for name, _ in self._session.portraits()]
@@ -451,16 +508,35 @@ class Panel:
         self._tidying.start({"keep": keep, "in_use": sorted(self._session.layers_in_use())})
 
     def _install_model(self) -> None:
-        entry = entry_of(self._value(_MODEL))
-        if self._install.state != errands.RUNNING:
+        entry = self._to_install(self._offered())
+        if entry is not None and self._install.state != errands.RUNNING:
             self._installing = shown_title(entry, self._texts)
             self._install.start({"name": entry.name})
 
+    def _model_is_installed(self, _result: Any) -> None:
+        self._session.client.damaged_models.clear()  # whichever it was: a job that finds another says so again
+        self._session.models_changed()
+
     def _write_diagnosis(self) -> None:
-        """A text for a bug report. The worker's part is there when the button is pressed again: OBS doesn't wait."""
+        """A text for a bug report. The worker's part comes with what is pressed or chosen next: OBS doesn't wait."""
+        if not self._is_diagnosing:  # else what is under way is what this asks for
+            self._diagnose.start()
+        self._is_diagnosing = True
+        self._show_diagnosis()
+
+    def _diagnosing_state(self) -> list[str]:
+        return [self._texts("panel.diagnose_again")] if self._is_diagnosing else [self._error_of(self._diagnose)]
+
+    def _complete_diagnosis(self) -> None:
+        if self._is_diagnosing and self._diagnose.state != errands.RUNNING:
+            self._is_diagnosing = False
+            self._diagnosed = (self._session.client.process_id, self._diagnose.result or {})
+            self._show_diagnosis()
+
+    def _show_diagnosis(self) -> None:
         client = self._session.client
-        worker = self._diagnose.result or {}
-        self._diagnose.start()
+        of_process, worker = self._diagnosed
+        worker = worker if of_process == client.process_id else {}
         lines = [
             f"CVMatte {__version__}, OBS {(libobs.obs_get_version_string() or b'').decode()}",
             f"Python in OBS: {platform.python_version()}, {platform.platform()}",
@@ -470,8 +546,6 @@ class Panel:
             *(f"error: {sentence}" for sentence in client.errors),
             *(_line(name, value) for name, value in worker.items()),
         ]
-        if not worker:
-            self._said = self._texts("panel.diagnose_again")
         controls.set_string(self._data, _DIAGNOSIS, "\n".join(lines))
 
     def _value(self, name: bytes) -> str:
@@ -496,7 +570,7 @@ def _clicked(properties: int, button: int, _data: int) -> bool:
 
 @libobs.PropertyModified
 def _chosen(_data: int, properties: int, _listed: int, _settings: int) -> bool:
-    """Another model to install was chosen."""
+    """Something was chosen: OBS draws the panel anew then, which no script can ask it for."""
     for panel in _current:
-        libobs.guarded(panel.show_chosen_model, properties)
+        libobs.guarded(panel.show_state, properties)
     return True

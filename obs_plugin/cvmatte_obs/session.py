@@ -7,6 +7,7 @@ It alone changes portraits; everybody else, OBS's UI and the worker client among
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -23,7 +24,7 @@ from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
-from . import controls, layers, libobs, scenes
+from . import controls, dialogs, layers, libobs, scenes
 from .errands import Errand
 from .events import Event, Hotkey
 from .file_watch import FileWatch, State
@@ -38,7 +39,9 @@ _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits th
 _END_SECONDS = 5.0  # that OBS's UI waits for the thread when the script is unloaded
 _TROUBLE_SECONDS = 1.0  # between polls that fail
 _CAMERA_SECONDS = 3.0  # between two looks for cameras
+_GOING_SECONDS = 0.3  # from OBS 30 on, a look-up by name may find a source that just goes: by then it is gone
 _SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
+_left: dict[int, StateLine] = {}  # by helper: what the portraits said when the script was unloaded to be loaded anew
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Session:
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.load(data)
         self._has_discovered = False
+        self._follow_at = math.inf  # when portraits look for the sources of their stills
         self._sources_changed = Event()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.connect(libobs.obs_get_signal_handler(), signal)
@@ -146,6 +150,10 @@ class Session:
             self._looked_for_cameras = time.monotonic()
             self._camera_look.start()
 
+    def post(self, act: Callable[..., Any], *arguments: Any) -> None:
+        """Have something called on the session's own thread."""
+        self._inbox.put((act, *arguments))
+
     def add_media(self, name: str, path: str) -> None:
         """Add a clip to the current scene."""
         self._inbox.put((scenes.add_media, name, path))
@@ -164,13 +172,18 @@ class Session:
             hotkey.save(data)
 
     def portraits(self) -> list[tuple[str, StateLine]]:
-        """Each portrait's name and state, in the order of their discovery."""
+        """Each portrait's name and state, in the order of their discovery: before the first look, the former state."""
         found = []
         for portrait in SOURCE_TYPE.portraits():
             with portrait.source() as source:
                 if source:
-                    found.append((libobs.source_name(source), portrait.state))
+                    state = portrait.state if portrait.state.text else _left.get(portrait.helper, portrait.state)
+                    found.append((libobs.source_name(source), state))
         return found
+
+    def discover(self) -> None:
+        """Find portraits now that are new, without waiting for the next look."""
+        SOURCE_TYPE.discover()
 
     def layers_in_use(self) -> set[str]:
         """What tidying leaves alone: the keys of the layers that portraits show, and of those under way, and the paths
@@ -217,6 +230,9 @@ class Session:
         if self._thread.is_alive():  # it holds what would be let go of here, and serves nobody when it goes on
             libobs.log(libobs.LOG_ERROR, "the session's thread doesn't end")
             return
+        _left.clear()
+        if GATE.is_open:  # else the portraits go too
+            _left.update((portrait.helper, portrait.state) for portrait in SOURCE_TYPE.portraits())
         SOURCE_TYPE.release()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.disconnect(libobs.obs_get_signal_handler(), signal)
@@ -263,6 +279,9 @@ class Session:
     def _poll(self) -> None:
         if self._sources_changed.happened() or not self._has_discovered:
             self._has_discovered = SOURCE_TYPE.discover()
+            self._follow_at = time.monotonic() + _GOING_SECONDS
+        if time.monotonic() > self._follow_at:
+            self._follow_at = math.inf
             for portrait in SOURCE_TYPE.portraits():
                 portrait.follow_camera()
         if self._rematte_scene.pressed():
@@ -275,11 +294,14 @@ class Session:
             with portrait.source() as source:
                 if source:
                     portrait.look(source)
+                    if portrait.live is not None and portrait.live.has_new_figures():
+                        dialogs.redraw(portrait, in_passing=True)
             if not source:
                 SOURCE_TYPE.drop(portrait)
                 portrait.ends()
                 self._trimming.later()
                 self._watch_files()
+        _left.clear()
 
     def _watch_files(self) -> None:
         self._watch.paths = frozenset(

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from typing import Callable
+from typing import Callable, Iterator
 
 from . import layers, libobs, scenes
 from .portrait import Portrait, Services
@@ -86,16 +86,28 @@ class SourceType:
             return list(self._portraits)
 
     def discover(self) -> bool:
-        """Find the portraits that were created since the last time. False while OBS doesn't tell of them."""
+        """Find the portraits that were created since the last time. False while OBS doesn't tell of them.
+
+        Those that are known aren't looked up again: from OBS 30 on, a look-up by name may find a source that just goes.
+        """
         with self._discovering:
             names = scenes.input_names(layers.SOURCE_ID.decode())
+            known = set(self._names())
             for name in names or ():
+                if name in known:
+                    continue
                 with scenes.source_named(name) as source:  # gone, or another one's by now: that is signalled
                     if source and libobs.obs_source_get_id(source) == layers.SOURCE_ID:
                         helper = libobs.obs_obj_get_data(source)
                         if helper:
                             self._add(source, helper)
         return names is not None
+
+    def _names(self) -> Iterator[str]:
+        for portrait in self.portraits():
+            with portrait.source() as source:
+                if source:
+                    yield libobs.source_name(source)
 
     def _add(self, source: int, helper: int) -> None:
         services = self._services

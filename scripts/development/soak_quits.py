@@ -32,6 +32,18 @@ _BAD = {  # in OBS's log
 _SLOW = ("settle", "restart", "reload", "properties", "for good", "disk", "collection")  # actions that wait
 
 
+def start(world: World) -> None:
+    """OBS 32 may crash in its audio thread before it loads any script: that is no end. Raises TimeoutError."""
+    for _ in range(3):
+        try:
+            world.obs.start()
+            return
+        except TimeoutError:
+            if "Loaded python script" in world.obs.last_lines():
+                raise
+    world.obs.start()
+
+
 def begin_a_folder(world: World) -> None:
     world.probe({"set": {"folder": str(world.photos_folder)}, "press": "folder_start", "states": True})
 
@@ -139,11 +151,11 @@ class Quits:
 
     def _start(self, world: World, is_first: bool) -> None:
         if is_first:
-            world.obs.start()
+            start(world)
             world.furnish()
             return
         world.change_scripts()
-        world.obs.start()
+        start(world)
         if world.requests.get_scene_collection_list().current_scene_collection_name != OWN_COLLECTION:
             world.requests.set_current_scene_collection(OWN_COLLECTION)
 

@@ -522,3 +522,15 @@ def test_hidden_folders_and_a_network_drive_s_own_are_not_walked(folder: Path, o
     shutil.copy(folder / "a.png", folder / name / "x.png")
     found: Iterator[Path] = walk(folder, out, True, [])
     assert [path.name for path in found] == ["a.png", "b.jpg", "c.PNG", "人像.webp"]
+
+
+def test_the_photos_of_named_folders_are_those_that_a_batch_would_do(tmp_path: Path, photo: Path) -> None:
+    team, empty = tmp_path / "team", tmp_path / "empty"
+    for folder in (team / "below", empty):
+        folder.mkdir(parents=True)
+    for name in ("b.png", "A.jpg", ".hidden.png", "below/c.png", "notes.txt"):
+        (team / name).write_bytes(photo.read_bytes())
+    assert folders.named_photos([photo, team, empty], 50) == ([photo, team / "A.jpg", team / "b.png"], [empty])
+    assert folders.named_photos([team, team], 2) == ([team / "A.jpg", team / "b.png", team / "A.jpg"], [])
+    with pytest.raises(CvmatteError, match="can't be read"):
+        folders.walk(tmp_path / "none", tmp_path / "none", False, []).__next__()

@@ -27,7 +27,17 @@ from demo.throwaway_obs import wait_until
 from cvmatte_core.disk import paths
 from cvmatte_core.disk.lock import locked
 from cvmatte_core.models import catalogue, hub
-from cvmatte_core.models.catalogue import AUTO, DEFAULT, ModelEntry, add_own, entry_of, is_there, remove_own, verify
+from cvmatte_core.models.catalogue import (
+    AUTO,
+    DEFAULT,
+    ModelEntry,
+    add_own,
+    entry_of,
+    is_there,
+    remove_own,
+    to_install,
+    verify,
+)
 from cvmatte_core.models.fetch import fetch, remove
 from cvmatte_core.words.errors import Cancelled, CvmatteError, ModelError, OutputError
 
@@ -412,6 +422,20 @@ def test_automatic_is_cv_unet_only_where_something_can_run_it(models: Path) -> N
     assert entry_of(AUTO).name == DEFAULT
     put_conversion(models)
     assert entry_of(AUTO).name == "cv-unet"
+
+
+def test_what_is_left_to_install_begins_with_what_helps_most_and_ends_with_what_no_click_installs(models: Path) -> None:
+    def left() -> list[str]:
+        return [entry.name for entry in to_install()]
+
+    models.mkdir(exist_ok=True)
+    others = ["birefnet-portrait", "birefnet-general-lite", "u2net-human-seg", "modnet"]
+    assert left() == [DEFAULT, "isnet-general-use", *others, "cv-unet"]  # nothing works without the first
+    for name in (DEFAULT, "birefnet-general-lite"):
+        entry_of(name).path.write_bytes(b"net")
+    others.remove("birefnet-general-lite")
+    assert left() == ["birefnet-portrait", "isnet-general-use", *others[1:], "cv-unet"]  # one that sees things is there
+    assert to_install({entry_of(DEFAULT).title})[0].name == DEFAULT  # found damaged
 
 
 def test_a_conversion_is_preferred_and_a_damaged_one_noticed(models: Path) -> None:

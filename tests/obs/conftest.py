@@ -99,6 +99,10 @@ class Studio:
         """The script's panel as OBS gets it, after some of it was set, and a press of one of its buttons."""
         return self._probe({"set": settings, "press": press})["panel"]
 
+    def reload(self) -> dict[str, dict[str, Any]]:
+        """The panel as OBS gets it as soon as the script was loaded anew."""
+        return self._probe({"reload": True})["panel"]
+
     def choose_in_panel(self, key: str, value: str) -> dict[str, dict[str, Any]]:
         """Choose in a drop-down of the panel, as OBS's dialog does; the panel after that."""
         return self._probe({"choose_in_panel": [key, value]})["panel"]

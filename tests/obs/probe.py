@@ -2,7 +2,7 @@
 
 {"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
 chooses in a drop-down of a source's properties, as their dialog does, {"choose_in_panel": [NAME, VALUE]} in one of the
-panel; {"duplicate": [SOURCE, NAME]} puts a copy of a
+panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE, NAME]} puts a copy of a
 source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties and the panel are
 written down; with {"states": true} only what each portrait says, and whether that is an error.
 """
@@ -49,6 +49,8 @@ def dump(file):
         os.remove(file + ".command")
         if "choose" in command:
             choose(*command["choose"])
+        if "reload" in command:
+            reload()
         if "duplicate" in command:
             duplicate(*command["duplicate"])
         if "states" not in command or "press" in command:
@@ -75,6 +77,16 @@ def states():
     """By the portrait's name: its state line, and whether that is an error. Much cheaper than its properties."""
     script: Any = sys.modules["cvmatte"]
     return {name: [state.text, state.is_error] for name, state in script._script.session.portraits()}
+
+
+def reload():
+    """As OBS does, which then asks for the panel at once."""
+    script: Any = sys.modules["cvmatte"]
+    data = script._script.panel._data
+    call("obs_data_addref", None, data)
+    script.script_unload()
+    script.script_load(data)
+    call("obs_data_release", None, data)
 
 
 def duplicate(name, new_name):

@@ -70,6 +70,24 @@ def moves(studio: Studio, name: str, seconds: float = 5) -> bool:
     return True
 
 
+def test_open_properties_go_on_to_say_its_figures(studio: Studio, clip: Path) -> None:
+    add_live(studio, "live", clip)
+    studio.wait_for_state("live", "Live: ")
+    time.sleep(8)  # from then on it is only the figures that change
+    studio.requests.open_input_properties_dialog("live")
+    dialog = studio.obs.window("^Properties for")
+    studio.obs.move(dialog, 720, 780)
+    time.sleep(2)
+
+    def below_the_preview() -> bytes:
+        return studio.obs.photograph().crop((150, 560, 680, 690)).tobytes()
+
+    before = below_the_preview()
+    wait_until(lambda: below_the_preview() != before, 20, 0.5)
+    studio.obs.dismiss(dialog)
+    studio.remove("live")
+
+
 def test_a_video_is_cut_out_as_it_plays(studio: Studio, clip: Path) -> None:
     add_live(studio, "live", clip)
     wait_until(lambda: shows_person(studio, "live"), 60)

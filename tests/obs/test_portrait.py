@@ -481,3 +481,25 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
     assert "<img src=" in properties["views"]["description"]
     studio.set(portrait, background="colour")
     assert wait_until(lambda: studio.properties(portrait)["background_colour"]["visible"])
+
+
+@pytest.mark.parametrize("without_websocket", [False, True])
+def test_portraits_are_found_by_whatever_name_and_in_whatever_scene(
+    tmp_path: Path, photo: Path, expected_layer: Any, without_websocket: bool
+) -> None:
+    """Also in a build of OBS that has no obs-websocket, as far as CVMatte can see."""
+    scripts: list[Any] = [(Path(__file__).with_name("without_websocket.py"), {})] if without_websocket else []
+    names = ['Zoë “the\\2nd” 𝄞 "x" <b>', "zwölf Boxkämpfer"]
+    with open_studio(tmp_path, scripts=scripts) as studio:
+        studio.requests.create_scene("elsewhere")
+        settings = {"image": str(photo), "longest_side": 0}
+        for name in names:
+            studio.requests.create_input("elsewhere", name, "cvmatte_portrait", settings, True)
+        for name in names:
+            studio.wait_for_state(name, "Ready")
+            assert same_layer(studio.pixels(name, 512, 512), expected_layer(photo))
+        studio.requests.set_input_name(names[0], "renamed")
+        studio.set("renamed", erosion=3)
+        studio.wait_for_state("renamed", "Ready")
+        listed = studio.properties("renamed")["source"]["items"]
+        assert {"background", names[1], SCENE, "elsewhere"} <= set(listed)
