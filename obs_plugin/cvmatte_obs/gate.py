@@ -44,6 +44,3 @@ class Gate:
 
 
 GATE = Gate()
-
-
-GATE = Gate()

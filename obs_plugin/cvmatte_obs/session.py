@@ -121,7 +121,7 @@ class Session:
 
     # Called from any thread of OBS: these only queue
 
-    def post(self, act: Callable[..., None], *arguments: Any) -> None:
+    def post(self, act: Callable[..., Any], *arguments: Any) -> None:
         """Have it done on the session's own thread."""
         self._inbox.put((act, *arguments))
 
@@ -149,10 +149,6 @@ class Session:
         if time.monotonic() - self._looked_for_cameras > _CAMERA_SECONDS:
             self._looked_for_cameras = time.monotonic()
             self._camera_look.start()
-
-    def post(self, act: Callable[..., Any], *arguments: Any) -> None:
-        """Have something called on the session's own thread."""
-        self._inbox.put((act, *arguments))
 
     def add_media(self, name: str, path: str) -> None:
         """Add a clip to the current scene."""
