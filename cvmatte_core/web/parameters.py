@@ -109,6 +109,11 @@ def _choices(control: Control, texts: Texts) -> dict[str, str]:
     return catalogue.choices(texts)
 
 
+def _offered(control: Control) -> tuple[Any, ...]:
+    """The values by which somebody asks for something."""
+    return (True,) if control.kind == settings.SWITCH else control.choices
+
+
 def _declared(control: Control, texts: Texts) -> dict[str, Any]:
     return {
         "name": control.name,
@@ -124,5 +129,5 @@ def _declared(control: Control, texts: Texts) -> dict[str, Any]:
         "shown_when": list(control.shown_when) if control.shown_when else None,
         "hidden_when": list(control.hidden_when) if control.hidden_when else None,
         "only_jobs": control not in OF_PHOTOS,
-        "photos_only": [value for value in control.choices or (True,) if control.does_nothing(value, settings.CLIP)],
+        "photos_only": [value for value in _offered(control) if control.does_nothing(value, settings.CLIP)],
     }

@@ -72,6 +72,7 @@ def test_each_control_says_to_what_it_applies() -> None:
     assert partly == {
         "id_photo": "p",
         "sheet": "p",
+        "max_kilobytes": "p",
         "format": "p",
         "save_mask": "p",
         "metadata": "p",
