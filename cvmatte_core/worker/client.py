@@ -262,7 +262,7 @@ class WorkerClient:
             return
         self._deaths = 0
         if "error" in message:
-            logger.debug("job %s: %s", job.number, message["error"].get("message"))
+            logger.debug("job %s: %s", job.number, message["error"].get("message"))  # whoever asked says it
             self._finish(job, "failed", protocol.error_from_wire(message["error"]))
         else:
             self._finish(job, "done", message.get("result"))
