@@ -65,6 +65,18 @@ def patches(size: tuple[int, int]) -> np.ndarray:
     return np.broadcast_to(row, (height, width, 3))
 
 
+def frame_of(planes: list[np.ndarray], pixels: str, number: int) -> Any:
+    """The frame of these planes, at a tenth of a second for each before it."""
+    height, width = planes[0].shape
+    frame = av.VideoFrame(width, height, pixels)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        rows = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
+        rows[:, : values.shape[1]] = values
+        plane.update(rows.tobytes())
+    frame.pts, frame.time_base = number, Fraction(1, 10)
+    return frame
+
+
 def write(path: Path, frames: list[list[np.ndarray]], pixels: str = "yuv444p", **told: Any) -> Path:
     """A clip of frames of planes, without loss. told: of the stream's codec, as matrix and range."""
     with av.open(str(path), "w") as clip:
@@ -74,12 +86,7 @@ def write(path: Path, frames: list[list[np.ndarray]], pixels: str = "yuv444p", *
         for name, value in told.items():
             setattr(video.codec_context, name, value)
         for number, planes in enumerate(frames):
-            frame = av.VideoFrame(video.width, video.height, pixels)
-            for plane, values in zip(frame.planes, planes, strict=True):
-                rows = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
-                rows[:, : values.shape[1]] = values
-                plane.update(rows.tobytes())
-            frame.pts, frame.time_base = number, Fraction(1, 10)
+            frame = frame_of(planes, pixels, number)
             for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
                 if name in told:
                     setattr(frame, name, told[name])
@@ -179,13 +186,7 @@ def with_a_cover(path: Path, film: list[list[np.ndarray]], *, flagged: bool) -> 
         clip.mux(cover.encode(blue))
         clip.mux(cover.encode(None))
         for number, planes in enumerate(film):
-            frame = av.VideoFrame(video.width, video.height, "yuv444p")
-            for plane, values in zip(frame.planes, planes, strict=True):
-                rows = np.zeros((plane.height, plane.line_size), np.uint8)
-                rows[:, : values.shape[1]] = values
-                plane.update(rows.tobytes())
-            frame.pts, frame.time_base = number, Fraction(1, 10)
-            clip.mux(video.encode(frame))
+            clip.mux(video.encode(frame_of(planes, "yuv444p", number)))
         clip.mux(video.encode(None))
     return path
 
@@ -303,13 +304,7 @@ def test_fields_are_no_comb(tmp_path: Path) -> None:
         video: Any = clip.add_stream("libx264", rate=10, options={"qp": "0", "flags": "+ildct", "x264-params": "tff=1"})
         video.width, video.height, video.pix_fmt = 352, 288, "yuv420p"
         for number, planes in enumerate(frames):
-            frame = av.VideoFrame(352, 288, "yuv420p")
-            for plane, values in zip(frame.planes, planes, strict=True):
-                rows = np.zeros((plane.height, plane.line_size), np.uint8)
-                rows[:, : values.shape[1]] = values
-                plane.update(rows.tobytes())
-            frame.pts, frame.time_base = number, Fraction(1, 10)
-            clip.mux(video.encode(frame))
+            clip.mux(video.encode(frame_of(planes, "yuv420p", number)))
         clip.mux(video.encode(None))
     with av.open(str(path)) as read:
         assert all(frame.interlaced_frame for frame in read.decode(video=0))
