@@ -132,7 +132,7 @@ class Studio:
         def reached() -> bool:
             nonlocal state
             state = self.state(name)
-            return part in state
+            return part.replace(" ", "") in state.replace(" ", "")  # a long path is broken in its middle
 
         try:
             wait_until(reached, timeout, 0.1)
