@@ -82,7 +82,7 @@ def _reach_disk(file: BinaryIO) -> None:
         if sys.platform == "darwin":
             import fcntl
 
-            with contextlib.suppress(OSError):  # a network drive knows only the weaker one
+            with contextlib.suppress(OSError, AttributeError):  # a network drive knows only the weaker one
                 fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
                 return
         os.fsync(file.fileno())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Callable, Protocol, Sequence
+from pathlib import Path
+from typing import Callable, Protocol, Sequence, Tuple
 
 import numpy as np
 
@@ -49,7 +50,8 @@ class Network(Protocol):
         ...
 
 
-_living: dict[tuple[str, str], tuple[ModelEntry, weakref.ref[Network]]] = {}  # by model and device
+_Made = Tuple[ModelEntry, Path, int, int]  # what a network was loaded from: a file, of this size and time
+_living: dict[tuple[str, str], tuple[_Made, weakref.ref[Network]]] = {}  # by model and device
 _loading = threading.Lock()
 
 
@@ -62,12 +64,23 @@ def load(name: str, threads: int, device: str = "auto") -> Network:
     """
     entry = entry_of(name)
     with _loading:
+        made = _made(entry)
         of, living = _living.get((entry.name, device), (None, None))
-        network = living() if living is not None and of == entry else None
+        network = living() if living is not None and of == made and made is not None else None
         if network is None:
             network = _loaded(entry, threads, device)
-            _living[entry.name, device] = entry, weakref.ref(network)
+            if made is not None:
+                _living[entry.name, device] = made, weakref.ref(network)
         return network
+
+
+def _made(entry: ModelEntry) -> _Made | None:
+    """What a network would be loaded from now; None where it isn't there."""
+    try:
+        status = entry.path.stat()
+    except OSError:
+        return None
+    return entry, entry.path, status.st_size, status.st_mtime_ns
 
 
 def _loaded(entry: ModelEntry, threads: int, device: str) -> Network:

@@ -62,6 +62,7 @@ def cut_out(
 ) -> Made:
     """Cut the people out of a clip. target: ends in one of endings.MOVING_KINDS; a folder of PNGs in none.
 
+    on_frame: called with how many are done, after each, and again and again while they are joined with the sound.
     Once `ended` is set, what is done is finished to a clip that plays. The target is a new file, or folder, always:
     next to one that is there. kept: a folder in which what is done stays if the process ends, and from which the same
     job goes on. Raises ImageError, ModelError, OutputError; Cancelled where nothing is done yet.

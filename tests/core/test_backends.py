@@ -222,6 +222,7 @@ def test_a_device_that_fails_in_mid_job_loses_no_pass(
         onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
     )
     monkeypatch.setattr(onnxruntime, "InferenceSession", FailsThirdPass)
+    monkeypatch.setattr("cvmatte_core.models.network._living", {})  # another test may hold one
     network = load(catalogue.DEFAULT, 1, "auto")
     told: list[tuple[int, int]] = []
     with caplog.at_level(logging.WARNING):

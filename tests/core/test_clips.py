@@ -465,7 +465,7 @@ def test_a_clip_that_was_broken_off_goes_on_where_it_was(
     assert not target.exists()
     done: list[int] = []
     result = clips.cut_out(made, target, FAST, 2, on_frame=done.append, kept=kept)
-    assert done == list(range(8, COUNT + 1)) and result.frames == COUNT and result.whole
+    assert sorted(set(done)) == list(range(8, COUNT + 1)) and result.frames == COUNT and result.whole
     frames, before = decoded(target), decoded(made)
     assert [round(frame.time, 2) for frame in frames] == [round(frame.time, 2) for frame in before]
     its_sound = sound_of(target)
