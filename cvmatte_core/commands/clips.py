@@ -10,6 +10,7 @@ from ..pictures.endings import GIF, clip_before
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import WorkerError
+from ..words.notes import sentences
 from ..words.texts import Texts
 from .folders import ended_by_signals
 from .program import INTERRUPTED
@@ -60,5 +61,7 @@ def cut_out(
             lambda done: bar.update(done - bar.n),
             ended,
         )
+    if made.notes:
+        print(f"{source.name}: {sentences(made.notes, texts)}", file=sys.stderr)
     print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))
     return 0 if made.whole else INTERRUPTED

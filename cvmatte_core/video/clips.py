@@ -23,6 +23,7 @@ from ..pictures import images
 from ..pictures.endings import ANIMATIONS, CLIP_KINDS
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, CvmatteError, ImageError, OutputError
+from ..words.notes import Note
 from . import animation, source
 from .parts import Done, Parts, Pictures
 from .pictures import Picture
@@ -37,11 +38,15 @@ _REMEMBERED = 6  # frames before a seam, of which the network sees what it would
 
 @dataclass(frozen=True)
 class Made:
-    """path: of the clip, or of the folder of frames. frames: in it. whole: whether it was not ended before."""
+    """path: of the clip, or of the folder of frames. frames: in it. whole: whether it was not ended before.
+
+    notes: what is to be said of the source.
+    """
 
     path: Path
     frames: int
     whole: bool
+    notes: tuple[Note, ...] = ()
 
 
 def look_at(path: Path) -> Clip:
@@ -91,7 +96,7 @@ def cut_out(
             if not done and ended.is_set():
                 raise Cancelled
             if not done:
-                raise ImageError("clip_empty", name=path.name)
+                raise source.unreadable(path, "clip_empty")
             if not moving.has_seen_somebody and not ended.is_set():
                 parts.discard()
                 raise ImageError("clip_nobody", name=path.name)
@@ -107,7 +112,8 @@ def cut_out(
                 raise files.output_error(error, target.parent) from error
             raise
     logger.info("%s: %d frames of %d", path.name, done, clip.frames)
-    return Made(made, done, not ended.is_set())
+    notes = (Note("note.clip_cut_off"),) if not ended.is_set() and source.is_cut_off(path) else ()
+    return Made(made, done, not ended.is_set(), notes)
 
 
 @contextlib.contextmanager

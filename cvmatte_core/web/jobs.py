@@ -266,7 +266,7 @@ class Jobs:
         target = job.folder / f"{number}-clip{kind}"
         made = clips.cut_out(item.photo, target, settings, threads, on_frame=step, ended=job.cancelled)
         item.layer_name, _ = names.new(item.name, kind)
-        item.layer = made.path
+        item.layer, item.notes = made.path, made.notes
         if not made.whole:
             raise Cancelled
 

@@ -641,7 +641,8 @@ class Server:
         threads = max(1, (os.cpu_count() or 2) // 2)  # portraits go on beside it
         with parts.kept_for(clip, settings) as kept:
             made = clips.cut_out(clip, target, settings, threads, on_frame=on_frame, ended=job.cancelled, kept=kept)
-        return {"path": str(made.path), "frames": made.frames, "whole": made.whole}
+        said = to_wire(made.notes)
+        return {"path": str(made.path), "frames": made.frames, "whole": made.whole, "notes": said}
 
     def _tidy(self, job: _Job, keep: int, in_use: set[str]) -> dict[str, Any]:
         in_use = in_use | {other.key for other in list(self._jobs.values()) if isinstance(other, _MatteJob)}

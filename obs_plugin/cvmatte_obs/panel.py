@@ -387,7 +387,8 @@ class Panel:
         if clip.state != errands.DONE:
             return self._error_of(clip)
         key = "panel.clip_done" if clip.result["whole"] else "panel.clip_part"
-        return texts(key, name=Path(clip.result["path"]).name)
+        made = texts(key, name=Path(clip.result["path"]).name)
+        return f"{made} {sentences(from_wire(clip.result['notes']), texts)}".strip()
 
     def _tidy_state(self) -> str:
         tidying, texts = self._tidying, self._texts

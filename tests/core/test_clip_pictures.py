@@ -392,3 +392,21 @@ def test_a_recording_that_was_cut_off_is_called_incomplete(portrait_clip: Path, 
         latest = Latest(Wanted(video=str(cut)))
         assert latest.next(0, 5) is None and latest.error is not None and latest.error.key == key
         latest.close()
+
+
+def test_of_a_clip_whose_end_is_missing_the_rest_is_cut_out_and_that_is_said(
+    portrait: np.ndarray, tmp_path: Path
+) -> None:
+    long = write(tmp_path / "long.mp4", [planes_of(np.roll(portrait, 2 * at, 1), 5, False) for at in range(30)])
+    moved = tmp_path / "moved.mp4"
+    with av.open(str(long)) as read, av.open(str(moved), "w", options={"movflags": "faststart"}) as clip:
+        stream = clip.add_stream_from_template(read.streams.video[0])
+        packets = [packet for packet in read.demux(video=0) if packet.dts is not None]
+        for packet in packets:
+            packet.stream = stream
+            clip.mux(packet)
+    # Its index comes first: so what it begins with can be read.
+    moved.write_bytes(moved.read_bytes()[: -sum(packet.size for packet in packets[20:])])
+    made = clips.cut_out(moved, tmp_path / "some.webm", MatteSettings(quality="fast"), 2)
+    assert 5 < made.frames < 30 and [note.key for note in made.notes] == ["note.clip_cut_off"]
+    assert clips.cut_out(long, tmp_path / "all.webm", MatteSettings(quality="fast"), 2).notes == ()
