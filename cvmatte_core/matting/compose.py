@@ -81,7 +81,7 @@ def over_grey(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     if pixels.shape[2] == 3:
         return pixels, None
     rgb, own = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].astype(np.float32) / 255
-    if float(own.min()) == 1:
+    if bool((pixels[..., 3] == 255).all()):
         return rgb, None
     return on_grey(rgb, own), own
 

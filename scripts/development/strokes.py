@@ -33,7 +33,7 @@ def next_stroke(alpha: np.ndarray, truth: np.ndarray, stray: float, random: np.r
     count, labels = cv2.connectedComponents(wrong, connectivity=8)
     if count < 2:
         return None
-    sums = np.bincount(labels.ravel(), np.abs(alpha - truth).ravel(), count)
+    sums = np.bincount(labels.ravel().astype(np.intp), np.abs(alpha - truth).ravel(), count)
     part = (labels == 1 + int(np.argmax(sums[1:]))).astype(np.uint8)
     brushed = cv2.morphologyEx(part, cv2.MORPH_OPEN, _disc(_BRUSH / 2 * longer))
     if 2 * brushed.sum() > part.sum():
