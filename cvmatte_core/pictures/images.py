@@ -175,8 +175,7 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
     if image.format == "TIFF":
         tiffs.seek_photo(image)
     width, height = image.size
-    if width * height > PIXEL_LIMIT:
-        raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
+    refuse_too_many_pixels(width, height, name)
     if longest_side and image.format in ("JPEG", "MPO"):
         # The JPEG decoder can halve while it decodes: never below the size asked for.
         scale = longest_side / max(width, height)
@@ -287,6 +286,12 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             if converted is not None:
                 return converted
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def refuse_too_many_pixels(width: int, height: int, name: str) -> None:
+    """Raise ImageError for a picture, or a clip's frame, that is larger than PIXEL_LIMIT."""
+    if width * height > PIXEL_LIMIT:
+        raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
 
 
 def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
@@ -400,8 +405,7 @@ def read_layer(path: Path) -> np.ndarray:
     """
     try:
         with Image.open(path, formats=("PNG", "WEBP")) as image:
-            if image.width * image.height > PIXEL_LIMIT:
-                raise ImageError("image_too_many_pixels", name=path.name, limit=PIXEL_LIMIT // 1_000_000)
+            refuse_too_many_pixels(image.width, image.height, path.name)
             return np.array(image.convert("RGBA"))
     except ImageError:
         raise

@@ -37,14 +37,11 @@ class Animation:
         self._path, self._image = path, image
         # A PNG may show another picture to who knows no animations.
         self._first = 1 if getattr(image, "default_image", False) else 0
-        self.start = 0
 
     def told(self) -> Clip:
         """Raises ImageError where it is too large."""
         width, height = self._image.size
-        if width * height > images.PIXEL_LIMIT:
-            limit = images.PIXEL_LIMIT // 1_000_000
-            raise ImageError("image_too_many_pixels", name=self._path.name, limit=limit)
+        images.refuse_too_many_pixels(width, height, self._path.name)
         return Clip((width, height), getattr(self._image, "n_frames", 1) - self._first, 0.0, False)
 
     def pictures(self, after: int | None = None) -> Iterator[Picture]:

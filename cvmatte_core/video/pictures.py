@@ -15,7 +15,6 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from ..pictures import images
 from ..pictures.colour_spaces import HLG, PQ, ColourSpace, peak_of, to_srgb
-from ..words.errors import ImageError
 
 # ITU-T H.273: what the numbers of a stream's matrix, range, primaries and transfer stand for.
 BT709, LIMITED, FULL = 1, 1, 2
@@ -116,9 +115,7 @@ class Pictures:
         return self._stream.time_base or TICK
 
     def _picture(self, frame: Any) -> Picture:
-        if frame.width * frame.height > images.PIXEL_LIMIT:
-            limit = images.PIXEL_LIMIT // 1_000_000
-            raise ImageError("image_too_many_pixels", name=self._name, limit=limit)
+        images.refuse_too_many_pixels(frame.width, frame.height, self._name)
         # Not the stream's: a broadcast changes from 4:3 to 16:9 in the middle.
         aspect = self._decoder.sample_aspect_ratio or self._stream.sample_aspect_ratio
         width, height = square(frame.width, frame.height, aspect)

@@ -65,9 +65,7 @@ class Film:
         """Raises ImageError where it is too large."""
         stream = self.stream
         width, height = stream.codec_context.width, stream.codec_context.height
-        if width * height > images.PIXEL_LIMIT:
-            limit = images.PIXEL_LIMIT // 1_000_000
-            raise ImageError("image_too_many_pixels", name=self._path.name, limit=limit)
+        images.refuse_too_many_pixels(width, height, self._path.name)
         rate = float(stream.average_rate or 0)
         seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         seconds = seconds or (self._container.duration or 0) / av.time_base
