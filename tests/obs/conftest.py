@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,17 +123,23 @@ class Studio:
 
     def state(self, name: str) -> str:
         """What its properties say, on one line."""
+        return self._said(name).replace("<br>", " ")
+
+    def _said(self, name: str) -> str:
+        """With its lines as they are broken: at a blank, or in the middle of a long path."""
         properties = self.properties(name)
         said: str = properties.get("state_whole", properties["state"])["description"]
-        return said.replace("<br>", " ")
+        return said
 
     def wait_for_state(self, name: str, part: str, timeout: float = 120.0) -> str:
         state = ""
+        wanted = "(?:<br>)?".join("(?: |<br>)" if letter == " " else re.escape(letter) for letter in part)
 
         def reached() -> bool:
             nonlocal state
-            state = self.state(name)
-            return part.replace(" ", "") in state.replace(" ", "")  # a long path is broken in its middle
+            said = self._said(name)
+            state = said.replace("<br>", " ")
+            return re.search(wanted, said) is not None
 
         try:
             wait_until(reached, timeout, 0.1)
