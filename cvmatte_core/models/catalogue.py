@@ -107,10 +107,10 @@ def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
 
 
 def to_install(damaged: Collection[str] = ()) -> list[ModelEntry]:
-    """The shipped models that aren't there, what helps most first; last what a click can't install, for want of packages.
+    """The shipped models that are not there, what helps most first, what a click can't install last.
 
-    Most helps one that sees things, where there is none: what people hold is lost without. damaged: titles of those that
-    were found to be. Raises ModelError.
+    Where no model that sees things is there, one of those helps most: without it, what people hold is lost.
+    damaged: titles of models whose files were found to be broken. Raises ModelError.
     """
     there = [entry for entry in catalogue().values() if is_there(entry) and entry.title not in damaged]
     missing = [entry for entry in _shipped().values() if entry not in there]
