@@ -5,6 +5,7 @@ Standard library only, but for what Windows' and macOS's cameras are asked with.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import logging
@@ -24,6 +25,7 @@ FFMPEG_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}  
 _V4L2_DEVICES = Path("/sys/class/video4linux")
 _QUERYCAP, _CAPABILITY = 0x80685600, struct.Struct("<16s32s32sIII12x")  # VIDIOC_QUERYCAP of linux/videodev2.h
 _HAS_DEVICE_CAPS, _CAPTURES = 0x80000000, 0x1001  # the latter: in one plane, or in several
+_DYING_SECONDS = 1.0  # that a killed process is given: asked again meanwhile, it would count as one that hangs
 _PATIENCE_SECONDS = 15.0  # with all drivers together: a camera that sleeps takes a few of them to wake
 
 
@@ -54,7 +56,9 @@ class CameraLook:
                 return found
             except (subprocess.TimeoutExpired, ValueError) as error:
                 logger.warning("the cameras: %s", error)
-                process.kill()  # and not waited for: a driver may keep it even from that
+                process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a driver may keep it even from that
+                    process.wait(_DYING_SECONDS)
                 raise WorkerError("cameras_no_answer") from error
 
 
