@@ -1,4 +1,4 @@
-"""What soak.py does to OBS, to CVMatte's worker and to the files: small functions, each marked as an action."""
+"""What soak.py does to OBS, to CVMatte's worker and to the files: small functions in a table."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from development import soak_actions
@@ -54,16 +55,11 @@ def run(actions: Sequence[Action], results: Path, wanted: int, beside: int, busy
     Returns the exit code: 0 where every line in the file tells of a clean end.
     """
     quits = Quits(actions, results, wanted, busy)
-    threads = [threading.Thread(target=quits.run, args=(number,), daemon=True) for number in range(beside)]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    finally:
-        quits.stopping.set()
-        for thread in threads:
-            thread.join(120)
+    with ThreadPoolExecutor(beside) as homes:
+        try:
+            list(homes.map(quits.run, range(beside)))
+        finally:
+            quits.stopping.set()
     lines = quits.lines()
     faulty = sum(f": {_CLEAN} |" not in line for line in lines)
     print(f"{len(lines)} ends, {faulty} of them with faults", flush=True)
