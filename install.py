@@ -54,9 +54,9 @@ from cvmatte_core.system import debian, devices
 from cvmatte_core.words.errors import CvmatteError, Refused
 from cvmatte_core.words.texts import megabytes, system_texts
 
-# What a dependency group takes on the disk while it is installed, in bytes, as far as that is much.
+# Bytes on the disk that the large dependency groups take while they are installed.
 ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
-FULL = 20_000_000  # bytes free on a disk that took no more
+FULL = 20_000_000  # a disk with fewer free bytes than this counts as full
 INTERRUPTED = 130  # the exit code
 
 say = system_texts()
@@ -83,7 +83,7 @@ def install(chosen: argparse.Namespace, pytest_arguments: list[str]) -> int:
     if chosen.uninstall:
         return unregister()
     group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
-    # What is added to a CVMatte that is there leaves OBS alone: somebody may have taken it out there.
+    # Adding to a set-up that exists leaves OBS alone: the person may have removed the script from it.
     only_adds = bool(chosen.device or chosen.modelscope or chosen.ray) and bool(read_stamp(ENVIRONMENT).groups)
     if group == "worker" and not only_adds:
         refuse_while_obs_runs()  # rather than after minutes
@@ -104,7 +104,7 @@ def install(chosen: argparse.Namespace, pytest_arguments: list[str]) -> int:
 
 
 def carry_out(act: Callable[[], int]) -> int:
-    """The exit code of an act. A sentence tells what stopped it."""
+    """Run one of the program's actions. Returns its exit code; where it fails, prints one sentence and returns 1."""
     try:
         return act()
     except (Refused, CvmatteError) as error:
@@ -125,7 +125,7 @@ def complain(error: Refused | CvmatteError) -> None:
 
 
 def add_modelscope() -> bool:
-    """CV-UNet and what it runs on. Says whether that could be done: whatever failed, the rest works as before."""
+    """Install CV-UNet and what it runs on. Returns whether that worked; if it didn't, the rest works as before."""
     try:
         set_up({"worker", "modelscope"})
         fetch_model(entry_of("cv-unet"))
@@ -142,8 +142,8 @@ def add_modelscope() -> bool:
 class Stamp:
     """What an environment was set up with: kept in it as a file.
 
-    requirements: the digest of pyproject.toml then; empty as long as packages are being changed. groups: its dependency
-    groups, ONNX Runtime's aside. device: what the person chose networks to run on.
+    requirements: the digest of pyproject.toml at that time; empty while packages are being changed. groups: its
+    dependency groups, without ONNX Runtime's. device: the one chosen for the networks.
     """
 
     requirements: str = ""
@@ -156,9 +156,9 @@ class Stamp:
 
 
 def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> None:
-    """An environment in `folder` with dependency groups of pyproject.toml in it, beside those that it has already.
+    """Make an environment, or add dependency groups of pyproject.toml to the one that is there.
 
-    device: of devices.DEVICES; without one, what was chosen last. Raises Refused, OutputError, OSError.
+    device: one of devices.DEVICES; if empty, the last choice stays. Raises Refused, OutputError, OSError.
     """
     refuse_impossible(groups)
     if is_set_up(folder, wanted_stamp(groups, folder, device)):
@@ -209,11 +209,11 @@ def set_up_alone(folder: Path) -> Iterator[None]:
 
 
 def change_environment(folder: Path, wanted: Stamp) -> None:
-    """Bring an environment to what is wanted. Raises Refused, OutputError, OSError.
+    """Bring an environment to the wanted state. Raises Refused, OutputError, OSError.
 
-    One that a former run was changing when it broke off is made anew: its packages may be in pieces, pip among them.
-    What fails here leaves the packages as they were where pip changed none, and no half of a new environment. Until all
-    is done the stamp has the groups and the device of before: the same command finishes, another isn't bound by them.
+    An environment whose last change was interrupted is made anew: its packages, pip among them, may be broken. After a
+    failure, a new environment is removed, and an old one is used on if pip changed nothing. The stamp keeps the former
+    groups and device until all is done: the same command finishes the change, and another command isn't bound by it.
     """
     before = read_stamp(folder)
     broke_off = stamp_file(folder).exists() and not before.requirements
@@ -241,9 +241,9 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
 
 
 def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
-    """The packages that an environment is to have. Raises Refused.
+    """Install the packages that an environment is to have. Raises Refused.
 
-    Returns the stamp for it: where the device's ONNX Runtime can't be had, that of the plain one, which is there.
+    Returns the stamp of what is installed: where the device's ONNX Runtime can't be had, the plain one is.
     """
     print(say("install.packages"), flush=True)
     pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
@@ -317,7 +317,7 @@ def size_of(folder: Path) -> int:
 
 
 def clear(folder: Path, stamp: Stamp) -> None:
-    """Remove an environment, all but the stamp, which remembers what it was to have. Raises Refused, OutputError."""
+    """Remove all of an environment but its stamp. Raises Refused, OutputError."""
     try:
         if folder.is_symlink():  # what it names is somebody else's
             folder.unlink()
@@ -352,8 +352,9 @@ def pip(folder: Path, *arguments: str) -> None:
 
 
 def run_in(folder: Path, *arguments: str) -> None:
-    """Run an environment's Python. Raises Refused: in its own sentence where a full disk or the network is to blame;
-    else what the program said of it is printed before.
+    """Run an environment's Python.
+
+    Raises Refused. It names a full disk or a missing network; for anything else, the program's output is printed.
     """
     # On the environment's own disk: the system's may be small for them, which pip takes for the network's fault.
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as temporary:
@@ -387,9 +388,6 @@ def show_progress(_stage: str, done: int, total: int) -> None:
     if total > 1 and sys.stdout.isatty():
         text = say("models.fetched", done=megabytes(done), total=megabytes(total))
         print(f"{text} ", end="\n" if done >= total else "\r", flush=True)
-
-
-# What set-up was for
 
 
 def run_script(python: str | Path, name: str, *arguments: str) -> int:
