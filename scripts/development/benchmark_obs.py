@@ -114,10 +114,10 @@ def frames(obs: ThrowawayObs, photos: list[Path]) -> None:
 
     def saturate() -> None:
         until = time.monotonic() + _SECONDS
-        unseen = itertools.product(("best", "fast"), photos)  # no matte of them is kept yet
-        while time.monotonic() < until:
+        for quality, photo in itertools.product(("best", "fast"), photos):  # no matte of them is kept yet
+            if time.monotonic() > until:
+                return
             jobs = jobs_done(obs)
-            quality, photo = next(unseen)
             set_portrait(obs, image=str(photo), quality=quality)
             throwaway_obs.wait_until(lambda jobs=jobs: jobs_done(obs) > jobs)  # type: ignore[misc]
 
