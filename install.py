@@ -23,6 +23,7 @@ if sys.version_info < (3, 10):  # before anything that an older Python would stu
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import json
@@ -34,103 +35,78 @@ import subprocess
 import sysconfig
 import tempfile
 import venv
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
 
-import obs_python
-import registration
+from obs_setup import refuse_while_obs_runs, register, unregister
 
 from cvmatte_core import __version__
-from cvmatte_core.disk import files, paths
+from cvmatte_core.disk import files
 from cvmatte_core.disk.lock import locked
 from cvmatte_core.disk.paths import ENVIRONMENT, installed_python, python_of
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, verify
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
-from cvmatte_core.system import devices
-from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.system import debian, devices
+from cvmatte_core.words.errors import CvmatteError, Refused
 from cvmatte_core.words.texts import megabytes, system_texts
 
-DEFAULT_MODEL = entry_of(DEFAULT)
-MODELSCOPE_ENVIRONMENT = ROOT / ".venv-modelscope"  # of the tests that need what ModelScope needs
-# The distribution of ONNX Runtime for a device; all have the same module, so there may be one at a time. And the
-# dependency group that it is in.
-PLAIN_RUNTIME = "onnxruntime"
-RUNTIMES = {
-    devices.CUDA: "onnxruntime-gpu",
-    devices.TENSORRT: "onnxruntime-gpu",
-    devices.DIRECTML: "onnxruntime-directml",
-    devices.OPENVINO: "onnxruntime-openvino",
-}
-RUNTIME_GROUPS = {
-    PLAIN_RUNTIME: "onnx-cpu",
-    "onnxruntime-gpu": "onnx-cuda",
-    "onnxruntime-directml": "onnx-directml",
-    "onnxruntime-openvino": "onnx-openvino",
-}
-# What a dependency group takes on the disk while it is installed, in bytes, as far as that is much.
+# Bytes on the disk that the large dependency groups take while they are installed.
 ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
-FULL = 20_000_000  # bytes free on a disk that took no more
-LINTER_AND_TYPES = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
-IN_PARALLEL = ["-n", "auto", "--maxprocesses", "4"]
-# What a throwaway OBS needs, and Debian's package of it. Mesa's draw without a graphics card.
-OBS_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}
-OBS_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
-# For the page; what a frozen OBS waits for; a drive that hangs.
-TEST_PROGRAMS = {"chromium": "chromium", "gdb": "gdb", "bindfs": "bindfs"}
-
+FULL = 20_000_000  # a disk with fewer free bytes than this counts as full
 INTERRUPTED = 130  # the exit code
 
 say = system_texts()
 
 
-class Refused(Exception):
-    """Set-up can't go on; the message is the sentence for the person."""
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=say("install.about"))
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--demo", action="store_true", help=say("install.demo"))
-    what.add_argument("--check", action="store_true", help=say("install.check"))
-    what.add_argument("--test", action="store_true", help=say("install.test"))
-    what.add_argument("--uninstall", action="store_true", help=say("install.uninstall"))
-    parser.add_argument("--modelscope", action="store_true", help=say("install.modelscope"))
-    parser.add_argument("--ray", action="store_true", help=say("install.ray"))
+    for action in ("demo", "check", "test", "uninstall"):
+        what.add_argument(f"--{action}", action="store_true", help=say(f"install.{action}"))
+    for addition in ("modelscope", "ray"):
+        parser.add_argument(f"--{addition}", action="store_true", help=say(f"install.{addition}"))
     choices = [device for device in devices.DEVICES if device != devices.COREML]  # that is in every Mac's plain build
     parser.add_argument("--device", choices=choices, default="", help=say("install.device"))
     parser.add_argument("--version", action="version", version=f"CVMatte {__version__}", help=say("script.version"))
     chosen, pytest_arguments = parser.parse_known_args()
     if pytest_arguments and not chosen.test:
         parser.error(say("install.unknown", argument=pytest_arguments[0]))
+    return carry_out(lambda: install(chosen, pytest_arguments))
+
+
+def install(chosen: argparse.Namespace, pytest_arguments: list[str]) -> int:
+    """What the options ask for. Returns the exit code. Raises Refused, CvmatteError, OSError."""
+    if chosen.uninstall:
+        return unregister()
+    group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
+    # Adding to a set-up that exists leaves OBS alone: the person may have removed the script from it.
+    only_adds = bool(chosen.device or chosen.modelscope or chosen.ray) and bool(read_stamp(ENVIRONMENT).groups)
+    if group == "worker" and not only_adds:
+        refuse_while_obs_runs()  # rather than after minutes
+    set_up({"worker", "web", "video", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
+    fetch_model(entry_of(DEFAULT))
+    lacking = 0 if not chosen.modelscope or add_modelscope() else 1
+    if group == "worker" and only_adds:
+        if not lacking:
+            print(say("install.added", command=install_command()))
+        return lacking
+    if group == "worker":
+        return register() or lacking
+    if chosen.check:
+        return lacking or run_script(sys.executable, "development/run_tests.py", "--quick")
+    if chosen.test:
+        return lacking or run_script(sys.executable, "development/run_tests.py", *pytest_arguments)
+    return lacking or run_script(installed_python(), "demo/demo.py")
+
+
+def carry_out(act: Callable[[], int]) -> int:
+    """Run one of the program's actions. Returns its exit code; where it fails, prints one sentence and returns 1."""
     try:
-        if chosen.uninstall:
-            return unregister()
-        group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
-        # What is added to a CVMatte that is there leaves OBS alone: somebody may have taken it out there.
-        only_adds = bool(chosen.device or chosen.modelscope or chosen.ray) and bool(read_stamp(ENVIRONMENT).groups)
-        if group == "worker" and not only_adds:
-            refuse_while_obs_runs()  # rather than after minutes
-        set_up({"worker", "web", "video", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
-        fetch_model(DEFAULT_MODEL)
-        lacking = 0 if not chosen.modelscope or add_modelscope() else 1
-        if group == "worker" and only_adds:
-            if not lacking:
-                print(say("install.added", command=install_command()))
-            return lacking
-        if group == "worker":
-            return register() or lacking
-        if chosen.check:
-            return lacking or run_quick_tests()
-        install_obs()
-        if chosen.test:
-            install_missing(TEST_PROGRAMS)
-            return lacking or run_tests(pytest_arguments)
-        return lacking or run_script("demo/demo.py")
+        return act()
     except (Refused, CvmatteError) as error:
         complain(error)
     except KeyboardInterrupt:
@@ -142,15 +118,14 @@ def main() -> int:
 
 
 def complain(error: Refused | CvmatteError) -> None:
-    if isinstance(error, CvmatteError):
-        full = error.key == "disk_full"  # that sentence of the errors is for portraits
-        print(say("install.disk_full", **error.values) if full else error.sentence(say), file=sys.stderr)
+    if isinstance(error, CvmatteError) and error.key == "disk_full":  # its own sentence is for portraits
+        print(say("install.disk_full", **error.values), file=sys.stderr)
     else:
-        print(error, file=sys.stderr)
+        print(error.sentence(say) if isinstance(error, CvmatteError) else error, file=sys.stderr)
 
 
 def add_modelscope() -> bool:
-    """CV-UNet and what it runs on. Says whether that could be done: whatever failed, the rest works as before."""
+    """Install CV-UNet and what it runs on. Returns whether that worked; if it didn't, the rest works as before."""
     try:
         set_up({"worker", "modelscope"})
         fetch_model(entry_of("cv-unet"))
@@ -167,8 +142,8 @@ def add_modelscope() -> bool:
 class Stamp:
     """What an environment was set up with: kept in it as a file.
 
-    requirements: the digest of pyproject.toml then; empty as long as packages are being changed. groups: its dependency
-    groups, ONNX Runtime's aside. device: what the person chose networks to run on.
+    requirements: the digest of pyproject.toml at that time; empty while packages are being changed. groups: its
+    dependency groups, without ONNX Runtime's. device: the one chosen for the networks.
     """
 
     requirements: str = ""
@@ -176,19 +151,14 @@ class Stamp:
     device: str = devices.AUTO
 
     @property
-    def runtime(self) -> str:
-        """The distribution of ONNX Runtime."""
-        return RUNTIMES.get(self.device, PLAIN_RUNTIME)
-
-    @property
     def unfinished(self) -> "Stamp":
         return replace(self, requirements="")
 
 
 def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> None:
-    """An environment in `folder` with dependency groups of pyproject.toml in it, beside those that it has already.
+    """Make an environment, or add dependency groups of pyproject.toml to the one that is there.
 
-    device: of devices.DEVICES; without one, what was chosen last. Raises Refused, OutputError, OSError.
+    device: one of devices.DEVICES; if empty, the last choice stays. Raises Refused, OutputError, OSError.
     """
     refuse_impossible(groups)
     if is_set_up(folder, wanted_stamp(groups, folder, device)):
@@ -219,9 +189,8 @@ def wanted_stamp(groups: set[str], folder: Path, device: str) -> Stamp:
         groups=tuple(sorted(groups | set(before.groups) & there_are)),
         device=device or before.device,
     )
-    possible = devices.devices_here()
-    if wanted.device not in possible:
-        choices = ", ".join(possible)
+    if wanted.device not in devices.devices_here():
+        choices = ", ".join(devices.devices_here())
         raise Refused(say("install.device_elsewhere", device=say(f"device.{wanted.device}"), devices=choices))
     return wanted
 
@@ -233,37 +202,34 @@ def is_set_up(folder: Path, wanted: Stamp) -> bool:
 @contextlib.contextmanager
 def set_up_alone(folder: Path) -> Iterator[None]:
     """Hold off every other set-up of an environment. Raises OutputError."""
-    told: list[str] = []
-
-    def tell() -> None:
-        if not told:
-            told.append(say("install.waiting"))
-            print(told[0], flush=True)
-
-    with locked(folder.with_name(f"{folder.name}.lock"), tell) as lock:
+    tell_once = functools.lru_cache(maxsize=None)(lambda: print(say("install.waiting"), flush=True))
+    with locked(folder.with_name(f"{folder.name}.lock"), tell_once) as lock:
         os.set_inheritable(lock.fileno(), True)  # if this process is killed, its pip may live on, and keeps the lock
         yield
 
 
 def change_environment(folder: Path, wanted: Stamp) -> None:
-    """Bring an environment to what is wanted. Raises Refused, OutputError, OSError.
+    """Bring an environment to the wanted state. Raises Refused, OutputError, OSError.
 
-    One that a former run was changing when it broke off is made anew: its packages may be in pieces, pip among them.
-    What fails here leaves the packages as they were where pip changed none, and no half of a new environment. Until all
-    is done the stamp has the groups and the device of before: the same command finishes, another isn't bound by them.
+    An environment whose last change was interrupted is made anew: its packages, pip among them, may be broken. After a
+    failure, a new environment is removed, and an old one is used on if pip changed nothing. The stamp keeps the former
+    groups and device until all is done: the same command finishes the change, and another command isn't bound by it.
     """
     before = read_stamp(folder)
     broke_off = stamp_file(folder).exists() and not before.requirements
     new = broke_off or not environment_works(folder)
     ensure_room(folder, set(wanted.groups) - set(() if new else before.groups), size_of(folder) if new else 0)
+    former: dict[str, str] = {}
     if new:
         clear(folder, before)
-        make_environment(folder)
-    former = packages_in(folder)
-    write_stamp(folder, before.unfinished)
+    else:
+        former = packages_in(folder)
+        write_stamp(folder, before.unfinished)
     try:
+        if new:
+            make_environment(folder)
         wanted_or_plain = install_packages_of(folder, wanted)
-    except Refused:
+    except (Refused, CvmatteError):
         if new:
             clear(folder, before)
         elif packages_in(folder) == former:
@@ -275,23 +241,24 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
 
 
 def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
-    """The packages that an environment is to have. Raises Refused.
+    """Install the packages that an environment is to have. Raises Refused.
 
-    Returns the stamp for it: where the device's ONNX Runtime can't be had, that of the plain one, which is there.
+    Returns the stamp of what is installed: where the device's ONNX Runtime can't be had, the plain one is.
     """
     print(say("install.packages"), flush=True)
     pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
     pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
-    present = runtimes_in(folder)
-    if present - {wanted.runtime}:  # whichever are there: of two, the one that goes would take the other's files along
+    runtime = devices.RUNTIMES.get(wanted.device, devices.PLAIN_RUNTIME)
+    present = packages_in(folder).keys() & devices.RUNTIME_GROUPS.keys()
+    if present - {runtime}:  # whichever are there: of two, the one that goes would take the other's files along
         pip(folder, "uninstall", "--quiet", "--yes", *sorted(present))
     try:
-        pip(folder, "install", "--quiet", f"--group={RUNTIME_GROUPS[wanted.runtime]}")
+        pip(folder, "install", "--quiet", f"--group={devices.RUNTIME_GROUPS[runtime]}")
     except Refused as refused:
-        if wanted.runtime == PLAIN_RUNTIME or runtimes_in(folder):
+        if runtime == devices.PLAIN_RUNTIME or packages_in(folder).keys() & devices.RUNTIME_GROUPS.keys():
             raise
         complain(refused)
-        pip(folder, "install", "--quiet", f"--group={RUNTIME_GROUPS[PLAIN_RUNTIME]}")
+        pip(folder, "install", "--quiet", f"--group={devices.RUNTIME_GROUPS[devices.PLAIN_RUNTIME]}")
         return replace(wanted, device=devices.AUTO)
     return wanted
 
@@ -307,11 +274,6 @@ def packages_in(folder: Path) -> dict[str, str]:
         return dict(json.loads(found))
     except ValueError:
         return {}
-
-
-def runtimes_in(folder: Path) -> set[str]:
-    """The distributions of ONNX Runtime that an environment has."""
-    return set(packages_in(folder)) & set(RUNTIME_GROUPS)
 
 
 def stamp_file(folder: Path) -> Path:
@@ -355,7 +317,7 @@ def size_of(folder: Path) -> int:
 
 
 def clear(folder: Path, stamp: Stamp) -> None:
-    """Remove an environment, all but the stamp, which remembers what it was to have. Raises Refused, OutputError."""
+    """Remove all of an environment but its stamp. Raises Refused, OutputError."""
     try:
         if folder.is_symlink():  # what it names is somebody else's
             folder.unlink()
@@ -373,19 +335,15 @@ def clear(folder: Path, stamp: Stamp) -> None:
 def make_environment(folder: Path) -> None:
     """An environment with pip in an empty folder. Raises Refused, OutputError."""
     if importlib.util.find_spec("ensurepip") is None:  # Debian and Ubuntu keep it in a package of its own
-        install_packages([f"python{sys.version_info.major}.{sys.version_info.minor}-venv"])
+        debian.install(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
     print(say("install.environment", folder=folder), flush=True)
     try:
-        try:
-            venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
-        except OSError as error:
-            if error.errno in files.DISK_FULL:
-                raise files.output_error(error, folder.parent) from error
-            raise Refused(say("install.no_environment", folder=folder, reason=error)) from error
-        run_in(folder, "-I", "-m", "ensurepip", "--upgrade", "--default-pip")
-    except (Refused, CvmatteError):
-        clear(folder, read_stamp(folder))  # no half of one
-        raise
+        venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
+    except OSError as error:
+        if error.errno in files.DISK_FULL:
+            raise files.output_error(error, folder.parent) from error
+        raise Refused(say("install.no_environment", folder=folder, reason=error)) from error
+    run_in(folder, "-I", "-m", "ensurepip", "--upgrade", "--default-pip")
 
 
 def pip(folder: Path, *arguments: str) -> None:
@@ -394,14 +352,18 @@ def pip(folder: Path, *arguments: str) -> None:
 
 
 def run_in(folder: Path, *arguments: str) -> None:
-    """Run an environment's Python. Raises Refused: in its own sentence where a full disk or the network is to blame;
-    else what the program said of it is printed before.
+    """Run an environment's Python.
+
+    Raises Refused. It names a full disk or a missing network; for anything else, the program's output is printed.
     """
-    command = [str(python_of(folder)), *arguments]
     # On the environment's own disk: the system's may be small for them, which pip takes for the network's fault.
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as temporary:
         environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)}
-        done = run_to_its_end(command, environment)
+        # Its output waits for its end: pip without a network warns at each attempt. It inherits the set-up's lock.
+        done = subprocess.run(
+            [python_of(folder), *arguments], cwd=ROOT, env=environment, close_fds=False, text=True, errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
         full = shutil.disk_usage(folder).free < FULL
     if done.returncode == 0:
         return
@@ -411,14 +373,6 @@ def run_in(folder: Path, *arguments: str) -> None:
         raise Refused(say("install.offline"))
     print(re.sub(r"Traceback \(most recent call last\):\n(?:\s.*\n)*", "", done.stdout), file=sys.stderr)
     raise Refused(say("install.pip_failed"))
-
-
-def run_to_its_end(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """What it says comes at its end: pip with the network down says a warning at each attempt. It inherits the lock."""
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, close_fds=False, text=True, errors="replace",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
 
 
 def fetch_model(entry: ModelEntry) -> None:
@@ -436,166 +390,8 @@ def show_progress(_stage: str, done: int, total: int) -> None:
         print(f"{text} ", end="\n" if done >= total else "\r", flush=True)
 
 
-# The system's packages
-
-
-def install_obs() -> None:
-    """OBS and a virtual screen from the distribution, where they are missing."""
-    if sys.platform != "linux":
-        raise Refused(say("install.linux_only"))
-    install_missing(OBS_PROGRAMS, OBS_LIBRARIES)
-
-
-def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = ()) -> None:
-    """The packages of programs that are missing, and where any is, the libraries. Raises Refused."""
-    missing = [package for program, package in programs.items() if shutil.which(program) is None]
-    if missing:
-        install_packages([*missing, *libraries])
-
-
-def install_packages(packages: list[str]) -> None:
-    """Debian packages, where this person may install them. Raises Refused, naming the command, where not."""
-    command = f"apt-get install {' '.join(packages)}"
-    if shutil.which("apt-get") is None:
-        raise Refused(say("install.packages_by_hand", packages=", ".join(packages)))
-    if os.geteuid() != 0:
-        raise Refused(say("install.packages_as_root", command=f"sudo {command}"))
-    print(say("install.system_packages", packages=", ".join(packages)), flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(["apt-get", "-q", *step], env=environment, capture_output=True, text=True)
-        if done.returncode and step != ["update"]:
-            print(done.stdout + done.stderr, file=sys.stderr)
-            raise Refused(say("install.packages_failed", command=command))
-
-
-# What set-up was for
-
-
-def run_script(name: str) -> int:
-    return subprocess.run([installed_python(), ROOT / "scripts" / name]).returncode
-
-
-def run_quick_tests() -> int:
-    """The linter, the types, and the tests that are quick and need neither OBS nor a browser."""
-    quick = ["pytest", "tests/core", "-m", "not slow and not whole", *IN_PARALLEL]
-    return run_checks([*LINTER_AND_TYPES, quick])
-
-
-def run_tests(pytest_arguments: list[str]) -> int:
-    """The linter, the type checker, and every test: the first that fails ends it.
-
-    The tests of what ModelScope runs have an environment of their own: its packages are many and large. Arguments are
-    the main suite's, and leave them out.
-    """
-    groups = {"worker", "modelscope", "modelscope-test"}
-    # Files stay whole, since their tests share an OBS, and keep their order: those that take long come first.
-    files_in_parallel = [*IN_PARALLEL, "--dist", "loadfile", "--no-loadscope-reorder"]
-    with ThreadPoolExecutor(1) as beside:
-        # Its packages arrive while the first checks run, and its tests run beside the others.
-        arrived = None if pytest_arguments else beside.submit(set_up, groups, MODELSCOPE_ENVIRONMENT)
-        code = run_checks(LINTER_AND_TYPES)
-        if code or arrived is None:
-            return code or run_checks([["pytest", *pytest_arguments]])
-        of_modelscope = beside.submit(run_quietly, MODELSCOPE_ENVIRONMENT, ["pytest", "tests/modelscope"])
-        code = run_checks([["pytest", *files_in_parallel]])
-        arrived.result()
-        print(of_modelscope.result().stdout)
-        return code or of_modelscope.result().returncode
-
-
-def run_checks(checks: Iterable[list[str]]) -> int:
-    for check in checks:
-        print("$", *check, flush=True)
-        code = subprocess.run([python_of(ENVIRONMENT), "-m", *check], cwd=ROOT).returncode
-        if code:
-            return code
-    return 0
-
-
-def run_quietly(environment: Path, check: list[str]) -> subprocess.CompletedProcess[str]:
-    command = [str(python_of(environment)), "-m", *check]
-    return subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def register() -> int:
-    outcome = change_registration(registration.register, "install.collection_unreadable")
-    if is_without_python(outcome) and fetch_obs_python():
-        outcome = change_registration(registration.register, "install.collection_unreadable")
-    sandboxed = " / ".join(registration.sandboxed_obs())
-    if outcome.changed or outcome.unchanged:
-        print(say("install.registered"))
-    elif sandboxed and not registration.obs_of_the_system():
-        raise Refused(say("install.sandboxed", sandbox=sandboxed))
-    elif not outcome.unreadable:
-        print(say("install.add_by_hand", script=registration.SCRIPT))
-    if sandboxed:
-        print(say("install.sandboxed_too", sandbox=sandboxed))
-    return 1 if tell_of_obs_python(outcome) or outcome.unreadable else 0
-
-
-def is_without_python(outcome: registration.Outcome) -> bool:
-    """Whether OBS needs to be told of a Python, and none is there that it can load."""
-    return sys.platform in ("win32", "darwin") and not outcome.python
-
-
-def fetch_obs_python() -> bool:
-    """On Windows a Python for OBS, if there is none and the person wants it. Says whether it is there now."""
-    folder = paths.obs_python_folder()
-    computer = obs_python.Computer.this()
-    if sys.platform != "win32" or obs_python.find(computer, folder) is not None:
-        return False
-    embeddable = obs_python.EMBEDDABLE[obs_python.processor_of_obs(computer) or obs_python.X64]
-    question = say("install.obs_python_ask", url=embeddable.url)
-    if not sys.stdin.isatty() or input(question).strip().lower().startswith("n"):
-        return False
-    print(say("install.obs_python_fetching"), flush=True)
-    try:
-        obs_python.fetch(embeddable, folder)
-    except (OSError, obs_python.Unusable) as error:
-        print(say("install.obs_python_failed", reason=error), file=sys.stderr)
-        return False
-    return True
-
-
-def tell_of_obs_python(outcome: registration.Outcome) -> bool:
-    """Tell what the person has to do so that OBS loads a Python. Says whether there is anything."""
-    if not is_without_python(outcome):
-        return False
-    found = obs_python.find(obs_python.Computer.this(), paths.obs_python_folder())
-    if found is not None and outcome.useless_python:
-        print(say("install.obs_python_useless", told=outcome.useless_python, folder=found))
-    elif found is not None:  # OBS has never been started: nowhere to write it
-        print(say("install.obs_python_choose", folder=found))
-    else:
-        print(say("install.obs_python_missing_mac" if sys.platform == "darwin" else "install.obs_python_missing"))
-    return found is None or bool(outcome.useless_python)
-
-
-def unregister() -> int:
-    outcome = change_registration(registration.unregister, "install.collection_left")
-    if outcome.unreadable:
-        return 1
-    told = "install.unregistered" if outcome.changed else "install.nothing_registered"
-    print(say(told, folder=ROOT, data=paths.data_folder()))
-    return 0
-
-
-def refuse_while_obs_runs() -> None:
-    if registration.obs_is_running():
-        raise Refused(say("install.obs_running"))
-
-
-def change_registration(change: Callable[[Path], registration.Outcome], unreadable: str) -> registration.Outcome:
-    """Register or unregister, unless OBS runs, and name what was left alone. Raises Refused, CvmatteError.
-
-    unreadable: the text for a file that was.
-    """
-    refuse_while_obs_runs()
-    outcome = change(paths.data_folder() / "registered.json")
-    for path in outcome.unreadable:
-        print(say(unreadable, path=path), file=sys.stderr)
-    return outcome
+def run_script(python: str | Path, name: str, *arguments: str) -> int:
+    return subprocess.run([python, ROOT / "scripts" / name, *arguments]).returncode
 
 
 if __name__ == "__main__":

@@ -25,7 +25,21 @@ _BY_SYSTEM = {
     "win32": (CUDA, TENSORRT, DIRECTML, OPENVINO),
     "darwin": (COREML,),
 }
-
+# The distribution of ONNX Runtime for a device, and the dependency group that each is in. All have the same module, so
+# an environment has one of them.
+PLAIN_RUNTIME = "onnxruntime"
+RUNTIMES = {
+    CUDA: "onnxruntime-gpu",
+    TENSORRT: "onnxruntime-gpu",
+    DIRECTML: "onnxruntime-directml",
+    OPENVINO: "onnxruntime-openvino",
+}
+RUNTIME_GROUPS = {
+    PLAIN_RUNTIME: "onnx-cpu",
+    "onnxruntime-gpu": "onnx-cuda",
+    "onnxruntime-directml": "onnx-directml",
+    "onnxruntime-openvino": "onnx-openvino",
+}
 
 _RUNTIME_NAMES = {
     "CPUExecutionProvider": CPU,

@@ -60,6 +60,10 @@ class Cancelled(CvmatteError):
         super().__init__("cancelled")
 
 
+class Refused(Exception):
+    """Set-up can't go on. The message is already the sentence for the person."""
+
+
 def _again(kind: type[CvmatteError], key: str, values: dict[str, Any]) -> CvmatteError:
     error = kind.__new__(kind)
     CvmatteError.__init__(error, key, **values)

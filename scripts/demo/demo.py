@@ -18,6 +18,7 @@ import time
 
 from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import install_packages_command
+from cvmatte_core.words.errors import Refused
 from cvmatte_core.words.texts import system_texts
 
 SAMPLE = Path(__file__).with_name("astronaut.png")
@@ -34,11 +35,16 @@ def main() -> int:
     argparse.ArgumentParser(description=__doc__).parse_args()
     texts = system_texts()
     try:
-        from demo import throwaway_obs
+        from demo import obs_packages, throwaway_obs
     except ModuleNotFoundError as error:  # an environment without the demo's packages
         if error.name is None or error.name.startswith(("cvmatte", "demo")):
             raise
         print(texts("script.needs_packages", extra="demo", install=install_packages_command("demo")), file=sys.stderr)
+        return 1
+    try:
+        obs_packages.install()
+    except Refused as refused:
+        print(refused, file=sys.stderr)
         return 1
     RESULTS.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="cvmatte-demo-"))

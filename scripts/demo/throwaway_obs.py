@@ -353,11 +353,7 @@ class ThrowawayObs:
 
     def stacks(self) -> str:
         """What each of OBS's threads is doing, where gdb is installed."""
-        asked = ["gdb", "-p", str(self.process_id), "-batch", "-ex", "thread apply all backtrace 30"]
-        try:
-            return subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"(no stacks: {error})"
+        return stacks("-p", str(self.process_id))
 
     def close(self) -> None:
         """End OBS, however it is, and the screen."""
@@ -423,6 +419,15 @@ def ask_probe(file: Path, command: dict[str, Any], timeout: float) -> dict[str, 
     wait_until(file.exists, timeout)
     answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return answer
+
+
+def stacks(*process: str) -> str:
+    """What gdb tells of the threads of a process, or of a crash: its program and core file."""
+    asked = ["gdb", *process, "-batch", "-ex", "thread apply all backtrace 30"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=120).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"(no stacks: {error})"
 
 
 def _scripts_title(language: str) -> str:

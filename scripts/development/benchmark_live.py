@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from demo import throwaway_obs
-from demo.throwaway_obs import SCENE, ThrowawayObs
+from demo.throwaway_obs import SCENE
 from development import made_clips
 from development.benchmark_obs import SCRIPT, frames_rendered, memory
-from development.benchmark_tables import row, table
+from development.measuring import row, table
 from PIL import Image
 
 _SIZE = (640, 360)
@@ -27,11 +27,10 @@ def live(folder: Path, portrait: Path, minutes: float) -> None:
     behind = np.array(Image.fromarray(rgb[: height // 8, : width // 6]).resize((1280, 720)))
     made_clips.write(clip, made_clips.frames(made_clips.cut_by_an_ellipse(portrait), behind, _SIZE, 150))
     home = folder / "home"
-    home.mkdir()
-    obs = ThrowawayObs(home, scripts=[(SCRIPT, {})], canvas=_SIZE, environment={"CVMATTE_LIVE_LOG": "1"})
     log = home / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
-    try:
-        obs.start()
+    with throwaway_obs.running(
+        home, scripts=[(SCRIPT, {})], canvas=_SIZE, environment={"CVMATTE_LIVE_LOG": "1"}
+    ) as obs:
         idle = frames_rendered(obs, lambda: time.sleep(_PART_SECONDS))
         settings = {"input": "video", "video": str(clip), "rate": 30}
         obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", settings, True)
@@ -62,8 +61,6 @@ def live(folder: Path, portrait: Path, minutes: float) -> None:
         tenths = [sizes[len(sizes) * tenth // 10] for tenth in range(10)] if len(sizes) >= 10 else sizes
         row(f"{minutes:g}", " ".join(f"{size:.0f}" for size in tenths))
         row("memory leaks at OBS's end", obs.quit())
-    finally:
-        obs.close()
 
 
 def states(log: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from demo import throwaway_obs
-from development.benchmark_tables import milliseconds, ratio, row, table
+from development.measuring import milliseconds, ratio, row, table
 from cvmatte_core.disk import paths
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.worker.client import READY, WorkerClient
@@ -46,13 +46,10 @@ def in_obs(folder: Path, photos: list[Path], large: list[Path]) -> None:
 
     photos: of 1080p. large: of 12 megapixels.
     """
-    folder.mkdir()
-    # A small canvas: drawing a large one without a graphics card would take most of the processor.
-    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})], canvas=(320, 180))
     log = folder / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
     table("In OBS, photos of 1920 x 1080", "what", "how long", "times the network's own time")
-    try:
-        obs.start()
+    # A small canvas: drawing a large one without a graphics card would take most of the processor.
+    with throwaway_obs.running(folder, scripts=[(SCRIPT, {})], canvas=(320, 180)) as obs:
         begun = time.perf_counter()
         obs.requests.create_input(SCENE, "Portrait", "cvmatte_portrait", {"image": str(photos[0])}, True)
         throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
@@ -81,50 +78,11 @@ def in_obs(folder: Path, photos: list[Path], large: list[Path]) -> None:
         throwaway_obs.wait_until(lambda: drawn(obs) is not None, interval=0.02)
         row("OBS's start until the kept layer is on screen", milliseconds([time.perf_counter() - begun]))
         obs.quit()
-    finally:
-        obs.close()
 
 
 def row_of_ratios(name: str, taken: list[tuple[float, float]]) -> None:
     """taken: the seconds of the whole and of the network alone, each time."""
     row(name, milliseconds([whole for whole, _ in taken]), ratio([whole / alone for whole, alone in taken]))
-
-
-def first_use(folder: Path, photo: Path) -> None:
-    """As a new user: from an OBS with nothing in it to the first cutout on screen, with the mouse."""
-    folder.mkdir()
-    obs = ThrowawayObs(folder, scripts=[(SCRIPT, {})])
-    clicks = 0
-
-    def click(x: int, y: int) -> None:
-        nonlocal clicks
-        clicks += 1
-        obs.click(x, y)
-
-    try:
-        obs.start()
-        time.sleep(2)
-        begun = time.perf_counter()
-        click(277, 756)  # + in the dock of sources
-        time.sleep(0.3)
-        click(360, 442)  # CVMatte Portrait
-        dialog = obs.window("^Create/Select Source$")
-        obs.move(dialog, 352, 302)
-        click(202, 272)  # OK
-        dialog = obs.window("^Properties for")
-        obs.move(dialog, 720, 570)
-        time.sleep(0.3)
-        clicks += 1
-        obs.click_on("browse photo")
-        obs.window("^Photo$")
-        obs.xdotool("type", str(photo))  # a person would pick it with the mouse
-        obs.xdotool("key", "Return")
-        clicks += 1
-        (name,) = [found["inputName"] for found in obs.requests.get_input_list().inputs]
-        throwaway_obs.wait_until(lambda: drawn(obs, name) is not None, timeout=120, interval=0.02)
-        row(f"first use to the first cutout, {clicks} clicks, no thinking", milliseconds([time.perf_counter() - begun]))
-    finally:
-        obs.close()
 
 
 def change(obs: ThrowawayObs, photo: Path, log: Path) -> tuple[float, float]:
@@ -156,10 +114,10 @@ def frames(obs: ThrowawayObs, photos: list[Path]) -> None:
 
     def saturate() -> None:
         until = time.monotonic() + _SECONDS
-        unseen = itertools.product(("best", "fast"), photos)  # no matte of them is kept yet
-        while time.monotonic() < until:
+        for quality, photo in itertools.product(("best", "fast"), photos):  # no matte of them is kept yet
+            if time.monotonic() > until:
+                return
             jobs = jobs_done(obs)
-            quality, photo = next(unseen)
             set_portrait(obs, image=str(photo), quality=quality)
             throwaway_obs.wait_until(lambda jobs=jobs: jobs_done(obs) > jobs)  # type: ignore[misc]
 

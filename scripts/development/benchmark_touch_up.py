@@ -11,7 +11,7 @@ from pathlib import Path
 from demo import throwaway_obs
 from demo.throwaway_obs import SCENE, ThrowawayObs
 from development.benchmark_obs import SCRIPT, differs, drawn, frames_rendered
-from development.benchmark_tables import milliseconds, row, table
+from development.measuring import milliseconds, row, table
 from development.brush import Brush, browser
 
 _STROKES = 12
@@ -24,13 +24,11 @@ def touching_up(folder: Path, photos: dict[str, tuple[Path, tuple[int, int], int
     fake_browser = folder / "browser"
     fake_browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
     fake_browser.chmod(0o755)
-    home = folder / "home"
-    home.mkdir()
-    environment = {"BROWSER": f"{fake_browser} %s"}
-    obs = ThrowawayObs(home, scripts=[(SCRIPT, {})], canvas=(320, 180), environment=environment)
     table("Touching up in OBS", "photo", "a stroke until its cut is on the page", "until it is on OBS's screen")
-    try:
-        obs.start()
+    environment = {"BROWSER": f"{fake_browser} %s"}
+    with throwaway_obs.running(
+        folder / "home", scripts=[(SCRIPT, {})], canvas=(320, 180), environment=environment
+    ) as obs:
         frames = ""
         for name, (photo, size, longest_side) in photos.items():
             settings = {"image": str(photo), "longest_side": longest_side}
@@ -52,8 +50,6 @@ def touching_up(folder: Path, photos: dict[str, tuple[Path, tuple[int, int], int
         table("OBS's frames a second", "at rest", "while somebody paints")
         row(f"{idle:.2f}", frames)
         row("memory leaks at OBS's end", obs.quit())
-    finally:
-        obs.close()
 
 
 def _points(size: tuple[int, int], number: int) -> list[tuple[float, float]]:

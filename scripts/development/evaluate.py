@@ -13,7 +13,7 @@ dilated 9x9. The recomposite error is known for composites only: over green, and
 --larger adds to each composite the same one mirrored, in the dark, in warm light, noisy, saved as a poor JPEG, at half
 the size and cropped. --people adds a row for each cutout: to choose by all of them but one.
 
---strokes N mends held.py's pictures with a brush, played by a rule that strokes.py tells, with other methods beside it.
+--strokes N mends held.py's pictures with a brush, played by a rule that strokes.py tells, with plain paint beside it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,8 @@ environment.enter()
 import argparse
 import dataclasses
 import json
-import tempfile
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -48,7 +46,8 @@ from cvmatte_core.words.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.words.texts import system_texts
-from development import held, strokes
+from development import strokes
+from development.measuring import backgrounds, cutouts, in_bytes, matted, out_of_focus
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
 _THOUSANDTHS = ("mad", "mse", "mad_edge", "mse_edge", "recomposite", "recomposite_5", "ghost")
@@ -58,15 +57,7 @@ _COLUMNS = (
 )
 # Alpha is compared pixel for pixel: no crop and no mirror, no longest side and no background.
 _NOT_COMPARED = (
-    "crop",
-    "crop_margin",
-    "mirror",
-    "id_photo",
-    "sheet",
-    "longest_side",
-    "format",
-    "save_mask",
-    "output_folder",
+    *("crop", "crop_margin", "mirror", "id_photo", "sheet", "longest_side", "format", "save_mask", "output_folder"),
 )
 _CONTROLS = [one for one in CONTROLS if one.name not in _NOT_COMPARED and one.group != "background"]
 _WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
@@ -100,16 +91,13 @@ def cases(folder: Path, larger: bool = False) -> Iterator[Case]:
 
 
 def composites(folder: Path) -> Iterator[Case]:
-    """Each cutout over each background, resized (cubic) and blurred (sigma 2), rounded to 8 bits."""
-    for cutout in sorted((folder / "cutouts").glob("*.png")):
-        rgba = images.read_layer(cutout).astype(np.float32) / 255
+    """Each cutout over each background, rounded to 8 bits."""
+    for person, cutout in cutouts(folder):
+        rgba = cutout.astype(np.float32) / 255
         colours, alpha = rgba[..., :3], rgba[..., 3]
-        for background in sorted(path for path in (folder / "backgrounds").iterdir() if path.suffix in endings.PHOTOS):
-            behind = images.decode(images.read(background), background.name).rgb
-            behind = cv2.resize(behind, alpha.shape[::-1], interpolation=cv2.INTER_CUBIC)
-            behind = cv2.GaussianBlur(behind, (0, 0), 2).astype(np.float32) / 255
-            mixed = alpha[..., None] * colours + (1 - alpha[..., None]) * behind
-            yield Case(f"{cutout.stem}-{background.stem}", _in_bytes(mixed), alpha, colours)
+        for place, background in backgrounds(folder):
+            mixed = alpha[..., None] * colours + (1 - alpha[..., None]) * out_of_focus(background, alpha.shape)
+            yield Case(f"{person}-{place}", in_bytes(mixed), alpha, colours)
 
 
 def variants(case: Case) -> Iterator[Case]:
@@ -121,8 +109,8 @@ def variants(case: Case) -> Iterator[Case]:
     noisy = values + random.normal(0, 0.03, values.shape).astype(np.float32)
     for name, light in (("dark", (0.3, 0.3, 0.3)), ("warm", (1, 0.86, 0.66))):  # the person's colours change with it
         factor = np.array(light, np.float32)
-        yield Case(f"{case.name}-{name}", _in_bytes(values * factor), case.alpha, colours * factor)
-    yield Case(f"{case.name}-noise", _in_bytes(noisy), case.alpha, colours)
+        yield Case(f"{case.name}-{name}", in_bytes(values * factor), case.alpha, colours * factor)
+    yield Case(f"{case.name}-noise", in_bytes(noisy), case.alpha, colours)
     written = cv2.imencode(".jpg", case.picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
     jpeg = images.decode(written.tobytes(), "jpeg").rgb
     yield Case(f"{case.name}-jpeg", jpeg, case.alpha, colours)
@@ -138,10 +126,6 @@ def variants(case: Case) -> Iterator[Case]:
     yield Case(f"{case.name}-cropped", *cropped)
 
 
-def _in_bytes(values: np.ndarray) -> np.ndarray:
-    return np.rint(values * 255).clip(0, 255).astype(np.uint8)
-
-
 def pairs(folder: Path) -> list[tuple[Path, Path]]:
     """(picture, alpha) of every photo that has one, in the order of their names."""
     found = []
@@ -155,14 +139,10 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
     return found
 
 
-def measured(case: Case, matter: Matter, settings: MatteSettings, scratch: Path) -> tuple[dict[str, float], np.ndarray]:
+def measured(case: Case, matter: Matter, settings: MatteSettings) -> tuple[dict[str, float], np.ndarray]:
     """The case's figures, scaled as they are printed, and the layer: uint8 RGBA."""
-    path = scratch / "case.png"
-    with path.open("wb") as file:
-        images.write_png(file, case.picture)
-    begun = time.perf_counter()
-    matte = matter(path, settings, may_be_empty=True)
-    figures = {"seconds": time.perf_counter() - begun}
+    matte, seconds = matted(matter, case.picture, settings)
+    figures = {"seconds": seconds}
     figures |= measures.differences(matte.alpha, case.alpha)
     figures["ghost"] = measures.ghost_error(matte.alpha, case.alpha)
     if case.colours is not None:
@@ -191,21 +171,18 @@ def of_people(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
 def of_all_models(folder: Path, settings: MatteSettings, larger: bool) -> dict[str, dict[str, float]]:
     """The mean of each model that is installed, over a data set. Raises CvmatteError."""
     result = {}
-    with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
-        for entry in catalogue().values():
-            if not is_there(entry):
-                continue
-            try:
-                matter = Matter()  # whose memory goes with it
-                with_it = dataclasses.replace(settings, model=entry.name)
-                matter.prepare(entry.name)
-                rows = [measured(case, matter, with_it, Path(scratch))[0] for case in cases(folder, larger)]
-            except ModelError as error:  # its packages are missing, or memory for it
-                print(error, file=sys.stderr)
-                continue
-            if rows:
-                result[entry.name] = mean(rows)
-                print(f"{entry.name}: {len(rows)} pictures", file=sys.stderr)
+    for entry in filter(is_there, catalogue().values()):
+        try:
+            matter = Matter()  # whose memory goes with it
+            matter.prepare(entry.name)
+            with_it = dataclasses.replace(settings, model=entry.name)
+            rows = [measured(case, matter, with_it)[0] for case in cases(folder, larger)]
+        except ModelError as error:  # its packages are missing, or memory for it
+            print(error, file=sys.stderr)
+            continue
+        if rows:
+            result[entry.name] = mean(rows)
+            print(f"{entry.name}: {len(rows)} pictures", file=sys.stderr)
     return result
 
 
@@ -231,20 +208,6 @@ def strip(case: Case, layer: np.ndarray) -> np.ndarray:
         for view in (case.picture, *greys, *over)
     ]
     return np.hstack(views)
-
-
-def seen(settings: MatteSettings) -> Callable[[held.Case], np.ndarray]:
-    """What finds the alpha that a person would mend."""
-    matter = Matter()
-
-    def alpha_of(case: held.Case) -> np.ndarray:
-        with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
-            photo = Path(scratch) / "photo.png"
-            with photo.open("wb") as file:
-                images.write_png(file, case.picture)
-            return matter(photo, settings, may_be_empty=True).alpha
-
-    return alpha_of
 
 
 def contact_sheet(strips: list[np.ndarray]) -> np.ndarray:
@@ -274,18 +237,15 @@ def main(arguments: list[str] | None = None) -> int:
             print(table(of_all_models(chosen.dataset, settings, chosen.larger)))
             return 0
         if chosen.strokes:
-            print(
-                *strokes.lines(*strokes.played(chosen.dataset, chosen.strokes, chosen.stray, seen(settings))), sep="\n"
-            )
+            strokes.print_table(strokes.played(chosen.dataset, chosen.strokes, chosen.stray, settings))
             return 0
         matter = Matter()
         matter.prepare(settings.model)
-        with tempfile.TemporaryDirectory(prefix="cvmatte-evaluate-") as scratch:
-            for case in cases(chosen.dataset, chosen.larger):
-                rows[case.name], layer = measured(case, matter, settings, Path(scratch))
-                if chosen.sheet:
-                    worst.append((rows[case.name]["mad_edge"], case.name, strip(case, layer)))
-                    worst = sorted(worst, key=lambda one: -one[0])[:_WORST]
+        for case in cases(chosen.dataset, chosen.larger):
+            rows[case.name], layer = measured(case, matter, settings)
+            if chosen.sheet:
+                worst.append((rows[case.name]["mad_edge"], case.name, strip(case, layer)))
+                worst = sorted(worst, key=lambda one: -one[0])[:_WORST]
     except CvmatteError as error:
         print(error.sentence(texts), file=sys.stderr)
         return 1

@@ -19,7 +19,7 @@ environment.enter()
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -27,9 +27,9 @@ from cvmatte_core.matting import refine
 from cvmatte_core.matting.moving import Moving
 from cvmatte_core.models.catalogue import entry_of
 from cvmatte_core.models.network import load
-from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
 from development import made_clips
+from development.measuring import backgrounds, cutouts, row, table
 
 _SIZE, _FRAMES, _SETTLING = (640, 360), 40, 4
 Way = Callable[[np.ndarray], np.ndarray]  # a frame → its alpha
@@ -43,29 +43,18 @@ def main() -> int:
     parser.add_argument("--model", help="a network that looks at each frame alone, to be compared")
     parser.add_argument("--side", type=int, help="the working size, as live portraits choose it; the quality's without")
     chosen = parser.parse_args()
-    settings = MatteSettings(quality=chosen.quality)
     rows: dict[str, list[list[float]]] = {}
-    for moving_clip, still_clip in itertools.islice(clips(chosen.dataset), chosen.clips):
-        for name, make in ways(settings, chosen.model, chosen.side).items():
-            error, flicker = measured(make(), moving_clip)
-            _, rest = measured(make(), still_clip)
-            rows.setdefault(name, []).append([error, flicker, rest])
-    print(f"{'':34}{'error':>8}{'flicker':>9}{'at rest':>9}")
+    clips = itertools.product(cutouts(chosen.dataset), backgrounds(chosen.dataset))
+    for (_, cutout), (_, background) in itertools.islice(clips, chosen.clips):
+        moving, still = (
+            list(made_clips.frames(cutout, background, _SIZE, _FRAMES, still=still)) for still in (False, True)
+        )
+        for name, make in ways(MatteSettings(quality=chosen.quality), chosen.model, chosen.side).items():
+            rows.setdefault(name, []).append([*measured(make(), moving), measured(make(), still)[1]])
+    table("Moving pictures, in thousandths", "", "error", "flicker", "at rest")
     for name, figures in rows.items():
-        print(f"{name:34}" + "".join(f"{1000 * value:8.2f} " for value in np.mean(figures, axis=0)))
+        row(name, *(f"{1000 * value:.2f}" for value in np.mean(figures, axis=0)))
     return 0
-
-
-def clips(dataset: Path) -> Iterator[tuple[list[made_clips.MadeFrame], list[made_clips.MadeFrame]]]:
-    """Each person before each background: moving, and at rest."""
-    for path in sorted((dataset / "cutouts").glob("*.png")):
-        cutout = images.read_layer(path)
-        for behind in sorted((dataset / "backgrounds").iterdir()):
-            background = images.decode(images.read(behind), behind.name).rgb
-            moving, still = (
-                list(made_clips.frames(cutout, background, _SIZE, _FRAMES, still=still)) for still in (False, True)
-            )
-            yield moving, still
 
 
 def ways(settings: MatteSettings, model: str | None, side: int | None) -> dict[str, Callable[[], Way]]:

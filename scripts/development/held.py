@@ -17,7 +17,6 @@ import environment
 environment.enter()
 
 import argparse
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -27,9 +26,9 @@ import numpy as np
 
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import DEFAULT, pair_for_held
-from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import CvmatteError
+from development.measuring import backgrounds, cutouts, in_bytes, matted, out_of_focus, row, table
 
 _LONGEST_SIDE = 800  # pixels of the pictures
 _HELD, _BEHIND = "held", "behind"
@@ -64,26 +63,21 @@ def main() -> int:
         things: MatteSettings(model=things),
         "joined": MatteSettings(model=things, subject="held"),
     }
-    matter, rows = Matter(), []
-    with tempfile.TemporaryDirectory(prefix="cvmatte-held-") as folder:
-        photo = Path(folder) / "photo.png"
-        for case in cases(chosen.dataset):
-            with photo.open("wb") as file:
-                images.write_png(file, case.picture)
-            row = [
-                value
-                for settings in ways.values()
-                for value in _measured(matter(photo, settings, may_be_empty=True).alpha, case)
-            ]
-            rows.append((case.how, row))
-            if chosen.rows:
-                print(f"{case.name:44}", *(f"{value:7.1f}" for value in row), flush=True)
-    print(f"{'':12}{'pictures':>9}", *(f"{way:>24}" for way in ways))
-    for how in (_HELD, _BEHIND):
-        chosen_rows = [row for its, row in rows if its == how]
-        means = np.mean(chosen_rows, axis=0)
-        told = (f"kept {means[at]:5.1f}  MAD {means[at + 1]:6.2f}" for at in range(0, len(means), 2))
-        print(f"{how:12}{len(chosen_rows):9}", *(f"{words:>24}" for words in told))
+    matter = Matter()
+    rows: dict[str, list[list[float]]] = {_HELD: [], _BEHIND: []}
+    for case in cases(chosen.dataset):
+        figures = [
+            value
+            for settings in ways.values()
+            for value in _measured(matted(matter, case.picture, settings)[0].alpha, case)
+        ]
+        rows[case.how].append(figures)
+        if chosen.rows:
+            print(f"{case.name:44}", *(f"{value:7.1f}" for value in figures), flush=True)
+    columns = [f"{way}: {figure}" for way in ways for figure in ("kept", "MAD")]
+    table("Things held, and things behind", "", "pictures", *columns)
+    for how, its in rows.items():
+        row(how, len(its), *(f"{value:.1f}" for value in np.mean(its, axis=0)))
     return 0
 
 
@@ -93,16 +87,14 @@ def _measured(alpha: np.ndarray, case: Case) -> tuple[float, float]:
 
 def cases(dataset: Path) -> Iterator[Case]:
     """Each person with each thing, before each background; what would hardly show is left out."""
-    backgrounds = sorted((dataset / "backgrounds").iterdir())
-    for path in sorted((dataset / "cutouts").iterdir()):
-        colours, alpha = _cutout(path)
-        for background in backgrounds:
-            behind = _background(background, alpha.shape)
+    for person, pixels in cutouts(dataset):
+        cutout = _reduced(pixels)
+        for place, background in backgrounds(dataset):
+            behind = out_of_focus(background, cutout[1].shape)
             for make in (_ball, _book, _cup):
                 for how in (_HELD, _BEHIND):
-                    name = f"{path.stem} {background.stem} {make.__name__[1:]} {how}"
-                    random = Random(name)
-                    case = _case(name, how, random, (colours, alpha), behind, make)
+                    name = f"{person} {place} {make.__name__[1:]} {how}"
+                    case = _case(name, how, Random(name), cutout, behind, make)
                     if case is not None:
                         yield case
 
@@ -122,7 +114,7 @@ def _case(
     if beside.sum() < 0.15 * (thing[1] > 0.5).sum():
         return None
     truth = 1 - (1 - alpha) * (1 - of_thing) if how == _HELD else alpha
-    return Case(name, how, np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8), truth, beside)
+    return Case(name, how, in_bytes(picture), truth, beside)
 
 
 def _beside(alpha: np.ndarray, how: str, random: Random) -> tuple[int, int, int]:
@@ -156,20 +148,13 @@ def _placed(shape: tuple[int, ...], thing: _Thing, place: tuple[int, int, int]) 
     return result, its_alpha
 
 
-def _cutout(path: Path) -> _Thing:
-    pixels = images.read_layer(path).astype(np.float32) / 255
-    colours, alpha = pixels[..., :3], pixels[..., 3]
+def _reduced(cutout: np.ndarray) -> _Thing:
+    colours, alpha = np.split(cutout.astype(np.float32) / 255, [3], axis=2)
     scale = _LONGEST_SIDE / max(alpha.shape)
     size = round(alpha.shape[1] * scale), round(alpha.shape[0] * scale)
-    premultiplied = cv2.resize(colours * alpha[..., None], size, interpolation=cv2.INTER_AREA)
+    premultiplied = cv2.resize(colours * alpha, size, interpolation=cv2.INTER_AREA)
     reduced = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     return premultiplied / np.maximum(reduced, 1e-3)[..., None], reduced
-
-
-def _background(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    rgb = images.decode(images.read(path), path.name).rgb
-    resized = cv2.resize(rgb, shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return cv2.GaussianBlur(resized, (0, 0), 2).astype(np.float32) / 255
 
 
 # Things: of a side in pixels
@@ -205,27 +190,22 @@ def _book(side: int, random: Random) -> _Thing:
 
 
 def _cup(side: int, random: Random) -> _Thing:
-    def drawn(*shapes: Callable[[np.ndarray, float], object]) -> np.ndarray:
-        large = np.zeros((side * 4, side * 4), np.uint8)
-        for shape in shapes:
-            shape(large, side * 4)
+    def drawn(*ellipses: tuple[float, float, float, float], body: bool = False) -> np.ndarray:
+        """In parts of the side: the middle and the half axes of each ellipse."""
+        scale = side * 4
+        large = np.zeros((scale, scale), np.uint8)
+        for ellipse in ellipses:
+            x, y, across, down = (int(value * scale) for value in ellipse)
+            cv2.ellipse(large, (x, y), (across, down), 0, 0, 360, 255, -1)
+        if body:
+            corners = (int(0.12 * scale), int(0.15 * scale)), (int(0.68 * scale), int(0.85 * scale))
+            cv2.rectangle(large, *corners, 255, -1)
+            handle = (int(0.7 * scale), int(0.5 * scale)), (int(0.2 * scale), int(0.22 * scale))
+            cv2.ellipse(large, *handle, 0, -100, 100, 255, int(0.07 * scale))
         return cv2.resize(large, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
-    def ellipse(x: float, y: float, across: float, down: float) -> Callable[[np.ndarray, float], object]:
-        return lambda picture, scale: cv2.ellipse(
-            picture, (int(x * scale), int(y * scale)), (int(across * scale), int(down * scale)), 0, 0, 360, 255, -1
-        )
-
-    def wall(picture: np.ndarray, scale: float) -> object:
-        corners = (int(0.12 * scale), int(0.15 * scale)), (int(0.68 * scale), int(0.85 * scale))
-        return cv2.rectangle(picture, *corners, 255, -1)
-
-    def handle(picture: np.ndarray, scale: float) -> object:
-        middle, axes = (int(0.7 * scale), int(0.5 * scale)), (int(0.2 * scale), int(0.22 * scale))
-        return cv2.ellipse(picture, middle, axes, 0, -100, 100, 255, int(0.07 * scale))
-
-    alpha = drawn(wall, ellipse(0.4, 0.85, 0.28, 0.1), ellipse(0.4, 0.15, 0.28, 0.1), handle)
-    inside = drawn(ellipse(0.4, 0.15, 0.25, 0.075))[..., None]
+    alpha = drawn((0.4, 0.85, 0.28, 0.1), (0.4, 0.15, 0.28, 0.1), body=True)
+    inside = drawn((0.4, 0.15, 0.25, 0.075))[..., None]
     across = np.clip((np.linspace(0, 1, side) - 0.12) / 0.56, 0, 1)
     colours = _colour(random) * (0.55 + 0.6 * np.sin(across * np.pi))[None, :, None]
     colours = colours + inside * (np.array([0.2, 0.1, 0.05]) - colours)

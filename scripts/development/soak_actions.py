@@ -8,22 +8,14 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from development.soak_world import (
-    BLANK_COLLECTION,
-    CAMERAS,
-    LIVE,
-    OTHER_COLLECTION,
-    OWN_COLLECTION,
-    SCENES,
-    Fault,
-    World,
-)
+from development.soak_world import BLANK_COLLECTION, CAMERAS, LIVE, OTHER_COLLECTION, OWN_COLLECTION, SCENES
+from development.soak_world import Disk, Fault, World, must, photo_of
 from cvmatte_core.settings import CONTROLS, INTEGER
 from cvmatte_core.worker.client import SILENCE_SECONDS
 from obsws_python.error import OBSSDKRequestError
@@ -31,7 +23,9 @@ from PIL import Image, ImageEnhance
 from demo.throwaway_obs import SCENE, wait_until
 
 _MOST_PORTRAITS = 12  # beside the canary and those without a photo
-_SLIDERS = tuple(control.name for control in CONTROLS if control.kind == INTEGER and 0 < control.maximum <= 255)
+_SLIDERS = tuple(control for control in CONTROLS if control.kind == INTEGER and 0 < control.maximum <= 255)
+_HOTKEYS = ("cvmatte.rematte_all", "cvmatte.portrait.rematte")
+SETTLE = "settle and look at everything"
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "quality": ("fast", "fast", "balanced", "best"),
     "subject": ("everyone", "main"),
@@ -52,29 +46,30 @@ class Action:
     """Something a person, or bad luck, does.
 
     weight: how often it comes in a deck of all of them. possible: whether it can be done now. act: does it, and
-    returns what it was done to. holds: raises Fault where afterwards isn't true what must be.
+    returns the portrait that it was done to. holds: raises Fault where afterwards isn't true what must be.
     """
 
     name: str
     weight: int
     act: Callable[[World], Any]
-    possible: Callable[[World], Any] = lambda world: True
-    holds: Callable[[World, Any], None] = lambda world, subject: None
+    possible: Callable[[World], object] = lambda world: True
+    holds: Callable[[World, str], None] = lambda world, portrait: None
+
+
+def quiet_photo(world: World) -> Path:
+    return world.random.choice(world.quiet_photos())
+
+
+def some(world: World) -> str:
+    """A portrait that actions may change."""
+    return world.random.choice(world.names())
 
 
 # What can be done
 
 
-def has_portrait(world: World) -> bool:
-    return bool(world.names())
-
-
 def has_room(world: World) -> bool:
     return len(world.names()) < _MOST_PORTRAITS
-
-
-def can_copy(world: World) -> bool:
-    return has_portrait(world) and has_room(world)
 
 
 def worker_may_end(world: World) -> bool:
@@ -88,84 +83,72 @@ def can_switch_collection(world: World) -> bool:
     return worker_may_end(world) and world.obs.version < 30
 
 
-def has_worker(world: World) -> bool:
-    return worker_may_end(world) and bool(world.obs.worker_ids())
+def has_worker(world: World) -> object:
+    return worker_may_end(world) and world.obs.worker_ids()
 
 
-def may_hang(world: World) -> bool:
+def may_hang(world: World) -> object:
     """Once in a run, and only where there is time to see the end of it."""
     time_left = world.until - time.monotonic()
-    return not world.hung_once and has_worker(world) and has_portrait(world) and time_left > SILENCE_SECONDS + 60
+    return not world.hung_once and has_worker(world) and world.names() and time_left > SILENCE_SECONDS + 60
 
 
-def has_quiet_photo(world: World) -> bool:
-    return bool(world.quiet_photos())
+def live_ids(world: World) -> list[int]:
+    return world.obs.live_ids()
+
+
+def can_spoil_clip(world: World) -> object:
+    return world.clip not in world.changing and live_ids(world)
 
 
 def disk_is_whole(world: World) -> bool:
-    return not world.disk.is_in_trouble
-
-
-def can_fill(world: World) -> bool:
-    return world.disk.is_mounted and disk_is_whole(world)
+    return world.disk.is_mounted and not world.disk.is_in_trouble
 
 
 # What must hold
 
 
-def is_as_given(world: World, name: str) -> None:
-    present = world.settings(name)
-    for key, value in world.portraits[name].items():
-        if present.get(key) != value:
-            raise Fault(f"{name}: {key} is {present.get(key)!r}, not {value!r}")
-
-
 def is_gone(world: World, name: str) -> None:
-    try:
-        wait_until(lambda: name not in world.inputs(), 30)
-    except TimeoutError:
-        raise Fault(f"{name} was removed and is still there: something holds on to it") from None
+    fault = f"{name} was removed and is still there: something holds on to it"
+    must(lambda: name not in world.inputs(), 30, lambda: fault)
 
 
-def all_is_there(world: World, _subject: Any) -> None:
+def all_is_there(world: World, _portrait: str) -> None:
     world.await_settings()
     world.await_canary(60)
 
 
-def canary_stays(world: World, _subject: Any) -> None:
+def canary_stays(world: World, _portrait: str) -> None:
     world.await_canary(20)
 
 
+def live_goes_on(world: World, _portrait: str) -> None:
+    if not world.disk.is_in_trouble and world.clip not in world.changing:
+        goes_on = ("Live:", "Hidden:")
+        must(lambda: world.says(LIVE).startswith(goes_on), 60, lambda: f"{LIVE} only says {world.says(LIVE)}", 0.5)
+
+
 # Portraits
-
-
-def random_settings(world: World) -> dict[str, Any]:
-    random = world.random
-    names = random.sample(sorted(_CHOICES), random.randrange(3))
-    return {"quality": "fast"} | {name: random.choice(_CHOICES[name]) for name in names}
 
 
 def random_photo(world: World) -> str:
     return str(world.random.choice([*world.photos, *world.photos, world.rubbish, Path("/nowhere/none.png")]))
 
 
-def some(world: World) -> str:
-    return world.random.choice(world.names())
-
-
 def add(world: World) -> str:
-    name = world.new_name("portrait")
-    world.add(name, image=random_photo(world), **random_settings(world))
+    name, photo = world.new_name("portrait"), random_photo(world)
+    names = world.random.sample(sorted(_CHOICES), world.random.randrange(3))
+    world.add(name, image=photo, **{"quality": "fast"} | {one: world.random.choice(_CHOICES[one]) for one in names})
     return name
 
 
 def add_from_panel(world: World) -> str:
     before = world.inputs()
-    photo = world.random.choice(world.photos)
+    photo = str(world.random.choice(world.photos))
     world.requests.set_current_program_scene(SCENE)
-    world.probe({"set": {"images": [{"value": str(photo)}], "new_preset": ""}, "press": "add", "states": True})
+    world.probe({"set": {"images": [{"value": photo}], "new_preset": ""}, "press": "add"})
     (name,) = world.inputs() - before
-    world.portraits[name] = {"image": str(photo)}
+    world.portraits[name] = {"image": photo}
     return name
 
 
@@ -176,21 +159,19 @@ def change_photo(world: World) -> str:
 
 
 def change_choice(world: World) -> str:
-    name = some(world)
-    choice = world.random.choice(sorted(_CHOICES))
+    name, choice = some(world), world.random.choice(sorted(_CHOICES))
     world.change(name, **{choice: world.random.choice(_CHOICES[choice])})
     return name
 
 
 def drag(world: World) -> str:
-    """A slider on the move, sixty changes a second."""
+    """Sixty changes a second."""
     name, slider = some(world), world.random.choice(_SLIDERS)
-    (control,) = [control for control in CONTROLS if control.name == slider]
-    highest = min(control.maximum, 60)
-    for value in np.linspace(control.minimum, highest, world.random.randrange(30, 120)):
-        world.change(name, **{slider: int(value)})
+    highest = min(slider.maximum, 60)
+    for value in np.linspace(slider.minimum, highest, world.random.randrange(30, 120)):
+        world.change(name, **{slider.name: int(value)})
         time.sleep(1 / 60)
-    world.change(name, **{slider: world.random.randint(control.minimum, min(highest, 12))})
+    world.change(name, **{slider.name: world.random.randint(slider.minimum, min(highest, 12))})
     return name
 
 
@@ -205,7 +186,7 @@ def duplicate(world: World) -> str:
     """As OBS's own Paste (Duplicate) does."""
     original, name = some(world), world.new_name("duplicate")
     world.requests.set_current_program_scene(SCENE)
-    world.probe({"duplicate": [original, name], "states": True})
+    world.probe({"duplicate": [original, name]})
     world.portraits[name] = dict(world.portraits[original])
     return name
 
@@ -219,15 +200,13 @@ def remove(world: World) -> str:
 
 
 def rename(world: World) -> str:
-    name = some(world)
-    new_name = world.new_name("renamed")
+    name, new_name = some(world), world.new_name("renamed")
     world.requests.set_input_name(name, new_name)
     world.portraits[new_name] = world.portraits.pop(name)
     return new_name
 
 
 def blink(world: World) -> None:
-    """Hide a portrait, and show it again."""
     name = some(world)
     (item,) = [item for item in world.requests.get_scene_item_list(SCENE).scene_items if item["sourceName"] == name]
     for visible in (False, True):
@@ -235,35 +214,17 @@ def blink(world: World) -> None:
         time.sleep(world.random.random() * 0.3)
 
 
-def rematte(world: World) -> None:
-    press_rematte(world, some(world))
-
-
 def press_rematte(world: World, name: str) -> None:
     """The button is there with a photo, from when CVMatte has seen it."""
-    settings = world.settings(name)
-    if not settings.get("still" if settings.get("input") == "source" else "image"):
-        return
 
     def pressed() -> bool:
-        try:
+        with contextlib.suppress(OBSSDKRequestError):
             world.requests.press_input_properties_button(name, "rematte")
-        except OBSSDKRequestError:
-            return False
-        return True
+            return True
+        return False
 
-    try:
-        wait_until(pressed, 10, 0.2)
-    except TimeoutError:
-        raise Fault(f"{name} has a photo and no button to re-matte it") from None
-
-
-def press_hotkey(world: World) -> None:
-    world.requests.trigger_hot_key_by_name(world.random.choice(["cvmatte.rematte_all", "cvmatte.portrait.rematte"]))
-
-
-def tidy(world: World) -> None:
-    world.probe({"set": {"keep": world.random.choice([1, 5])}, "press": "tidy", "states": True})
+    if photo_of(world.settings(name)):
+        must(pressed, 10, lambda: f"{name} has a photo and no button to re-matte it", 0.2)
 
 
 def take_still(world: World) -> str:
@@ -311,17 +272,10 @@ def switch_collection(world: World) -> None:
     with contextlib.closing(slow.base_client.ws):
         slow.set_current_scene_collection(other)
         if other == OTHER_COLLECTION and world.random.random() < 0.5 and not world.disk.is_in_trouble:
-            wait_for_other(world)
+            must(lambda: world.says("other").startswith("Ready"), 120, lambda: f"other says {world.says('other')}", 0.3)
         else:
             time.sleep(world.random.random() * 2)
         slow.set_current_scene_collection(OWN_COLLECTION)
-
-
-def wait_for_other(world: World) -> None:
-    try:
-        wait_until(lambda: world.states().get("other", ("", False))[0].startswith("Ready"), 120, 0.3)
-    except TimeoutError:
-        raise Fault(f"in the other collection: {world.states()}") from None
 
 
 def reload_script(world: World) -> None:
@@ -344,73 +298,97 @@ def reload_script(world: World) -> None:
 
 
 def restart_obs(world: World) -> None:
-    world.restart()
+    """With the busy script, if it was without, and the other way round."""
+    world.quit()
+    world.change_scripts()
+    world.start()
 
 
 # The worker
 
 
-def kill_worker(world: World) -> None:
-    signal_workers(world.obs.worker_ids(), signal.SIGKILL)
+def send(number: int, processes: Iterable[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def stop_worker(world: World) -> None:
-    """It stands still for some seconds."""
     workers = world.obs.worker_ids()
-    signal_workers(workers, signal.SIGSTOP)
-    world.later_in(world.random.uniform(1, 8), lambda: signal_workers(workers, signal.SIGCONT))
+    send(signal.SIGSTOP, workers)
+    world.later_in(world.random.uniform(1, 8), lambda: send(signal.SIGCONT, workers))
 
 
 def hang_worker(world: World) -> None:
-    """It stands still until CVMatte gives it up; meanwhile ever more is asked of it."""
+    """Until CVMatte gives it up; meanwhile ever more is asked of it."""
     (worker,) = world.obs.worker_ids()
     name = some(world)
-    signal_workers([worker], signal.SIGSTOP)
+    send(signal.SIGSTOP, [worker])
     world.hung, world.hung_once = worker, True
     world.change(name, image=str(world.photos[0]), input="file", threshold=world.random.randrange(100, 250))
 
     def was_ended() -> None:
         world.hung = None
         if worker in world.obs.worker_ids():
-            signal_workers([worker], signal.SIGKILL)
+            send(signal.SIGKILL, [worker])
             raise Fault(f"a worker that stood still for {SILENCE_SECONDS + 45:.0f} s was not ended")
 
     world.later_in(SILENCE_SECONDS + 45, was_ended, patient=True)
 
 
-def signal_workers(workers: list[int], number: int) -> None:
-    for worker in workers:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(worker, number)
-
-
 def starve_worker(world: World) -> None:
-    """It gets no more memory than it has, for some seconds."""
+    """It gets hardly more memory than it has, for some seconds."""
+
+    def limit(worker: int, size: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(worker, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+
     workers = world.obs.worker_ids()
     for worker in workers:
-        with contextlib.suppress(OSError, KeyError):
+        with contextlib.suppress(OSError):
             pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
-            size = pages * resource.getpagesize() + world.random.choice([0, 4, 32]) * (1 << 20)
-            limit_memory(worker, size)
+            limit(worker, pages * resource.getpagesize() + world.random.choice([0, 4, 32]) * (1 << 20))
 
     def feed() -> None:
         for worker in workers:
-            limit_memory(worker, -1)
+            limit(worker, resource.RLIM_INFINITY)
 
     world.later_in(world.random.uniform(2, 8), feed)
 
 
-def limit_memory(process: int, size: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(process, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+# Files and their disk
 
 
-# Files
+def trouble(begin: Callable[[Disk], None]) -> Callable[[World], None]:
+    """The disk is in trouble for some seconds."""
+
+    def act(world: World) -> None:
+        begin(world.disk)
+        world.later_in(world.random.uniform(2, 10), world.disk.repair)
+
+    return act
+
+
+def change_back_later(world: World, photo: Path, act: Callable[[], object]) -> None:
+    world.changing.add(photo)
+
+    def change_back() -> None:
+        act()
+        world.changing.discard(photo)
+
+    world.later_in(world.random.uniform(0.5, 6), change_back)
+
+
+def spoil(world: World, path: Path) -> None:
+    """Nothing, something else, or the file's beginning takes its place for some seconds."""
+    good = path.read_bytes()
+    path.write_bytes(world.random.choice([b"", b"no picture and no clip", good[: len(good) // 2]]))
+    change_back_later(world, path, lambda: path.write_bytes(good))
 
 
 def write_slowly(world: World) -> None:
     """Another picture is saved over a photo: half of it, and the rest when whoever reads has seen that."""
-    photo = world.random.choice(world.quiet_photos())
+    photo = quiet_photo(world)
     written = io.BytesIO()
     changed = ImageEnhance.Contrast(Image.open(photo).convert("RGB")).enhance(world.random.uniform(0.8, 1.2))
     changed.save(written, Image.open(photo).format, quality=95)
@@ -426,106 +404,47 @@ def write_slowly(world: World) -> None:
     change_back_later(world, photo, finish)
 
 
-def spoil(world: World) -> None:
-    """Something that is no picture takes a photo's place for some seconds."""
-    photo = world.random.choice(world.quiet_photos())
-    good = photo.read_bytes()
-    photo.write_bytes(world.random.choice([b"", b"not a picture", good[:4000]]))
-    change_back_later(world, photo, lambda: photo.write_bytes(good))
-
-
 def take_away(world: World) -> None:
-    """A photo is away for some seconds, as on a disk that is pulled out, and asked for meanwhile."""
-    photo = world.random.choice(world.quiet_photos())
+    """For some seconds, as on a disk that is pulled out."""
+    photo = quiet_photo(world)
     away = photo.rename(photo.with_suffix(".away"))
     change_back_later(world, photo, lambda: away.rename(photo))
 
 
-def change_back_later(world: World, photo: Path, act: Callable[[], object]) -> None:
-    world.changing.add(photo)
-
-    def change_back() -> None:
-        act()
-        world.changing.discard(photo)
-
-    world.later_in(world.random.uniform(0.5, 6), change_back)
-
-
-def fill_disk(world: World) -> None:
-    world.disk.fill()
-    world.later_in(world.random.uniform(2, 10), world.disk.free)
-
-
-def lock_disk(world: World) -> None:
-    world.disk.lock()
-    world.later_in(world.random.uniform(2, 10), world.disk.unlock)
-
-
-def has_live(world: World) -> bool:
-    return bool(world.obs.live_ids())
-
-
-def kill_live(world: World) -> None:
-    for process in world.obs.live_ids():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-
-
-def spoil_clip(world: World) -> None:
-    """Something else takes the place of the clip that plays, for some seconds."""
-    if world.clip in world.changing:
-        return
-    good = world.clip.read_bytes()
-    world.clip.write_bytes(world.random.choice([b"", b"no clip", good[: len(good) // 2]]))
-    change_back_later(world, world.clip, lambda: world.clip.write_bytes(good))
-
-
-def live_goes_on(world: World, _subject: Any) -> None:
-    if world.disk.is_in_trouble:
-        return
-    try:
-        wait_until(lambda: world.states()[LIVE][0].startswith(("Live:", "Hidden:")), 60, 0.5)
-    except (TimeoutError, KeyError):
-        raise Fault(f"{LIVE} doesn't go on; it says {world.states().get(LIVE)}") from None
-
-
-def settle(world: World) -> None:
-    faults = world.settle()
-    if faults:
-        raise Fault("; ".join(faults))
-
-
 ACTIONS = (
-    Action("add a portrait", 5, add, has_room, is_as_given),
-    Action("add a photo from the panel", 2, add_from_panel, has_room, is_as_given),
-    Action("change the photo", 5, change_photo, has_portrait, is_as_given),
-    Action("change a control", 5, change_choice, has_portrait, is_as_given),
-    Action("drag a slider", 5, drag, has_portrait, is_as_given),
-    Action("copy a portrait", 2, copy, can_copy, is_as_given),
-    Action("duplicate a portrait", 2, duplicate, can_copy, is_as_given),
-    Action("remove a portrait", 4, remove, has_portrait, is_gone),
-    Action("rename a portrait", 1, rename, has_portrait, is_as_given),
-    Action("hide and show", 2, blink, has_portrait),
-    Action("re-matte", 2, rematte, has_portrait),
-    Action("press a hotkey", 2, press_hotkey),
-    Action("tidy the outputs", 1, tidy, holds=canary_stays),
-    Action("take a still", 4, take_still, has_portrait, is_as_given),
-    Action("look at the properties", 1, look_at_properties, has_portrait),
+    Action("add a portrait", 5, add, has_room, World.is_as_given),
+    Action("add a photo from the panel", 2, add_from_panel, has_room, World.is_as_given),
+    Action("change the photo", 5, change_photo, World.names, World.is_as_given),
+    Action("change a control", 5, change_choice, World.names, World.is_as_given),
+    Action("drag a slider", 5, drag, World.names, World.is_as_given),
+    Action("copy a portrait", 2, copy, lambda world: world.names() and has_room(world), World.is_as_given),
+    Action("duplicate a portrait", 2, duplicate, lambda world: world.names() and has_room(world), World.is_as_given),
+    Action("remove a portrait", 4, remove, World.names, is_gone),
+    Action("rename a portrait", 1, rename, World.names, World.is_as_given),
+    Action("hide and show", 2, blink, World.names),
+    Action("re-matte", 2, lambda world: press_rematte(world, some(world)), World.names),
+    Action("press a hotkey", 2, lambda world: world.requests.trigger_hot_key_by_name(world.random.choice(_HOTKEYS))),
+    Action(
+        "tidy the outputs", 1,
+        lambda world: world.probe({"set": {"keep": world.random.choice([1, 5])}, "press": "tidy"}), holds=canary_stays,
+    ),
+    Action("take a still", 4, take_still, World.names, World.is_as_given),
+    Action("look at the properties", 1, look_at_properties, World.names),
     Action("switch scenes", 3, switch_scene),
-    Action("show in another scene", 2, show_in_another_scene, has_portrait),
+    Action("show in another scene", 2, show_in_another_scene, World.names),
     Action("switch the collection", 2, switch_collection, can_switch_collection, all_is_there),
     Action("reload the script", 2, reload_script, worker_may_end, all_is_there),
-    Action("restart OBS", 2, restart_obs, worker_may_end),
-    Action("kill the worker", 1, kill_worker, has_worker),
+    Action("restart OBS", 2, restart_obs, worker_may_end, all_is_there),
+    Action("kill the worker", 1, lambda world: send(signal.SIGKILL, world.obs.worker_ids()), has_worker),
     Action("stop the worker for a while", 1, stop_worker, has_worker, canary_stays),
     Action("stop the worker for good", 1, hang_worker, may_hang),
     Action("starve the worker of memory", 1, starve_worker, has_worker),
-    Action("save a photo slowly", 2, write_slowly, has_quiet_photo),
-    Action("spoil a photo", 2, spoil, has_quiet_photo, canary_stays),
-    Action("take a photo away", 2, take_away, has_quiet_photo),
-    Action("kill the live process", 1, kill_live, has_live, live_goes_on),
-    Action("spoil the clip that plays", 1, spoil_clip, has_live),
-    Action("fill the disk", 1, fill_disk, can_fill, canary_stays),
-    Action("make the disk read-only", 1, lock_disk, disk_is_whole, canary_stays),
-    Action("settle and look at everything", 1, settle, worker_may_end),
-)
+    Action("save a photo slowly", 2, write_slowly, World.quiet_photos),
+    Action("spoil a photo", 2, lambda world: spoil(world, quiet_photo(world)), World.quiet_photos, canary_stays),
+    Action("take a photo away", 2, take_away, World.quiet_photos),
+    Action("kill the live process", 1, lambda world: send(signal.SIGKILL, live_ids(world)), live_ids, live_goes_on),
+    Action("spoil the clip that plays", 1, lambda world: spoil(world, world.clip), can_spoil_clip),
+    Action("fill the disk", 1, trouble(Disk.fill), disk_is_whole, canary_stays),
+    Action("make the disk read-only", 1, trouble(Disk.lock), disk_is_whole, canary_stays),
+    Action(SETTLE, 1, World.settle, worker_may_end),
+)  # fmt: skip

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from development import soak_actions
@@ -32,20 +32,8 @@ _BAD = {  # in OBS's log
 _SLOW = ("settle", "restart", "reload", "properties", "for good", "disk", "collection")  # actions that wait
 
 
-def start(world: World) -> None:
-    """OBS 32 may crash in its audio thread before it loads any script: that is no end. Raises TimeoutError."""
-    for _ in range(3):
-        try:
-            world.obs.start()
-            return
-        except TimeoutError:
-            if "Loaded python script" in world.obs.last_lines():
-                raise
-    world.obs.start()
-
-
 def begin_a_folder(world: World) -> None:
-    world.probe({"set": {"folder": str(world.photos_folder)}, "press": "folder_start", "states": True})
+    world.probe({"set": {"folder": str(world.rubbish.parent)}, "press": "folder_start"})
 
 
 def leave_the_collection(world: World) -> None:
@@ -54,68 +42,51 @@ def leave_the_collection(world: World) -> None:
     world.until = 0.0
 
 
-ACTIONS = (
+ACTIONS = [
     *(action for action in soak_actions.ACTIONS if not any(word in action.name for word in _SLOW)),
     Action("begin a folder", 2, begin_a_folder),
     Action("leave the collection", 1, leave_the_collection),
-)
-
-
-@dataclass
-class Tally:
-    """Of every line in the results' file: those of a clean end, and the others."""
-
-    clean: int = 0
-    faulty: int = 0
-
-    @property
-    def all(self) -> int:
-        return self.clean + self.faulty
+]
 
 
 def run(actions: Sequence[Action], results: Path, wanted: int, beside: int, busy: str) -> int:
-    """The exit code: 0 where every line in the file tells of a clean end."""
-    tally = Quits(actions, results, wanted, busy).run(beside)
-    print(f"{tally.all} ends, {tally.faulty} of them with faults", flush=True)
-    return 1 if tally.faulty else 0
+    """Several OBSs beside each other, each in a home of its own, until there are as many ends as wanted.
+
+    Returns the exit code: 0 where every line in the file tells of a clean end.
+    """
+    quits = Quits(actions, results, wanted, busy)
+    with ThreadPoolExecutor(beside) as homes:
+        try:
+            list(homes.map(quits.run, range(beside)))
+        finally:
+            quits.stopping.set()
+    lines = quits.lines()
+    faulty = sum(f": {_CLEAN} |" not in line for line in lines)
+    print(f"{len(lines)} ends, {faulty} of them with faults", flush=True)
+    return 1 if faulty else 0
 
 
 class Quits:
-    """Several OBSs beside each other, each in a home of its own, until there are as many ends as wanted."""
+    """Starts and quits one OBS after another."""
 
     def __init__(self, actions: Sequence[Action], results: Path, wanted: int, busy: str) -> None:
-        self._actions = actions
+        self.stopping = threading.Event()
+        self._deck = [action for action in actions for _ in range(action.weight)]
         self._results = results
         self._wanted = wanted
         self._busy = busy
-        self._stopping = threading.Event()
         self._writing = threading.Lock()
         results.parent.mkdir(parents=True, exist_ok=True)
         results.touch()
 
-    def run(self, beside: int) -> Tally:
-        threads = [threading.Thread(target=self._run, args=(number,), daemon=True) for number in range(beside)]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        finally:
-            self._stopping.set()
-            for thread in threads:
-                thread.join(120)
-        return self.tally()
-
-    def tally(self) -> Tally:
-        lines = self._results.read_text(encoding="utf-8").splitlines()
-        clean = sum(f": {_CLEAN} |" in line for line in lines)
-        return Tally(clean, len(lines) - clean)
+    def lines(self) -> list[str]:
+        return self._results.read_text(encoding="utf-8").splitlines()
 
     @property
     def _is_done(self) -> bool:
-        return self._stopping.is_set() or self.tally().all >= self._wanted
+        return self.stopping.is_set() or len(self.lines()) >= self._wanted
 
-    def _run(self, number: int) -> None:
+    def run(self, number: int) -> None:
         while not self._is_done:
             seed = int(time.time()) * 100 + number
             folder = Path(tempfile.mkdtemp(prefix="cvmatte-quits-"))
@@ -133,10 +104,11 @@ class Quits:
         done: list[str] = []
         faults = []
         try:
-            self._start(world, is_first=not life)
+            _begin(world, is_first=not life)
             self._do_things(world, done)
             leaks = world.obs.quit(60)
-            faults += [f"{leaks} leaks" if leaks else "OBS ended without counting its leaks"] if leaks != 0 else []
+            if leaks != 0:
+                faults.append(f"{leaks} leaks" if leaks else "OBS ended without counting its leaks")
         except Exception as error:  # an OBS that has ended, or answers no more, says so in many ways
             faults.append(f"{type(error).__name__}: {error}"[:3000])
         log = world.obs.log()
@@ -149,21 +121,11 @@ class Quits:
             (kept / "log.txt").write_text(f"{verdict}\n\n{log}\n\n{world.obs.last_lines()}", encoding="utf-8")
         return not faults
 
-    def _start(self, world: World, is_first: bool) -> None:
-        if is_first:
-            start(world)
-            world.furnish()
-            return
-        world.change_scripts()
-        start(world)
-        if world.requests.get_scene_collection_list().current_scene_collection_name != OWN_COLLECTION:
-            world.requests.set_current_scene_collection(OWN_COLLECTION)
-
     def _do_things(self, world: World, done: list[str]) -> None:
         """What a person does until they quit, without waiting for what comes of it."""
         world.until = time.monotonic() + world.random.random() * _LONGEST
         while time.monotonic() < world.until:
-            action = world.random.choice([one for one in self._actions for _ in range(one.weight)])
+            action = world.random.choice(self._deck)
             if not action.possible(world):
                 continue
             done.append(action.name)
@@ -177,3 +139,20 @@ class Quits:
         with self._writing, self._results.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
         print(line, flush=True)
+
+
+def _begin(world: World, is_first: bool) -> None:
+    """OBS with CVMatte's scene collection. Raises TimeoutError."""
+    if not is_first:
+        world.change_scripts()
+    for attempt in range(4):
+        try:
+            world.obs.start()
+            break
+        except TimeoutError:  # OBS 32 may crash in its audio thread before it loads any script: that is no end
+            if attempt == 3 or "Loaded python script" in world.obs.last_lines():
+                raise
+    if is_first:
+        world.furnish()
+    elif world.requests.get_scene_collection_list().current_scene_collection_name != OWN_COLLECTION:
+        world.requests.set_current_scene_collection(OWN_COLLECTION)

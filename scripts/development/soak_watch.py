@@ -1,6 +1,7 @@
-"""What soak.py sees of OBS while it is under use: how fast it answers, its frames, memory, handles and threads.
+"""What soak.py measures of OBS under use: how fast it answers, its frames, memory, handles and threads.
 
-A thread and a connection of its own, so that nothing the actions wait for is in the way.
+The watch has a thread and a connection of its own, so that it never waits for the actions. It takes screenshots too, so
+that OBS draws sources for somebody else all the time.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-import os
 import statistics
-import subprocess
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
+from typing import Any
 
 from obsws_python.error import OBSSDKRequestError
+from demo import throwaway_obs
 from demo.throwaway_obs import ThrowawayObs
 
 ANSWER_LIMIT = 1.0  # seconds for a light request
@@ -28,17 +30,15 @@ _PROCESS_EVERY = 8  # periods
 
 @dataclass(frozen=True)
 class Answer:
-    """One light request. All but `at` in seconds.
+    """One light request; all in seconds.
 
-    late: how much later than asked for a plain sleep of this thread just before it ended. queued: how long the threads
-    of OBS that an answer goes through waited for a processor meanwhile, at most. load: the machine's, of one minute.
+    late: by how much a sleep of this thread just before it overran. queued: how long those threads of OBS that an
+    answer goes through waited for a processor. during: the action that was under way.
     """
 
-    at: float
     seconds: float
     late: float
     queued: float
-    load: float
     during: str
 
     @property
@@ -46,8 +46,8 @@ class Answer:
         return self.seconds > ANSWER_LIMIT
 
     @property
-    def is_obs_own(self) -> bool:
-        """Whether it is slow even without what the machine made it wait."""
+    def is_slow_by_itself(self) -> bool:
+        """Whether it is slow even without what the busy machine made it wait."""
         return self.seconds - self.queued - self.late > ANSWER_LIMIT
 
 
@@ -63,10 +63,9 @@ class Process:
 
 @dataclass
 class Life:
-    """One OBS, from its start to its end."""
+    """One OBS from its start to its end, and its workers by process id. busy: beside a busy script."""
 
     busy: bool
-    begun: float
     frames: int = 0
     lagged: int = 0
     obs: list[Process] = field(default_factory=list)
@@ -74,24 +73,27 @@ class Life:
 
 
 class Watch:
-    """Watches one OBS after another. during: what is being done, for whoever reads a slow answer's line.
+    """Watches one OBS after another. during: the action that is under way. shown: what it takes screenshots of.
 
     problem: why OBS counts as frozen or gone; empty while it doesn't.
     """
 
-    def __init__(self, obs: ThrowawayObs) -> None:
+    def __init__(self, obs: ThrowawayObs, shown: Callable[[], Sequence[str]]) -> None:
         self.during = ""
         self.problem = ""
         self.answers: list[Answer] = []
         self.lives: list[Life] = []
+        self.screenshots = 0
         self._obs = obs
+        self._shown = shown
+        self._random = Random(0)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def begin(self, busy: bool) -> None:
         """OBS has started."""
         self._stopping = threading.Event()
-        self.lives.append(Life(busy, time.monotonic()))
+        self.lives.append(Life(busy))
         arguments = (self._stopping, self.lives[-1])
         self._thread = threading.Thread(target=self._run, args=arguments, name="soak-watch", daemon=True)
         self._thread.start()
@@ -109,56 +111,45 @@ class Watch:
 
     def _run(self, stopping: threading.Event, life: Life) -> None:
         try:
-            self._watch(stopping, life)
+            requests = self._obs.connect(timeout=FREEZE_LIMIT)
+            with contextlib.closing(requests.base_client.ws):
+                self._watch(requests, stopping, life)
         except Exception as error:
             if not stopping.is_set():
                 gone = "" if self._obs.is_running else "; OBS is gone"
                 self.problem = f"no answer to a light request: {error!r}{gone}"
 
-    def _watch(self, stopping: threading.Event, life: Life) -> None:
-        requests = self._obs.connect(timeout=FREEZE_LIMIT)
+    def _watch(self, requests: Any, stopping: threading.Event, life: Life) -> None:
         process = self._obs.process_id
         frames, moved = -1, time.monotonic()
-        with contextlib.closing(requests.base_client.ws):
-            for count in range(10**9):
-                slept = time.monotonic()
-                time.sleep(_PERIOD)
-                begun = time.monotonic()
-                if stopping.is_set():
-                    return
-                queued = queueing(process)
-                asked = time.monotonic()
-                with contextlib.suppress(OBSSDKRequestError):  # not ready, while a collection loads: an answer too
-                    stats = requests.get_stats()
-                    life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
-                answered = time.monotonic()
-                if stopping.is_set():
-                    return
-                if life.frames != frames:
-                    frames, moved = life.frames, answered
-                elif answered - moved > FREEZE_LIMIT:
-                    raise TimeoutError(f"no frame was rendered for {answered - moved:.0f} s")
-                self.answers.append(
-                    Answer(
-                        at=asked,
-                        seconds=answered - asked,
-                        late=begun - slept - _PERIOD,
-                        queued=most_queued(queued, queueing(process)),
-                        load=os.getloadavg()[0],
-                        during=self.during,
-                    )
-                )
-                if count % _PROCESS_EVERY == 0:
-                    self._look_at_processes(life, process)
-
-    def _look_at_processes(self, life: Life, process: int) -> None:
-        found = look_at(process)
-        if found is not None:
-            life.obs.append(found)
-        for worker in self._obs.worker_ids():
-            found = look_at(worker)
-            if found is not None:
-                life.workers.setdefault(worker, []).append(found)
+        for count in itertools.count():
+            slept = time.monotonic()
+            time.sleep(_PERIOD)
+            late = time.monotonic() - slept - _PERIOD
+            if stopping.is_set():
+                return
+            queued = queueing(process)
+            asked = time.monotonic()
+            with contextlib.suppress(OBSSDKRequestError):  # not ready, while a collection loads: an answer too
+                stats = requests.get_stats()
+                life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
+            answered = time.monotonic()
+            if stopping.is_set():
+                return
+            if life.frames != frames:
+                frames, moved = life.frames, answered
+            elif answered - moved > FREEZE_LIMIT:
+                raise TimeoutError(f"no frame was rendered for {answered - moved:.0f} s")
+            queued_for = most_queued(queued, queueing(process))
+            self.answers.append(Answer(answered - asked, late, queued_for, self.during))
+            for _ in range(self._random.randrange(3)):
+                with contextlib.suppress(OBSSDKRequestError):  # gone, or without a picture
+                    throwaway_obs.screenshot(requests, self._random.choice(self._shown()), 160, 90)
+                    self.screenshots += 1
+            if count % _PROCESS_EVERY == 0:
+                life.obs += look_at(process)
+                for worker in self._obs.worker_ids():
+                    life.workers.setdefault(worker, []).extend(look_at(worker))
 
 
 def queueing(process: int) -> dict[str, float]:
@@ -176,18 +167,23 @@ def most_queued(before: dict[str, float], after: dict[str, float]) -> float:
     return sum(sorted(waited)[-3:])
 
 
-def look_at(process: int) -> Process | None:
-    """None where it has ended."""
+def look_at(process: int) -> list[Process]:
+    """What a process holds now; nothing where it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text()
         values = dict(line.split(":", 1) for line in status.splitlines())
         handles = len(list(Path(f"/proc/{process}/fd").iterdir()))
-        return Process(time.monotonic(), int(values["VmRSS"].split()[0]) / 1024, handles, int(values["Threads"]))
+        return [Process(time.monotonic(), int(values["VmRSS"].split()[0]) / 1024, handles, int(values["Threads"]))]
     except (OSError, KeyError):
-        return None
+        return []
 
 
-def slope_an_hour(series: Iterable[Sequence[tuple[float, float]]]) -> tuple[float, float] | None:
+def series(lives: Iterable[Sequence[Process]], what: str) -> list[list[tuple[float, float]]]:
+    """(seconds, value) of one field of Process, a list for each process."""
+    return [[(found.at, float(getattr(found, what))) for found in life] for life in lives]
+
+
+def slope_an_hour(several: Iterable[Sequence[tuple[float, float]]]) -> tuple[float, float] | None:
     """Least squares over several series of (seconds, value), each with a level of its own: (slope, its noise) an hour.
 
     Of each series only the second half of its time counts: in the first, portraits, textures and caches come to their
@@ -195,7 +191,7 @@ def slope_an_hour(series: Iterable[Sequence[tuple[float, float]]]) -> tuple[floa
     """
     times: list[float] = []
     values: list[float] = []
-    for points in series:
+    for points in several:
         kept = [point for point in points if point[0] > (points[0][0] + points[-1][0]) / 2]
         if len(kept) > 2:
             middle = statistics.fmean(at for at, _ in kept)
@@ -215,19 +211,12 @@ def slope_an_hour(series: Iterable[Sequence[tuple[float, float]]]) -> tuple[floa
 
 
 def keep_evidence(obs: ThrowawayObs, folder: Path) -> None:
-    """All that tells why OBS doesn't answer: every thread's stack, twice, and a photograph of the screen."""
+    """Save what tells why OBS doesn't answer: the screen, and every thread's stack, of crashes too."""
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(Exception):
         obs.photograph().save(folder / "screen.png")
-    everything = ["-batch", "-ex", "set pagination off", "-ex", "thread apply all bt"]
-    if obs.is_running:
-        for number in (1, 2):
-            _debug(["-p", str(obs.process_id), *everything], folder / f"stacks-{number}.txt")
-            time.sleep(2)
+    for number in (1, 2) if obs.is_running else ():  # what has moved from the first to the second isn't stuck
+        (folder / f"stacks-{number}.txt").write_text(obs.stacks(), encoding="utf-8")
+        time.sleep(2)
     for core in obs.folder.glob("core*"):
-        _debug(["obs", str(core), *everything], folder / f"{core.name}.txt")
-
-
-def _debug(arguments: list[str], output: Path) -> None:
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired), output.open("wb") as file:  # gdb may be missing
-        subprocess.run(["gdb", *arguments], stdout=file, stderr=file, stdin=subprocess.DEVNULL, timeout=120)
+        (folder / f"{core.name}.txt").write_text(throwaway_obs.stacks("obs", str(core)), encoding="utf-8")

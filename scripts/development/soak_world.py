@@ -9,8 +9,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,33 +18,32 @@ from typing import Any
 import numpy as np
 from demo import throwaway_obs
 from development import made_clips
+from development.measuring import make_photos
 from development.soak_watch import Watch
 from cvmatte_core.disk import paths
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import COLOUR, CONTROLS, MatteSettings
 from obsws_python.error import OBSSDKRequestError
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image
 from demo.throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, size_in_scene, wait_until
 
-SAMPLE = paths.ROOT / "scripts" / "demo" / "astronaut.png"
-SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
-PROBE = paths.ROOT / "tests" / "obs" / "probe.py"
-BUSY_SCRIPT = paths.ROOT / "tests" / "obs" / "busy_script.py"
+_SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
+_PROBE, _BUSY_SCRIPT = (paths.ROOT / "tests" / "obs" / name for name in ("probe.py", "busy_script.py"))
 
 OWN_COLLECTION, OTHER_COLLECTION, BLANK_COLLECTION = "Untitled", "Other", "Blank"
 SCENES = (SCENE, "Scene 2", "Scene 3")
 CAMERAS = ("camera 1", "camera 2", "camera 3")  # the last one in another scene
 CANARY = "canary"  # a portrait that nobody touches
 LIVE = "live"  # one that shows a clip as it plays
-_LIVE_SAYS = ("Live:", "Hidden:", "Starting")
 _SPARED = 2  # photos that nothing happens to: the canary's, and those that the cameras show
-_DATA_SIZE = "4g"  # at most; it takes what is on it
+_SIZES = [(side, side) for side in (512, 512, 384, 448, 320, 512)]  # of the photos, pixels
+_DATA_SIZE = "4g"  # of the data folder's disk, at most; it takes what is on it
 _QUIET_SECONDS = 240.0  # until everything is cut out: with restarts of the worker, which wait longer and longer
 _IN_PASSING = (
     "Waiting for", "Starting the", "Beginning", "Reading the", "Loading the", "Cutting out", "Refining the",
     "Saving the", "Still in", "Taking the", "trying once more",
 )  # fmt: skip
-_FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is full or locked, may leave behind
+_FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is full or read-only, may leave behind
     "made the matting process end twice", "is full:", "Nothing can be written", "not enough memory",
     "failed on this picture", "can't be loaded", "ends as soon as it starts", "Something went wrong",
 )  # fmt: skip
@@ -58,115 +57,97 @@ class Frozen(Exception):
     """OBS answers no more, or is gone. The soak stops."""
 
 
-@dataclass(frozen=True)
-class Later:
-    """Something to be done at a time. patient: not earlier either when everything is to be put right."""
-
-    due: float
-    act: Callable[[], None]
-    patient: bool = False
+def must(condition: Callable[[], object], seconds: float, fault: Callable[[], str], interval: float = 0.05) -> None:
+    """Raise Fault unless the condition comes true within so many seconds."""
+    try:
+        wait_until(condition, seconds, interval)
+    except TimeoutError:
+        raise Fault(fault()) from None
 
 
 class Disk:
-    """The data folder: a small disk of its own where this may be mounted, else a plain folder."""
+    """The data folder: a small disk of its own, where this may be mounted. Otherwise nothing can happen to it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True)
-        self.is_mounted = os.geteuid() == 0 and _mount(
-            "-t", "tmpfs", "-o", f"size={_DATA_SIZE}", "cvmatte-soak", folder
-        )
-        self.is_locked = self.is_full = False
+        tmpfs = ("mount", "-t", "tmpfs", "-o", f"size={_DATA_SIZE}", "cvmatte-soak", folder)
+        self.is_mounted = os.geteuid() == 0 and _run(*tmpfs)
+        self._repair: tuple[Any, ...] = ()  # the command that ends the trouble it is in
 
     @property
     def is_in_trouble(self) -> bool:
-        return self.is_locked or self.is_full
+        return bool(self._repair)
 
     def fill(self) -> None:
         """Make it no larger than what is on it."""
-        self.is_full = True
+        self._repair = ("mount", "-o", f"remount,size={_DATA_SIZE}", self.folder)
         for _ in range(10):  # while that grows
             now = os.statvfs(self.folder)
-            if _mount("-o", f"remount,size={(now.f_blocks - now.f_bfree) * now.f_frsize}", self.folder):
+            if _run("mount", "-o", f"remount,size={(now.f_blocks - now.f_bfree) * now.f_frsize}", self.folder):
                 return
 
-    def free(self) -> None:
-        if self.is_full:
-            self.is_full = False
-            _mount("-o", f"remount,size={_DATA_SIZE}", self.folder)
-
     def lock(self) -> None:
-        """Make it read-only; files that are open stay so."""
-        self.is_locked = True
-        if not self.is_mounted:
-            for folder in self._folders():
-                folder.chmod(0o555)
-        elif _mount("--bind", self.folder, self.folder):  # over itself: the disk itself has files open for writing
-            _mount("-o", "remount,bind,ro", self.folder)
+        """Make it read-only, by a second mount over it: the first has files that are open for writing."""
+        if _run("mount", "--bind", self.folder, self.folder):
+            self._repair = ("umount", "-l", self.folder)
+            _run("mount", "-o", "remount,bind,ro", self.folder)
 
-    def unlock(self) -> None:
-        if not self.is_locked:
-            return
-        self.is_locked = False
-        if self.is_mounted:
-            _unmount(self.folder)
-        else:
-            for folder in self._folders():
-                folder.chmod(0o755)
+    def repair(self) -> None:
+        if self._repair:
+            _run(*self._repair)
+            self._repair = ()
 
     def close(self) -> None:
-        self.unlock()
+        self.repair()
         if self.is_mounted:
-            _unmount(self.folder)
-
-    def _folders(self) -> list[Path]:
-        return [self.folder, *(path for path in self.folder.rglob("*") if path.is_dir())]
+            _run("umount", "-l", self.folder)
 
 
-def _mount(*arguments: Any) -> bool:
-    command = ["mount", *map(str, arguments)]
+def _run(*command: Any) -> bool:
     try:
-        return subprocess.run(command, capture_output=True).returncode == 0
+        return subprocess.run([*map(str, command)], capture_output=True).returncode == 0
     except OSError:
         return False
 
 
-def _unmount(folder: Path) -> None:
-    subprocess.run(["umount", "-l", str(folder)], capture_output=True)
-
-
 class World:
-    """The OBS under use. portraits: by name, the settings that each was given; blanks: portraits without a photo."""
+    """The OBS under use. portraits: by name, the settings that each was given."""
 
     def __init__(self, folder: Path, *, seed: int, blanks: int, busy: str) -> None:
         self.seed, self.random = seed, Random(seed)
         self.folder = folder
+        self.faults: list[str] = []
         self.until = 0.0  # the end of the actions, in monotonic seconds
-        self.busy = busy
         self.disk = Disk(folder / "data")
-        self.photos, self.rubbish = make_photos(folder / "photos", self.random)
+        self.photos = make_photos(folder / "photos", _SIZES, formats=("png", "jpg"))
+        self.rubbish = folder / "photos" / "rubbish.jpg"
+        self.rubbish.write_bytes(self.photos[1].read_bytes()[:3000])
         self.clip = folder / "clip.mp4"
         self.changing: set[Path] = set()  # photos that are something else for the moment
         self.portraits: dict[str, dict[str, Any]] = {}
-        self.blanks = blanks
-        self.later: list[Later] = []
         self.hung: int | None = None  # a worker that is stopped for longer than it may be silent
         self.hung_once = False
-        self.restarts = 0
-        self.states_seen: dict[str, int] = {}
-        self._made = 0
+        self.troubles_seen: Counter[str] = Counter()
+        self._busy, self._blanks = busy, blanks
+        self._begun = time.monotonic()
+        self._later: list[tuple[float, bool, Callable[[], object]]] = []  # when, whether it is patient, what
+        self._restarts = self._made = 0
         self._matter = Matter()
-        self._layers: dict[Any, np.ndarray] = {}
+        self._layers: dict[Any, list[np.ndarray]] = {}
         self._probe_file = folder / "probe.json"
-        environment = {"CVMATTE_DATA": str(self.disk.folder), "PROBE_FILE": str(self._probe_file)}
         self.obs = ThrowawayObs(
             folder / "obs",
             scripts=[(path, {}) for path in self._scripts()],
-            environment=environment,
+            environment={"CVMATTE_DATA": str(self.disk.folder), "PROBE_FILE": str(self._probe_file)},
             canvas=(640, 360),
         )
-        self.watch = Watch(self.obs)
+        self.watch = Watch(self.obs, lambda: [*SCENES, *self.portraits])
         write_other_collections(self.obs, self.photos[0])
+
+    def note(self, fault: str) -> None:
+        self.faults.append(fault)
+        print(f"FAULT after {time.monotonic() - self._begun:.0f} s: {fault}", flush=True)
 
     # OBS
 
@@ -176,11 +157,11 @@ class World:
 
     @property
     def is_busy_script_there(self) -> bool:
-        return self.busy == "always" or (self.busy == "half" and self.restarts % 2 == 0)
+        return self._busy == "always" or (self._busy == "half" and self._restarts % 2 == 0)
 
     def _scripts(self) -> list[Path]:
         # CVMatte's first: where `reload` clicks.
-        return [SCRIPT, *([BUSY_SCRIPT] if self.is_busy_script_there else []), PROBE]
+        return [_SCRIPT, *([_BUSY_SCRIPT] if self.is_busy_script_there else []), _PROBE]
 
     def start(self) -> None:
         try:
@@ -203,12 +184,8 @@ class World:
         cutout = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
         made_clips.write(self.clip, made_clips.frames(cutout, rgb, (160, 90), 30), sound="")
         self.add(LIVE, input="video", video=str(self.clip), rate=10, quality="fast")
-        for number in range(self.blanks):
+        for number in range(self._blanks):
             self.add(f"blank {number}", image="")
-
-    @property
-    def photos_folder(self) -> Path:
-        return self.rubbish.parent
 
     def quit(self) -> None:
         """Quit OBS: it must have lost no memory, and logged no error of ours."""
@@ -219,38 +196,31 @@ class World:
             raise Frozen(f"quit: {error}") from None
         log = self.obs.log()
         if "Traceback" in log:
-            raise Fault(f"OBS's log has an error of ours: {log[log.index('Traceback') :][:1500]}")
+            self.note(f"OBS's log has an error of ours: {log[log.index('Traceback') :][:1500]}")
         if leaks is None:
             raise Frozen(f"OBS ended without counting its leaks; the end of its log: {log[-1500:]}")
         if leaks:
-            raise Fault(f"OBS counted {leaks} memory leaks")
-
-    def restart(self) -> None:
-        """Quit OBS, let the busy script in or take it out, and start OBS again."""
-        faults = []
-        try:
-            self.quit()
-        except Fault as error:  # a leak: no reason to end here
-            faults.append(str(error))
-        self.change_scripts()
-        try:
-            self.start()
-            self.await_settings()
-            self.await_canary(60)
-        except (Fault, Frozen) as error:
-            raise type(error)("; then ".join([*faults, str(error)])) from None
-        if faults:
-            raise Fault(faults[0])
+            self.note(f"OBS counted {leaks} memory leaks, at the end of “{self.watch.during}”")
 
     def change_scripts(self) -> None:
         """Let the busy script in or take it out, from the next start on."""
-        self.restarts += 1
+        self._restarts += 1
         file = self.obs.config / "basic" / "scenes" / f"{OWN_COLLECTION}.json"
         collection = json.loads(file.read_text(encoding="utf-8"))
         kept = {script["path"]: script for script in collection["modules"]["scripts-tool"]}
         scripts = [kept.get(str(path), {"path": str(path), "settings": {}}) for path in self._scripts()]
         collection["modules"]["scripts-tool"] = scripts
         file.write_text(json.dumps(collection), encoding="utf-8")
+
+    def close(self) -> None:
+        self.watch.end()
+        for worker in self.obs.worker_ids() if self.obs.is_running else []:  # one that is stopped would never end
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
+        self.obs.close()
+        with contextlib.suppress(OSError):  # the disk goes with what is on it
+            shutil.copytree(self.disk.folder / "logs", self.folder / "worker logs", dirs_exist_ok=True)
+        self.disk.close()
 
     # Portraits
 
@@ -282,133 +252,134 @@ class World:
         return self.requests.get_input_settings(name).input_settings
 
     def probe(self, command: dict[str, Any]) -> dict[str, Any]:
-        """What probe.py in OBS answers."""
+        """Let probe.py in OBS do something. By portrait, what it says then, and whether that is an error."""
         try:
-            found = ask_probe(self._probe_file, command, 60)
+            found = ask_probe(self._probe_file, {**command, "states": True}, 60)
         except TimeoutError:
             raise Frozen("Python in OBS didn't answer within 60 s") from None
         if "error" in found:
             raise Fault(f"the probe: {found['error']}")
-        return found
+        return found["states"]
 
     def states(self) -> dict[str, tuple[str, bool]]:
-        """By portrait: what it says, and whether that is an error."""
-        return {name: (text, is_error) for name, (text, is_error) in self.probe({"states": True})["states"].items()}
+        return self.probe({})
 
-    def later_in(self, seconds: float, act: Callable[[], None], patient: bool = False) -> None:
-        self.later.append(Later(time.monotonic() + seconds, act, patient))
+    def says(self, name: str) -> str:
+        return self.states().get(name, ("nothing", True))[0]
+
+    def later_in(self, seconds: float, act: Callable[[], object], patient: bool = False) -> None:
+        """Do something in a while; or, unless it is patient, as soon as everything is to be put right."""
+        self._later.append((time.monotonic() + seconds, patient, act))
 
     def do_what_is_due(self, everything: bool = False) -> None:
         now = time.monotonic()
-        due = [one for one in self.later if one.due <= now or (everything and not one.patient)]
-        self.later = [one for one in self.later if one not in due]
-        for one in due:
-            one.act()
+        due = [one for one in self._later if one[0] <= now or (everything and not one[1])]
+        self._later = [one for one in self._later if one not in due]
+        for _, _, act in due:
+            act()
 
-    # What must hold
+    # What must hold. All raise Fault
 
-    def await_canary(self, timeout: float) -> None:
-        """The portrait that nobody touches shows its layer. Raises Fault."""
-        expected = self.expected(self.photos[0], {**self.portraits[CANARY], "cvmatte": 1})
-        shown = self._shows(CANARY, [expected], timeout)
-        if not shown:
-            raise Fault(f"{CANARY} doesn't show its layer; it says {self.states().get(CANARY)}")
+    def await_canary(self, seconds: float) -> None:
+        """The portrait that nobody touches shows its layer."""
+        expected = self.expected(self.photos[0], self.portraits[CANARY])
+        if not self._shows(CANARY, expected, seconds):
+            raise Fault(f"{CANARY} doesn't show its layer; it says {self.says(CANARY)}")
+
+    def is_as_given(self, name: str) -> None:
+        """OBS has a portrait with the settings that it was given."""
+        present = self.settings(name)
+        wrong = {
+            key: (present.get(key), value) for key, value in self.portraits[name].items() if present.get(key) != value
+        }
+        if wrong:
+            raise Fault(f"{name} has other settings (present, given): {wrong}")
 
     def await_settings(self) -> None:
-        """OBS has every portrait, with the settings that it was given. Raises Fault."""
         missing = set(self.portraits) - self.inputs()
         if missing:
             raise Fault(f"these are gone: {sorted(missing)}")
-        for name, given in self.portraits.items():
-            present = self.settings(name)
-            wrong = {key: (present.get(key), value) for key, value in given.items() if present.get(key) != value}
-            if wrong:
-                raise Fault(f"{name} has other settings (present, given): {wrong}")
+        for name in self.portraits:
+            self.is_as_given(name)
 
-    def settle(self) -> list[str]:
-        """Wait for quiet and check each portrait's state and pixels; what was wrong.
+    def settle(self) -> None:
+        """Wait for quiet, and check each portrait's state and pixels.
 
         A portrait may say that trouble it met kept it from being cut out. Asked again, it must be cut out.
         """
         self.do_what_is_due(everything=True)
-        states = self._await_quiet()
-        faults = [f"in quiet: {line}" for line in self._judge(states, may_be_in_trouble=True)]
-        self.probe({"press": "rematte_all", "states": True})
+        faults = [f"in quiet: {line}" for line in self._judge(self._await_quiet(), may_be_in_trouble=True)]
+        self.probe({"press": "rematte_all"})
         time.sleep(1)
-        return faults + [f"cut out again: {line}" for line in self._judge(self._await_quiet(), False)]
+        faults += [f"cut out again: {line}" for line in self._judge(self._await_quiet(), may_be_in_trouble=False)]
+        if faults:
+            raise Fault("; ".join(faults))
 
     def _await_quiet(self) -> dict[str, tuple[str, bool]]:
-        quiet_since, deadline = 0.0, time.monotonic() + _QUIET_SECONDS
+        """What the portraits say once they have said for three seconds that nothing is under way."""
+        moved, deadline = time.monotonic(), time.monotonic() + _QUIET_SECONDS
         while True:
             states = self.states()
-            moving = [name for name, (text, _) in states.items() if any(part in text for part in _IN_PASSING)]
             now = time.monotonic()
-            if moving:
-                quiet_since = 0.0
-            elif not quiet_since:
-                quiet_since = now
-            elif now - quiet_since > 3:
+            if any(part in text for text, _ in states.values() for part in _IN_PASSING):
+                moved = now
+            if now - moved > 3 or now > deadline:
                 return states
-            if now > deadline:
-                return states
-            self._check_watch()
+            if self.watch.problem:
+                raise Frozen(self.watch.problem)
             self.do_what_is_due()
             time.sleep(0.5)
 
     def _judge(self, states: dict[str, tuple[str, bool]], may_be_in_trouble: bool) -> Iterator[str]:
-        yield from (f"{name} is unknown to CVMatte" for name in self.portraits if name not in states)
-        for name in [name for name in self.portraits if name in states]:
+        """What is wrong of what the portraits say and show."""
+        for name in self.portraits:
+            if name not in states:
+                yield f"{name} is unknown to CVMatte"
+                continue
             said, is_error = states[name]
             if name == LIVE:
-                if is_error or not said.startswith(_LIVE_SAYS):
+                if is_error or not said.startswith(("Live:", "Hidden:", "Starting")):
                     yield f"{name} says {said!r}"
                 continue
-            settings = self.settings(name)
-            image = settings.get("still" if settings.get("input") == "source" else "image", "")
-            in_trouble = is_error and any(part in said for part in _FROM_TROUBLE)
-            if in_trouble:
-                sort = next(part for part in _FROM_TROUBLE if part in said)
-                self.states_seen[sort] = self.states_seen.get(sort, 0) + 1
-            told = f"{name}, of {Path(image).name or 'no photo'}, says {said!r}"
-            if in_trouble and may_be_in_trouble:
+            trouble = next((part for part in _FROM_TROUBLE if is_error and part in said), "")
+            self.troubles_seen.update([trouble] if trouble else [])
+            if trouble and may_be_in_trouble:
                 continue
-            if not image:
+            settings = self.settings(name)
+            image = Path(photo_of(settings))
+            told = f"{name}, of {image.name or 'no photo'}, says {said!r}"
+            if not image.name:
                 if is_error:
                     yield told
-            elif Path(image) == self.rubbish or not Path(image).exists():
+            elif image == self.rubbish or not image.exists():
                 if not is_error and "its last layer is shown" not in said:
                     yield f"{told}, which should be an error"
             elif is_error or not said.startswith("Ready"):
                 yield told
-            elif not self._shows(name, self._expected_of(image, settings), 10):
+            elif not self._shows(name, self.expected(image, settings), 10):
                 yield f"{told}, but shows another layer"
 
-    def _expected_of(self, image: str, settings: dict[str, Any]) -> list[np.ndarray]:
-        """What a portrait may show. A still's burst is used up: made once more, it is made from the still alone."""
-        layers = [self.expected(Path(image), settings)]
-        if settings.get("input") == "source":
-            layers.append(self.expected(Path(image), settings, burst=True))
-        return layers
-
-    def expected(self, image: Path, settings: dict[str, Any], burst: bool = False) -> np.ndarray:
-        """The layer that the library makes of it."""
+    def expected(self, image: Path, settings: dict[str, Any]) -> list[np.ndarray]:
+        """The layers that a portrait may show: a still's burst is used up, and cut out once more, it counts alone."""
         wanted = matte_settings(settings)
-        key = (image, image.stat().st_mtime_ns, wanted, burst)
+        is_still = settings.get("input") == "source"
+        key = (image, image.stat().st_mtime_ns, wanted, is_still)
         if key not in self._layers:
             if len(self._layers) > 60:
                 self._layers.clear()
-            frames = [np.asarray(Image.open(image).convert("RGB"))] * 3 if burst else []
-            matter = Matter() if burst else self._matter
-            self._layers[key] = matter(image, wanted, burst=frames).layer
+            layers = self._layers[key] = [self._matter(image, wanted).layer]
+            if is_still:
+                burst = [np.asarray(Image.open(image).convert("RGB"))] * 3
+                layers.append(Matter()(image, wanted, burst=burst).layer)
         return self._layers[key]
 
-    def _shows(self, name: str, expected: list[np.ndarray], timeout: float) -> bool:
+    def _shows(self, name: str, expected: list[np.ndarray], seconds: float) -> bool:
         def shown() -> bool:
             layer = self.layer(name)
             return layer is not None and any(same_layer(layer, one) for one in expected)
 
         try:
-            return bool(wait_until(shown, timeout, 0.3))
+            return bool(wait_until(shown, seconds, 0.3))
         except TimeoutError:
             layer = self.layer(name)
             if layer is not None:
@@ -419,28 +390,14 @@ class World:
     def layer(self, name: str) -> np.ndarray | None:
         """What OBS draws for a portrait: uint8 RGBA. None while that is nothing."""
         width, height = size_in_scene(self.requests, name)
-        return screenshot(self.requests, name, width, height) if width else None
-
-    def _check_watch(self) -> None:
-        if self.watch.problem:
-            raise Frozen(self.watch.problem)
-
-    def close(self) -> None:
-        self.watch.end()
-        for worker in self.obs.worker_ids() if self.obs.is_running else []:  # one that is stopped would never end
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGCONT)
-        self.obs.close()
-        with contextlib.suppress(OSError):  # the disk goes with what is on it
-            shutil.copytree(self.disk.folder / "logs", self.folder / "worker logs", dirs_exist_ok=True)
-        self.disk.close()
-
-
-def screenshot(requests: Any, name: str, width: int, height: int) -> np.ndarray | None:
-    try:
-        return throwaway_obs.screenshot(requests, name, width, height)
-    except OBSSDKRequestError:  # gone, or without a picture
+        with contextlib.suppress(OBSSDKRequestError):  # gone, or without a picture
+            return throwaway_obs.screenshot(self.requests, name, width, height) if width else None
         return None
+
+
+def photo_of(settings: dict[str, Any]) -> str:
+    """The photo or still that a portrait's settings name."""
+    return settings.get("still" if settings.get("input") == "source" else "image", "")
 
 
 def matte_settings(settings: dict[str, Any]) -> MatteSettings:
@@ -452,21 +409,6 @@ def matte_settings(settings: dict[str, Any]) -> MatteSettings:
             value = f"#{value & 0xFF:02x}{value >> 8 & 0xFF:02x}{value >> 16 & 0xFF:02x}"
         values[control.name] = value
     return MatteSettings(**values)
-
-
-def make_photos(folder: Path, random: Random) -> tuple[list[Path], Path]:
-    """Portraits, no two alike, and a file that is none."""
-    folder.mkdir(parents=True)
-    picture = Image.open(SAMPLE).convert("RGB")
-    photos = []
-    for number, side in enumerate((512, 512, 384, 448, 320, 512)):
-        path = folder / f"photo {number}.{'jpg' if number % 2 else 'png'}"
-        changed = ImageEnhance.Brightness(picture.resize((side, side))).enhance(random.uniform(0.7, 1.1))
-        (ImageOps.mirror(changed) if number % 2 else changed).save(path, quality=95)
-        photos.append(path)
-    rubbish = folder / "rubbish.jpg"
-    rubbish.write_bytes(photos[1].read_bytes()[:3000])
-    return photos, rubbish
 
 
 def write_other_collections(obs: ThrowawayObs, photo: Path) -> None:

@@ -132,9 +132,10 @@ def test_missing_system_packages_are_named_where_they_cannot_be_installed(home: 
     for name in ("apt-get", "xdotool", "Xvfb"):
         (programs / name).symlink_to("/bin/true")
     program = (
-        "import os, sys; sys.path.insert(0, sys.argv[1]); import install\n"
+        "import os, sys; sys.path[:0] = [sys.argv[1], sys.argv[1] + '/scripts']\n"
+        "from demo import obs_packages\n"
         "os.geteuid = lambda: 1000\n"
-        "try: install.install_obs()\nexcept install.Refused as refused: sys.exit(str(refused))\n"
+        "try: obs_packages.install()\nexcept obs_packages.Refused as refused: sys.exit(str(refused))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(paths.ROOT)],
@@ -176,7 +177,7 @@ class Environment:
             self.there -= set(what[1:])
         elif self.missing & set(what):
             raise installer.Refused("see above")
-        for distribution, group in installer.RUNTIME_GROUPS.items():
+        for distribution, group in devices.RUNTIME_GROUPS.items():
             if f"--group={group}" in what:
                 self.there.add(distribution)
 

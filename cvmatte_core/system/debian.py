@@ -1,0 +1,39 @@
+"""Installs packages of Debian and its descendants with apt. Standard library only: install.py runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+from ..words.errors import Refused
+from ..words.texts import system_texts
+
+
+def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = ()) -> None:
+    """Install the packages of programs that are missing and, where any is, the libraries. Raises Refused.
+
+    programs: the package by the program's name.
+    """
+    missing = [package for program, package in programs.items() if shutil.which(program) is None]
+    if missing:
+        install(*missing, *libraries)
+
+
+def install(*packages: str) -> None:
+    """Raises Refused, naming the command, where this person may not install packages."""
+    say = system_texts()
+    names, command = ", ".join(packages), f"apt-get install {' '.join(packages)}"
+    if shutil.which("apt-get") is None:
+        raise Refused(say("install.packages_by_hand", packages=names))
+    if os.geteuid() != 0:
+        raise Refused(say("install.packages_as_root", command=f"sudo {command}"))
+    print(say("install.system_packages", packages=names), flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "-q", "update"], env=environment, capture_output=True)
+    asked = ["apt-get", "-q", "install", "-y", "--no-install-recommends", *packages]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout + done.stderr, file=sys.stderr)
+        raise Refused(say("install.packages_failed", command=command))

@@ -1,0 +1,19 @@
+"""Installs what a throwaway OBS needs. Standard library only: the tests' set-up runs it too."""
+
+from __future__ import annotations
+
+import sys
+
+from cvmatte_core.system import debian
+from cvmatte_core.words.errors import Refused
+from cvmatte_core.words.texts import system_texts
+
+_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}  # with Debian's package of each
+_LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")  # Mesa's draw without a graphics card
+
+
+def install() -> None:
+    """OBS and a virtual screen from the distribution, where they are missing. Raises Refused."""
+    if sys.platform != "linux":
+        raise Refused(system_texts()("install.linux_only"))
+    debian.install_missing(_PROGRAMS, _LIBRARIES)

@@ -1,0 +1,82 @@
+"""Runs the linter, the type checker and the tests. `install.py --test` and `--check` run it, once all is set up.
+
+Arguments that aren't named here go to pytest, and leave the tests of ModelScope out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import install
+from cvmatte_core.disk.paths import ENVIRONMENT, python_of
+from cvmatte_core.system import debian
+from demo import obs_packages
+
+LINTER_AND_TYPES = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+IN_PARALLEL = ["-n", "auto", "--maxprocesses", "4"]
+# The page's browser, the stacks of a frozen OBS, and a drive that hangs; each with Debian's package of it.
+PROGRAMS = {"chromium": "chromium", "gdb": "gdb", "bindfs": "bindfs"}
+# What ModelScope runs on are many large packages: its tests have an environment of their own.
+MODELSCOPE_ENVIRONMENT = ROOT / ".venv-modelscope"
+MODELSCOPE_GROUPS = {"worker", "modelscope", "modelscope-test"}
+
+
+def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # install.py, which is interrupted too, says so
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--quick", action="store_true", help="only quick tests, without OBS and browser")
+    chosen, pytest_arguments = parser.parse_known_args()
+    return install.carry_out(run_quick_tests if chosen.quick else lambda: run_tests(pytest_arguments))
+
+
+def run_quick_tests() -> int:
+    return run(*LINTER_AND_TYPES, ["pytest", "tests/core", "-m", "not slow and not whole", *IN_PARALLEL])
+
+
+def run_tests(pytest_arguments: list[str]) -> int:
+    """The linter, the type checker and every test, until one fails. Raises Refused, CvmatteError, OSError."""
+    obs_packages.install()
+    debian.install_missing(PROGRAMS)
+    if pytest_arguments:
+        return run(*LINTER_AND_TYPES, ["pytest", *pytest_arguments])
+    with ThreadPoolExecutor(1) as beside:
+        # ModelScope's packages arrive while the first checks run, and its tests run beside the others.
+        arrived = beside.submit(install.set_up, MODELSCOPE_GROUPS, MODELSCOPE_ENVIRONMENT)
+        code = run(*LINTER_AND_TYPES)
+        if code:
+            return code
+        of_modelscope = beside.submit(run_modelscope_tests)
+        # Files stay whole, since their tests share an OBS, and keep their order: those that take long come first.
+        code = run(["pytest", *IN_PARALLEL, "--dist", "loadfile", "--no-loadscope-reorder"])
+        arrived.result()
+        print(of_modelscope.result().stdout)
+        return code or of_modelscope.result().returncode
+
+
+def run(*checks: list[str]) -> int:
+    """Run modules of the environment, until one fails. Returns its exit code."""
+    for check in checks:
+        print("$", *check, flush=True)
+        code = subprocess.run([python_of(ENVIRONMENT), "-m", *check], cwd=ROOT).returncode
+        if code:
+            return code
+    return 0
+
+
+def run_modelscope_tests() -> subprocess.CompletedProcess[str]:
+    command = [str(python_of(MODELSCOPE_ENVIRONMENT)), "-m", "pytest", "tests/modelscope"]
+    return subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
