@@ -1,7 +1,7 @@
 """Decoding photos: formats, orientation, colour and limits. Encoding of finished layers.
 
-Any file may be hostile: what is made to wear a decoder out is refused unseen (see bombs.py), its size is read from the
-header and checked before a pixel is decoded, and whatever the decoder raises becomes an ImageError.
+Any file may be hostile: bombs are refused before decoding (see bombs.py), the size is checked by the header before any
+pixel is decoded, and whatever the decoder raises becomes an ImageError.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib
 import io
 import logging
 import os
@@ -20,19 +21,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 import pillow_heif
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageCms,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from ..disk import files
 from ..system import memory
@@ -44,19 +33,12 @@ from .metadata import Metadata
 
 logger = logging.getLogger(__name__)
 
-# Named so that Pillow has loaded each of them, and tries no other. JPEG brings MPO, which many phones write.
-_PLUGINS = (
-    JpegImagePlugin.JpegImageFile,
-    PngImagePlugin.PngImageFile,
-    WebPImagePlugin.WebPImageFile,
-    BmpImagePlugin.BmpImageFile,
-    GifImagePlugin.GifImageFile,
-    TiffImagePlugin.TiffImageFile,
-    AvifImagePlugin.AvifImageFile,
-)
+# Pillow tries no other plugins than these. JPEG's brings MPO, which many phones write.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
+for _plugin in ("Jpeg", "Png", "WebP", "Bmp", "Gif", "Tiff", "Avif"):
+    importlib.import_module(f"PIL.{_plugin}ImagePlugin")
 # HEIC, an iPhone's default. Decoding it turns it upright, and makes 8 bits of 10.
 pillow_heif.register_heif_opener(thumbnails=False)
-FORMATS = (*(plugin.format for plugin in _PLUGINS), "HEIF")
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # may have several frames: of TIFF and HEIC others are other pictures
 PIXEL_LIMIT = 120_000_000
 BYTE_LIMIT = 400_000_000
@@ -106,10 +88,8 @@ def read(path: Path) -> bytes:
     pieces: list[bytes] = []
 
     def take() -> None:
-        if not path.exists():
-            raise ImageError("image_missing", name=name)
         if not path.is_file():  # a folder, a pipe or a device: reading it might never end
-            raise ImageError("image_not_a_picture", name=name)
+            raise ImageError("image_not_a_picture" if path.exists() else "image_missing", name=name)
         with path.open("rb") as file:
             left = os.fstat(file.fileno()).st_size  # no more than that, though it may be growing
             if left > BYTE_LIMIT:
@@ -215,7 +195,7 @@ def _exif_of(image: Image.Image) -> bytes:
 
 
 def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The picture without its transparency (RGB, CMYK, L or LAB), and the transparency (L) where it has one."""
+    """The picture without its transparency (RGB, CMYK, L or LAB), and its transparency (L), if any."""
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image)
         return _grey_from(values, *_black_and_white(image)), _key_alpha(values, image.info.get("transparency"))
@@ -228,16 +208,11 @@ def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
     if image.mode == "P" or image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return rgba.convert("RGB"), rgba.getchannel("A")
-    if image.mode in ("RGB", "CMYK", "L", "LAB"):
-        return image, None
-    return image.convert("RGB"), None
+    return image if image.mode in ("RGB", "CMYK", "L", "LAB") else image.convert("RGB"), None
 
 
 def _black_and_white(image: Image.Image) -> tuple[float, float]:
-    """What black is and what white is in a picture of 16-bit values: a TIFF may have 12 bits of them, and 0 for white.
-
-    Pillow leaves both to who reads its tags.
-    """
+    """Black and white in a picture of 16-bit values. A TIFF may use 12 bits, or 0 for white; Pillow ignores both."""
     tags = getattr(image, "tag_v2", {})
     (bits, *_) = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))
     most = float(2**bits - 1) if 8 < bits <= 16 else 65535.0
@@ -278,11 +253,9 @@ def _in_srgb(image: Image.Image, space: ColourSpace, data: bytes) -> Image.Image
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
-        # A profile that doesn't fit the pixels, or is damaged, is left out of account as browsers do.
-        with contextlib.suppress(Exception):
-            converted = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), _SRGB, outputMode="RGB"
-            )
+        with contextlib.suppress(Exception):  # one that is damaged or doesn't fit the pixels is ignored, as in browsers
+            of_file = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, of_file, _SRGB, outputMode="RGB")
             if converted is not None:
                 return converted
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -327,7 +300,7 @@ def around(
 
 
 def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
-    """As `reduced`, of uint8 RGBA with straight alpha: the colours of what is transparent count for nothing."""
+    """As `reduced`, of uint8 RGBA with straight alpha: colours of transparent pixels don't count."""
     if max(layer.shape[:2]) <= longest_side:
         return layer
     image = Image.fromarray(layer)
@@ -337,12 +310,9 @@ def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
 
 def within(box: tuple[slice, slice], longest_side: int) -> tuple[slice, slice]:
     """A box's middle, no side of which is longer than so many pixels (0: the box as it is)."""
-
-    def trimmed(part: slice) -> slice:
-        beyond = max(0, part.stop - part.start - longest_side) if longest_side else 0
-        return slice(part.start + beyond // 2, part.stop - (beyond - beyond // 2))
-
-    return trimmed(box[0]), trimmed(box[1])
+    beyond = [max(0, side.stop - side.start - longest_side) if longest_side else 0 for side in box]
+    rows, columns = (slice(side.start + by // 2, side.stop - (by + 1) // 2) for side, by in zip(box, beyond))
+    return rows, columns
 
 
 def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
@@ -352,13 +322,18 @@ def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, 
     # Only what the region needs, with two pixels for the interpolation: OpenCV warps nothing longer than 32767 pixels.
     top, bottom = max(0, int(rows.start * scale_y) - 2), int(rows.stop * scale_y) + 3
     left, right = max(0, int(columns.start * scale_x) - 2), int(columns.stop * scale_x) + 3
-    offset_x = (columns.start + 0.5) * scale_x - 0.5 - left
-    offset_y = (rows.start + 0.5) * scale_y - 0.5 - top
-    transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
+    offsets = (columns.start + 0.5) * scale_x - 0.5 - left, (rows.start + 0.5) * scale_y - 0.5 - top
     size = (columns.stop - columns.start, rows.stop - rows.start)
+    return resampled(coarse[top:bottom, left:right], (scale_x, scale_y), offsets, size)
+
+
+def resampled(
+    values: np.ndarray, scales: tuple[float, float], offsets: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
+    """Values of a size of (width, height) whose pixel (x, y) is what `values` has at scale · (x, y) + offset."""
+    transform = np.array([[scales[0], 0, offsets[0]], [0, scales[1], offsets[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    near = coarse[top:bottom, left:right]
-    return cv2.warpAffine(near, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray, about: Metadata = metadata.NOTHING) -> None:

@@ -48,7 +48,7 @@ class Metadata:
         return bool(self.taken or self.author or self.copyright)
 
     def exif(self, with_dpi: bool = False) -> bytes:
-        """An EXIF block, beginning with "Exif"; empty where there is nothing to say. with_dpi: the resolution too."""
+        """An EXIF block, beginning with "Exif"; empty without content. with_dpi: with the resolution."""
         dpi = self.dpi if with_dpi else None
         if not self._is_said and dpi is None:
             return b""
@@ -119,8 +119,7 @@ def _dpi_of(image: Image.Image, block: Image.Exif) -> Tuple[float, float] | None
     if dpi is None or not all(_LEAST_DPI <= float(value) <= _MOST_DPI for value in dpi):
         return None
     across, down = (round(float(value), 2) for value in dpi)
-    turned = block.get(Base.Orientation) in (5, 6, 7, 8)
-    return (down, across) if turned else (across, down)
+    return (down, across) if block.get(Base.Orientation) in (5, 6, 7, 8) else (across, down)
 
 
 def _date(said: Any) -> Tuple[str, str]:

@@ -29,9 +29,9 @@ _RECORD = "parts.json"
 
 @contextlib.contextmanager
 def kept_for(path: Path, settings: MatteSettings) -> Iterator[Path | None]:
-    """Where parts of this very job are kept: of this clip, as it is now, with these settings. Old ones of others go.
+    """The folder for parts of this clip, as it is now, with these settings; None while another process has it.
 
-    None where another process is at it. Raises OutputError.
+    Old ones of other jobs are removed. Raises OutputError.
     """
     folder = paths.unfinished_clips_folder()
     with contextlib.suppress(OSError):
@@ -63,10 +63,7 @@ class Parts:
     """Encodes frames, and makes the clip of them at the end."""
 
     def __init__(self, target: Path, kept: Path | None, rate: Fraction, time_base: Fraction, start: int) -> None:
-        """kept: the folder of parts that stay, of this very job, some of which may be there; None: nothing is to stay.
-
-        start: the source's first time; what comes out begins at 0. Raises OSError.
-        """
+        """kept: this job's folder of parts; None: nothing stays. start: the source's first time. Raises OSError."""
         self._target, self._rate, self._time_base, self._start = target, rate, time_base, start
         self._ending = target.suffix.lower()
         self._stays = kept is not None and writers.KINDS[self._ending].parts
