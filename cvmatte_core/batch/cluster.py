@@ -170,7 +170,7 @@ class Cluster:
                 self._look_after_the_cluster(more=photo is not None)
                 while photo is not None and (actor := self._free()) is not None:
                     try:
-                        self._give(actor, photo)
+                        actor.photos[actor.handle.cut_out.remote(photo.name, images.read(photo))] = photo
                     except Exception as error:  # it can't be read
                         yield Made(photo, error=explained(error, photo.name))
                     photo = again.popleft() if again else next(remaining, None)
@@ -223,10 +223,6 @@ class Cluster:
     def _free(self) -> _Actor | None:
         ready = [actor for actor in self._actors if actor.node and len(actor.photos) < _AT_AN_ACTOR]
         return min(ready, key=lambda actor: len(actor.photos), default=None)
-
-    def _give(self, actor: _Actor, photo: Path) -> None:
-        """Raises ImageError."""
-        actor.photos[actor.handle.cut_out.remote(photo.name, images.read(photo))] = photo
 
     def _news(self, again: deque[Path], ended: Counter[Path], seconds: float) -> Iterator[Made]:
         """What is done, within so many seconds. Photos that were lost with an actor are added to `again`."""

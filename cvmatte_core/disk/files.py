@@ -199,10 +199,7 @@ def sha256(file: IO[bytes], copy_to: IO[bytes] | None = None) -> str:
 
 
 def digests(
-    file: IO[bytes],
-    kinds: Collection[str],
-    copy_to: IO[bytes] | None = None,
-    tick: Callable[[], None] = lambda: None,
+    file: IO[bytes], kinds: Collection[str], copy_to: IO[bytes] | None = None, tick: Callable[[], None] = lambda: None
 ) -> dict[str, str]:
     """As `sha256`, but of every kind that is named as hashlib does. tick() is called now and then. Raises OSError."""
     found = {kind: hashlib.new(kind, usedforsecurity=kind != "md5") for kind in kinds}

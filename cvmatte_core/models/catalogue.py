@@ -198,7 +198,7 @@ def remove_own(name: str) -> None:
 
 
 def is_there(entry: ModelEntry) -> bool:
-    """Whether the model's file is there, whole or not: quick, for who only asks what to show."""
+    """Whether the model's file is there, whole or not: quick, to show a list."""
     return entry.path.is_file() if entry.file else hub.is_complete(entry.path)
 
 
@@ -214,30 +214,25 @@ def missing(entry: ModelEntry) -> ModelError:
 
 def verify(entry: ModelEntry) -> None:
     """Raise ModelError unless the model is there, byte for byte."""
-    if not entry.file:
-        if not hub.is_complete(entry.path):
-            raise missing(entry)
-        return
-    try:
-        with entry.path.open("rb") as file:
-            whole = _is_whole(entry, file)
-    except OSError as error:
-        raise missing(entry) from error
-    if not whole:
+    if not entry.file and not hub.is_complete(entry.path):
+        raise missing(entry)
+    if entry.file and not _is_whole(entry):
         raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
 
 
-def _is_whole(entry: ModelEntry, file: IO[bytes]) -> bool:
-    if entry.sha256:  # the catalogue's, or the noted one
-        return files.sha256(file) == entry.sha256
-    return "md5" not in entry.source or bool(sha256_as_published(entry, file))
+def _is_whole(entry: ModelEntry) -> bool:
+    """Raises ModelError if its file can't be read."""
+    try:
+        with entry.path.open("rb") as file:
+            if entry.sha256:  # the catalogue's, or the noted one
+                return files.sha256(file) == entry.sha256
+            return "md5" not in entry.source or bool(sha256_as_published(entry, file))
+    except OSError as error:
+        raise missing(entry) from error
 
 
 def sha256_as_published(
-    entry: ModelEntry,
-    file: IO[bytes],
-    copy_to: IO[bytes] | None = None,
-    tick: Callable[[], None] = lambda: None,
+    entry: ModelEntry, file: IO[bytes], copy_to: IO[bytes] | None = None, tick: Callable[[], None] = lambda: None
 ) -> str:
     """The SHA-256 of an open file if it has the hash that the model's publisher names; else empty.
 
@@ -267,7 +262,7 @@ def install_packages_command(extra: str = "") -> str:
 
 @contextlib.contextmanager
 def needs_packages(key: str, extra: str) -> Iterator[None]:
-    """Imports of a part that an older environment, or a package without that extra, may lack. Raises WorkerError."""
+    """For imports that an older environment, or a package without that extra, may lack. Raises WorkerError."""
     try:
         yield
     except ModuleNotFoundError as error:

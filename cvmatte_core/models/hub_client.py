@@ -33,8 +33,7 @@ class Reporter:
 
     def begin(self, file: str, size: int) -> None:
         with self._lock:
-            self._sizes[file] = size
-            self._done[file] = 0  # what is there of it already, the client counts
+            self._sizes[file], self._done[file] = size, 0  # what is there of it already, the client counts
 
     def advance(self, file: str, size: int) -> None:
         with self._lock:

@@ -53,11 +53,7 @@ class RecurrentVideoMatting(OnSession):
     """A loaded Robust Video Matting network; see models.network.Network."""
 
     def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
+        self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None], before: Sequence[np.ndarray] = ()
     ) -> np.ndarray:
         whole, closer = _PASSES[quality]
         height, width = rgb.shape[:2]

@@ -42,11 +42,7 @@ class SingleLook:
         raise NotImplementedError
 
     def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
+        self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None], before: Sequence[np.ndarray] = ()
     ) -> np.ndarray:
         on_pass(0, 1)
         with failures_explained(self._model, "model_failed"):

@@ -198,7 +198,9 @@ def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
     """The picture without its transparency (RGB, CMYK, L or LAB), and its transparency (L), if any."""
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image)
-        return _grey_from(values, *_black_and_white(image)), _key_alpha(values, image.info.get("transparency"))
+        key = image.info.get("transparency")  # the value that a PNG calls transparent
+        alpha = Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)) if isinstance(key, int) else None
+        return _grey_from(values, *_black_and_white(image)), alpha
     if image.mode in ("I", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0, posinf=0, neginf=0)
         # What full white is isn't told: 16-bit PNG files arrive in mode I, TIFF floats mostly run to 1.
@@ -227,13 +229,6 @@ def _grey_from(values: np.ndarray, black: float, white: float) -> Image.Image:
     # Not cv2.convertScaleAbs, to which -1 would be bright.
     grey = cv2.addWeighted(values, scale, values, 0, -black * scale, dtype=cv2.CV_8U)
     return Image.fromarray(grey)
-
-
-def _key_alpha(values: np.ndarray, key: object) -> Image.Image | None:
-    """Transparency where the values are the one that a PNG calls transparent."""
-    if not isinstance(key, int):
-        return None
-    return Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
 
 
 def _in_srgb(image: Image.Image, space: ColourSpace, data: bytes) -> Image.Image:

@@ -103,10 +103,10 @@ def cut_out(
         except BaseException as error:
             if parts is not None:
                 parts.give_up()
-            if isinstance(error, av.error.FFmpegError):  # of the target: the source explains its own
-                raise _not_written(error, target) from error
-            if isinstance(error, OSError):
-                raise files.output_error(error, target.parent) from error
+            # FFmpeg's are of the target: the source explains its own. Not all of them are OSErrors.
+            if isinstance(error, (av.error.FFmpegError, OSError)):
+                key = "disk_full" if getattr(error, "errno", None) in files.DISK_FULL else "cannot_write"
+                raise OutputError(key, folder=str(target.parent)) from error
             raise
     logger.info("%s: %d frames of %d", path.name, done, clip.frames)
     notes = (Note("note.clip_cut_off"),) if not ended.is_set() and source.is_cut_off(path) else ()
@@ -151,8 +151,3 @@ def _after(path: Path, film: source.Film | animation.Animation, done: Done, movi
             break
         before.append(picture)
     yield from pictures
-
-
-def _not_written(error: Exception, target: Path) -> OutputError:
-    number = getattr(error, "errno", None)
-    return OutputError("disk_full" if number in files.DISK_FULL else "cannot_write", folder=str(target.parent))

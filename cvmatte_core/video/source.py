@@ -54,7 +54,7 @@ class Film:
 
     @property
     def start(self) -> int:
-        """The time at which the clip begins, as some do hours after 0, in units of the time base."""
+        """When the clip begins, in units of the time base: with some hours after 0."""
         return round(Fraction(self._container.start_time or 0, av.time_base) / self.time_base)
 
     def told(self) -> Clip:
@@ -112,16 +112,13 @@ def unreadable(path: Path, otherwise: str = "clip_unreadable") -> ImageError:
 def film_of(container: Any) -> Any:
     """The video stream that players show: no cover or thumbnail, of several the default one. None without any."""
     films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
-    return min(films, key=lambda film: (film.codec_context is None, not _is_default(film)), default=None)
+    default = Disposition.default
+    return min(films, key=lambda film: (film.codec_context is None, not film.disposition & default), default=None)
 
 
 def sounds_of(container: Any) -> list[Any]:
     """The audio streams that can be decoded."""
     return [stream for stream in container.streams.audio if stream.codec_context is not None]
-
-
-def _is_default(stream: Any) -> bool:
-    return bool(stream.disposition & Disposition.default)
 
 
 def packets(container: Any, wanted: list[Any], name: str) -> Iterator[Any]:
