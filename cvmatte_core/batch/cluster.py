@@ -156,10 +156,8 @@ class Cluster:
     def cut_out(
         self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
     ) -> Generator[Made, None, None]:
-        """Photos come out as they are done. alone: makes no difference, as no photo can end this process.
-
-        Raises Cancelled; ClusterError or ModelError where the cluster can't, or can't any more.
-        """
+        """Photos come out as they are done. alone: no difference, as no photo can end this process. Raises Cancelled;
+        ClusterError or ModelError if the cluster can't go on."""
         remaining, again = iter(photos), deque[Path]()
         ended: Counter[Path] = Counter()
         self._look_at = 0.0

@@ -250,10 +250,7 @@ class FolderBatch:
         ]
 
     def write_archive(self, cancelled: threading.Event, on_file: Callable[[], None] = lambda: None) -> Path | None:
-        """Write the ZIP of all layers and masks, unless it stands already; None where there are none.
-
-        Raises OutputError, Cancelled.
-        """
+        """Write the ZIP of layers and masks, unless it is there; None without any. Raises OutputError, Cancelled."""
         entries = [self.entries[name] for name in sorted(self.entries) if self.entries[name].layer]
         names = [name for entry in entries for name in (entry.layer, entry.mask) if name]
         members = [(self.output_folder / name, name) for name in names]
@@ -286,10 +283,8 @@ def new_output_folder(folder: Path) -> Path:
 
 
 def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Path]]:
-    """The photos among these paths and those in the folders among them, as a batch lists them; folders without any.
-
-    No more than one above `most`. Raises CvmatteError where a folder can't be read.
-    """
+    """The photos among these paths and in the folders among them, at most one more than `most`; the folders without
+    any. Raises CvmatteError if one can't be read."""
     photos: list[Path] = []
     empty: list[Path] = []
     for path in paths:

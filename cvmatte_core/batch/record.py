@@ -170,10 +170,8 @@ class Record:
 
 
 def made_in(folder: Path) -> set[Path]:
-    """What batches have made in a folder and below it, by the records in the folder. Never raises.
-
-    Also what they were making as their process ended; not what never came of a photo, whose names others may use.
-    """
+    """What batches have made in a folder and below it, or were making when their process ended, by the records in the
+    folder; not what never came of a photo: others may use its names. Never raises."""
     made: set[Path] = set()
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):

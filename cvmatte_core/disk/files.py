@@ -123,19 +123,17 @@ def is_folder(path: Path) -> bool:
 
 def _mode_of(path: Path) -> int:
     """0 where nothing is there, or nobody may look."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path
         return path.stat().st_mode
-    except (OSError, ValueError):  # a zero in the path
-        return 0
+    return 0
 
 
 def size_of(path: Path) -> int:
     """The bytes of a file, or of a folder's files; 0 where there is none."""
-    try:
+    with contextlib.suppress(OSError):
         parts = path.rglob("*") if path.is_dir() else [path]
         return sum(part.stat().st_size for part in parts if part.is_file())
-    except OSError:
-        return 0
+    return 0
 
 
 def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] = lambda: 0) -> _T:

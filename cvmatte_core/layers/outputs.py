@@ -64,9 +64,7 @@ def place(layer: Path, content: bytes, mask: bytes | None) -> tuple[Path, Path |
     """
     files.await_answer(layer.parent)
     for candidate in numbered(layer):
-        wanted = {candidate: content}
-        if mask is not None:
-            wanted[mask_beside(candidate)] = mask
+        wanted = {candidate: content, **({mask_beside(candidate): mask} if mask is not None else {})}
         missing = [path for path in wanted if not files.exists(path)]
         if all(path in missing or _holds(path, data) for path, data in wanted.items()):
             break
@@ -123,16 +121,16 @@ def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], N
             on_look()
             stays = place_in_line < keep or record.key in in_use or _changed_since(written, record)
             if stays or not can_be_made_again:
-                protected |= {_same(path) for path in _files(record)}
+                protected.update(map(_same, _files(record)))
             else:
                 old.append(record)
     # Several records may name one file: it stays while any of them does.
     removed = []
     for record in old:
         on_look()
-        if not protected & {_same(path) for path in _files(record)}:
+        if protected.isdisjoint(map(_same, _files(record))):
             removed.append(_remove(record, store))
-    return Tidied(sum(1 for size in removed if size), sum(removed))
+    return Tidied(sum(map(bool, removed)), sum(removed))
 
 
 def _files(record: Record) -> list[str]:

@@ -102,10 +102,9 @@ def _checked(record: Record) -> Record:
     """The record. Raises TypeError where a field is of another type."""
     texts = (record.key, record.image, record.saved, record.mask, record.digest, record.touch_up)
     numbers = (*record.size, record.image_bytes, record.image_modified_ns)
-    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+    are_texts, are_numbers = all(isinstance(text, str) for text in texts), all(type(one) is int for one in numbers)
+    if not (are_texts and are_numbers and isinstance(record.seconds, (int, float))):
         raise TypeError("a field is of another type")
-    if not isinstance(record.seconds, (int, float)):
-        raise TypeError("seconds is no number")
     return record
 
 

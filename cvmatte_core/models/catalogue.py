@@ -7,9 +7,8 @@ An entry's `source` says where it comes from: {"kind": "wheel", "wheel": a requi
 which is a person's own. `options` are the backend's: see the module of that backend; or {"like": one of
 descriptions.PRESETS}, of a shipped one.
 
-Of a "url", the md5 is there where its publisher names no SHA-256. Then a file is compared with that as it comes, and
-its SHA-256 is noted beside it (record_of): from then on the file is compared with this one. "rembg" is what that
-package calls the model, if it has it; it has the same files then.
+A "url" has an md5 if its publisher names no SHA-256: a new file is compared with that, and its SHA-256 is noted beside
+it (record_of) for later. "rembg" is what that package calls the model, if it has the same file.
 """
 
 from __future__ import annotations
@@ -91,10 +90,7 @@ def entry_of(name: str) -> ModelEntry:
 
 
 def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
-    """The chosen model and the one that goes with it to see people and what they hold: for the people, for the things.
-
-    Raises ModelError where no model that sees things is installed.
-    """
+    """The models for the people and for what they hold, for a chosen one. Raises ModelError if none sees things."""
     chosen = entry_of(name)
     if chosen.general:
         return _shipped()[DEFAULT], chosen
@@ -106,11 +102,8 @@ def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
 
 
 def to_install(damaged: Collection[str] = ()) -> list[ModelEntry]:
-    """The shipped models that are missing, the most useful first, those that a click can't install last.
-
-    Without a model that sees things, what people hold is lost. damaged: titles of models with broken files. Raises
-    ModelError.
-    """
+    """The shipped models that are missing, the most useful first (what people hold is lost without a model that sees
+    things), those that a click can't install last. damaged: titles of broken ones. Raises ModelError."""
     there = [entry for entry in catalogue().values() if is_there(entry) and entry.title not in damaged]
     missing = [entry for entry in _shipped().values() if entry not in there]
     things = [] if any(entry.general for entry in there) else [entry for entry in missing if entry.general]
@@ -184,7 +177,7 @@ def can_run(entry: ModelEntry) -> bool:
 
 
 def add_own(entry: ModelEntry) -> None:
-    """Enter a person's own model, in place of an own one of that name. Raises ModelError, OutputError."""
+    """Enter a person's own model, in place of one of that name. Raises ModelError, OutputError."""
     with locked(_own_lock()):
         _write_own([*(other for other in _own() if other.name != entry.name), entry])
 

@@ -199,10 +199,7 @@ def _goes_on(answer: _Answer, start: int, version: str, entry: ModelEntry) -> bo
 
 
 def _refuse_another(answer: _Answer, entry: ModelEntry, address: str) -> None:
-    """Raise ModelError if an answer can't be the file, before it replaces what has arrived.
-
-    Networks that require a login answer every request with a page.
-    """
+    """Raise ModelError if an answer can't be the file: networks that require a login answer everything with a page."""
     length = answer.headers.get("Content-Length", "")
     is_page = answer.headers.get_content_type() == "text/html"
     if answer.status != 200 or is_page or (length.isdecimal() and int(length) != entry.size_bytes):

@@ -137,16 +137,12 @@ def _steps(device: str, threads: int) -> list[_Step]:
     """What to try for one of devices.DEVICES, in order; CPU is last. One that is asked for is tried in any case."""
     import onnxruntime
 
+    names = [device, _NEXT.get(device, devices.CPU)]
     if device == devices.AUTO:
         there = onnxruntime.get_available_providers()
         names = [name for name in _OF_AUTO if devices.KNOWN[name].provider in there]
-    else:
-        names = [name for name in (device, _NEXT.get(device)) if name is not None]
-    return [
-        _Step(devices.KNOWN[name], options)
-        for name in dict.fromkeys([*names, devices.CPU])
-        for options in _options(name, threads)
-    ]
+    in_order = dict.fromkeys([*names, devices.CPU])
+    return [_Step(devices.KNOWN[name], options) for name in in_order for options in _options(name, threads)]
 
 
 def _options(name: str, threads: int) -> list[dict[str, str]]:

@@ -86,11 +86,8 @@ class RecurrentVideoMatting(OnSession):
         return result
 
     def follow(self, frame: np.ndarray, region: Region, pixels: float, before: Look | None) -> Look:
-        """One look at a region of a frame of a moving picture, uint8 RGB, shape (H, W, 3), reduced to so many pixels:
-        it goes on from the frame before, whatever region that looked at.
-
-        Raises ModelError.
-        """
+        """One look at a region of a moving picture's frame, uint8 RGB, shape (H, W, 3), reduced to so many pixels. It
+        goes on from the frame before, whatever region that looked at. Raises ModelError."""
         with single.failures_explained(self._model, "model_failed"):
             return self._look(frame, region, _longer_side(region, pixels**0.5), before)
 

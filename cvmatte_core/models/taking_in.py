@@ -1,7 +1,4 @@
-"""A model's file that somebody has already: copied to its place, once it is proven to be that.
-
-Standard library only.
-"""
+"""A model's file that somebody has already, copied to its place once its hash is right. Standard library only."""
 
 from __future__ import annotations
 
@@ -28,9 +25,7 @@ def opened_model(file: Path) -> BinaryIO:
 
 
 def take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
-    """Copy a model's file to its place, and return that. Raises ModelError if it can't be read or is another's,
-    OutputError, Cancelled.
-    """
+    """Copy a model's file to its place, and return that. Raises ModelError if it won't do, OutputError, Cancelled."""
     if not entry.file:
         raise ModelError("model_takes_no_file", model=entry.title)
     with opened_model(file) as opened:

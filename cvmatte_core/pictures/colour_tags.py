@@ -28,10 +28,7 @@ _Box = Tuple[bytes, memoryview]
 
 
 def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
-    """The space that a file says, before which nothing goes; None where it says none, or has an ICC profile for it.
-
-    image: as Pillow opened the data. What is said wrongly counts as unsaid.
-    """
+    """The space that a file says, which has precedence; None if it says none that is valid, or has an ICC profile."""
     profile = image.info.get("icc_profile")
     try:
         if image.format == "PNG":
@@ -46,10 +43,8 @@ def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
 
 
 def deep_pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, int] | None:
-    """The colours of a file of more than 8 bits, as stored: uint16 RGB, shape (H, W, 3), and the number of full signal.
-
-    None if it has no more than 8 bits, or what reads them can't. It is not turned upright.
-    """
+    """The colours of a file of more than 8 bits, not yet upright: uint16 RGB, shape (H, W, 3), and the number of a full
+    signal. None if it has no more, or they can't be read."""
     if image.format == "HEIF":
         return _deep_heif(data) if image.info.get("bit_depth", 8) > 8 else None
     depth = 16 if image.format == "PNG" and data[_DEPTH_AT] == 16 else 8

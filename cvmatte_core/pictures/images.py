@@ -80,10 +80,7 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a photo's file.
-
-    Raises ImageError where it is missing, no file, empty, too large or unreadable, or its drive doesn't answer.
-    """
+    """The bytes of a photo's file. Raises ImageError if it can't be read, is empty or too large, or doesn't answer."""
     name = path.name or str(path)
     pieces: list[bytes] = []
 
@@ -139,8 +136,7 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
         except UnidentifiedImageError as error:
             raise (tiffs.unread(data, name) or ImageError("image_not_a_picture", name=name)) from error
         except Image.DecompressionBombError as error:
-            limit = PIXEL_LIMIT // 1_000_000
-            raise ImageError("image_too_many_pixels", name=name, limit=limit) from error
+            raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000) from error
         except Exception as error:  # decoders raise whatever the file makes them
             logger.warning("decoding %s", name, exc_info=True)
             raise ImageError("image_damaged", name=name) from error
@@ -177,12 +173,9 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
         size = (max(1, round(colour.width * scale)), max(1, round(colour.height * scale)))
         colour = colour.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         alpha = alpha.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0) if alpha else None
-    rgb = np.array(colour, dtype=np.uint8)
-    transparency = None
-    if alpha is not None and alpha.getextrema() != (255, 255):
-        transparency = np.asarray(alpha, dtype=np.float32) / np.float32(255)
-    notes = (Note("note.first_frame"),) if moves else ()
-    return Photo(rgb, transparency, notes, about)
+    is_opaque = alpha is None or alpha.getextrema() == (255, 255)
+    transparency = None if is_opaque else np.asarray(alpha, dtype=np.float32) / np.float32(255)
+    return Photo(np.array(colour, dtype=np.uint8), transparency, (Note("note.first_frame"),) if moves else (), about)
 
 
 def _exif_of(image: Image.Image) -> bytes:
@@ -235,10 +228,9 @@ def _in_srgb(image: Image.Image, space: ColourSpace, data: bytes) -> Image.Image
     """The picture as it is shown, with its transparency and its EXIF block: not yet upright."""
     deep = colour_tags.deep_pixels(image, data)
     colour, alpha = _colour_and_alpha(image)
-    if deep is not None and deep[0].shape[:2] == (image.height, image.width):
-        pixels, white = deep
-    else:
-        pixels, white = np.asarray(colour.convert("RGB")), 255
+    if deep is None or deep[0].shape[:2] != (image.height, image.width):
+        deep = np.asarray(colour.convert("RGB")), 255
+    pixels, white = deep
     shown = Image.fromarray(to_srgb(pixels, space, white=white))
     if alpha is not None:
         shown.putalpha(alpha)
@@ -332,10 +324,7 @@ def resampled(
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray, about: Metadata = metadata.NOTHING) -> None:
-    """Write a PNG. pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha.
-
-    Raises MemoryError.
-    """
+    """pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha. Raises MemoryError."""
     file.write(encoders.png(pixels, about))
 
 
@@ -344,9 +333,8 @@ def write_layer(
 ) -> None:
     """Write a layer as "png", "webp" or "jpeg". pixels: uint8 RGBA, straight alpha, shape (H, W, 4).
 
-    PNG and WebP keep every value. JPEG has no transparency: there the layer stands on white. max_kilobytes: that the
-    file may have, of 1000 bytes; 0: any number. Raises OutputError where a side is longer than the format allows, or
-    the file can't be that small.
+    PNG and WebP keep every value; in a JPEG the layer stands on white. max_kilobytes: of 1000 bytes; 0: any number.
+    Raises OutputError if a side is too long for the format, or the file can't be that small.
     """
     height, width = pixels.shape[:2]
     if max(height, width) > _LONGEST_SIDE[format]:
@@ -369,10 +357,7 @@ def format_of(path: Path) -> str | None:
 
 
 def read_layer(path: Path) -> np.ndarray:
-    """A saved layer, PNG or WebP: uint8 RGBA, straight alpha, shape (H, W, 4).
-
-    Raises ImageError, for a JPEG too: the layer that it was can't be had from it.
-    """
+    """A saved layer: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ImageError; a JPEG has no alpha."""
     try:
         with Image.open(path, formats=("PNG", "WEBP")) as image:
             refuse_too_many_pixels(image.width, image.height, path.name)

@@ -92,10 +92,8 @@ def _gives_pictures(device: Path) -> bool:
 
 
 def _of_ffmpeg(format: str) -> dict[str, str]:
-    """By the names that people know, since OBS stores just what an editable list's entry says.
-
-    Where several have one name, all but the first go by what the system calls them.
-    """
+    """By the names that people know, since OBS stores an editable list's text. Of several with one name, all but the
+    first go by the system's names."""
     try:
         from av import device
     except ImportError:

@@ -34,10 +34,8 @@ TICK = Fraction(1, 90_000)  # seconds; of times, where a stream doesn't say
 
 @dataclass(frozen=True)
 class Picture:
-    """pixels: uint8, shape (H, W, 3) RGB, or (H, W, 4) RGBA with straight alpha where the stream is transparent.
-
-    pts: its time in units of `time_base` seconds; None where the stream doesn't say.
-    """
+    """pixels: uint8 RGB, shape (H, W, 3), or RGBA with straight alpha if the stream is transparent. pts: its time in
+    units of `time_base` seconds, if the stream says."""
 
     pixels: np.ndarray
     pts: int | None

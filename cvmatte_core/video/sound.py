@@ -74,10 +74,8 @@ class Track:
 
 
 class InStep:
-    """Decoded sound without a gap from the clip's beginning, of RATE, stereo, in the encoder's format.
-
-    FFmpeg's aresample fills in silence and drops overlaps where times and samples are a tenth of a second apart.
-    """
+    """Decoded sound without a gap from the clip's beginning, of RATE, stereo, in the encoder's format: FFmpeg's
+    aresample fills in silence and drops overlaps where times and samples are a tenth of a second apart."""
 
     def __init__(self, sample_format: str) -> None:
         self._format = sample_format

@@ -96,10 +96,8 @@ class PartWriter:
         self._last = -1
 
     def picture(self, layer: np.ndarray, pts: int) -> None:
-        """layer: uint8 RGBA, shape (H, W, 4). pts: its time, which goes up, in units of the time base.
-
-        Raises OSError, av.error.FFmpegError.
-        """
+        """layer: uint8 RGBA, shape (H, W, 4). pts: its time, which goes up, in units of the time base. Raises OSError,
+        av.error.FFmpegError."""
         if self._is_gif and self._last >= 0 and (pts - self._last) * self._time_base < _GIF_SHORTEST:
             return
         if self._kind.even:
@@ -146,10 +144,9 @@ class PartWriter:
 def join(
     parts: list[Path], sound_of: Path | None, target: Path, until: Fraction | None, tick: Callable[[], None]
 ) -> None:
-    """Make one clip of parts, and of the sound of the file that they were made from.
+    """Make one clip of parts, and of the sound of the file that they were made from, up to `until` seconds if given.
 
-    until: seconds after which no sound is wanted; None: all of it. tick() is called again and again.
-    Raises ImageError, OSError, av.error.FFmpegError.
+    tick() is called repeatedly. Raises ImageError, OSError, av.error.FFmpegError.
     """
     kind = KINDS[target.suffix]
     opened = source.opened(sound_of) if sound_of is not None else contextlib.nullcontext()
