@@ -1,11 +1,11 @@
 """Cuts out photos on a Ray cluster: a Cutter (see pipeline.py) whose matting runs in actors on the cluster's nodes.
 
-What a node needs: Ray and Python as on this computer, and the packages of the group `worker` and of ONNX Runtime. This
-code, the model's file and the background image go there by themselves, photos and layers through Ray: nothing has to
-be shared. A model that ModelScope itself runs has to be installed on each node. This computer has to be a node too.
+A node needs the Ray and Python of this computer, and the packages of the group `worker` and of ONNX Runtime. This code,
+the model's file, the background image, photos and layers go through Ray: nothing has to be shared. A model that
+ModelScope itself runs must be installed on each node. This computer must be a node too.
 
-An actor takes one processor, or as many as it may use threads; on a CUDA device, a graphics card besides. Each has one
-photo at work and one that waits. When an actor ends, its photos are done again by others.
+An actor takes a processor for each thread; on a CUDA device, a graphics card as well. It has one photo at work and one
+waiting. When it ends, others do its photos again.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _knock(address: str, seconds: float) -> None:
 
 @dataclass(frozen=True)
 class _Equipment:
-    """What an actor works with. files: of the models folder, by their names. background: the image's content."""
+    """What an actor works with. files: of the models folder, by name. background: the image's content."""
 
     settings: MatteSettings
     entry: ModelEntry
@@ -156,10 +156,8 @@ class Cluster:
     def cut_out(
         self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
     ) -> Generator[Made, None, None]:
-        """Photos come out as they are done. alone: makes no difference, as no photo can end this process.
-
-        Raises Cancelled; ClusterError or ModelError where the cluster can't, or can't any more.
-        """
+        """Photos come out as they are done. alone: no difference, as no photo can end this process. Raises Cancelled;
+        ClusterError or ModelError if the cluster can't go on."""
         remaining, again = iter(photos), deque[Path]()
         ended: Counter[Path] = Counter()
         self._look_at = 0.0
@@ -170,7 +168,7 @@ class Cluster:
                 self._look_after_the_cluster(more=photo is not None)
                 while photo is not None and (actor := self._free()) is not None:
                     try:
-                        self._give(actor, photo)
+                        actor.photos[actor.handle.cut_out.remote(photo.name, images.read(photo))] = photo
                     except Exception as error:  # it can't be read
                         yield Made(photo, error=explained(error, photo.name))
                     photo = again.popleft() if again else next(remaining, None)
@@ -189,7 +187,7 @@ class Cluster:
         return any(actor.photos for actor in self._actors)
 
     def _look_after_the_cluster(self, more: bool) -> None:
-        """Notice its end, and hire actors as long as there are more photos. Raises CvmatteError."""
+        """Notice its end, and hire actors while there are more photos. Raises CvmatteError."""
         now = time.monotonic()
         if any(actor.node for actor in self._actors):
             self._manned_at = now
@@ -224,14 +222,9 @@ class Cluster:
         ready = [actor for actor in self._actors if actor.node and len(actor.photos) < _AT_AN_ACTOR]
         return min(ready, key=lambda actor: len(actor.photos), default=None)
 
-    def _give(self, actor: _Actor, photo: Path) -> None:
-        """Raises ImageError."""
-        actor.photos[actor.handle.cut_out.remote(photo.name, images.read(photo))] = photo
-
     def _news(self, again: deque[Path], ended: Counter[Path], seconds: float) -> Iterator[Made]:
         """What is done, within so many seconds. Photos that were lost with an actor are added to `again`."""
-        awaited = {ref: actor for actor in self._actors for ref in ([] if actor.node else [actor.starting])}
-        awaited.update({ref: actor for actor in self._actors for ref in actor.photos})
+        awaited = {ref: actor for actor in self._actors for ref in (actor.photos if actor.node else [actor.starting])}
         if not awaited:
             time.sleep(seconds)
             return

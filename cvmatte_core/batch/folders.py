@@ -43,7 +43,7 @@ class Entry:
     """A file's line of the report. status: DONE in this run, UNCHANGED since an earlier one, FAILED or WAITING.
 
     file, layer, mask: paths below the two folders. size: (width, height) of the layer. bytes: of the photo's file.
-    seconds: what the matting took, whenever that was. notes: what was to be said of it in this run.
+    seconds: of matting, whenever that was. notes: of this run.
     """
 
     file: str
@@ -58,11 +58,10 @@ class Entry:
 
 
 class FolderBatch:
-    """The photos of a folder on their way to an output folder, which is made where it is missing.
+    """The photos of a folder on their way to an output folder, which is made if it is missing.
 
-    entries: what became of each photo, by its path below the folder; those of unreadable subfolders too. Use it in a
-    `with` block: it keeps other batches from the output folder. Raises CvmatteError where the folder can't be read,
-    ModelError, OutputError.
+    entries: what became of each photo and unreadable subfolder, by its path below the folder. Use it in a `with` block:
+    it locks the output folder. Raises CvmatteError if the folder can't be read, ModelError, OutputError.
     """
 
     def __init__(self, folder: Path, settings: MatteSettings, output_folder: Path, *, recursive: bool = False) -> None:
@@ -92,9 +91,9 @@ class FolderBatch:
         self._record.close()
 
     def scan(self, on_look: Callable[[], None] = lambda: None) -> list[str]:
-        """Look for photos, and return those that are left to do. Raises CvmatteError where the folder can't be read.
+        """Look for photos, and return those left to do; one that failed in this run only once it has changed.
 
-        A photo that failed in this run is left only once it has changed. on_look: see walk.
+        on_look: see walk. Raises CvmatteError if the folder can't be read.
         """
         unreadable: list[Path] = []
         left_out: list[Path] = []
@@ -115,24 +114,21 @@ class FolderBatch:
         return [entry.file for entry in self.entries.values() if entry.status == WAITING]
 
     def run(self, photos: Iterable[str], cutter: Cutter, cancelled: threading.Event) -> Iterator[Entry]:
-        """Matte photos of `scan`, and yield the entry of each as soon as its files are written.
+        """Matte photos of `scan`, and yield the entry of each as soon as its files are written, or it has failed.
 
-        A photo that won't do is an entry that says why. Raises ModelError where there is no model, OutputError where
-        the disk is full or the output folder gone, whatever `cutter` does, Cancelled: finished files stay, and the
-        next run goes on.
+        Raises ModelError if there is no model, OutputError if the disk is full or the output folder gone, whatever
+        `cutter` does, Cancelled: finished files stay, and the next run goes on.
         """
         cutter.prepare(self._settings)
-        waiting = list(photos)
-        # One of these made the last process end: alone, it can be told which.
-        suspects = [name for name in waiting if self._record.tries.get(name)]
-        blamed = [name for name in suspects if self._record.tries[name] >= _TRIES]
+        waiting = [(name, self._record.tries.get(name, 0)) for name in photos]
+        blamed = [name for name, tries in waiting if tries >= _TRIES]
         try:
             for name in blamed:
                 yield self._failed(name, WorkerError("worker_died_twice"))
-            alone = [name for name in suspects if name not in blamed]
-            yield from self._run(alone, cutter, cancelled, alone=True)
-            innocent = [name for name in waiting if name not in suspects]
-            yield from self._run(innocent, cutter, cancelled, alone=False)
+            # One of these made the last process end: alone, it can be told which.
+            suspects = [name for name, tries in waiting if 0 < tries < _TRIES]
+            yield from self._run(suspects, cutter, cancelled, alone=True)
+            yield from self._run([name for name, tries in waiting if not tries], cutter, cancelled, alone=False)
         finally:
             # Not before: should another photo end this process, the next one must still know of these.
             for name in blamed:
@@ -163,7 +159,7 @@ class FolderBatch:
                     self._record.let_go(name)
 
     def _written(self, name: str, state: list[int], names: Names, made: Made) -> Entry:
-        """Raises OutputError where no other photo could be written either."""
+        """Raises OutputError if no other photo could be written either."""
         error = made.error
         if error is None:
             try:
@@ -185,7 +181,7 @@ class FolderBatch:
         return self.entries[name]
 
     def _key_of(self, photo: Path) -> str:
-        """Stands for all that the layer depends on but the photo: a photo that is touched up since is to be done."""
+        """Stands for all that the layer depends on but the photo; one that was touched up since is done again."""
         return self._key + self._touch_ups.stamp_at(photo)
 
     def _failed(self, name: str, error: CvmatteError) -> Entry:
@@ -201,27 +197,23 @@ class FolderBatch:
         """Names for a photo's files: those that it had, else free ones: two photos may differ in their suffix alone."""
         suffix = images.suffix(self._settings.format)
         before = self._record.names_of(name)
-        if before:  # the same again, also where it is to have a mask now, or another format
-            stem = Path(before.layer).with_name(Path(before.layer).stem + suffix)
-            its_mask = outputs.mask_beside(stem) if self._settings.save_mask else None
-            wanted = [path for path in (stem, its_mask) if path is not None]
-            its_own = (before.layer, before.mask)
-            if all(
-                path.as_posix() in its_own
-                or self._record.may_replace(name, path.as_posix())
-                or not self._is_taken(path)
-                for path in wanted
-            ):
-                self._taken |= {_folded(path) for path in wanted}
-                return Names(stem.as_posix(), its_mask.as_posix() if its_mask is not None else "")
-        photo = Path(name)
-        plain = photo.with_name(outputs.shortened(photo.stem) + suffix)
-        layer, mask = outputs.free_names(plain, self._settings.save_mask, self._is_taken)
+        layer, mask = Path(before.layer if before else name), None
+        if before:  # the same again, also with a mask now, or in another format
+            layer = layer.with_name(layer.stem + suffix)
+            mask = outputs.mask_beside(layer) if self._settings.save_mask else None
+        if not before or not all(self._may_take(name, before, path) for path in (layer, mask) if path is not None):
+            layer = Path(name).with_name(outputs.shortened(Path(name).stem) + suffix)
+            layer, mask = outputs.free_names(layer, self._settings.save_mask, self._is_taken)
         self._taken |= {_folded(path) for path in (layer, mask) if path is not None}
         return Names(layer.as_posix(), mask.as_posix() if mask is not None else "")
 
+    def _may_take(self, photo: str, before: Names, path: Path) -> bool:
+        name = path.as_posix()
+        its_own = name in (before.layer, before.mask) or self._record.may_replace(photo, name)
+        return its_own or not self._is_taken(path)
+
     def _is_taken(self, path: Path) -> bool:
-        return _folded(path) in self._taken or _exists(self.output_folder / path)
+        return _folded(path) in self._taken or os.path.lexists(self.output_folder / path)
 
     # What tells of it
 
@@ -236,11 +228,9 @@ class FolderBatch:
         entries = [self.entries[name] for name in sorted(self.entries)]
         rows = []
         for entry in entries:
-            sentence = entry.error.sentence(texts) if entry.error else ""
-            row = {"file": entry.file, "status": entry.status, "seconds": entry.seconds}
             size = "x".join(map(str, entry.size)) if entry.layer else ""
-            rows.append({**row, "size": size, "bytes": entry.bytes, "error": sentence, "layer": entry.layer})
-            rows[-1] |= {"mask": entry.mask, "notes": sentences(entry.notes, texts)}
+            sentence = entry.error.sentence(texts) if entry.error else ""
+            rows.append({**vars(entry), "size": size, "error": sentence, "notes": sentences(entry.notes, texts)})
         report = {
             "folder": str(self.folder),
             "output_folder": str(self.output_folder),
@@ -260,10 +250,7 @@ class FolderBatch:
         ]
 
     def write_archive(self, cancelled: threading.Event, on_file: Callable[[], None] = lambda: None) -> Path | None:
-        """Write the ZIP of all layers and masks, unless it stands already; None where there are none.
-
-        Raises OutputError, Cancelled.
-        """
+        """Write the ZIP of layers and masks, unless it is there; None without any. Raises OutputError, Cancelled."""
         entries = [self.entries[name] for name in sorted(self.entries) if self.entries[name].layer]
         names = [name for entry in entries for name in (entry.layer, entry.mask) if name]
         members = [(self.output_folder / name, name) for name in names]
@@ -286,7 +273,7 @@ class FolderBatch:
     def _own_name(self, wanted: str) -> str:
         """The name, or the first numbered one that is free or this batch's own."""
         names = (path.name for path in outputs.numbered(Path(wanted)))
-        return next(name for name in names if self._record.own(name) or not _exists(self.output_folder / name))
+        return next(name for name in names if self._record.own(name) or not os.path.lexists(self.output_folder / name))
 
 
 def new_output_folder(folder: Path) -> Path:
@@ -296,10 +283,8 @@ def new_output_folder(folder: Path) -> Path:
 
 
 def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Path]]:
-    """The photos among these paths and those in the folders among them, as a batch lists them; folders without any.
-
-    No more than one above `most`. Raises CvmatteError where a folder can't be read.
-    """
+    """The photos among these paths and in the folders among them, at most one more than `most`; the folders without
+    any. Raises CvmatteError if one can't be read."""
     photos: list[Path] = []
     empty: list[Path] = []
     for path in paths:
@@ -310,10 +295,7 @@ def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Pat
 
 
 class Settled:
-    """Tells which photos of a folder that is watched have been written to their end.
-
-    Those whose size and time of change were the same when it was last asked.
-    """
+    """Tells which photos of a watched folder are complete: their size and time of change are as at the last look."""
 
     def __init__(self) -> None:
         self._last: dict[Path, list[int]] = {}
@@ -333,12 +315,12 @@ def walk(
     left_out: list[Path] | None = None,
     on_look: Callable[[], None] = lambda: None,
 ) -> Iterator[Path]:
-    """The photos in a folder, by their names, hidden ones apart and the system's; then those of its subfolders.
+    """The photos in a folder, by name, without hidden and system ones; then those of its subfolders.
 
-    Folders that are links come after all others, and each folder only once however many ways lead to it. What a batch
-    has made is no photo, nor is anything in the output folder. Subfolders that can't be read are added to
-    `unreadable`; clips, and pictures that aren't read, to `left_out`. on_look: called at each folder, and at all that
-    is in it: on a network drive that takes its time. Raises CvmatteError where the folder itself can't be read.
+    Links to folders come last, and no folder twice. What a batch has made is no photo, nor is anything in the output
+    folder. Unreadable subfolders are added to `unreadable`; clips and unsupported pictures to `left_out`. on_look:
+    called for each folder and all that is in it, which takes long on a network drive. Raises CvmatteError if the folder
+    itself can't be read.
     """
     seen: set[tuple[int, int]] = set()
     if output_folder.resolve() != folder.resolve():
@@ -417,8 +399,3 @@ def _key(settings: MatteSettings) -> str:
 def _folded(path: Path) -> str:
     """One spelling for all that some file systems take for one."""
     return path.as_posix().casefold()
-
-
-def _exists(path: Path) -> bool:
-    """Also where it is a link to nowhere; a name that is too long is of no file."""
-    return os.path.lexists(path)

@@ -10,7 +10,7 @@ import errno
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Iterator
 
@@ -45,11 +45,10 @@ class Done:
 
 
 class Record:
-    """The record of the batches from a folder into an output folder, which is made where it is missing.
+    """The record of the batches from a folder into an output folder, which is made if it is missing.
 
-    tries: photos at whose time a process ended, and how many did that they may have made end. It stays open, locked
-    against a second batch into the same output folder, until `close`. Raises OutputError, CvmatteError where another
-    batch is at work there.
+    tries: photos that were under way when a process ended, and how often. Until `close` the output folder is locked
+    against other batches. Raises OutputError, CvmatteError if another is at work there.
     """
 
     def __init__(self, folder: Path, output_folder: Path) -> None:
@@ -92,8 +91,7 @@ class Record:
 
     def begin(self, photo: str, names: Names, a_try: bool = True) -> None:
         """A photo is under way; its files will have these names. a_try: it may end this process. Raises OutputError."""
-        step = {"begun": photo, "layer": names.layer, "mask": names.mask}
-        self._append(step if a_try else {**step, "try": False})
+        self._append({"begun": photo, **asdict(names), **({} if a_try else {"try": False})})
 
     def let_go(self, photo: str) -> None:
         """It is so no more, in good order. Raises OutputError."""
@@ -104,7 +102,7 @@ class Record:
     ) -> None:
         """The files of a photo are written. Raises OutputError."""
         made = {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
-        step = {"done": photo, "state": state, "settings": settings, "layer": names.layer, "mask": names.mask}
+        step = {"done": photo, "state": state, "settings": settings, **asdict(names)}
         self._append({**step, "made": made, "size": size, "seconds": seconds})
 
     def note(self, name: str, content: str = "") -> None:
@@ -114,20 +112,15 @@ class Record:
     def names_of(self, photo: str) -> Names | None:
         """The names that a photo's files had, or were to have; None where anything else stands there by now."""
         names = self._promised.get(photo)
+        if names is None or photo in self.tries:  # begun and not finished: what stands there, the process had written
+            return names
         known = self.done[photo].made if photo in self.done else {}
-        if names is None:
-            return None
-        for name in filter(None, (names.layer, names.mask)):
-            now = state_of(self.root / name)
-            # Begun and not finished: what stands there is what the process had just written when it ended.
-            if now and now != known.get(name) and photo not in self.tries:
-                return None
-        return names
+        states = {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
+        return names if all(not now or now == known.get(name) for name, now in states.items()) else None
 
     def may_replace(self, photo: str, name: str) -> bool:
         """Whether a file stands as it was once made of a photo, perhaps with other options."""
-        made = self._ever_made.get(photo, {}).get(name)
-        return made is not None and state_of(self.root / name) == made
+        return state_of(self.root / name) == self._ever_made.get(photo, {}).get(name)
 
     def is_finished(self, photo: str, state: State, settings: str) -> bool:
         """Whether a photo was finished in this state, with these settings, and its files are still there."""
@@ -142,7 +135,7 @@ class Record:
 
     def own(self, name: str) -> bool:
         """Whether an archive or a report stands as this batch wrote it, and so may be replaced."""
-        return name in self._others and state_of(self.root / name) == self._others[name]
+        return state_of(self.root / name) == self._others.get(name)
 
     def taken(self) -> Iterator[str]:
         """The name of every file that was made, or is to be."""
@@ -177,10 +170,8 @@ class Record:
 
 
 def made_in(folder: Path) -> set[Path]:
-    """What batches have made in a folder and below it, by the records in the folder. Never raises.
-
-    Also what they were making as their process ended; not what never came of a photo, whose names others may use.
-    """
+    """What batches have made in a folder and below it, or were making when their process ended, by the records in the
+    folder; not what never came of a photo: others may use its names. Never raises."""
     made: set[Path] = set()
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):

@@ -20,6 +20,7 @@ from ..models.catalogue import AUTO, ModelEntry, add_own, catalogue, costs, entr
 from ..models.descriptions import PRESETS
 from ..models.fetch import fetch, remove
 from ..models.single import packages_missing
+from ..models.taking_in import opened_model
 from ..words.errors import CvmatteError, ModelError
 from ..words.texts import Texts, megabytes, system_texts
 from .program import ALL_GOOD, Misused, Parser, ended, parser_for
@@ -182,13 +183,7 @@ def described(chosen: argparse.Namespace, texts: Texts) -> dict[str, Any]:
 
 def copied(entry: ModelEntry, source: Path) -> ModelEntry:
     """The entry as it is with a file copied to where its model belongs. Raises ModelError, OutputError."""
-    try:
-        opened = source.open("rb") if source.is_file() else None
-    except OSError:
-        opened = None
-    if opened is None:
-        raise ModelError("model_file_unreadable", name=source.name)
-    with opened, files.atomic_write(entry.path) as file:
+    with opened_model(source) as opened, files.atomic_write(entry.path) as file:
         digest = files.sha256(opened, copy_to=file)
     return dataclasses.replace(entry, sha256=digest, size_bytes=files.size_of(entry.path))
 

@@ -33,9 +33,8 @@ _T = TypeVar("_T")
 def atomic_write(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """A binary file that appears at `path`, whole, when the block ends without an error; else not at all.
 
-    durable: also when the power fails: then there is what was there before or what is written, never an empty file. It
-    is waited for the disk, which what can be made anew needn't. Raises OutputError when the folder can't be made or
-    written, or the disk is full.
+    durable: even if the power fails; this waits for the disk, which isn't worth it for what can be made anew. Raises
+    OutputError if the folder can't be made or written, or the disk is full.
     """
     temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8))
     try:
@@ -92,7 +91,7 @@ def _reach_disk(file: BinaryIO) -> None:
 
 
 def _folder_reaches_disk(folder: Path) -> None:
-    """The same of the names in it; Windows has no way to, and some drives haven't."""
+    """The same for the names in it; Windows and some drives have no way to."""
     if sys.platform == "win32":
         return
     with contextlib.suppress(OSError):
@@ -124,27 +123,25 @@ def is_folder(path: Path) -> bool:
 
 def _mode_of(path: Path) -> int:
     """0 where nothing is there, or nobody may look."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path
         return path.stat().st_mode
-    except (OSError, ValueError):  # a zero in the path
-        return 0
+    return 0
 
 
 def size_of(path: Path) -> int:
     """The bytes of a file, or of a folder's files; 0 where there is none."""
-    try:
+    with contextlib.suppress(OSError):
         parts = path.rglob("*") if path.is_dir() else [path]
         return sum(part.stat().st_size for part in parts if part.is_file())
-    except OSError:
-        return 0
+    return 0
 
 
 def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] = lambda: 0) -> _T:
     """What a call that reaches for a folder's drive returns or raises.
 
-    A network drive that is gone may keep who asks it waiting for ever: a thread is left to that. As long as it waits,
-    nobody else waits for the same folder. progress: of a call that takes many answers, how many there were.
-    Raises TimeoutError where no answer comes, MemoryError.
+    A network drive that is gone may never answer: a thread is left waiting for it, and until it returns, calls for the
+    same folder fail at once. progress: how many answers a call has had, if it takes many. Raises TimeoutError,
+    MemoryError.
     """
     before = _unanswered.get(folder)
     if before is not None and before.is_alive():
@@ -180,7 +177,7 @@ def await_answer(folder: Path) -> None:
 
 
 def _created(path: Path) -> BinaryIO:
-    """A new file, in a folder that is made where it is missing. Raises OSError."""
+    """A new file, in a folder that is made if it is missing. Raises OSError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("xb")
@@ -195,15 +192,12 @@ def output_error(error: OSError, folder: Path) -> OutputError:
 
 
 def sha256(file: IO[bytes], copy_to: IO[bytes] | None = None) -> str:
-    """The SHA-256 of the rest of a file, which is copied on the way where another is given. Raises OSError."""
+    """The SHA-256 of the rest of a file, which is copied to `copy_to`, if given. Raises OSError."""
     return digests(file, ("sha256",), copy_to)["sha256"]
 
 
 def digests(
-    file: IO[bytes],
-    kinds: Collection[str],
-    copy_to: IO[bytes] | None = None,
-    tick: Callable[[], None] = lambda: None,
+    file: IO[bytes], kinds: Collection[str], copy_to: IO[bytes] | None = None, tick: Callable[[], None] = lambda: None
 ) -> dict[str, str]:
     """As `sha256`, but of every kind that is named as hashlib does. tick() is called now and then. Raises OSError."""
     found = {kind: hashlib.new(kind, usedforsecurity=kind != "md5") for kind in kinds}

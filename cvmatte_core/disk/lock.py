@@ -19,8 +19,7 @@ _LOOK_SECONDS = 0.2
 def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """Hold the lock file at `path` against every other process and thread; afterwards the file is gone. Yields it.
 
-    tick() is called again and again as long as another has it; what it raises ends the wait. Raises OutputError where
-    the file can't be made.
+    tick() is called repeatedly while another has it; what it raises ends the wait. Raises OutputError.
     """
     file = _acquire(path, tick)
     try:

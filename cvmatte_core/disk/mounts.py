@@ -1,4 +1,4 @@
-"""What is mounted where, told without reaching for any of it. Standard library only."""
+"""What is mounted where, without touching any of it. Standard library only."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Callable
 
 from ..words.errors import OutputError
 
@@ -36,7 +37,7 @@ def models_folder() -> Path:
 
 
 def home() -> Path:
-    """The person's. Raises OutputError where nobody knows of one, as in a container with a user of its own."""
+    """The person's. Raises OutputError if there is none, as in a container with a user of its own."""
     try:
         return Path.home()
     except RuntimeError as error:
@@ -55,39 +56,19 @@ def data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or home() / ".local" / "share") / "cvmatte"
 
 
-def obs_python_folder() -> Path:
-    """The Python that was fetched for OBS itself to load, on Windows. Safe to delete, once another is chosen in OBS."""
-    return data_folder() / "python-for-obs"
+def _below_data(*names: str) -> Callable[[], Path]:
+    """Raises as `home`."""
+    return lambda: data_folder().joinpath(*names)
 
 
-def outputs_folder() -> Path:
-    """Finished layers and masks: the person's. Only outputs.tidy, on the person's word, removes some."""
-    return data_folder() / "outputs"
+# The person's: CVMatte never deletes any of it, but finished layers and masks in outputs.tidy, on their word.
+outputs_folder = _below_data("outputs")
+stills_folder = _below_data("stills")  # taken from sources: photos like any other
+touch_ups_folder = _below_data("touch-ups")
 
-
-def stills_folder() -> Path:
-    """Stills taken from sources: the person's photos like any other, never deleted by CVMatte."""
-    return data_folder() / "stills"
-
-
-def touch_ups_folder() -> Path:
-    """What people painted to mend a cut: theirs, never deleted by CVMatte."""
-    return data_folder() / "touch-ups"
-
-
-def layers_folder() -> Path:
-    """What OBS shows layers from: frame files, previews and their records. Safe to delete."""
-    return data_folder() / "layers"
-
-
-def unfinished_clips_folder() -> Path:
-    """What is done of clips that are being cut out. Safe to delete: they begin anew then."""
-    return data_folder() / "unfinished-clips"
-
-
-def shell_log_file() -> Path:
-    return data_folder() / "logs" / "shell.log"
-
-
-def log_file() -> Path:
-    return data_folder() / "logs" / "worker.log"
+# Safe to delete
+layers_folder = _below_data("layers")  # what OBS shows: frame files, previews and their records
+unfinished_clips_folder = _below_data("unfinished-clips")  # their parts: without them they begin anew
+obs_python_folder = _below_data("python-for-obs")  # fetched for OBS on Windows; once another is chosen in OBS
+shell_log_file = _below_data("logs", "shell.log")
+log_file = _below_data("logs", "worker.log")

@@ -1,6 +1,4 @@
-"""Where files go that live no longer than who writes them: in memory, where the system has a place for that, so that no
-disk is written to. Standard library only.
-"""
+"""Where files go that live no longer than their writer: in memory where the system allows it. Standard library only."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ _SHARE = 2  # of a place in memory, no file takes more than one part in so many 
 
 
 def folders() -> list[Path]:
-    """The places for such files, the best one first: each of them this user's alone. The last is on disk, where room is
-    needed that memory doesn't have.
-    """
+    """The places for such files, all this user's alone. The last is on disk, for what memory has no room for."""
     return [*_in_memory(), paths.layers_folder()]
 
 

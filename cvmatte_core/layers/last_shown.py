@@ -1,8 +1,7 @@
 """What portraits showed last that can't show what their settings ask for, so that they show it again when OBS starts.
 
-A file for each such portrait, PORTRAIT.last, which holds the key of a finished layer. A portrait that shows what it is
-asked for has none: its layer is found by the request. Standard library only: OBS reads and writes it, the worker spares
-these layers.
+Each has a file, PORTRAIT.last, with the key of a finished layer. The others need none: their layers are found by the
+request. Standard library only: OBS reads and writes it, the worker spares these layers.
 """
 
 from __future__ import annotations

@@ -58,16 +58,13 @@ def unused(path: Path) -> Path:
 
 
 def place(layer: Path, content: bytes, mask: bytes | None) -> tuple[Path, Path | None]:
-    """Write a layer, and its mask where there is one, never over a file that holds anything else.
+    """Write a layer, and its mask if there is one, never over other content; return their paths.
 
-    The name is `layer` or the first of `numbered` that is free, or that holds just this content already. Returns the
-    paths of the layer and of its mask. Raises OutputError.
+    The name is the first of `numbered` that is free or has just this content. Raises OutputError.
     """
     files.await_answer(layer.parent)
     for candidate in numbered(layer):
-        wanted = {candidate: content}
-        if mask is not None:
-            wanted[mask_beside(candidate)] = mask
+        wanted = {candidate: content, **({mask_beside(candidate): mask} if mask is not None else {})}
         missing = [path for path in wanted if not files.exists(path)]
         if all(path in missing or _holds(path, data) for path, data in wanted.items()):
             break
@@ -97,12 +94,11 @@ class Tidied:
 def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], None] = lambda: None) -> Tidied:
     """Remove each portrait's saved layers but the newest `keep`, with their masks, frames, previews and records.
 
-    in_use: keys of layers and paths of files that stay whatever their age, and so do layers that are kept as the last
-    that a portrait showed, of any scene collection. Only what a record names is ever removed;
-    never a photo that any record was made from, nor a layer whose photo is not there any more: nobody could make it
-    again; nor a file that was changed after its record was written: that one has become the person's own work. What
-    can't be removed stays, with its record. on_look: called at each record and again at each layer, which takes its
-    time on a network drive. Never raises.
+    in_use: keys of layers and paths of files that stay; so do layers that a portrait of any scene collection showed
+    last. Only what a record names is removed, but no photo that a record was made from, no layer whose photo is gone
+    (nobody could make it again), and no file that was changed after its record: that is the person's own work. What
+    can't be removed stays, with its record. on_look: called for each record and each layer, which takes long on a
+    network drive. Never raises.
     """
     in_use = in_use | store.last_shown.keys()
     photos: set[str] = set()
@@ -125,16 +121,16 @@ def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], N
             on_look()
             stays = place_in_line < keep or record.key in in_use or _changed_since(written, record)
             if stays or not can_be_made_again:
-                protected |= {_same(path) for path in _files(record)}
+                protected.update(map(_same, _files(record)))
             else:
                 old.append(record)
     # Several records may name one file: it stays while any of them does.
     removed = []
     for record in old:
         on_look()
-        if not protected & {_same(path) for path in _files(record)}:
+        if protected.isdisjoint(map(_same, _files(record))):
             removed.append(_remove(record, store))
-    return Tidied(sum(1 for size in removed if size), sum(removed))
+    return Tidied(sum(map(bool, removed)), sum(removed))
 
 
 def _files(record: Record) -> list[str]:
@@ -157,20 +153,16 @@ def _changed_since(written: float, record: Record) -> bool:
 
 
 def _remove(record: Record, store: LayerStore) -> int:
-    """Remove a layer and all that belongs to it, and return how many bytes that were; 0 where it can't be removed."""
+    """Remove a layer and all that belongs to it; how many bytes that were, 0 if it can't be removed."""
     freed = 0
-    saved = [Path(path) for path in _files(record)]
-    shown = [store.frame_path(record.key), store.preview_path(record.key)]
     try:
-        for path in saved:
+        for path in map(Path, _files(record)):
             with contextlib.suppress(FileNotFoundError):  # removed with another record of it
                 size = path.stat().st_size
                 path.unlink()
                 freed += size
     except OSError:
         return 0
-    for path in shown:
-        with contextlib.suppress(OSError):
-            freed += path.stat().st_size
+    freed += sum(map(files.size_of, (store.frame_path(record.key), store.preview_path(record.key))))
     store.forget(record.key)
     return freed

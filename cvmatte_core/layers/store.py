@@ -44,9 +44,9 @@ class FrameUnusable(Exception):
 class Record:
     """What is known of a finished layer.
 
-    saved: the path of the layer's file. size: (width, height) in pixels. seconds: what it took to make.
-    mask: the path of the mask's file; empty where none was asked for. digest: of the photo's content. touch_up: the
-    stamp of its touch-up in this layer; empty without one. Records from before these were kept have neither.
+    saved, mask: paths of the layer's and the mask's file; empty without a mask. size: (width, height) in pixels.
+    seconds: to make it. digest: of the photo's content. touch_up: the stamp of its touch-up; empty without one. Old
+    records have neither.
     """
 
     key: str
@@ -82,13 +82,11 @@ class Frame:
                 header = file.read(_HEADER.size)
                 magic, version, width, height, layout, offset, stamp = _HEADER.unpack(header)
                 expected = offset + width * height * 4
-                if (magic, version, layout) != (_MAGIC, _VERSION, _FORMAT_RGBA_STRAIGHT):
-                    raise FrameUnusable(path)
-                if made_from is not None and stamp not in (0, _stamp(made_from)):  # older frames have 0
-                    raise FrameUnusable(path)
-                if max(width, height) > LARGEST_SIDE:  # of a version that wrote what OBS can't draw
-                    raise FrameUnusable(path)
-                if width == 0 or height == 0 or os.fstat(file.fileno()).st_size != expected:
+                is_of_photo = made_from is None or stamp in (0, _stamp(made_from))  # older frames have 0
+                is_drawn = 0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE  # older ones may be larger
+                is_whole = os.fstat(file.fileno()).st_size == expected
+                is_known = (magic, version, layout) == (_MAGIC, _VERSION, _FORMAT_RGBA_STRAIGHT)
+                if not (is_of_photo and is_drawn and is_whole and is_known):
                     raise FrameUnusable(path)
                 # A private mapping: ctypes wants a writable buffer, and the file must not change by it.
                 self.pixels = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
@@ -104,10 +102,9 @@ def _checked(record: Record) -> Record:
     """The record. Raises TypeError where a field is of another type."""
     texts = (record.key, record.image, record.saved, record.mask, record.digest, record.touch_up)
     numbers = (*record.size, record.image_bytes, record.image_modified_ns)
-    if not all(isinstance(text, str) for text in texts) or not all(type(number) is int for number in numbers):
+    are_texts, are_numbers = all(isinstance(text, str) for text in texts), all(type(one) is int for one in numbers)
+    if not (are_texts and are_numbers and isinstance(record.seconds, (int, float))):
         raise TypeError("a field is of another type")
-    if not isinstance(record.seconds, (int, float)):
-        raise TypeError("seconds is no number")
     return record
 
 
@@ -172,10 +169,8 @@ class LayerStore:
                 path.unlink()
 
     def trim(self, limit_bytes: int) -> None:
-        """Drop the frames that were used longest ago until the rest fit; the saved layers stay.
-
-        Nobody may be able to make those again that portraits showed last.
-        """
+        """Drop the frames that were used longest ago until the rest fit. Saved layers stay, and what portraits showed
+        last: nobody may be able to make it again."""
         spared = self.last_shown.keys()
         with contextlib.suppress(OSError):
             pixels = [*self.folder.glob("*.frame"), *self.folder.glob(f"*{BURST_SUFFIX}")]

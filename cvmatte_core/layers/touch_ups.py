@@ -45,7 +45,7 @@ class TouchUps:
             files.write(self._photo_path(photo), json.dumps({"digest": digest}).encode("ascii"))
 
     def remove(self, digest: str) -> None:
-        """Set a touch-up aside; see restore. Raises OutputError."""
+        """Set a touch-up aside. Raises OutputError."""
         try:
             self._path(digest).replace(self._removed_path(digest))
         except FileNotFoundError:
@@ -60,20 +60,19 @@ class TouchUps:
         return None
 
     def is_outdated(self, photo: Path, digest: str) -> bool:
-        """Whether the file at this path was touched up when it had another content than this one, which has none."""
+        """Whether the file at this path was touched up with other content, and this content has no touch-up."""
         before = self._digest_at(photo)
         return before != digest and bool(self.stamp(before)) and not self.stamp(digest)
 
     def stamp_at(self, photo: Path) -> str:
-        """As `stamp`, of the content that the file at a path had when it was touched up there."""
+        """As `stamp`, of the content that the file at a path had when it was touched up."""
         return self.stamp(self._digest_at(photo))
 
     def _digest_at(self, photo: Path) -> str:
-        try:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             digest = json.loads(self._photo_path(photo).read_text(encoding="ascii"))["digest"]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            return ""
-        return digest if isinstance(digest, str) else ""
+            return digest if isinstance(digest, str) else ""
+        return ""
 
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.png"

@@ -81,10 +81,7 @@ class FrameWriter:
 
 
 def new_writer(name: str, pixels: int, folders: Sequence[Path]) -> FrameWriter:
-    """Of a new file, whose name begins so, in the first of runtime.folders' places that has room for it.
-
-    Raises OSError where none has.
-    """
+    """Of a new file, whose name begins so, in the first folder that has room for it. Raises OSError if none has."""
     size = _PIXELS_AT + _SLOTS * (_PIXELS_AT + 4 * pixels)
     *better, last = (folder / f"{name}-{time.time_ns()}{SUFFIX}" for folder in folders)
     for path in better:
@@ -95,8 +92,7 @@ def new_writer(name: str, pixels: int, folders: Sequence[Path]) -> FrameWriter:
 
 
 def _allocate(file: IO[bytes], size: int) -> None:
-    """Have a new file take its room, not only its length: that there is too little is noticed here, and not by a signal
-    in the middle of a frame."""
+    """Reserve a new file's room, so that a full disk is noticed here and not by a signal in the middle of a frame."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
     else:

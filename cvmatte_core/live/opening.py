@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 STALL_SECONDS = 10  # that a stream may say nothing, and a camera
 # AVFoundation refuses what a camera doesn't name, FFmpeg's own 30000/1001 frames a second among it.
 _USUAL_RATES = {"avfoundation": ("30", "15")}
+# EIO is all that DirectShow and AVFoundation say of a camera that is missing, or in use.
+_KEYS = {errno.EBUSY: "camera_busy", errno.EIO: "camera_unusable"}
 _FINAL = {errno.ENOENT, errno.EBUSY, errno.EACCES, errno.EPERM, errno.ENODEV}  # asking for less doesn't help
 
 
@@ -87,13 +89,7 @@ def _camera(wanted: Wanted) -> Any:
             if code not in _FINAL and options != asked[-1]:
                 logger.info("%s with %s: %s", wanted.name, options, error)
                 continue
-            key = "camera_missing"
-            if isinstance(error, PermissionError):
-                key = "camera_forbidden"
-            elif code == errno.EBUSY:
-                key = "camera_busy"
-            elif code == errno.EIO:  # all that DirectShow and AVFoundation say of a camera missing, or in use
-                key = "camera_unusable"
+            key = "camera_forbidden" if isinstance(error, PermissionError) else _KEYS.get(code, "camera_missing")
             raise ImageError(key, name=wanted.name) from error
     raise AssertionError("unreachable: the last try returns or raises")
 

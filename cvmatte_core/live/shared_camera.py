@@ -124,8 +124,7 @@ def _taken(reader: FrameReader, number: int) -> tuple[np.ndarray | None, int]:
 
 def _stem(camera: str) -> Path:
     # With the data's folder: two CVMattes that share nothing else may not understand each other.
-    of = f"{paths.data_folder()}\0{camera}".encode("utf-8", "surrogatepass")
-    name = hashlib.sha256(of).hexdigest()[:16]
+    name = hashlib.sha256(f"{paths.data_folder()}\0{camera}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return runtime.folders()[0] / f"{files.TEMPORARY_PREFIX}camera-{name}"
 
 
@@ -138,7 +137,6 @@ def _frame_files(stem: Path) -> list[Path]:
 
 
 def _age(path: Path) -> float:
-    try:
+    with contextlib.suppress(OSError):
         return time.time() - path.stat().st_mtime
-    except OSError:
-        return float("inf")
+    return float("inf")

@@ -65,11 +65,11 @@ class Latest:
         threading.Thread(target=self._run, name="source", daemon=True).start()
 
     def next(self, after: int, timeout: float) -> tuple[int, np.ndarray, float] | None:
-        """(number, uint8 RGB or RGBA as in video.pictures.Picture, when it came by time.monotonic) of a newer frame, as
-        soon as one is there; None where none came in that time."""
+        """A newer frame, as soon as there is one: (number, pixels as in video.pictures.Picture, when it came by
+        time.monotonic); None if none came in that time."""
         with self._there:
-            self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout)
-            return self._frame if self._frame is not None and self._frame[0] > after else None
+            newer = self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout)
+            return self._frame if newer else None
 
     def close(self) -> None:
         self._closing.set()
@@ -148,9 +148,7 @@ class Latest:
             for picture in complete:
                 if self.wanted.is_file and picture.seconds is not None:
                     playback.wait_for(picture.seconds, period, self._closing)
-                yield (
-                    picture.pixels[..., :3] if self.wanted.camera else picture.pixels
-                )  # a fourth byte is padding there
+                yield picture.pixels[..., :3] if self.wanted.camera else picture.pixels  # a camera's fourth is padding
         if self.wanted.is_file:
             playback.wait_for_end(self._closing)
 

@@ -7,9 +7,8 @@ An entry's `source` says where it comes from: {"kind": "wheel", "wheel": a requi
 which is a person's own. `options` are the backend's: see the module of that backend; or {"like": one of
 descriptions.PRESETS}, of a shipped one.
 
-Of a "url", the md5 is there where its publisher names no SHA-256. Then a file is compared with that as it comes, and
-its SHA-256 is noted beside it (record_of): from then on the file is compared with this one. "rembg" is what that
-package calls the model, if it has it; it has the same files then.
+A "url" has an md5 if its publisher names no SHA-256: a new file is compared with that, and its SHA-256 is noted beside
+it (record_of) for later. "rembg" is what that package calls the model, if it has the same file.
 """
 
 from __future__ import annotations
@@ -42,11 +41,10 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 class ModelEntry:
     """A model: what it is called, where it comes from, which backend runs it, and the file it is kept as.
 
-    sha256: of the file; empty where its source vouches for it, or names an md5 only. size_bytes: what is fetched; 0
-    where that isn't known, exact where it comes from a "url". costs: what it takes to cut out a photo of 2 megapixels
-    on two processor cores, as far as it was measured: {"memory_bytes": …, "seconds": …}, or as others tell it:
-    {"told_memory_bytes": …}. converted: the fields that change once a conversion of it is there (see convert.py).
-    general: whether it sees whatever is striking, rather than people alone.
+    sha256: of the file; empty where its source vouches for it, or names an md5 only. size_bytes: of the download; 0 if
+    unknown, exact for a "url". costs: of a photo of 2 megapixels on two processor cores, as measured:
+    {"memory_bytes": …, "seconds": …}, or as others report: {"told_memory_bytes": …}. converted: the fields that change
+    once it has been converted (see convert.py). general: whether it sees any striking object, not only people.
     """
 
     name: str
@@ -92,10 +90,7 @@ def entry_of(name: str) -> ModelEntry:
 
 
 def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
-    """The models that together see people and what they hold, for a chosen one: whose people, and whose things.
-
-    A chosen general model sees the things, and the default the people. Raises ModelError where none is installed.
-    """
+    """The models for the people and for what they hold, for a chosen one. Raises ModelError if none sees things."""
     chosen = entry_of(name)
     if chosen.general:
         return _shipped()[DEFAULT], chosen
@@ -107,11 +102,8 @@ def pair_for_held(name: str) -> tuple[ModelEntry, ModelEntry]:
 
 
 def to_install(damaged: Collection[str] = ()) -> list[ModelEntry]:
-    """The shipped models that are not there, what helps most first, what a click can't install last.
-
-    Where no model that sees things is there, one of those helps most: without it, what people hold is lost.
-    damaged: titles of models whose files were found to be broken. Raises ModelError.
-    """
+    """The shipped models that are missing, the most useful first (what people hold is lost without a model that sees
+    things), those that a click can't install last. damaged: titles of broken ones. Raises ModelError."""
     there = [entry for entry in catalogue().values() if is_there(entry) and entry.title not in damaged]
     missing = [entry for entry in _shipped().values() if entry not in there]
     things = [] if any(entry.general for entry in there) else [entry for entry in missing if entry.general]
@@ -141,11 +133,8 @@ def costs(entry: ModelEntry, texts: Callable[..., str]) -> str:
 
 def _costs_of_use(entry: ModelEntry, texts: Callable[..., str]) -> str:
     if "seconds" in entry.costs:
-        return texts(
-            "model.measured",
-            megabytes=round(entry.costs["memory_bytes"] / 1e6),
-            seconds=f"{entry.costs['seconds']:.1f}",
-        )
+        megabytes, seconds = round(entry.costs["memory_bytes"] / 1e6), f"{entry.costs['seconds']:.1f}"
+        return texts("model.measured", megabytes=megabytes, seconds=seconds)
     if "told_memory_bytes" in entry.costs:
         return texts("model.told", gigabytes=round(entry.costs["told_memory_bytes"] / 1e9))
     return texts("model.not_measured")
@@ -173,12 +162,9 @@ def _shipped() -> dict[str, ModelEntry]:
 
 @functools.cache  # it doesn't change, and every move of a slider asks what is meant by AUTO
 def _read_shipped() -> list[ModelEntry]:
-    return [_with_known_options(entry) for entry in _read(_SHIPPED)]
-
-
-def _with_known_options(entry: ModelEntry) -> ModelEntry:
-    """Of {"like": a family}, what is known of that."""
-    return dataclasses.replace(entry, options=PRESETS[entry.options["like"]]) if "like" in entry.options else entry
+    """With the options of the family that an entry is like."""
+    known = [(entry, PRESETS.get(entry.options.get("like", ""))) for entry in _read(_SHIPPED)]
+    return [dataclasses.replace(entry, options=options) if options else entry for entry, options in known]
 
 
 def can_run(entry: ModelEntry) -> bool:
@@ -191,7 +177,7 @@ def can_run(entry: ModelEntry) -> bool:
 
 
 def add_own(entry: ModelEntry) -> None:
-    """Enter a person's own model, in place of an own one of that name. Raises ModelError, OutputError."""
+    """Enter a person's own model, in place of one of that name. Raises ModelError, OutputError."""
     with locked(_own_lock()):
         _write_own([*(other for other in _own() if other.name != entry.name), entry])
 
@@ -205,7 +191,7 @@ def remove_own(name: str) -> None:
 
 
 def is_there(entry: ModelEntry) -> bool:
-    """Whether the model's file is there, whole or not: quick, for who only asks what to show."""
+    """Whether the model's file is there, whole or not: quick, to show a list."""
     return entry.path.is_file() if entry.file else hub.is_complete(entry.path)
 
 
@@ -221,34 +207,29 @@ def missing(entry: ModelEntry) -> ModelError:
 
 def verify(entry: ModelEntry) -> None:
     """Raise ModelError unless the model is there, byte for byte."""
-    if not entry.file:
-        if not hub.is_complete(entry.path):
-            raise missing(entry)
-        return
-    try:
-        with entry.path.open("rb") as file:
-            whole = _is_whole(entry, file)
-    except OSError as error:
-        raise missing(entry) from error
-    if not whole:
+    if not entry.file and not hub.is_complete(entry.path):
+        raise missing(entry)
+    if entry.file and not _is_whole(entry):
         raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
 
 
-def _is_whole(entry: ModelEntry, file: IO[bytes]) -> bool:
-    if entry.sha256:  # the catalogue's, or the noted one
-        return files.sha256(file) == entry.sha256
-    return "md5" not in entry.source or bool(sha256_as_published(entry, file))
+def _is_whole(entry: ModelEntry) -> bool:
+    """Raises ModelError if its file can't be read."""
+    try:
+        with entry.path.open("rb") as file:
+            if entry.sha256:  # the catalogue's, or the noted one
+                return files.sha256(file) == entry.sha256
+            return "md5" not in entry.source or bool(sha256_as_published(entry, file))
+    except OSError as error:
+        raise missing(entry) from error
 
 
 def sha256_as_published(
-    entry: ModelEntry,
-    file: IO[bytes],
-    copy_to: IO[bytes] | None = None,
-    tick: Callable[[], None] = lambda: None,
+    entry: ModelEntry, file: IO[bytes], copy_to: IO[bytes] | None = None, tick: Callable[[], None] = lambda: None
 ) -> str:
-    """The SHA-256 of a new file, open, that is the model's by the hash that its publisher names; empty of any other.
+    """The SHA-256 of an open file if it has the hash that the model's publisher names; else empty.
 
-    It is copied on the way where another is given; tick() is called now and then. Raises OSError.
+    The file is copied to `copy_to`, if given; tick() is called now and then. Raises OSError.
     """
     kind = "md5" if "md5" in entry.source else "sha256"
     found = files.digests(file, {kind, "sha256"}, copy_to, tick)
@@ -266,10 +247,7 @@ def install_command(name: str = DEFAULT) -> str:
 
 
 def install_packages_command(extra: str = "") -> str:
-    """The command that a person runs to have CVMatte's packages, those of an extra among them.
-
-    install.py sets up the rest of them by itself.
-    """
+    """The command that a person runs to install CVMatte's packages, including an extra's."""
     if paths.IS_PACKAGE:
         return f"pip install 'cvmatte[{extra}]'" if extra else "pip install cvmatte"
     return f"{install_command()} --{extra}" if extra in _INSTALLED_ON_REQUEST else install_command()
@@ -277,7 +255,7 @@ def install_packages_command(extra: str = "") -> str:
 
 @contextlib.contextmanager
 def needs_packages(key: str, extra: str) -> Iterator[None]:
-    """Imports of a part that an older environment, or a package without that extra, may lack. Raises WorkerError."""
+    """For imports that an older environment, or a package without that extra, may lack. Raises WorkerError."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -287,12 +265,12 @@ def needs_packages(key: str, extra: str) -> Iterator[None]:
 
 
 def record_of_conversion(entry: ModelEntry) -> Path:
-    """The record of a conversion, which is left beside its result once that is proven equal."""
+    """The record of a conversion, written once its result has proven equal."""
     return record_of(paths.models_folder() / entry.converted["file"])
 
 
 def record_of(file: Path) -> Path:
-    """The JSON file beside a model's that says its hash, where the catalogue can't: {"sha256": …}."""
+    """The JSON file beside a model's with the hash that the catalogue doesn't know: {"sha256": …}."""
     return file.with_name(f"{file.name}.json")
 
 
@@ -311,11 +289,10 @@ def _noted_hash(record: Path) -> str:
 
 
 def _preferring_converted(entry: ModelEntry) -> ModelEntry:
-    proven = _noted_hash(record_of_conversion(entry)) if entry.converted else ""
-    if not proven:
-        return entry
-    converted = dataclasses.replace(entry, **entry.converted, sha256=proven)
-    return converted if converted.path.is_file() else entry
+    if entry.converted and (proven := _noted_hash(record_of_conversion(entry))):
+        converted = dataclasses.replace(entry, **entry.converted, sha256=proven)
+        return converted if converted.path.is_file() else entry
+    return entry
 
 
 def _with_noted_hash(entry: ModelEntry) -> ModelEntry:
@@ -349,11 +326,7 @@ def _checked(entry: ModelEntry) -> ModelEntry:
         raise TypeError("a field is of another type")
     if not isinstance(entry.size_bytes, int) or not isinstance(entry.general, bool):
         raise TypeError("a field is of another type")
-    if (
-        not entry.name
-        or PureWindowsPath(entry.file).name != entry.file
-        or PureWindowsPath(entry.name).name != entry.name
-    ):
+    if not entry.name or any(PureWindowsPath(name).name != name for name in (entry.file, entry.name)):
         raise ValueError("names a file in another folder")
     if not entry.file and not _HUB_NAME.fullmatch(entry.source["id"]):
         raise ValueError("neither a file nor a model of the hub")
@@ -363,5 +336,5 @@ def _checked(entry: ModelEntry) -> ModelEntry:
 def _write_own(entries: list[ModelEntry]) -> None:
     values = [dataclasses.asdict(entry) for entry in entries]
     for one in values:
-        del one["costs"]  # which nobody measures, and older versions don't read
+        del one["costs"]  # nobody measures them, and older versions can't read them
     files.write(paths.models_folder() / _OWN, json.dumps(values, indent=2).encode("utf-8"))

@@ -34,12 +34,11 @@ def convert(
     on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
     threads: int = 1,
 ) -> Path:
-    """Convert a model of ModelScope's that is installed, and return the ONNX file in the models folder.
+    """Convert an installed model of ModelScope's, and return the ONNX file in the models folder.
 
-    picture: uint8 RGB, shape (H, W, 3), best one with a person: what both are compared on. on_progress("convert", done,
-    total) is called before each step and after the last. Takes half a minute or more.
-    Raises ModelError where that fails or alpha differs, OutputError where it can't be written: what was there before
-    stays then.
+    picture: uint8 RGB, shape (H, W, 3), to compare both on, best with a person. on_progress("convert", done, total) is
+    called before each step and after the last. Takes half a minute or more. Raises ModelError if that fails or alpha
+    differs, OutputError: then what was there stays.
     """
     on_progress("convert", 0, 3)
     # It checks the files, and that the packages are there.
@@ -56,7 +55,8 @@ def convert(
         on_progress("convert", 2, 3)
         data = made.read_bytes()
         with single.failures_explained(entry.title, "model_conversion"):
-            converted = cv_unet.PortraitGraphMatting(_at(entry, made), threads, "cpu")
+            # An absolute path is its own in any folder.
+            converted = cv_unet.PortraitGraphMatting(dataclasses.replace(entry, file=str(made)), threads, "cpu")
             for side in _SIDES:
                 _compare(original.look, converted.look, images.reduced(picture, side), entry.title)
         del converted  # on Windows nothing removes a file that is open
@@ -97,8 +97,3 @@ def _compare(
         if equal >= _EQUAL:
             return
     raise ModelError("model_conversion_differs", model=model)
-
-
-def _at(entry: ModelEntry, file: Path) -> ModelEntry:
-    """The entry with its converted graph in a file anywhere: an absolute path is its own in any folder."""
-    return dataclasses.replace(entry, file=str(file))

@@ -17,10 +17,7 @@ INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape 
 
 
 class ModelscopeMatting(single.SingleLook):
-    """ModelScope's pipeline on the folder of its cache, on CPU; see models.network.Network.
-
-    The pipeline takes a photo as it is, and with 12 million pixels 4 GB: so it sees a reduced one.
-    """
+    """ModelScope's pipeline, on CPU; see models.network.Network. It sees a reduced photo: 12 megapixels take 4 GB."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._model, self._threads, self._wanted = entry.title, threads, onnx_session.title(device)

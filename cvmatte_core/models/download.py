@@ -1,8 +1,7 @@
 """Fetching a model's file from its publisher's address, or from a mirror. Standard library only.
 
-What has arrived is kept beside the file's place as FILE.part, and what the server says of it as FILE.part.json: the
-next fetch goes on from there, but only with the same version of the file (RFC 9110, sections 13.1.5 and 14.4). A file
-takes its place when it is whole, by the hash that its publisher names.
+What has arrived is kept as FILE.part, with the server's name for that version in FILE.part.json: the next fetch resumes
+it if the version is still the same (RFC 9110, sections 13.1.5 and 14.4). A file takes its place once its hash is right.
 """
 
 from __future__ import annotations
@@ -88,10 +87,7 @@ def address_of(entry: ModelEntry) -> str:
 
 
 class _BrokenOff(Exception):
-    """A try that didn't bring all, but another one may. error: what to tell the person where none does.
-
-    anew: what has arrived is of no use.
-    """
+    """A try that failed but is worth repeating. error: for the person, if none succeeds. anew: from the beginning."""
 
     def __init__(self, error: ModelError, *, anew: bool = False) -> None:
         super().__init__(str(error))
@@ -110,28 +106,22 @@ class _Part:
         return files.size_of(self.path)
 
     def version(self, address: str) -> str:
-        """What the server at an address called the version that this is of; empty where it isn't known."""
-        try:
+        """The version that the server at an address said this was part of; empty if unknown."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             noted = json.loads(self._record.read_text(encoding="utf-8"))
-            version = noted["version"] if noted["address"] == address else ""
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return ""
-        return version if isinstance(version, str) else ""
+            if noted["address"] == address and isinstance(noted["version"], str):
+                return str(noted["version"])
+        return ""
 
-    def continued(self) -> IO[bytes]:
-        """The file, to write the rest of it. Raises OSError."""
-        return self.path.open("ab")
-
-    def begun(self, address: str, version: str) -> IO[bytes]:
-        """The file, empty, to write a version into. Raises OSError, OutputError."""
+    def begin(self, address: str, version: str) -> None:
+        """Empty it for a new version. Raises OSError, OutputError."""
         self._record.unlink(missing_ok=True)  # first: what is there now must never count as of the new version
-        file: IO[bytes] = self.path.open("wb")
-        try:
-            files.write(self._record, json.dumps({"address": address, "version": version}).encode("ascii"))
-        except BaseException:
-            file.close()
-            raise
-        return file
+        self.path.write_bytes(b"")
+        files.write(self._record, json.dumps({"address": address, "version": version}).encode("ascii"))
+
+    def opened(self) -> IO[bytes]:
+        """To write the rest of it. Raises OSError."""
+        return self.path.open("ab")
 
     def discard(self) -> None:
         """Raises OSError."""
@@ -177,12 +167,12 @@ def _receive(part: _Part, entry: ModelEntry, address: str, progress: Progress) -
     transfer.start()
     try:
         answer = transfer.next(progress)
-        if _goes_on(answer, start, version, entry):
-            done, file = start, part.continued()
-        else:
+        done = start
+        if not _goes_on(answer, start, version, entry):
             _refuse_another(answer, entry, address)
-            done, file = 0, part.begun(address, _version_of(answer.headers))
-        with file:
+            part.begin(address, _version_of(answer.headers))
+            done = 0
+        with part.opened() as file:
             while done <= entry.size_bytes and (chunk := transfer.next(progress)):
                 file.write(chunk)
                 done += len(chunk)
@@ -209,10 +199,7 @@ def _goes_on(answer: _Answer, start: int, version: str, entry: ModelEntry) -> bo
 
 
 def _refuse_another(answer: _Answer, entry: ModelEntry, address: str) -> None:
-    """Raise ModelError where an answer can't be the file, before what has arrived of that gives way to it.
-
-    Networks that want to be logged in to answer everything with a page.
-    """
+    """Raise ModelError if an answer can't be the file: networks that require a login answer everything with a page."""
     length = answer.headers.get("Content-Length", "")
     is_page = answer.headers.get_content_type() == "text/html"
     if answer.status != 200 or is_page or (length.isdecimal() and int(length) != entry.size_bytes):
@@ -220,13 +207,13 @@ def _refuse_another(answer: _Answer, entry: ModelEntry, address: str) -> None:
 
 
 def _version_of(headers: HTTPMessage) -> str:
-    """What tells a version of a file from every other; empty where the server says nothing of that kind."""
+    """What identifies a version of a file; empty if the server doesn't say."""
     tag = headers.get("ETag", "").strip()
     return headers.get("Last-Modified", "").strip() if not tag or tag.startswith("W/") else tag
 
 
 def _is_placed(part: _Part, entry: ModelEntry, progress: Progress) -> bool:
-    """Put a part where the file belongs, if it is that; else remove it. Raises OutputError, Cancelled, OSError."""
+    """Put a part in the file's place if its hash is right; else remove it. Raises OutputError, Cancelled, OSError."""
     with part.path.open("rb") as file:
         sha256 = sha256_as_published(entry, file, tick=progress.tell)
     if sha256:
@@ -257,7 +244,7 @@ class _Answer:
 
 
 class _Transfer(threading.Thread):
-    """A request on a thread of its own, so that whoever waits for it can change their mind at any moment."""
+    """A request in a thread of its own, so that it can be cancelled at any moment."""
 
     def __init__(self, request: urllib.request.Request, entry: ModelEntry) -> None:
         super().__init__(name="download", daemon=True)
@@ -272,13 +259,11 @@ class _Transfer(threading.Thread):
             if time.monotonic() - self._told_at > _LOOK_SECONDS:
                 self._told_at = time.monotonic()
                 progress.tell()
-            try:
+            with contextlib.suppress(queue.Empty):
                 arrived = self._arrived.get(timeout=_LOOK_SECONDS)
-            except queue.Empty:
-                continue
-            if isinstance(arrived, BaseException):
-                raise arrived
-            return arrived
+                if isinstance(arrived, BaseException):
+                    raise arrived
+                return arrived
 
     def give_up(self) -> None:
         self._unwanted.set()

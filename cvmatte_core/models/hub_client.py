@@ -2,9 +2,9 @@
 
     python -m cvmatte_core.models.hub_client OWNER/NAME REVISION
 
-Each line of its output is a JSON object: {"needed": bytes still to come, "folder": where}, {"done": bytes, "total": …}
-again and again, and at the end {"folder": …} or {"error": one of the kinds below, "why": …}. It ends when its input
-does. What has arrived stays, and the next download goes on from there. Neither torch nor NumPy is imported.
+Each line of its output is a JSON object: first {"needed": bytes to come, "folder": …}, then repeatedly {"done": bytes,
+"total": …}, at the end {"folder": …} or {"error": a kind below, "why": …}. It ends when its input does; the next
+download resumes. Neither torch nor NumPy is imported.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any, TextIO
 
+from ..disk import files
 from . import hub
 
 OFFLINE, NO_CLIENT, NO_ROOM, FAILED = "offline", "no-client", "no-room", "failed"
@@ -27,16 +27,13 @@ class Reporter:
     """How far all of a model's files are, told to the parent. The client calls it from several threads."""
 
     def __init__(self, output: TextIO, sizes: dict[str, int], there: dict[str, int]) -> None:
-        self._output = output
+        self._output, self._sizes, self._done = output, sizes, there
         self._lock = threading.Lock()
-        self._sizes = sizes
-        self._done = there
         self._told_at = 0.0
 
     def begin(self, file: str, size: int) -> None:
         with self._lock:
-            self._sizes[file] = size
-            self._done[file] = 0  # what is there of it already, the client counts
+            self._sizes[file], self._done[file] = size, 0  # what is there of it already, the client counts
 
     def advance(self, file: str, size: int) -> None:
         with self._lock:
@@ -62,8 +59,8 @@ def download(model: str, revision: str, output: TextIO) -> None:
     listed = HubApi().list_repo_files(model, "model", revision=revision)
     sizes = {file.path: file.size for file in listed if file.path in hub.NEEDED}
     folder = hub.folder_of(model)
-    there = {name: size for name, size in sizes.items() if _size(folder / name) == size}
-    begun = sum(_size(folder / f"{name}.incomplete") for name in sizes if name not in there)
+    there = {name: size for name, size in sizes.items() if files.size_of(folder / name) == size}
+    begun = sum(files.size_of(folder / f"{name}.incomplete") for name in sizes if name not in there)
     say(output, needed=sum(sizes.values()) - sum(there.values()) - begun, folder=str(folder))
     reporter = Reporter(output, sizes, dict(there))
 
@@ -100,13 +97,6 @@ def kind_of(error: BaseException) -> str:
     return NO_ROOM if any(type(cause) is OSError and cause.errno for cause in causes) else FAILED
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _end_with_parent() -> None:
     while os.read(0, 1):  # not through sys.stdin, whose lock the interpreter wants at its end
         pass
@@ -120,13 +110,12 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         download(sys.argv[1], sys.argv[2], output)
+        return 0
     except ImportError as error:
         say(output, error=NO_CLIENT, why=str(error))
-        return 1
     except Exception as error:
         say(output, error=kind_of(error), why=f"{type(error).__name__}: {error}"[:1000])
-        return 1
-    return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -37,12 +37,9 @@ class OnnxImageMatting(OnSession, SingleLook):
     def _chosen_input(self) -> Any:
         """The input that takes the picture. What its shape says of the picture's size is described, if it wasn't."""
         inputs = self._session.inputs
-        name = self._description.input
-        chosen = [value for value in inputs if value.name == name] if name else inputs
-        if len(inputs) != 1 or not chosen:
-            names = ", ".join(value.name for value in inputs)
-            raise ModelError("model_inputs", model=self._model, inputs=names)
-        (value,) = chosen
+        if len(inputs) != 1 or self._description.input not in ("", inputs[0].name):
+            raise ModelError("model_inputs", model=self._model, inputs=", ".join(value.name for value in inputs))
+        (value,) = inputs
         shape = [side if isinstance(side, int) else None for side in value.shape]
         self._last_is_channels = len(shape) == 4 and shape[3] == 3 and shape[1] != 3
         tall, wide = (side or "?" for side in self._description.size)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
 from ..disk import paths
+from ..system import devices
 from . import single
 from .catalogue import ModelEntry
 
@@ -23,27 +24,12 @@ logger = logging.getLogger(__name__)
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 FALLBACK = "device.fallback"  # the text of a network's `fallback`
-CPU = "CPUExecutionProvider"
+CPU = devices.KNOWN[devices.CPU].provider
 
-_TITLES = {
-    "CUDAExecutionProvider": "CUDA",
-    "TensorrtExecutionProvider": "TensorRT",
-    "DmlExecutionProvider": "DirectML",
-    "CoreMLExecutionProvider": "Core ML",
-    "OpenVINOExecutionProvider": "OpenVINO",
-    CPU: "CPU",
-}
-_PROVIDERS = {
-    # Runtimes with these two are only there for who installed them. Core ML is part of every Mac's, and slow with
-    # pictures of ever new sizes; TensorRT builds for minutes; OpenVINO is no faster on a CPU: for who asks for them.
-    "auto": ("CUDAExecutionProvider", "DmlExecutionProvider"),
-    "cpu": (),
-    "cuda": ("CUDAExecutionProvider",),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
-    "directml": ("DmlExecutionProvider",),
-    "coreml": ("CoreMLExecutionProvider",),
-    "openvino": ("OpenVINOExecutionProvider",),
-}
+# Runtimes with these two are only there for who installed them. Core ML is part of every Mac's, and slow with pictures
+# of ever new sizes; TensorRT builds for minutes; OpenVINO is no faster on a CPU: those are for who asks for them.
+_OF_AUTO = (devices.CUDA, devices.DIRECTML)
+_NEXT = {devices.TENSORRT: devices.CUDA}  # to try before CPU
 
 
 def fallback(wanted: str, device: str) -> dict[str, str] | None:
@@ -53,14 +39,14 @@ def fallback(wanted: str, device: str) -> dict[str, str] | None:
 
 def title(device: str) -> str:
     """What people call one of devices.DEVICES; "CPU" for "auto"."""
-    return _TITLES[_PROVIDERS[device][0]] if device != "auto" and _PROVIDERS[device] else _TITLES[CPU]
+    return devices.KNOWN[devices.CPU if device == devices.AUTO else device].title
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A way to start a session: a provider of ONNX Runtime's and its options."""
+    """A way to start a session: on a device, with the options of its provider."""
 
-    provider: str
+    device: devices.Device
     options: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,19 +59,19 @@ class Session:
     def __init__(self, path: Path, device: str, threads: int) -> None:
         self._path, self._threads = path, threads
         self._steps = _steps(device, threads)  # the one in use, then those that are left
-        self._wanted = self._steps[0].provider
+        self._wanted = self._steps[0].device.title
         self._running = threading.Lock()
         self._session = self._started()
 
     @property
     def device(self) -> str:
         """The provider it runs on, as the runtime calls it."""
-        return self._steps[0].provider
+        return self._steps[0].device.provider
 
     @property
     def fallback(self) -> dict[str, str] | None:
         """Values of the text FALLBACK, where it doesn't run on what was wanted."""
-        return fallback(_TITLES[self._wanted], _TITLES[self.device])
+        return fallback(self._wanted, self._steps[0].device.title)
 
     @property
     def inputs(self) -> list[Any]:
@@ -151,50 +137,49 @@ def _steps(device: str, threads: int) -> list[_Step]:
     """What to try for one of devices.DEVICES, in order; CPU is last. One that is asked for is tried in any case."""
     import onnxruntime
 
-    providers = list(_PROVIDERS[device])
-    if device == "auto":
+    names = [device, _NEXT.get(device, devices.CPU)]
+    if device == devices.AUTO:
         there = onnxruntime.get_available_providers()
-        providers = [provider for provider in providers if provider in there]
-    return [step for provider in [*providers, CPU] for step in _ways(provider, threads)]
+        names = [name for name in _OF_AUTO if devices.KNOWN[name].provider in there]
+    in_order = dict.fromkeys([*names, devices.CPU])
+    return [_Step(devices.KNOWN[name], options) for name in in_order for options in _options(name, threads)]
 
 
-def _ways(provider: str, threads: int) -> list[_Step]:
-    """The steps for one provider. Half precision is in none of them: hair hasn't been compared with it."""
-    if provider == "CUDAExecutionProvider":
-        # Its default tries every algorithm for every new size of picture, which takes longer than it saves.
-        return [_Step(provider, {"cudnn_conv_algo_search": "HEURISTIC"})]
-    if provider == "TensorrtExecutionProvider":
-        kept = str(paths.data_folder() / "tensorrt")  # what it builds for minutes
-        return [_Step(provider, {"trt_engine_cache_enable": "True", "trt_engine_cache_path": kept})]
-    if provider == "OpenVINOExecutionProvider":
+def _options(name: str, threads: int) -> list[dict[str, str]]:
+    """Of a device's provider, for each way to try it. Half precision is in none: hair hasn't been compared with it."""
+    if name == devices.OPENVINO:
         from onnxruntime.capi import _pybind_state
 
         found: list[str] = getattr(_pybind_state, "get_available_openvino_device_ids", list)()
-        on_gpu = [_Step(provider, {"device_type": "GPU"})] if any(name.startswith("GPU") for name in found) else []
-        return [*on_gpu, _Step(provider, {"device_type": "CPU", "num_of_threads": str(threads)})]
-    return [_Step(provider)]
+        on_gpu = [{"device_type": "GPU"}] if any(of.startswith("GPU") for of in found) else []
+        return [*on_gpu, {"device_type": "CPU", "num_of_threads": str(threads)}]
+    if name == devices.TENSORRT:
+        kept = str(paths.data_folder() / "tensorrt")  # what it builds for minutes
+        return [{"trt_engine_cache_enable": "True", "trt_engine_cache_path": kept}]
+    # Its default tries every algorithm for every new size of picture, which takes longer than it saves.
+    return [{"cudnn_conv_algo_search": "HEURISTIC"} if name == devices.CUDA else {}]
 
 
 def _start(path: Path, step: _Step, threads: int) -> onnxruntime.InferenceSession:
     """Raises where the session doesn't truly run on the step's provider, and what the runtime raises."""
     import onnxruntime
 
-    if step.provider not in onnxruntime.get_available_providers():
-        raise RuntimeError(f"the installed ONNX Runtime has no {step.provider}")
+    provider = step.device.provider
+    if provider not in onnxruntime.get_available_providers():
+        raise RuntimeError(f"the installed ONNX Runtime has no {provider}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # Idle threads must not spin: the cores belong to OBS.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if step.provider == "DmlExecutionProvider":
-        options.enable_mem_pattern = False  # DirectML can't have it
-    providers: list[Any] = [(step.provider, dict(step.options))]
-    if step.provider != CPU:
+    options.enable_mem_pattern = step.device is not devices.KNOWN[devices.DIRECTML]  # which can't have it
+    providers: list[Any] = [(provider, dict(step.options))]
+    if provider != CPU:
         providers.append(CPU)  # for what the provider doesn't know
     # Going over to CPU is ours: the runtime's own way prints, and starts what we can't tell from what was wanted.
     session = onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
     session.disable_fallback()
-    if session.get_providers()[0] != step.provider:  # it says nothing when a driver is missing
-        raise RuntimeError(f"{step.provider} didn't start")
+    if session.get_providers()[0] != provider:  # it says nothing when a driver is missing
+        raise RuntimeError(f"{provider} didn't start")
     return session

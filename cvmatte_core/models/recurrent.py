@@ -53,11 +53,7 @@ class RecurrentVideoMatting(OnSession):
     """A loaded Robust Video Matting network; see models.network.Network."""
 
     def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
+        self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None], before: Sequence[np.ndarray] = ()
     ) -> np.ndarray:
         whole, closer = _PASSES[quality]
         height, width = rgb.shape[:2]
@@ -90,11 +86,8 @@ class RecurrentVideoMatting(OnSession):
         return result
 
     def follow(self, frame: np.ndarray, region: Region, pixels: float, before: Look | None) -> Look:
-        """One look at a region of a frame of a moving picture, uint8 RGB, shape (H, W, 3), reduced to so many pixels:
-        it goes on from the frame before, whatever region that looked at.
-
-        Raises ModelError.
-        """
+        """One look at a region of a moving picture's frame, uint8 RGB, shape (H, W, 3), reduced to so many pixels. It
+        goes on from the frame before, whatever region that looked at. Raises ModelError."""
         with single.failures_explained(self._model, "model_failed"):
             return self._look(frame, region, _longer_side(region, pixels**0.5), before)
 
@@ -102,14 +95,15 @@ class RecurrentVideoMatting(OnSession):
         """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
         picture = images.reduced(rgb[region], side)
         height, width = picture.shape[:2]
-        padded = _padded(picture, _SHORTEST_SIDE)
+        padded = _padded(picture)
         box = _box_of(region, padded, picture)
-        if before is None:
-            state = [np.zeros((1, 1, 1, 1), np.float32)] * 4
-        else:
+        state = [np.zeros((1, 1, 1, 1), np.float32)] * 4
+        if before is not None:
             state = _carried(before.state, before.box, box, padded.shape)
+        source = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], np.float32)
+        source /= 255
         feed: dict[str, np.ndarray] = {f"r{index + 1}i": value for index, value in enumerate(state)}
-        feed |= {"src": _source(padded), "downsample_ratio": np.ones(1, np.float32)}
+        feed |= {"src": source, "downsample_ratio": np.ones(1, np.float32)}
         alpha, *state = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
         return Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
 
@@ -142,25 +136,12 @@ def _carried(state: list[np.ndarray], seen: _Box, now: _Box, shape: tuple[int, .
         scale_y, scale_x = now[2] / height * values.shape[2] / seen[2], now[3] / width * values.shape[3] / seen[3]
         offset_y = (now[0] - seen[0]) / seen[2] * values.shape[2] + 0.5 * scale_y - 0.5
         offset_x = (now[1] - seen[1]) / seen[3] * values.shape[3] + 0.5 * scale_x - 0.5
-        transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        channels = [
-            cv2.warpAffine(channel, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-            for channel in values[0]
-        ]
+        scales, offsets = (scale_x, scale_y), (offset_x, offset_y)
+        channels = [images.resampled(channel, scales, offsets, (width, height)) for channel in values[0]]
         result.append(np.stack(channels)[None])
     return result
 
 
-def _source(picture: np.ndarray) -> np.ndarray:
-    """The network's input of uint8 RGB, shape (H, W, 3): float32 in 0..1, shape (1, 3, H, W)."""
-    source = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], dtype=np.float32)
-    source /= 255
-    return source
-
-
-def _padded(rgb: np.ndarray, shortest_side: int) -> np.ndarray:
-    below, right = (max(0, shortest_side - length) for length in rgb.shape[:2])
-    if not below and not right:
-        return rgb
-    return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REPLICATE)
+def _padded(rgb: np.ndarray) -> np.ndarray:
+    below, right = (max(0, _SHORTEST_SIDE - length) for length in rgb.shape[:2])
+    return cv2.copyMakeBorder(rgb, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else rgb

@@ -17,10 +17,8 @@ _Corners = Tuple[int, int, int, int]  # top, left, bottom, right in pixels of th
 
 
 def regions_of_people(alpha: np.ndarray, shape: tuple[int, ...]) -> list[Region]:
-    """Where people are in a photo of this shape, by alpha of its small picture: regions that don't overlap, each with
-    people who stand together, and a margin.
-
-    The whole photo where nobody is. Specks far from everybody are nobody.
+    """Where people are in a photo of this shape, by alpha of its small picture: regions that don't overlap, one for
+    people who stand together. Specks count as nobody; if nobody is there, it is the whole photo.
     """
     height, width = shape[:2]
     _, _, parts, _ = cv2.connectedComponentsWithStats((alpha > _PERSON).view(np.uint8))

@@ -31,7 +31,7 @@ _LEAST = 32  # alpha with less than this fraction of the picture's height is non
 
 
 class SingleLook:
-    """A network that makes alpha of one look at the photo; see models.network.Network."""
+    """A network that estimates alpha in one look at the photo; see models.network.Network."""
 
     _model: str  # its title
     _threads: int
@@ -42,11 +42,7 @@ class SingleLook:
         raise NotImplementedError
 
     def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
+        self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None], before: Sequence[np.ndarray] = ()
     ) -> np.ndarray:
         on_pass(0, 1)
         with failures_explained(self._model, "model_failed"):
@@ -112,14 +108,15 @@ def source(picture: np.ndarray, description: Description) -> np.ndarray:
     """What a described network is fed for uint8 RGB, shape (H, W, 3): float32, shape (H, W, 3)."""
     if description.channels == "bgr":
         picture = picture[..., ::-1]
-    return (picture.astype(np.float32) / description.scale - _of(description.mean)) / _of(description.std)
+    mean, std = (np.array(numbers, np.float32) for numbers in (description.mean, description.std))
+    return (picture.astype(np.float32) / description.scale - mean) / std
 
 
 def answer(values: np.ndarray, picture: np.ndarray, description: Description, model: str, outputs: str) -> np.ndarray:
     """Alpha that a described network answered for a picture, shape (H, W, 3): float32, shape (h, w).
 
-    values: any shape with sides of length 1 about (h, w). outputs: what there is to choose from, for the person.
-    Raises ModelError where that isn't alpha of the picture.
+    values: any shape with sides of length 1 about (h, w). outputs: the network's, for the error's sentence. Raises
+    ModelError if that isn't alpha of the picture.
     """
     alpha: np.ndarray = values.astype(np.float32)
     while alpha.ndim > 2 and alpha.shape[0] == 1:
@@ -127,21 +124,20 @@ def answer(values: np.ndarray, picture: np.ndarray, description: Description, mo
     if alpha.ndim == 3 and alpha.shape[2] == 1:
         alpha = alpha[..., 0]
     height, width = picture.shape[:2]
-    if alpha.ndim == 2 and alpha.size:
-        proportion = alpha.shape[0] / height * width / alpha.shape[1]
-        if abs(proportion - 1) <= _NEAR and alpha.shape[0] * _LEAST >= height:
-            if description.sigmoid:
-                alpha = 1 / (1 + np.exp(-np.clip(alpha, -50, 50)))
-            if description.normalise:
-                least, greatest = alpha.min(), alpha.max()
-                alpha = (alpha - least) / max(greatest - least, np.float32(1e-6))
-            return alpha
-    raise ModelError("model_output", model=model, shape=_in_words(values.shape), outputs=outputs)
+    is_alpha = alpha.ndim == 2 and alpha.size and alpha.shape[0] * _LEAST >= height
+    if not is_alpha or abs(alpha.shape[0] / height * width / alpha.shape[1] - 1) > _NEAR:
+        raise ModelError("model_output", model=model, shape=_in_words(values.shape), outputs=outputs)
+    if description.sigmoid:
+        alpha = 1 / (1 + np.exp(-np.clip(alpha, -50, 50)))
+    if description.normalise:
+        least, greatest = alpha.min(), alpha.max()
+        alpha = (alpha - least) / max(greatest - least, np.float32(1e-6))
+    return alpha
 
 
 @contextlib.contextmanager
 def failures_explained(model: str, key: str) -> Iterator[None]:
-    """Makes of what a runtime raises a ModelError of this key: their errors have no common base."""
+    """Turns whatever a runtime raises into a ModelError with this key: their errors have no common base."""
     try:
         yield
     except (CvmatteError, MemoryError, cv2.error):
@@ -170,10 +166,4 @@ def _of_photo(alpha: np.ndarray, rgb: np.ndarray, threads: int) -> np.ndarray:
     # No larger than the photo: a small one was enlarged for the network.
     size = min(alpha.shape[0], height), min(alpha.shape[1], width)
     alpha = np.clip(resized(alpha, size), 0, 1)
-    if size == (height, width):
-        return alpha
-    return guided.enlarge_alpha(alpha, resized(rgb, size), rgb, threads)
-
-
-def _of(numbers: Sequence[float]) -> np.ndarray:
-    return np.array(numbers, np.float32)
+    return alpha if size == (height, width) else guided.enlarge_alpha(alpha, resized(rgb, size), rgb, threads)

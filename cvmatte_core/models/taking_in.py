@@ -1,12 +1,11 @@
-"""A model's file that somebody has already: copied to its place, once it is proven to be that.
-
-Standard library only.
-"""
+"""A model's file that somebody has already, copied to its place once its hash is right. Standard library only."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
+from typing import BinaryIO
 
 from ..disk import files
 from ..words.errors import ModelError
@@ -17,20 +16,19 @@ from .progress import Progress, ensure_room
 logger = logging.getLogger(__name__)
 
 
-def take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
-    """Copy a model's file to where it belongs, and return that. The file itself stays as it is.
+def opened_model(file: Path) -> BinaryIO:
+    """Somebody's own file of a model. Raises ModelError if it can't be read."""
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path
+        if file.is_file():
+            return file.open("rb")
+    raise ModelError("model_file_unreadable", name=file.name)
 
-    Raises ModelError where it can't be read or is another one's, OutputError, Cancelled.
-    """
+
+def take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
+    """Copy a model's file to its place, and return that. Raises ModelError if it won't do, OutputError, Cancelled."""
     if not entry.file:
         raise ModelError("model_takes_no_file", model=entry.title)
-    try:
-        opened = file.open("rb") if file.is_file() else None
-    except (OSError, ValueError):  # a zero in the path
-        opened = None
-    if opened is None:
-        raise ModelError("model_file_unreadable", name=file.name)
-    with opened:
+    with opened_model(file) as opened:
         size = progress.total = files.size_of(file)
         ensure_room(entry, entry.path.parent, size)
 
@@ -47,7 +45,7 @@ def take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
 
 
 def take_in_from_rembg(entry: ModelEntry, progress: Progress) -> bool:
-    """Whether rembg has a model's file on this computer, whole, so that it didn't have to be fetched."""
+    """Copy a model's file from rembg's folder; whether there is a whole one."""
     session = entry.source.get("rembg")
     for place in rembg.places(session) if session else []:
         if files.is_file(place) and files.size_of(place) == entry.size_bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from typing import Iterator
 
 _MOST_SCANS = 100  # of a JPEG, each of which goes over the whole picture; libtiff allows as many, cameras need 10
 _MOST_PIECES = 10_000  # segments or chunks, which Pillow reads one by one
@@ -90,9 +91,17 @@ def _refuse_jpeg(data: bytes) -> None:
 
 
 def _refuse_png(data: bytes) -> None:
-    at, pieces, most = 8, 0, _MOST_PIECES + len(data) // _LEAST_CHUNK
-    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-        pieces += 1
-        if pieces > most:
-            raise Bomb("chunks without end")
+    most = _MOST_PIECES + len(data) // _LEAST_CHUNK
+    if any(number > most for number, _ in enumerate(chunks(data), 1)):
+        raise Bomb("chunks without end")
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """The names and contents of a PNG's chunks before its end."""
+    at, view = 8, memoryview(data)
+    while at + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"IEND":
+            return
+        yield name, view[at + 8 : at + 8 + length]
+        at += 12 + length

@@ -82,7 +82,7 @@ class ColourSpace:
 
     @property
     def is_possible(self) -> bool:
-        """Whether its primaries are three that make its white."""
+        """Whether its primaries can make its white."""
         with contextlib.suppress(np.linalg.LinAlgError):
             return bool(np.isfinite(_matrix(self.primaries)).all())
         return False
@@ -101,9 +101,9 @@ class ColourSpace:
 def to_srgb(pixels: np.ndarray, space: ColourSpace, *, white: int = 0, peak: float = 0.0) -> np.ndarray:
     """A picture in sRGB: uint8 RGB, shape (H, W, 3).
 
-    pixels: uint8 or uint16 RGB of that space, shape (H, W, 3). white: the number that stands for a full signal, as
-    1023 of 10 bits; 0: the type's largest. peak: cd/m² of the brightest that is to be told from what is brighter, where
-    the space is HDR; 0: the picture's own, see `peak_of`. For a clip give one for all of its frames.
+    pixels: uint8 or uint16 RGB of that space, shape (H, W, 3). white: the number of a full signal, such as 1023 of 10
+    bits; 0: the type's largest. peak: cd/m² at which HDR is clipped; 0: the picture's own (see `peak_of`). All frames
+    of a clip need the same.
     """
     white = white or int(np.iinfo(pixels.dtype).max)
     if space.hdr:
@@ -215,20 +215,18 @@ def _encoding() -> np.ndarray:
     return np.rint(signal * 255).astype(np.uint8)
 
 
+_M1, _M2, _C1, _C2, _C3 = 2610 / 16384, 2523 / 4096 * 128, 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32  # of PQ
+
+
 def _pq_light(signal: np.ndarray) -> np.ndarray:
     """cd/m²."""
-    m1, m2, c1, c2, c3 = _PQ_NUMBERS
-    power = signal ** (1 / m2)
-    return np.asarray(_PQ_MOST * (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1))
+    power = signal ** (1 / _M2)
+    return np.asarray(_PQ_MOST * (np.maximum(power - _C1, 0) / (_C2 - _C3 * power)) ** (1 / _M1))
 
 
 def _pq_signal(light: np.ndarray) -> np.ndarray:
-    m1, m2, c1, c2, c3 = _PQ_NUMBERS
-    power = (light / _PQ_MOST) ** m1
-    return np.asarray(((c1 + c2 * power) / (1 + c3 * power)) ** m2)
-
-
-_PQ_NUMBERS = (2610 / 16384, 2523 / 4096 * 128, 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32)
+    power = (light / _PQ_MOST) ** _M1
+    return np.asarray(((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2)
 
 
 @functools.lru_cache(maxsize=8)

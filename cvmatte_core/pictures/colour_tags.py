@@ -6,6 +6,7 @@ PNG by cICP, sRGB, gAMA and cHRM; HEIC and AVIF by nclx (ISO/IEC 23008-12). Pill
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 from dataclasses import replace
 from typing import Any, Iterator, Tuple
@@ -15,9 +16,9 @@ import numpy as np
 import pillow_heif
 from PIL import Image
 
+from . import bombs
 from .colour_spaces import ColourSpace
 
-_PNG_HEAD = 8
 _DEPTH_AT = 24  # of a PNG, in its file
 _GAMMAS = (0.1, 10.0)  # exponents beyond which nobody means it
 _NARROW = 0  # of cICP's flag of the range
@@ -27,10 +28,7 @@ _Box = Tuple[bytes, memoryview]
 
 
 def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
-    """The space that a file says, before which nothing goes; None where it says none, or has an ICC profile for it.
-
-    image: as Pillow opened the data. What is said wrongly counts as unsaid.
-    """
+    """The space that a file says, which has precedence; None if it says none that is valid, or has an ICC profile."""
     profile = image.info.get("icc_profile")
     try:
         if image.format == "PNG":
@@ -45,22 +43,18 @@ def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
 
 
 def deep_pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, int] | None:
-    """The colours of a file of more than 8 bits, as stored: uint16 RGB, shape (H, W, 3), and the number of full signal.
-
-    None where it has no more than 8 bits, or what reads them can't. It is not turned upright.
-    """
+    """The colours of a file of more than 8 bits, not yet upright: uint16 RGB, shape (H, W, 3), and the number of a full
+    signal. None if it has no more, or they can't be read."""
     if image.format == "HEIF":
         return _deep_heif(data) if image.info.get("bit_depth", 8) > 8 else None
-    if image.format == "PNG" and data[_DEPTH_AT] == 16:
-        image.load()  # which says where it is damaged; OpenCV makes something of it
-        white = 65535
-    elif image.format == "AVIF":
+    depth = 16 if image.format == "PNG" and data[_DEPTH_AT] == 16 else 8
+    if image.format == "AVIF":
         depth = _depth_of_avif(data)
-        if depth == 8:
-            return None
-        white = 2**depth - 1
-    else:
+    elif depth == 16:
+        image.load()  # which says where it is damaged; OpenCV makes something of it
+    if depth == 8:
         return None
+    white = 2**depth - 1
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         return None
@@ -73,26 +67,15 @@ def deep_pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, int] | Non
 
 
 def _of_cicp(data: bytes) -> ColourSpace | None:
-    said = _chunk(data, b"cICP")
-    if said is None or len(said) != 4:
+    """By the first such chunk ahead of the pixels."""
+    ahead = itertools.takewhile(lambda chunk: chunk[0] != b"IDAT", bombs.chunks(data))
+    said = next((content for name, content in ahead if name == b"cICP"), b"")
+    if len(said) != 4:
         return None
     primaries, transfer, _, full = said
     if not ColourSpace.is_said(primaries, transfer):
         return None
     return ColourSpace.coded(primaries, transfer, narrow=full == _NARROW)
-
-
-def _chunk(data: bytes, wanted: bytes) -> bytes | None:
-    """The first of that name ahead of the pixels."""
-    at = _PNG_HEAD
-    while at + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        if name == wanted:
-            return data[at + 8 : at + 8 + length]
-        if name in (b"IDAT", b"IEND"):
-            break
-        at += 12 + length
-    return None
 
 
 def _of_gamma(info: dict[Any, Any]) -> ColourSpace | None:

@@ -22,10 +22,7 @@ _EVERY_COEFFICIENT = set(range(64))
 
 
 def completed(data: bytes) -> bytes | None:
-    """The JPEG with an end, in which a few rows at most are of one colour; None where it is none, or lacks more.
-
-    Raises what a decoder does.
-    """
+    """The JPEG with an end, if it is one that lacks a few rows at most; else None. Raises what a decoder does."""
     if not data.startswith(b"\xff\xd8") or not _has_its_last_scan(data):
         return None
     noise = bytes(random.Random(0).choices(range(255), k=_NOISE_BYTES))  # without 0xFF, which would be a marker

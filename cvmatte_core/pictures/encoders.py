@@ -109,9 +109,7 @@ def _with_chunks(data: bytes | memoryview, about: Metadata) -> bytes:
         chunks.append((b"eXIf", exif.removeprefix(b"Exif\0\0")))
     if xmp := about.xmp():
         chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp))
-    framed = (struct.pack(">I", len(body)) + name + body + _checksum(name + body) for name, body in chunks)
+    framed = (
+        struct.pack(f">I4s{len(body)}sI", len(body), name, body, zlib.crc32(name + body)) for name, body in chunks
+    )
     return b"".join((data[:_AFTER_IHDR], *framed, data[_AFTER_IHDR:]))
-
-
-def _checksum(content: bytes) -> bytes:
-    return struct.pack(">I", zlib.crc32(content))

@@ -8,29 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".heic", ".heif", ".hif", ".avif", ".bmp", ".tif", ".tiff")
+_RAW = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 # Pictures that people have, and that aren't read: said where they are left out.
-OTHER_PICTURES = (
-    ".svg",
-    ".jxl",
-    ".jp2",
-    ".psd",
-    ".xcf",
-    ".dng",
-    ".cr2",
-    ".cr3",
-    ".nef",
-    ".arw",
-    ".raf",
-    ".orf",
-    ".rw2",
-)
+OTHER_PICTURES = (".svg", ".jxl", ".jp2", ".psd", ".xcf", *_RAW)
 CLIPS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv")
 CLIP_KINDS = (".webm", ".mov", ".mp4")  # that a clip becomes
 GIF = ".gif"
 ANIMATION_KINDS = (GIF, ".webp", ".apng")  # animated pictures that it can become, too
 MOVING_KINDS = (*CLIP_KINDS, *ANIMATION_KINDS)
 ANIMATIONS = (*ANIMATION_KINDS, ".png")  # that may have more than one frame, and then are clips where one is wanted
-
 
 # What computers and network drives keep for themselves, in lower case: thumbnails, versions, deleted files.
 SYSTEM_FOLDERS = ("@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin", "lost+found")

@@ -1,7 +1,7 @@
 """Decoding photos: formats, orientation, colour and limits. Encoding of finished layers.
 
-Any file may be hostile: what is made to wear a decoder out is refused unseen (see bombs.py), its size is read from the
-header and checked before a pixel is decoded, and whatever the decoder raises becomes an ImageError.
+Any file may be hostile: bombs are refused before decoding (see bombs.py), the size is checked by the header before any
+pixel is decoded, and whatever the decoder raises becomes an ImageError.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib
 import io
 import logging
 import os
@@ -20,19 +21,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 import pillow_heif
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageCms,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from ..disk import files
 from ..system import memory
@@ -44,19 +33,12 @@ from .metadata import Metadata
 
 logger = logging.getLogger(__name__)
 
-# Named so that Pillow has loaded each of them, and tries no other. JPEG brings MPO, which many phones write.
-_PLUGINS = (
-    JpegImagePlugin.JpegImageFile,
-    PngImagePlugin.PngImageFile,
-    WebPImagePlugin.WebPImageFile,
-    BmpImagePlugin.BmpImageFile,
-    GifImagePlugin.GifImageFile,
-    TiffImagePlugin.TiffImageFile,
-    AvifImagePlugin.AvifImageFile,
-)
+# Pillow tries no other plugins than these. JPEG's brings MPO, which many phones write.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
+for _plugin in ("Jpeg", "Png", "WebP", "Bmp", "Gif", "Tiff", "Avif"):
+    importlib.import_module(f"PIL.{_plugin}ImagePlugin")
 # HEIC, an iPhone's default. Decoding it turns it upright, and makes 8 bits of 10.
 pillow_heif.register_heif_opener(thumbnails=False)
-FORMATS = (*(plugin.format for plugin in _PLUGINS), "HEIF")
 _ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # may have several frames: of TIFF and HEIC others are other pictures
 PIXEL_LIMIT = 120_000_000
 BYTE_LIMIT = 400_000_000
@@ -98,18 +80,13 @@ def status(path: Path) -> os.stat_result | None:
 
 
 def read(path: Path) -> bytes:
-    """The bytes of a photo's file.
-
-    Raises ImageError where it is missing, no file, empty, too large or unreadable, or its drive doesn't answer.
-    """
+    """The bytes of a photo's file. Raises ImageError if it can't be read, is empty or too large, or doesn't answer."""
     name = path.name or str(path)
     pieces: list[bytes] = []
 
     def take() -> None:
-        if not path.exists():
-            raise ImageError("image_missing", name=name)
         if not path.is_file():  # a folder, a pipe or a device: reading it might never end
-            raise ImageError("image_not_a_picture", name=name)
+            raise ImageError("image_not_a_picture" if path.exists() else "image_missing", name=name)
         with path.open("rb") as file:
             left = os.fstat(file.fileno()).st_size  # no more than that, though it may be growing
             if left > BYTE_LIMIT:
@@ -159,8 +136,7 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
         except UnidentifiedImageError as error:
             raise (tiffs.unread(data, name) or ImageError("image_not_a_picture", name=name)) from error
         except Image.DecompressionBombError as error:
-            limit = PIXEL_LIMIT // 1_000_000
-            raise ImageError("image_too_many_pixels", name=name, limit=limit) from error
+            raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000) from error
         except Exception as error:  # decoders raise whatever the file makes them
             logger.warning("decoding %s", name, exc_info=True)
             raise ImageError("image_damaged", name=name) from error
@@ -197,12 +173,9 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
         size = (max(1, round(colour.width * scale)), max(1, round(colour.height * scale)))
         colour = colour.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         alpha = alpha.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0) if alpha else None
-    rgb = np.array(colour, dtype=np.uint8)
-    transparency = None
-    if alpha is not None and alpha.getextrema() != (255, 255):
-        transparency = np.asarray(alpha, dtype=np.float32) / np.float32(255)
-    notes = (Note("note.first_frame"),) if moves else ()
-    return Photo(rgb, transparency, notes, about)
+    is_opaque = alpha is None or alpha.getextrema() == (255, 255)
+    transparency = None if is_opaque else np.asarray(alpha, dtype=np.float32) / np.float32(255)
+    return Photo(np.array(colour, dtype=np.uint8), transparency, (Note("note.first_frame"),) if moves else (), about)
 
 
 def _exif_of(image: Image.Image) -> bytes:
@@ -215,10 +188,12 @@ def _exif_of(image: Image.Image) -> bytes:
 
 
 def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The picture without its transparency (RGB, CMYK, L or LAB), and the transparency (L) where it has one."""
+    """The picture without its transparency (RGB, CMYK, L or LAB), and its transparency (L), if any."""
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image)
-        return _grey_from(values, *_black_and_white(image)), _key_alpha(values, image.info.get("transparency"))
+        key = image.info.get("transparency")  # the value that a PNG calls transparent
+        alpha = Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)) if isinstance(key, int) else None
+        return _grey_from(values, *_black_and_white(image)), alpha
     if image.mode in ("I", "F"):
         values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0, posinf=0, neginf=0)
         # What full white is isn't told: 16-bit PNG files arrive in mode I, TIFF floats mostly run to 1.
@@ -228,16 +203,11 @@ def _colour_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | No
     if image.mode == "P" or image.mode in ("LA", "La", "PA", "RGBa", "RGBA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return rgba.convert("RGB"), rgba.getchannel("A")
-    if image.mode in ("RGB", "CMYK", "L", "LAB"):
-        return image, None
-    return image.convert("RGB"), None
+    return image if image.mode in ("RGB", "CMYK", "L", "LAB") else image.convert("RGB"), None
 
 
 def _black_and_white(image: Image.Image) -> tuple[float, float]:
-    """What black is and what white is in a picture of 16-bit values: a TIFF may have 12 bits of them, and 0 for white.
-
-    Pillow leaves both to who reads its tags.
-    """
+    """Black and white in a picture of 16-bit values. A TIFF may use 12 bits, or 0 for white; Pillow ignores both."""
     tags = getattr(image, "tag_v2", {})
     (bits, *_) = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))
     most = float(2**bits - 1) if 8 < bits <= 16 else 65535.0
@@ -254,21 +224,13 @@ def _grey_from(values: np.ndarray, black: float, white: float) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _key_alpha(values: np.ndarray, key: object) -> Image.Image | None:
-    """Transparency where the values are the one that a PNG calls transparent."""
-    if not isinstance(key, int):
-        return None
-    return Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8))
-
-
 def _in_srgb(image: Image.Image, space: ColourSpace, data: bytes) -> Image.Image:
     """The picture as it is shown, with its transparency and its EXIF block: not yet upright."""
     deep = colour_tags.deep_pixels(image, data)
     colour, alpha = _colour_and_alpha(image)
-    if deep is not None and deep[0].shape[:2] == (image.height, image.width):
-        pixels, white = deep
-    else:
-        pixels, white = np.asarray(colour.convert("RGB")), 255
+    if deep is None or deep[0].shape[:2] != (image.height, image.width):
+        deep = np.asarray(colour.convert("RGB")), 255
+    pixels, white = deep
     shown = Image.fromarray(to_srgb(pixels, space, white=white))
     if alpha is not None:
         shown.putalpha(alpha)
@@ -278,11 +240,9 @@ def _in_srgb(image: Image.Image, space: ColourSpace, data: bytes) -> Image.Image
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
-        # A profile that doesn't fit the pixels, or is damaged, is left out of account as browsers do.
-        with contextlib.suppress(Exception):
-            converted = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), _SRGB, outputMode="RGB"
-            )
+        with contextlib.suppress(Exception):  # one that is damaged or doesn't fit the pixels is ignored, as in browsers
+            of_file = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, of_file, _SRGB, outputMode="RGB")
             if converted is not None:
                 return converted
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -327,7 +287,7 @@ def around(
 
 
 def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
-    """As `reduced`, of uint8 RGBA with straight alpha: the colours of what is transparent count for nothing."""
+    """As `reduced`, of uint8 RGBA with straight alpha: colours of transparent pixels don't count."""
     if max(layer.shape[:2]) <= longest_side:
         return layer
     image = Image.fromarray(layer)
@@ -337,12 +297,9 @@ def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
 
 def within(box: tuple[slice, slice], longest_side: int) -> tuple[slice, slice]:
     """A box's middle, no side of which is longer than so many pixels (0: the box as it is)."""
-
-    def trimmed(part: slice) -> slice:
-        beyond = max(0, part.stop - part.start - longest_side) if longest_side else 0
-        return slice(part.start + beyond // 2, part.stop - (beyond - beyond // 2))
-
-    return trimmed(box[0]), trimmed(box[1])
+    beyond = [max(0, side.stop - side.start - longest_side) if longest_side else 0 for side in box]
+    rows, columns = (slice(side.start + by // 2, side.stop - (by + 1) // 2) for side, by in zip(box, beyond))
+    return rows, columns
 
 
 def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
@@ -352,20 +309,22 @@ def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, 
     # Only what the region needs, with two pixels for the interpolation: OpenCV warps nothing longer than 32767 pixels.
     top, bottom = max(0, int(rows.start * scale_y) - 2), int(rows.stop * scale_y) + 3
     left, right = max(0, int(columns.start * scale_x) - 2), int(columns.stop * scale_x) + 3
-    offset_x = (columns.start + 0.5) * scale_x - 0.5 - left
-    offset_y = (rows.start + 0.5) * scale_y - 0.5 - top
-    transform = np.array([[scale_x, 0, offset_x], [0, scale_y, offset_y]])
+    offsets = (columns.start + 0.5) * scale_x - 0.5 - left, (rows.start + 0.5) * scale_y - 0.5 - top
     size = (columns.stop - columns.start, rows.stop - rows.start)
+    return resampled(coarse[top:bottom, left:right], (scale_x, scale_y), offsets, size)
+
+
+def resampled(
+    values: np.ndarray, scales: tuple[float, float], offsets: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
+    """Values of a size of (width, height) whose pixel (x, y) is what `values` has at scale · (x, y) + offset."""
+    transform = np.array([[scales[0], 0, offsets[0]], [0, scales[1], offsets[1]]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    near = coarse[top:bottom, left:right]
-    return cv2.warpAffine(near, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def write_png(file: BinaryIO, pixels: np.ndarray, about: Metadata = metadata.NOTHING) -> None:
-    """Write a PNG. pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha.
-
-    Raises MemoryError.
-    """
+    """pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha. Raises MemoryError."""
     file.write(encoders.png(pixels, about))
 
 
@@ -374,9 +333,8 @@ def write_layer(
 ) -> None:
     """Write a layer as "png", "webp" or "jpeg". pixels: uint8 RGBA, straight alpha, shape (H, W, 4).
 
-    PNG and WebP keep every value. JPEG has no transparency: there the layer stands on white. max_kilobytes: that the
-    file may have, of 1000 bytes; 0: any number. Raises OutputError where a side is longer than the format allows, or
-    the file can't be that small.
+    PNG and WebP keep every value; in a JPEG the layer stands on white. max_kilobytes: of 1000 bytes; 0: any number.
+    Raises OutputError if a side is too long for the format, or the file can't be that small.
     """
     height, width = pixels.shape[:2]
     if max(height, width) > _LONGEST_SIDE[format]:
@@ -399,10 +357,7 @@ def format_of(path: Path) -> str | None:
 
 
 def read_layer(path: Path) -> np.ndarray:
-    """A saved layer, PNG or WebP: uint8 RGBA, straight alpha, shape (H, W, 4).
-
-    Raises ImageError, for a JPEG too: the layer that it was can't be had from it.
-    """
+    """A saved layer: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ImageError; a JPEG has no alpha."""
     try:
         with Image.open(path, formats=("PNG", "WEBP")) as image:
             refuse_too_many_pixels(image.width, image.height, path.name)

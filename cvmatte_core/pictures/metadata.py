@@ -48,7 +48,7 @@ class Metadata:
         return bool(self.taken or self.author or self.copyright)
 
     def exif(self, with_dpi: bool = False) -> bytes:
-        """An EXIF block, beginning with "Exif"; empty where there is nothing to say. with_dpi: the resolution too."""
+        """An EXIF block, beginning with "Exif"; empty without content. with_dpi: with the resolution."""
         dpi = self.dpi if with_dpi else None
         if not self._is_said and dpi is None:
             return b""
@@ -96,10 +96,11 @@ def read(image: Image.Image) -> Metadata:
         dates = [_date(text) for text in (*said, times.get(Base.DateTimeDigitized), _of_xmp(xmp, "xmp:CreateDate"))]
         dates.append(_date(block.get(Base.DateTime)))
         taken, zone = next((date for date in dates if date[0]), ("", ""))
+        of_exif = re.fullmatch(r"[+-]\d\d:\d\d", _text(times.get(Base.OffsetTimeOriginal)))
         return Metadata(
             _dpi_of(image, block),
             taken,
-            zone or _zone(times.get(Base.OffsetTimeOriginal)) if taken else "",
+            (zone or (of_exif[0] if of_exif else "")) if taken else "",
             _text(block.get(Base.Artist)) or _list_of_xmp(xmp, "dc:creator") or _text(image.info.get("Author")),
             _text(block.get(Base.Copyright)) or _list_of_xmp(xmp, "dc:rights") or _text(image.info.get("Copyright")),
         )
@@ -119,8 +120,7 @@ def _dpi_of(image: Image.Image, block: Image.Exif) -> Tuple[float, float] | None
     if dpi is None or not all(_LEAST_DPI <= float(value) <= _MOST_DPI for value in dpi):
         return None
     across, down = (round(float(value), 2) for value in dpi)
-    turned = block.get(Base.Orientation) in (5, 6, 7, 8)
-    return (down, across) if turned else (across, down)
+    return (down, across) if block.get(Base.Orientation) in (5, 6, 7, 8) else (across, down)
 
 
 def _date(said: Any) -> Tuple[str, str]:
@@ -131,11 +131,6 @@ def _date(said: Any) -> Tuple[str, str]:
     year, month, day, hour, minute, second, zone = match.groups()
     zone = "+00:00" if zone == "Z" else zone or ""
     return f"{year}:{month}:{day} {hour or '00'}:{minute or '00'}:{second or '00'}", zone
-
-
-def _zone(said: Any) -> str:
-    match = re.fullmatch(r"[+-]\d\d:\d\d", _text(said))
-    return match[0] if match else ""
 
 
 def _text(said: Any) -> str:

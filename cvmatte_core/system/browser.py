@@ -1,7 +1,7 @@
 """The way to an address that only this person may know, for their browser. Standard library only: it runs inside OBS.
 
-Every user of a computer can read what other users' programs were started with. So the browser is given, as Jupyter does
-it, the address of a file that only this person can read, and that leads on to the one that is meant.
+Other users of a computer can read a program's arguments. So the browser gets, as with Jupyter, the address of a file
+that only this person can read, and that redirects to the real one.
 """
 
 from __future__ import annotations

@@ -30,9 +30,7 @@ _PATIENCE_SECONDS = 15.0  # with all drivers together: a camera that sleeps take
 
 
 class CameraLook:
-    """Asks for the cameras in a process of its own: a driver that hangs, hangs that, and nobody can be asked after it
-    but the same driver. So there is one such process at most.
-    """
+    """Asks for the cameras in a process of its own, which a driver may hang. One at a time: the next would hang too."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None  # the last one
@@ -94,10 +92,8 @@ def _gives_pictures(device: Path) -> bool:
 
 
 def _of_ffmpeg(format: str) -> dict[str, str]:
-    """By the names that people know, since OBS stores just what an editable list's entry says.
-
-    Where several have one name, all but the first go by what the system calls them.
-    """
+    """By the names that people know, since OBS stores an editable list's text. Of several with one name, all but the
+    first go by the system's names."""
     try:
         from av import device
     except ImportError:

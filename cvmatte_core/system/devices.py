@@ -1,7 +1,7 @@
-"""What networks can run on: one list for the panel, the command line and install.py. Standard library only.
+"""What networks can run on: one table for the panel, the command line and install.py. Standard library only.
 
-It is the computer's, not a portrait's: so no control of MatteSettings. Who starts a process that mattes says it in the
-process's environment. A device's name in a person's language is the text "device.NAME".
+It belongs to the computer, not to a portrait, so it is no control of MatteSettings: it stands in the environment of
+each process that mattes. A device's name in a person's language is the text "device.NAME".
 """
 
 from __future__ import annotations
@@ -10,30 +10,16 @@ import logging
 import os
 import platform
 import sys
+from typing import NamedTuple, Tuple
 
 logger = logging.getLogger(__name__)
 
 AUTO, CPU, CUDA, TENSORRT = "auto", "cpu", "cuda", "tensorrt"
 DIRECTML, COREML, OPENVINO = "directml", "coreml", "openvino"
-DEVICES = (AUTO, CPU, CUDA, TENSORRT, DIRECTML, COREML, OPENVINO)
 
-DEVICE_VARIABLE, THREADS_VARIABLE = "CVMATTE_DEVICE", "CVMATTE_THREADS"
-MOST_THREADS = 256
-
-_BY_SYSTEM = {
-    "linux": (CUDA, TENSORRT, OPENVINO),
-    "win32": (CUDA, TENSORRT, DIRECTML, OPENVINO),
-    "darwin": (COREML,),
-}
-# The distribution of ONNX Runtime for a device, and the dependency group that each is in. All have the same module, so
-# an environment has one of them.
+# The distributions of ONNX Runtime, and the dependency group that each is in. All have the same module, so an
+# environment has one of them.
 PLAIN_RUNTIME = "onnxruntime"
-RUNTIMES = {
-    CUDA: "onnxruntime-gpu",
-    TENSORRT: "onnxruntime-gpu",
-    DIRECTML: "onnxruntime-directml",
-    OPENVINO: "onnxruntime-openvino",
-}
 RUNTIME_GROUPS = {
     PLAIN_RUNTIME: "onnx-cpu",
     "onnxruntime-gpu": "onnx-cuda",
@@ -41,19 +27,36 @@ RUNTIME_GROUPS = {
     "onnxruntime-openvino": "onnx-openvino",
 }
 
-_RUNTIME_NAMES = {
-    "CPUExecutionProvider": CPU,
-    "CUDAExecutionProvider": CUDA,
-    "TensorrtExecutionProvider": TENSORRT,
-    "DmlExecutionProvider": DIRECTML,
-    "CoreMLExecutionProvider": COREML,
-    "OpenVINOExecutionProvider": OPENVINO,
+
+class Device(NamedTuple):
+    """provider: ONNX Runtime's name. title: the maker's. runtime: the distribution for it. systems: by sys.platform,
+    those with builds of that."""
+
+    provider: str
+    title: str
+    runtime: str = PLAIN_RUNTIME
+    systems: Tuple[str, ...] = ()
+
+
+KNOWN = {
+    CPU: Device("CPUExecutionProvider", "CPU"),
+    CUDA: Device("CUDAExecutionProvider", "CUDA", "onnxruntime-gpu", ("linux", "win32")),
+    TENSORRT: Device("TensorrtExecutionProvider", "TensorRT", "onnxruntime-gpu", ("linux", "win32")),
+    DIRECTML: Device("DmlExecutionProvider", "DirectML", "onnxruntime-directml", ("win32",)),
+    COREML: Device("CoreMLExecutionProvider", "Core ML", PLAIN_RUNTIME, ("darwin",)),
+    OPENVINO: Device("OpenVINOExecutionProvider", "OpenVINO", "onnxruntime-openvino", ("linux", "win32")),
 }
+DEVICES = (AUTO, *KNOWN)
+RUNTIMES = {name: device.runtime for name, device in KNOWN.items()}
+
+DEVICE_VARIABLE, THREADS_VARIABLE = "CVMATTE_DEVICE", "CVMATTE_THREADS"
+MOST_THREADS = 256
 
 
 def named(runtime_name: str) -> str:
     """Our name of a device that a runtime calls otherwise: ONNX Runtime, or PyTorch ("cuda:0")."""
-    return _RUNTIME_NAMES.get(runtime_name) or (CUDA if runtime_name.startswith("cuda") else CPU)
+    of_pytorch = CUDA if runtime_name.startswith("cuda") else CPU
+    return next((name for name, device in KNOWN.items() if device.provider == runtime_name), of_pytorch)
 
 
 def of_environment() -> str:
@@ -66,8 +69,8 @@ def of_environment() -> str:
 
 
 def threads(most: int = 8) -> int:
-    """How many threads a network runs on: as many as the process's environment says; where it doesn't, all cores but
-    one for OBS, at most so many: more hardly help a network of this size."""
+    """The threads that a network runs on: what the environment says, else all cores but one for OBS, up to `most`:
+    more hardly help a network of this size."""
     chosen = os.environ.get(THREADS_VARIABLE, "")
     if chosen.isdecimal() and 1 <= int(chosen) <= MOST_THREADS:
         return int(chosen)
@@ -78,7 +81,7 @@ def threads(most: int = 8) -> int:
 
 
 def devices_here(system: str = sys.platform, machine: str = "") -> tuple[str, ...]:
-    """The devices that there are builds of ONNX Runtime for on this computer's system; whether it has them is open."""
+    """The devices for which this system has builds of ONNX Runtime; the computer may still lack them."""
     machine = (machine or platform.machine()).lower()
     built = machine in ("x86_64", "amd64") or system == "darwin"  # for other processors, only the plain build
-    return (AUTO, CPU, *(_BY_SYSTEM.get(system, ()) if built else ()))
+    return (AUTO, CPU, *(name for name, device in KNOWN.items() if built and system in device.systems))

@@ -1,7 +1,4 @@
-"""Memory: how much there is, too little of it for a photo, and what is freed but kept by the C library.
-
-Standard library only: OBS gives back too.
-"""
+"""Memory: how much there is, too little for a photo, what the C library keeps. Standard library only: OBS uses it."""
 
 from __future__ import annotations
 
@@ -59,7 +56,7 @@ def _windows_status() -> tuple[int, int]:
 
 
 def explained(error: Exception, name: str) -> Exception:
-    """What a person is told of an error over the photo of that name: where memory didn't suffice, just that."""
+    """The error to show for a photo of that name: an ImageError if memory ran out, else the error itself."""
     # OpenCV has an error of its own for it.
     opencv = type(error).__module__ == "cv2" and "insufficient memory" in str(error).lower()
     return ImageError("image_memory", name=name) if opencv or isinstance(error, MemoryError) else error
@@ -67,7 +64,7 @@ def explained(error: Exception, name: str) -> Exception:
 
 @contextlib.contextmanager
 def needed_for(name: str, make_room: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Raises ImageError where memory doesn't suffice for the photo of that name, after make_room()."""
+    """Raises ImageError if memory runs out for the photo of that name, after make_room()."""
     try:
         yield
     except Exception as error:

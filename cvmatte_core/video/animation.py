@@ -42,10 +42,10 @@ class Animation:
         """Raises ImageError where it is too large."""
         width, height = self._image.size
         images.refuse_too_many_pixels(width, height, self._path.name)
-        return Clip((width, height), getattr(self._image, "n_frames", 1) - self._first, 0.0, False)
+        return Clip((width, height), getattr(self._image, "n_frames", 1) - self._first, has_sound=False)
 
     def pictures(self, after: int | None = None) -> Iterator[Picture]:
-        """Its frames, up to where it is damaged; always from the first on."""
+        """Its frames, up to where it is damaged; always from the first."""
         time = duration = 0
         pixels: np.ndarray | None = None
         for number in itertools.count(self._first):
@@ -83,11 +83,9 @@ def opened(path: Path) -> Iterator[Animation]:
 
 
 def count(path: Path) -> int:
-    """How many frames a picture has; 1 where it isn't animated, or nobody can tell."""
-    if not files.is_file(path):
-        return 1
-    try:
-        with opened(path) as animation:
-            return animation.told().frames
-    except ImageError:
-        return 1
+    """How many frames a picture has; 1 if it isn't animated, or can't be read."""
+    with contextlib.suppress(ImageError):
+        if files.is_file(path):
+            with opened(path) as animation:
+                return animation.told().frames
+    return 1

@@ -38,10 +38,7 @@ _REMEMBERED = 6  # frames before a seam, of which the network sees what it would
 
 @dataclass(frozen=True)
 class Made:
-    """path: of the clip, or of the folder of frames. frames: in it. whole: whether it was not ended before.
-
-    notes: what is to be said of the source.
-    """
+    """path: of the clip, or of the folder of frames. whole: it wasn't ended early. notes: about the source."""
 
     path: Path
     frames: int
@@ -67,10 +64,10 @@ def cut_out(
 ) -> Made:
     """Cut the people out of a clip. target: ends in one of endings.MOVING_KINDS; a folder of PNGs in none.
 
-    on_frame: called with how many are done, after each, and again and again while they are joined with the sound.
-    Once `ended` is set, what is done is finished to a clip that plays. The target is a new file, or folder, always:
-    next to one that is there. kept: a folder in which what is done stays if the process ends, and from which the same
-    job goes on. Raises ImageError, ModelError, OutputError; Cancelled where nothing is done yet.
+    on_frame: called with the number of frames done, after each and repeatedly while they are joined with the sound.
+    Once `ended` is set, what is done becomes a clip that plays. An existing target is never replaced: the new one is
+    numbered. kept: a folder from which the same job goes on if the process ends. Raises ImageError, ModelError,
+    OutputError; Cancelled if nothing is done yet.
     """
     ending = target.suffix.lower()
     if ending == MP4 and settings.background == "transparent":
@@ -106,10 +103,10 @@ def cut_out(
         except BaseException as error:
             if parts is not None:
                 parts.give_up()
-            if isinstance(error, av.error.FFmpegError):  # of the target: the source explains its own
-                raise _not_written(error, target) from error
-            if isinstance(error, OSError):
-                raise files.output_error(error, target.parent) from error
+            # FFmpeg's are of the target: the source explains its own. Not all of them are OSErrors.
+            if isinstance(error, (av.error.FFmpegError, OSError)):
+                key = "disk_full" if getattr(error, "errno", None) in files.DISK_FULL else "cannot_write"
+                raise OutputError(key, folder=str(target.parent)) from error
             raise
     logger.info("%s: %d frames of %d", path.name, done, clip.frames)
     notes = (Note("note.clip_cut_off"),) if not ended.is_set() and source.is_cut_off(path) else ()
@@ -154,8 +151,3 @@ def _after(path: Path, film: source.Film | animation.Animation, done: Done, movi
             break
         before.append(picture)
     yield from pictures
-
-
-def _not_written(error: Exception, target: Path) -> OutputError:
-    number = getattr(error, "errno", None)
-    return OutputError("disk_full" if number in files.DISK_FULL else "cannot_write", folder=str(target.parent))

@@ -29,10 +29,8 @@ _RECORD = "parts.json"
 
 @contextlib.contextmanager
 def kept_for(path: Path, settings: MatteSettings) -> Iterator[Path | None]:
-    """Where parts of this very job are kept: of this clip, as it is now, with these settings. Old ones of others go.
-
-    None where another process is at it. Raises OutputError.
-    """
+    """The folder for parts of this clip, as it is now, with these settings; None while another process has it. Old ones
+    of other jobs are removed. Raises OutputError."""
     folder = paths.unfinished_clips_folder()
     with contextlib.suppress(OSError):
         for other in folder.iterdir():
@@ -48,9 +46,8 @@ def kept_for(path: Path, settings: MatteSettings) -> Iterator[Path | None]:
 
 @dataclass(frozen=True)
 class Done:
-    """frames: in whole parts. last: the time of the last one in its source, in the stream's units; None where that
-    doesn't say. time: that in the clip. somebody: whether anybody was seen in them.
-    """
+    """frames: in whole parts. last: the last one's time in the source's units, if known. time: that in the clip.
+    somebody: whether anybody was seen."""
 
     frames: int = 0
     last: int | None = None
@@ -63,10 +60,7 @@ class Parts:
     """Encodes frames, and makes the clip of them at the end."""
 
     def __init__(self, target: Path, kept: Path | None, rate: Fraction, time_base: Fraction, start: int) -> None:
-        """kept: the folder of parts that stay, of this very job, some of which may be there; None: nothing is to stay.
-
-        start: the source's first time; what comes out begins at 0. Raises OSError.
-        """
+        """kept: this job's folder of parts; None: nothing stays. start: the source's first time. Raises OSError."""
         self._target, self._rate, self._time_base, self._start = target, rate, time_base, start
         self._ending = target.suffix.lower()
         self._stays = kept is not None and writers.KINDS[self._ending].parts
@@ -104,9 +98,9 @@ class Parts:
                 files.write(self._folder / _RECORD, json.dumps(asdict(self.done)).encode())
 
     def finish(self, somebody: bool, sound_of: Path | None, whole: bool, tick: Callable[[], None]) -> Path:
-        """Make the clip, with the sound of a file. whole: whether that is wanted beyond the frames.
+        """Make the clip, with the sound of a file; its path. whole: with all of the sound, also beyond the frames.
 
-        tick() is called again and again. Returns its path. Raises ImageError, OSError, av.error.FFmpegError.
+        tick() is called repeatedly. Raises ImageError, OSError, av.error.FFmpegError.
         """
         self._finish_part(somebody)
         parts = [self._folder / name for name in self.done.parts]

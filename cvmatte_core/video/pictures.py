@@ -34,10 +34,8 @@ TICK = Fraction(1, 90_000)  # seconds; of times, where a stream doesn't say
 
 @dataclass(frozen=True)
 class Picture:
-    """pixels: uint8, shape (H, W, 3) RGB, or (H, W, 4) RGBA with straight alpha where the stream is transparent.
-
-    pts: its time in units of `time_base` seconds; None where the stream doesn't say.
-    """
+    """pixels: uint8 RGB, shape (H, W, 3), or RGBA with straight alpha if the stream is transparent. pts: its time in
+    units of `time_base` seconds, if the stream says."""
 
     pixels: np.ndarray
     pts: int | None
@@ -65,7 +63,7 @@ class Pictures:
         for frame in self._decoder.decode(packet):
             for progressive in self._progressive(frame):
                 yield self._picture(progressive)
-        if not packet.size and self._deinterlacing is not None:  # the end
+        if not packet.size:  # the end
             yield from map(self._picture, self._rest())
 
     def _progressive(self, frame: Any) -> Iterator[Any]:
@@ -126,23 +124,22 @@ class Pictures:
 
     def _in_srgb(self, frame: Any, width: int, height: int) -> np.ndarray:
         is_rgb = frame.format.is_rgb or frame.format.has_palette
-        told = _MATRICES.get(frame.colorspace)
         is_hd = frame.width >= _HD[0] or frame.height >= _HD[1]
         is_full = is_rgb or frame.color_range == FULL or frame.format.name.startswith("yuvj")
         transparent = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
         space = _space(frame)
-        deep = not space.is_srgb
+        usual, deep = ("rgba", "rgba64le") if transparent else ("rgb24", "rgb48le")
         converted = self._converter.reformat(
             frame,
             width=width,
             height=height,
-            format=("rgba" if transparent else "rgb24") if not deep else ("rgba64le" if transparent else "rgb48le"),
-            src_colorspace=None if is_rgb else told or (BT709 if is_hd else _BT601),
+            format=usual if space.is_srgb else deep,
+            src_colorspace=None if is_rgb else _MATRICES.get(frame.colorspace) or (BT709 if is_hd else _BT601),
             src_color_range=FULL if is_full else LIMITED,
             dst_color_range=FULL,
             interpolation=self._interpolation,
         ).to_ndarray()
-        if not deep:
+        if space.is_srgb:
             return converted
         rgb = np.ascontiguousarray(converted[..., :3])
         rgb = to_srgb(rgb, space, peak=self._followed_peak(rgb, space) if space.hdr else 0.0)

@@ -1,5 +1,5 @@
-"""The sound of a clip on its way to another: each track taken over as it is where that can hold it, else encoded anew
-in step with the picture, whatever its own gaps and times.
+"""The sound of a clip on its way to another: each track is copied if the format can hold it, else encoded anew in step
+with the picture, whatever its own gaps and times.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from av.stream import Disposition
 
 logger = logging.getLogger(__name__)
 
-RATE = 48_000
-_LAYOUT = "stereo"
-
-
+RATE, _LAYOUT = 48_000, "stereo"
 _TOLD = ("language", "title")  # what is taken over of what a track says of itself
 
 
@@ -77,11 +74,8 @@ class Track:
 
 
 class InStep:
-    """Makes of decoded sound one that runs without a gap from the clip's beginning on: silence stands for what is
-    missing, and what overlaps is left out. Frames of RATE, stereo, of a format that the encoder takes.
-
-    After FFmpeg's aresample, which fills and cuts where times and samples are a tenth of a second apart.
-    """
+    """Decoded sound without a gap from the clip's beginning, of RATE, stereo, in the encoder's format: FFmpeg's
+    aresample fills in silence and drops overlaps where times and samples are a tenth of a second apart."""
 
     def __init__(self, sample_format: str) -> None:
         self._format = sample_format

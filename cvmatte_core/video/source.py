@@ -27,14 +27,10 @@ _LONGEST_BOX_LIST = 10_000  # boxes of a file that are looked at
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a clip. size: (width, height), in square pixels, before it is turned upright.
-
-    frames: how many there are, 0 where that isn't told. rate: a second; 0 where that isn't told.
-    """
+    """size: (width, height) in square pixels, before the clip is turned upright. frames: 0 if unknown."""
 
     size: tuple[int, int]
     frames: int
-    rate: float
     has_sound: bool
 
 
@@ -58,7 +54,7 @@ class Film:
 
     @property
     def start(self) -> int:
-        """The time at which the clip begins, as some do hours after 0, in units of the time base."""
+        """When the clip begins, in units of the time base: with some hours after 0."""
         return round(Fraction(self._container.start_time or 0, av.time_base) / self.time_base)
 
     def told(self) -> Clip:
@@ -70,11 +66,12 @@ class Film:
         seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
         seconds = seconds or (self._container.duration or 0) / av.time_base
         size = square(width, height, stream.sample_aspect_ratio)
-        return Clip(size, stream.frames or round(seconds * rate), rate, bool(self.sounds))
+        return Clip(size, stream.frames or round(seconds * rate), bool(self.sounds))
 
     def pictures(self, after: int | None = None) -> Iterator[Picture]:
-        """Its pictures; what is damaged is left out. after: begin somewhere before the one of this time, in the
-        stream's units. Raises ImageError where it can't be read on, as on a drive that is taken away.
+        """Its pictures; what is damaged is left out. after: begin somewhere before this time, in the stream's units.
+
+        Raises ImageError where it can't be read on, as on a drive that is taken away.
         """
         stream, name, done = self.stream, self._path.name, 0
         if after is not None:
@@ -97,10 +94,8 @@ class Film:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """FFmpeg's container of a file. Raises ImageError."""
-    if not files.exists(path):
-        raise ImageError("clip_missing", name=path.name)
     if not files.is_file(path):
-        raise ImageError("clip_unreadable", name=path.name)
+        raise ImageError("clip_unreadable" if files.exists(path) else "clip_missing", name=path.name)
     try:
         container = av.open(str(path.absolute()))  # "12:30.mkv" alone would be a protocol
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -117,16 +112,13 @@ def unreadable(path: Path, otherwise: str = "clip_unreadable") -> ImageError:
 def film_of(container: Any) -> Any:
     """The video stream that players show: no cover or thumbnail, of several the default one. None without any."""
     films = [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
-    return min(films, key=lambda film: (film.codec_context is None, not _is_default(film)), default=None)
+    default = Disposition.default
+    return min(films, key=lambda film: (film.codec_context is None, not film.disposition & default), default=None)
 
 
 def sounds_of(container: Any) -> list[Any]:
     """The audio streams that can be decoded."""
     return [stream for stream in container.streams.audio if stream.codec_context is not None]
-
-
-def _is_default(stream: Any) -> bool:
-    return bool(stream.disposition & Disposition.default)
 
 
 def packets(container: Any, wanted: list[Any], name: str) -> Iterator[Any]:

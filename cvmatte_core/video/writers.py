@@ -1,11 +1,12 @@
 """Where cut frames go: a clip, an animated picture, or a folder of pictures.
 
-Frames are encoded into parts, each a file of its own, which are joined with the sound at the end: of a job that is
-broken off, the parts that are finished stay.
+Frames are encoded into parts, each a file of its own, which are joined with the sound at the end. If a job is broken
+off, the finished parts stay.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -95,10 +96,8 @@ class PartWriter:
         self._last = -1
 
     def picture(self, layer: np.ndarray, pts: int) -> None:
-        """layer: uint8 RGBA, shape (H, W, 4). pts: its time, which goes up, in units of the time base.
-
-        Raises OSError, av.error.FFmpegError.
-        """
+        """layer: uint8 RGBA, shape (H, W, 4). pts: its time, which goes up, in units of the time base. Raises OSError,
+        av.error.FFmpegError."""
         if self._is_gif and self._last >= 0 and (pts - self._last) * self._time_base < _GIF_SHORTEST:
             return
         if self._kind.even:
@@ -145,23 +144,13 @@ class PartWriter:
 def join(
     parts: list[Path], sound_of: Path | None, target: Path, until: Fraction | None, tick: Callable[[], None]
 ) -> None:
-    """Make one clip of parts, and of the sound of the file that they were made from.
+    """Make one clip of parts, and of the sound of the file that they were made from, up to `until` seconds if given.
 
-    until: seconds after which no sound is wanted; None: all of it. tick() is called again and again.
-    Raises ImageError, OSError, av.error.FFmpegError.
+    tick() is called repeatedly. Raises ImageError, OSError, av.error.FFmpegError.
     """
     kind = KINDS[target.suffix]
-    if sound_of is None:
-        _joined(parts, None, kind, target, until, tick)
-        return
-    with source.opened(sound_of) as container:
-        _joined(parts, container, kind, target, until, tick)
-
-
-def _joined(
-    parts: list[Path], sounding: Any, kind: Kind, target: Path, until: Fraction | None, tick: Callable[[], None]
-) -> None:
-    with av.open(str(target.absolute()), "w", options=dict(kind.container)) as clip:
+    opened = source.opened(sound_of) if sound_of is not None else contextlib.nullcontext()
+    with opened as sounding, av.open(str(target.absolute()), "w", options=dict(kind.container)) as clip:
         with av.open(str(parts[0])) as first:
             video = clip.add_stream_from_template(first.streams.video[0])
             for key, value in first.streams.video[0].metadata.items():

@@ -15,18 +15,8 @@ from . import console
 
 LANGUAGES = ("en", "de", "es", "fr", "ja", "ko", "pt-BR", "ru", "zh-CN")
 # By the first part of a locale's name, and by what the C library of Windows calls them.
-_BY_NAME = {
-    **{language.partition("-")[0]: language for language in LANGUAGES},
-    "english": "en",
-    "german": "de",
-    "spanish": "es",
-    "french": "fr",
-    "japanese": "ja",
-    "korean": "ko",
-    "portuguese": "pt-BR",
-    "russian": "ru",
-    "chinese": "zh-CN",
-}
+_NAMES = ("english", "german", "spanish", "french", "japanese", "korean", "portuguese", "russian", "chinese")
+_BY_NAME = {**{language.partition("-")[0]: language for language in LANGUAGES}, **dict(zip(_NAMES, LANGUAGES))}
 _FOLDER = Path(__file__).resolve().parent / "locale"
 
 

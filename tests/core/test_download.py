@@ -505,10 +505,10 @@ class FullDisk:
 def test_a_disk_that_fills_up_is_named_and_what_came_stays(
     publisher: Any, entry: ModelEntry, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = download._Part.begun
+    opened = download._Part.opened
     with monkeypatch.context() as patched:
-        full = lambda self, *of: FullDisk(begun(self, *of), 2_000_000)  # noqa: E731
-        patched.setattr(download._Part, "begun", full)
+        full = lambda self, *of: FullDisk(opened(self, *of), 2_000_000)  # noqa: E731
+        patched.setattr(download._Part, "opened", full)
         assert error_of(entry).key == "model_disk"
     assert names_in(models) == KEPT
     fetch(entry)
