@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ..models.catalogue import install_packages_command
-from ..pictures.endings import GIF, clip_before
+from ..pictures.endings import GIF
 from ..settings import MatteSettings
 from ..system import devices
 from ..words.errors import WorkerError
@@ -29,7 +29,7 @@ def is_animated(picture: Path) -> bool:
 
 
 def cut_out(
-    source: Path, target: Path | None, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
+    source: Path, target: Path, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
 ) -> int:
     """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing.
 
@@ -47,7 +47,6 @@ def cut_out(
     clip = clips.look_at(source)
     if settings.id_photo != "off":
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
-    target = target or source.with_name(f"{source.stem}-cutout{clip_before(settings.background)}")
     with (
         ended_by_signals() as ended,
         tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,

@@ -26,7 +26,7 @@ from ..layers.touch_ups import TouchUps, stamp_of
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..pictures import images
-from ..settings import MatteSettings
+from ..settings import TOUCH_UP, MatteSettings
 from ..words.errors import CvmatteError, RequestError
 from .drives import Drive
 
@@ -143,9 +143,7 @@ class Desk:
     ) -> OpenPhoto:
         """As `open`, for who is in the Matter's thread."""
         digest = images.digest(images.read(path))
-        settings = dataclasses.replace(
-            settings, crop=False, mirror=False, background="transparent", save_mask=False, id_photo="off"
-        )
+        settings = settings.at(TOUCH_UP)
         sheet = self._sheets.get(digest)
         if sheet is not None:  # one sheet a photo, of one size
             self._catch_up(sheet)
