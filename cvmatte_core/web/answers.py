@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import logging
 from pathlib import Path
-from typing import Any, Callable, Iterable
+from typing import Annotated, Any, Callable, Iterable, Sequence
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import Match, Route
@@ -21,6 +22,10 @@ from ..words.texts import Texts, known_language, language_of
 
 logger = logging.getLogger(__name__)
 
+STATIC = Path(__file__).with_name("static")
+FILE = {"type": "string", "format": "binary"}  # in OpenAPI
+NO_STORE = {"Cache-Control": "no-store"}
+UNCACHED = {"Cache-Control": "no-cache"}
 # Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
 PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -62,10 +67,29 @@ _UNUSABLE = 422  # every other error is of a photo or a control
 _OF_THE_SERVER = ("folder", "path")  # values that would tell where it keeps things
 
 
+class Error(BaseModel):
+    """What every refusal says."""
+
+    error: str
+    message: str
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of an address's refusals."""
+    return {status: {"model": Error} for status in (*statuses, 400, 401, 403, 421, 422, 500, 507)}
+
+
 def texts_for(connection: HTTPConnection) -> Texts:
     """Texts in the language that a request asks for: its parameter `language`, else its Accept-Language."""
     chosen = connection.query_params.get("language")
     return Texts(language_of(chosen or _preferred(connection.headers.get("accept-language", ""))))
+
+
+async def _texts(request: Request, language: str = "") -> Texts:
+    return texts_for(request)
+
+
+InLanguage = Annotated[Texts, Depends(_texts)]
 
 
 def _preferred(header: str) -> str:
@@ -97,7 +121,7 @@ def noted(notes: Iterable[Note], texts: Texts) -> list[dict[str, str]]:
 
 def answer(error: CvmatteError, connection: HTTPConnection) -> Response:
     told = _told(error)
-    headers = {"Cache-Control": "no-store"}
+    headers = dict(NO_STORE)
     if told.key == "server_busy":
         headers["Retry-After"] = str(told.values["seconds"])
     if told.key == "token_missing":
@@ -117,24 +141,22 @@ def _told(error: CvmatteError) -> CvmatteError:
     return RequestError("server_storage")
 
 
-def add_errors(app: FastAPI, folder_of: Callable[[Request], Path]) -> None:
-    """Have an application answer whatever is raised as `answer` does. folder_of: where it keeps things."""
+def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:
+    """Have an application with these routers answer whatever is raised as `answer` does.
 
-    @app.exception_handler(CvmatteError)
-    async def explained(request: Request, error: CvmatteError) -> Response:
-        return answer(error, request)
+    folder_of: where it keeps things.
+    """
 
-    @app.exception_handler(OSError)
-    async def not_saved(request: Request, error: OSError) -> Response:
-        return answer(files.output_error(error, folder_of(request)), request)
+    async def told(request: Request, error: Exception) -> Response:
+        if isinstance(error, CvmatteError):
+            return answer(error, request)
+        if isinstance(error, OSError):
+            return answer(files.output_error(error, folder_of(request)), request)
+        malformed = isinstance(error, (RequestValidationError, ClientDisconnect))
+        return answer(RequestError("request_malformed") if malformed else WorkerError("internal"), request)
 
-    @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> Response:
-        return answer(RequestError("request_malformed"), request)
-
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: ClientDisconnect) -> Response:
-        return answer(RequestError("request_malformed"), request)
+    for kind in (CvmatteError, OSError, RequestValidationError, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, told)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -142,11 +164,7 @@ def add_errors(app: FastAPI, folder_of: Callable[[Request], Path]) -> None:
         response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
         response.headers.update(error.headers or {})
         if error.status_code == 405:  # of every route to the address, not of one alone
-            routes = [route for route in app.routes if isinstance(route, Route)]
+            routes = [route for router in (app.router, *routers) for route in router.routes if isinstance(route, Route)]
             found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
             response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
         return response
-
-    @app.exception_handler(Exception)
-    async def internal(request: Request, error: Exception) -> Response:
-        return answer(WorkerError("internal"), request)

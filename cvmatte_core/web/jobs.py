@@ -271,10 +271,10 @@ class Jobs:
             raise Cancelled
 
     def _pictures(self, job: Job, item: Item, settings: MatteSettings, matter: Matter) -> tuple[bytes, bytes | None]:
-        end = time.monotonic() + self._seconds
+        in_time = Deadline(self._seconds)
 
         def step(stage: str, done: int, total: int) -> None:
-            give_up_after(end, self._seconds)
+            in_time()
             if stage == "network":
                 job.change(item, progress=0.1 + 0.7 * done / max(1, total))
 
@@ -344,10 +344,15 @@ def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
     return renamed
 
 
-def give_up_after(end: float, seconds: float) -> None:
-    """Raise RequestError once time.monotonic() is past the end of what a photo may take."""
-    if time.monotonic() > end:
-        raise RequestError("took_too_long", seconds=round(seconds))
+class Deadline:
+    """The end of what a photo may take, from now on. Once past, a call, with any progress, raises RequestError."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+
+    def __call__(self, *progress: object) -> None:
+        if time.monotonic() > self._end:
+            raise RequestError("took_too_long", seconds=round(self._seconds))
 
 
 def _saved(path: Path, content: bytes) -> Path:

@@ -1,4 +1,4 @@
-"""Touching up in a browser: the photos that are open for it, and the addresses that the page talks to.
+"""Touching up in a browser: the photos that are open for it.
 
 The page sends each stroke as the rectangle that it changed, and gets the rectangle of the layer that is another for it.
 """
@@ -19,8 +19,6 @@ from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
-from fastapi import FastAPI, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from ..layers.touch_ups import TouchUps, stamp_of
 from ..matting import touch_up
@@ -33,10 +31,7 @@ from .drives import Drive
 # The ones that were used last stay open: so many, as long as they hold no more than so many bytes of memory.
 _OPEN_PHOTOS = 12
 _OPEN_BYTES = 1_000_000_000
-_NO_STORE = {"Cache-Control": "no-store"}
-_PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
-_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-_GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
 Result = TypeVar("Result")
 
@@ -271,7 +266,7 @@ class Desk:
             change(pixels)
             png = b""
             if (pixels != touch_up.AUTOMATIC).any():
-                png = cv2.imencode(".png", pixels, _GREY_PNG)[1].tobytes()
+                png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes()
             if self._touch_ups is not None:
                 if png:
                     self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
@@ -326,87 +321,3 @@ def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
         "painted": bool(photo.sheet.png),
         "removed": removed,
     }
-
-
-def add_touch_up(app: FastAPI, desk_of: Callable[[Request], Desk], refusals: dict[int | str, Any]) -> None:
-    """Add the addresses that a page of an open photo talks to. refusals: what OpenAPI says of errors."""
-    changed: dict[str, Any] = {
-        "response_class": Response,
-        "responses": {200: {**_BYTES, "description": "The rectangle of the layer in the header Box, RGBA"}, **refusals},
-    }
-    grey_png = {"requestBody": {"required": True, **_PNG}}
-    grey = {"requestBody": {"required": True, **_BYTES}}
-    one_png: dict[str, Any] = {"response_class": Response, "responses": {200: _PNG, **refusals}}
-
-    @app.get("/touch_ups/{id}", responses=refusals)
-    async def open_photo(request: Request, id: str) -> dict[str, Any]:
-        """A photo that is open for touching up."""
-        desk = desk_of(request)
-        return await desk.drive.ask(as_json, desk, desk.find(id))
-
-    @app.get("/touch_ups/{id}/photo", **one_png)
-    async def photo_of_touch_up(request: Request, id: str) -> Response:
-        """The photo, upright, in the size that it is touched up in."""
-        return await _png(desk_of(request).find(id).picture)
-
-    @app.get("/touch_ups/{id}/layer", **one_png)
-    async def layer_of_touch_up(request: Request, id: str) -> Response:
-        """The layer as it is now."""
-        return await _png(desk_of(request).find(id).layer)
-
-    @app.get("/touch_ups/{id}/strokes", **one_png)
-    async def strokes_of_touch_up(request: Request, id: str) -> Response:
-        """What is painted: a grey picture, 255 keep, 0 remove, 128 automatic."""
-        return await _png(desk_of(request).find(id).sheet.pixels)
-
-    @app.patch("/touch_ups/{id}/strokes", openapi_extra=grey, **changed)
-    async def paint(request: Request, id: str, x: int, y: int, width: int, height: int) -> Response:
-        """Put a rectangle of what is painted: a byte a pixel, row by row."""
-        desk = desk_of(request)
-        photo = desk.find(id)
-        rows, columns = photo.sheet.pixels.shape
-        inside = 0 <= x < x + width <= columns and 0 <= y < y + height <= rows
-        data = await request.body()
-        if not inside or len(data) != width * height:
-            raise RequestError("request_malformed")
-        pixels = np.frombuffer(data, np.uint8).reshape(height, width)
-        return _changed(await desk.paint(photo, (x, y, width, height), pixels))
-
-    @app.put("/touch_ups/{id}/strokes", openapi_extra=grey_png, **changed)
-    async def replace_strokes(request: Request, id: str) -> Response:
-        """Put all that is painted, out of a picture as `touch_up` takes it."""
-        desk = desk_of(request)
-        photo = desk.find(id)
-        return _changed(await desk.put(photo, partial(strokes_of, await request.body(), photo.name)))
-
-    @app.delete("/touch_ups/{id}/strokes", **changed)
-    async def remove_strokes(request: Request, id: str) -> Response:
-        """Take the touch-up away. It is kept aside, for `restore`."""
-        desk = desk_of(request)
-        return _changed(await desk.clear(desk.find(id)))
-
-    @app.post("/touch_ups/{id}/restore", **changed)
-    async def restore_strokes(request: Request, id: str) -> Response:
-        """Put the touch-up back that was taken away last."""
-        desk = desk_of(request)
-        return _changed(await desk.restore(desk.find(id)))
-
-    @app.post("/touch_ups/{id}/changes", **changed)
-    async def fetch_changes(request: Request, id: str) -> Response:
-        """Where the layer has become another since the last answer: another page may have painted."""
-        desk = desk_of(request)
-        return _changed(await desk.changes(desk.find(id)))
-
-
-async def _png(pixels: np.ndarray) -> Response:
-    def encoded() -> bytes:
-        order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-        shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, order[pixels.shape[2]])
-        return cv2.imencode(".png", shown, _GREY_PNG)[1].tobytes()
-
-    return Response(await run_in_threadpool(encoded), media_type="image/png", headers=_NO_STORE)
-
-
-def _changed(change: Change) -> Response:
-    headers = {**_NO_STORE, "Box": ",".join(map(str, change.box)), "Version": str(change.version)}
-    return Response(change.pixels, media_type="application/octet-stream", headers=headers)
