@@ -29,36 +29,22 @@ UNCACHED = {"Cache-Control": "no-cache"}
 # Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
 PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-_STATUS = {
-    "request_malformed": 400,
-    "upload_missing": 400,
-    "token_missing": 401,
-    "origin_foreign": 403,
-    "folders_closed": 403,
-    "folder_unknown": 404,
-    "job_unknown": 404,
-    "touch_up_closed": 404,
-    "model_unknown": 404,
-    "nothing_here": 404,
-    "method_unknown": 405,
-    "job_unfinished": 409,
-    "model_missing": 409,
-    "held_needs_model": 409,
-    "image_file_too_large": 413,
-    "image_too_many_pixels": 413,
-    "upload_too_large": 413,
-    "upload_too_many": 413,
-    "image_not_a_picture": 415,
-    "host_foreign": 421,
-    "internal": 500,
-    "model_damaged": 503,
-    "model_too_large": 503,
-    "model_failed": 500,
-    "image_memory": 503,
-    "server_busy": 503,
-    "took_too_long": 504,
-    "server_storage": 507,
+_KEYS = {
+    400: ("request_malformed", "upload_missing"),
+    401: ("token_missing",),
+    403: ("origin_foreign", "folders_closed"),
+    404: ("folder_unknown", "job_unknown", "touch_up_closed", "model_unknown", "nothing_here"),
+    405: ("method_unknown",),
+    409: ("job_unfinished", "model_missing", "held_needs_model"),
+    413: ("image_file_too_large", "image_too_many_pixels", "upload_too_large", "upload_too_many"),
+    415: ("image_not_a_picture",),
+    421: ("host_foreign",),
+    500: ("internal", "model_failed"),
+    503: ("model_damaged", "model_too_large", "image_memory", "server_busy"),
+    504: ("took_too_long",),
+    507: ("server_storage",),
 }
+_STATUS = {key: status for status, keys in _KEYS.items() for key in keys}
 _PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>CVMatte</title><h1>CVMatte</h1><p>{sentence}</p></html>

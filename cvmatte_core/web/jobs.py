@@ -150,7 +150,7 @@ class Jobs:
         self._folder = folder
         self._seconds = seconds  # that a photo may take
         self._jobs: dict[str, Job] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # Apart from each other, so that a model arrives while a long job of photos runs.
         self._photos = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
@@ -176,13 +176,11 @@ class Jobs:
                 raise RequestError("job_unknown")
             return self._jobs[id]
 
-    def cancel(self, job: Job) -> None:
-        job.cancelled.set()
-
     def forget(self, job: Job) -> Future[None]:
         """Forget a job that is over, or hasn't started. The answer comes once its files are gone."""
         with self._lock:
-            return self._forget(job)
+            self._jobs.pop(job.id, None)
+        return self._drive.remove(job.folder)
 
     def start(self, job: Job, settings: MatteSettings) -> None:
         self._photos.submit(self._guarded, job, lambda: self._cut_out(job, settings))
@@ -230,10 +228,7 @@ class Jobs:
             job.change(item, state=RUNNING)
             begun = time.monotonic()
             try:
-                if item.is_clip:
-                    self._clip(job, number, item, settings, names)
-                else:
-                    self._photo(job, number, item, settings, names)
+                (self._clip if item.is_clip else self._photo)(job, number, item, settings, names)
                 job.change(item, state=DONE, progress=1.0, seconds=time.monotonic() - begun)
             except Cancelled:
                 raise
@@ -249,8 +244,11 @@ class Jobs:
     def _photo(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
         layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
         item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
-        item.layer = _saved(job.folder / f"{number}-layer", layer)
-        item.mask = _saved(job.folder / f"{number}-mask", mask) if mask is not None else None
+        for name, content in (("layer", layer), ("mask", mask)):
+            if content is not None:
+                path = job.folder / f"{number}-{name}"
+                path.write_bytes(content)
+                setattr(item, name, path)
 
     def _clip(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
         """In this thread, so that photos of others go on beside it. Cancelled, what is done is a clip that plays."""
@@ -292,23 +290,17 @@ class Jobs:
 
     def _write_archive(self, job: Job) -> None:
         """All results in one ZIP. Raises OutputError."""
-        done = [item for item in job.items if item.layer is not None]
-        if not done:
-            return
-        pairs = [pair for item in done for pair in ((item.layer, item.layer_name), (item.mask, item.mask_name))]
-        target = job.folder / "archive"
-        folders.write_zip(target, [(path, name) for path, name in pairs if path is not None])
-        job.change(archive=target)
+        pairs = [pair for one in job.items for pair in ((one.layer, one.layer_name), (one.mask, one.mask_name))]
+        made = [(path, name) for path, name in pairs if path is not None]
+        if made:
+            folders.write_zip(job.folder / "archive", made)
+            job.change(archive=job.folder / "archive")
 
     def _tidy(self) -> None:
         over = sorted((job for job in self._jobs.values() if job.is_over), key=lambda job: job.ended)
         old = [job for job in over if time.monotonic() - job.ended > _KEPT_SECONDS]
         for job in {job.id: job for job in (*old, *over[: max(0, len(over) - _KEPT)])}.values():
-            self._forget(job)
-
-    def _forget(self, job: Job) -> Future[None]:
-        self._jobs.pop(job.id, None)
-        return self._drive.remove(job.folder)
+            self.forget(job)
 
 
 class _Names:
@@ -353,8 +345,3 @@ class Deadline:
     def __call__(self, *progress: object) -> None:
         if time.monotonic() > self._end:
             raise RequestError("took_too_long", seconds=round(self._seconds))
-
-
-def _saved(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path

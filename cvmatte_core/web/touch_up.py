@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,13 +33,7 @@ _OPEN_PHOTOS = 12
 _OPEN_BYTES = 1_000_000_000
 GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
-Result = TypeVar("Result")
-
-
-class Run(Protocol):
-    """Has work done in the Matter's thread."""
-
-    def __call__(self, work: Callable[[Matter], Result], /) -> Future[Result]: ...
+Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the Matter's thread
 
 
 @dataclass
@@ -124,7 +118,9 @@ class Desk:
         self, path: Path, name: str, settings: MatteSettings, id: str = "", folder: Path | None = None
     ) -> OpenPhoto:
         """id: to be found by; empty: a new one. Raises ImageError, ModelError."""
-        return await self._done(lambda matter: self.open_now(matter, path, name, settings, id, folder))
+        return await asyncio.wrap_future(
+            self._run(lambda matter: self.open_now(matter, path, name, settings, id, folder))
+        )
 
     def open_now(
         self,
@@ -217,45 +213,39 @@ class Desk:
         x, y, width, height = box
 
         def put(sheet: np.ndarray) -> None:
-            part = np.s_[y : y + height, x : x + width]
-            sheet[part] = touch_up.fitted(pixels, pixels.shape[:2])
+            sheet[y : y + height, x : x + width] = touch_up.fitted(pixels, pixels.shape[:2])
 
-        await self.drive.ask(self._change, photo, put)
-        return await self.changes(photo)
+        return await self._changed(photo, put)
 
     async def put(self, photo: OpenPhoto, strokes: StrokesFor) -> Change:
         """Put a whole sheet. Raises ImageError, OutputError, ModelError."""
-
-        def change() -> None:
-            height, width = photo.sheet.pixels.shape
-            pixels = strokes((height, width)).pixels
-            self._change(photo, lambda sheet: np.copyto(sheet, pixels))
-
-        await self.drive.ask(change)
-        return await self.changes(photo)
+        height, width = photo.sheet.pixels.shape
+        return await self._changed(photo, lambda sheet: np.copyto(sheet, strokes((height, width)).pixels))
 
     async def clear(self, photo: OpenPhoto) -> Change:
         """Take the touch-up away; it is kept aside. Raises OutputError, ImageError, ModelError."""
-        await self.drive.ask(self._change, photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
-        return await self.changes(photo)
+        return await self._changed(photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
 
     async def restore(self, photo: OpenPhoto) -> Change:
         """Put the touch-up back that was taken away last; where there is none, nothing changes. Raises as `put`."""
-        png = None
-        if self._touch_ups is not None:
-            png = await self.drive.ask(self._touch_ups.removed, photo.sheet.digest)
-        if png is None:
-            return await self.changes(photo)
-        return await self.put(photo, partial(strokes_of, png, photo.name))
+        png = await self.drive.ask(self._removed, photo)
+        return await (self.changes(photo) if png is None else self.put(photo, partial(strokes_of, png, photo.name)))
 
     def look(self, photo: OpenPhoto) -> bool:
         """See what is kept of a photo, and say whether there is a touch-up of it that was taken away."""
         self._catch_up(photo.sheet)
-        return self._touch_ups is not None and self._touch_ups.removed(photo.sheet.digest) is not None
+        return self._removed(photo) is not None
+
+    def _removed(self, photo: OpenPhoto) -> bytes | None:
+        return self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
 
     async def changes(self, photo: OpenPhoto) -> Change:
         """Where the layer is another than the page has it. Raises ImageError, ModelError."""
-        return await self._done(lambda matter: self._changes(matter, photo))
+        return await asyncio.wrap_future(self._run(lambda matter: self._changes(matter, photo)))
+
+    async def _changed(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> Change:
+        await self.drive.ask(self._change, photo, change)
+        return await self.changes(photo)
 
     def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
         """Change a sheet, and keep it. Where that fails, it is as it was."""
@@ -291,9 +281,6 @@ class Desk:
             self._make_room()
         sent = np.ascontiguousarray(part[y : y + height, x : x + width])
         return Change((columns.start + x, rows.start + y, width, height), sent.tobytes(), version)
-
-    async def _done(self, work: Callable[[Matter], Result]) -> Result:
-        return await asyncio.wrap_future(self._run(work))
 
 
 def bytes_of(photos: Iterable[OpenPhoto]) -> int:

@@ -121,7 +121,7 @@ async def look(job: Found, texts: InLanguage) -> dict[str, Any]:
 @router.delete("/jobs/{id}", status_code=204, response_class=Response, responses=refusals(404))
 async def remove(job: Found, server: Running) -> Response:
     """Cancel a job: what is finished stays. Once it is over, remove it with all its results."""
-    server.jobs.cancel(job)
+    job.cancelled.set()
     if job.is_over:
         await asyncio.wrap_future(server.jobs.forget(job))
     return Response(status_code=204)
