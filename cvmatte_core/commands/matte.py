@@ -47,14 +47,31 @@ from .program import (
 
 STANDARD = Path("-")  # standard input or output
 
-_METAVARS = {settings.INTEGER: "N", settings.COLOUR: "#RRGGBB", settings.IMAGE: "FILE", FOLDER: "FOLDER"}
-_METAVARS[settings.MODEL] = "NAME"
 _WIDTH = 79  # of help, as argparse has it
 _ALSO_SPELT = {"background_colour": "--background-color"}
 _UNITS = {"px": "PX", "%": "PERCENT"}
 # Options that aren't controls, by the one kind of picture that they are for; and what is said of them for others.
 _ONLY_OF = {"mask": PHOTO, "touch_up": PHOTO, "overwrite": PHOTO, "watch": FOLDER, "recursive": FOLDER, "ray": FOLDER}
 _UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
+
+
+def colour(text: str) -> str:
+    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
+    try:
+        return colours.hexadecimal(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
+
+
+_OF_KIND: dict[str, dict[str, Any]] = {  # of argparse
+    settings.SWITCH: {"action": argparse.BooleanOptionalAction},
+    settings.INTEGER: {"type": int, "metavar": "N"},
+    settings.COLOUR: {"type": colour, "metavar": "#RRGGBB"},
+    settings.IMAGE: {"metavar": "FILE"},
+    FOLDER: {"metavar": "FOLDER"},
+    settings.MODEL: {"metavar": "NAME"},
+    settings.CHOICE: {},
+}
 
 
 def add_controls(
@@ -65,18 +82,12 @@ def add_controls(
     for control in controls:
         if control.group not in groups:
             groups[control.group] = parser.add_argument_group(texts(f"group.{control.group}"))
-        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name}
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name, **_OF_KIND[control.kind]}
         options["help"] = help_of(control, texts).replace("%", "%%")
-        if control.kind == settings.SWITCH:
-            options["action"] = argparse.BooleanOptionalAction
-        if control.kind == settings.CHOICE:
+        if control.choices:
             options["choices"] = control.choices
-        elif control.kind in _METAVARS:
-            options["metavar"] = _UNITS.get(control.unit, _METAVARS[control.kind])
-        if control.kind == settings.INTEGER:
-            options["type"] = int
-        if control.kind == settings.COLOUR:
-            options["type"] = colour
+        if control.unit in _UNITS:
+            options["metavar"] = _UNITS[control.unit]
         names = [option_of(control.name), *filter(None, [_ALSO_SPELT.get(control.name)])]
         groups[control.group].add_argument(*names, **options)
 
@@ -96,14 +107,6 @@ def help_of(control: settings.Control, texts: Texts) -> str:
     if control.name == "save_mask":
         default = texts("matte.save_mask_default")
     return " ".join([*parts, f"[{default}]" if default else ""]).strip()
-
-
-def colour(text: str) -> str:
-    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
-    try:
-        return colours.hexadecimal(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
 
 
 @dataclass(frozen=True)
@@ -177,9 +180,8 @@ def preset_named(name: str, texts: Texts) -> str:
     """The preset that somebody means, by its name or by what people read for it. Raises Misused."""
     store = PresetStore()
     for known in store.names():
-        if name.casefold().replace("-", "_") in (known.casefold(), store.title(known, texts).casefold()):
-            return known
-        if name == known:
+        spelt = {known.casefold(), store.title(known, texts).casefold()}
+        if name == known or name.casefold().replace("-", "_") in spelt:
             return known
     raise Misused(texts("matte.no_preset", name=name, presets=", ".join(store.names())))
 
@@ -242,13 +244,6 @@ def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
     return contextlib.nullcontext(Pipeline(matter))
 
 
-def touch_up_of(chosen: argparse.Namespace) -> StrokesFor | None:
-    """Raises ImageError."""
-    if chosen.touch_up is None:
-        return None
-    return functools.partial(strokes_of, images.read(chosen.touch_up), chosen.touch_up.name)
-
-
 def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesFor | None, texts: Texts) -> Matte:
     """Raises ImageError."""
     name = texts("matte.stdin")
@@ -281,10 +276,11 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.
     add_controls(parser, texts)
     chosen = parser.parse_args(arguments)
     chosen.photos = [path for name in chosen.photos for path in named(name)]
-    chosen.into_folder = chosen.output is not None and is_folder(chosen.output)
     # A name without an ending is a folder for a clip's pictures, also where that is there.
     chosen.clips_into_folder = chosen.output is not None and chosen.output.endswith(("/", os.sep))
     chosen.output = None if chosen.output is None else Path(chosen.output)
+    into_one = chosen.output not in (None, STANDARD) and files.is_folder(chosen.output)
+    chosen.into_folder = chosen.clips_into_folder or into_one
     return parser, chosen
 
 
@@ -294,10 +290,6 @@ def named(name: str) -> list[Path]:
         # Not Path.glob, which takes no absolute ones.
         return [Path(found) for found in sorted(glob.glob(name, recursive=True))] or [Path(name)]  # noqa: PTH207
     return [Path(name)]
-
-
-def is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or (output != "-" and files.is_folder(Path(output)))
 
 
 class Files:
@@ -335,13 +327,9 @@ class Files:
     def _prepare_for_several(self) -> None:
         """Raises Misused."""
         chosen, texts = self._chosen, self._texts
-        for option, given in (
-            ("--mask", chosen.mask),
-            ("--touch-up", chosen.touch_up),
-            ("-", STANDARD in chosen.photos),
-        ):
-            if given:
-                raise Misused(texts("matte.not_of_several", option=option))
+        unfit = {"--mask": chosen.mask, "--touch-up": chosen.touch_up, "-": STANDARD in chosen.photos}
+        for option in (option for option, given in unfit.items() if given):
+            raise Misused(texts("matte.not_of_several", option=option))
         if chosen.output is not None:
             if not chosen.into_folder and (chosen.output == STANDARD or chosen.output.suffix):
                 raise Misused(texts("matte.several_need_a_folder", name=chosen.output))
@@ -370,7 +358,9 @@ class Files:
 
     def _photo(self, task: Task) -> None:
         chosen, texts, output, wanted = self._chosen, self._texts, task.output, task.settings
-        strokes = touch_up_of(chosen)
+        strokes: StrokesFor | None = None
+        if chosen.touch_up is not None:
+            strokes = functools.partial(strokes_of, images.read(chosen.touch_up), chosen.touch_up.name)
         if self._matter is None:
             self._matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
         if task.photo == STANDARD:
