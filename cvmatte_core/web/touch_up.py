@@ -114,14 +114,6 @@ class Desk:
         self._sheets: dict[str, Sheet] = {}
         self._lock = threading.Lock()
 
-    async def open(
-        self, path: Path, name: str, settings: MatteSettings, id: str = "", folder: Path | None = None
-    ) -> OpenPhoto:
-        """id: to be found by; empty: a new one. Raises ImageError, ModelError."""
-        return await asyncio.wrap_future(
-            self._run(lambda matter: self.open_now(matter, path, name, settings, id, folder))
-        )
-
     def open_now(
         self,
         matter: Matter,
@@ -132,7 +124,7 @@ class Desk:
         folder: Path | None = None,
         on_progress: Progress = lambda stage, done, total: None,
     ) -> OpenPhoto:
-        """As `open`, for who is in the Matter's thread."""
+        """For who is in the Matter's thread. id: to be found by; empty: a new one. Raises ImageError, ModelError."""
         digest = images.digest(images.read(path))
         settings = settings.at(TOUCH_UP)
         sheet = self._sheets.get(digest)

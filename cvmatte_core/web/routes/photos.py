@@ -95,8 +95,9 @@ async def remove_background(request: Request, server: Running) -> Response:
 async def open_for_touching_up(request: Request, server: Running) -> dict[str, Any]:
     """Open the photo in the form field `image` for touching up: the page's addresses then take strokes."""
     async with _asked(request, server) as asked:
-        name = asked.names[asked.photo.name]
-        photo = await server.desk.open(asked.photo, name, asked.settings, folder=asked.folder)
+        about = (asked.photo, asked.names[asked.photo.name], asked.settings)
+        opening = server.engine.run(lambda matter: server.desk.open_now(matter, *about, folder=asked.folder))
+        photo = await asyncio.wrap_future(opening)
         if asked.strokes is not None:
             await server.desk.put(photo, asked.strokes)
         asked.is_kept = True
