@@ -77,16 +77,15 @@ class Guard:
                 MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        limit = self._body_limit(request.url.path)
         try:
             self._check_host(request)
             self._check_origin(request)
             entrance = _preflight(request, headers) or self._check_token(request)
-            _check_length(request, limit)
+            limited = _limited(request, receive, self._body_limit(request.url.path))
         except RequestError as error:
             await answer(error, request)(scope, receive, send_with_headers)
             return
-        await (entrance or self._app)(scope, _limited(receive, limit), send_with_headers)
+        await (entrance or self._app)(scope, limited, send_with_headers)
 
     def _check_host(self, request: Request) -> None:
         host = _host_of(request.headers.get("host", ""))
@@ -176,26 +175,20 @@ def _netloc_of(origin: str) -> str:
         return ""
 
 
-def _check_length(request: Request, limit: int) -> None:
+def _limited(request: Request, receive: Receive, limit: int) -> Receive:
+    """The same messages, until their bodies exceed the limit: then it raises RequestError; or now, where the request
+    says so itself."""
+    too_large, received = RequestError("upload_too_large", limit=max(1, limit // 1_000_000)), 0
     length = request.headers.get("content-length", "0")
     if length.isascii() and length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """The same messages, until their bodies exceed the limit: then it raises RequestError."""
-    received = 0
+        raise too_large
 
     async def counted() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
-            raise _too_large(limit)
+            raise too_large
         return message
 
     return counted
-
-
-def _too_large(limit: int) -> RequestError:
-    return RequestError("upload_too_large", limit=max(1, limit // 1_000_000))
