@@ -19,8 +19,8 @@ CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
 PHOTO, CLIP, LIVE = "photo", "clip", "live"  # what is cut out, as far as controls differ by it
-# Where controls are asked for, as far as it isn't for all of them: a preset, the page for touching up, a job over HTTP,
-# and a request that is answered with one picture.
+# Places that don't offer every control: presets, the page for touching up, a job over HTTP, and a request over HTTP
+# that is answered with one picture.
 PRESET, TOUCH_UP, JOB, ANSWER = "preset", "touch_up", "job", "answer"
 ID_PHOTO = "35x45"  # of the control "id_photo": what most countries want
 HELD = "held"  # of the control "subject": people and what they hold
@@ -136,7 +136,7 @@ class MatteSettings:
     metadata: bool = _control(
         SWITCH, True, "output", applies_to=(PHOTO,), absent_from=(PRESET,), is_refused=False, is_later=True
     )
-    # No request names a folder of the server; an answer of one picture has no mask beside it: that is asked for itself.
+    # A request mustn't name a folder of the server, and an answer with one picture has no mask beside it.
     output_folder: str = _control(FOLDER, "", "output", applies_to=(PHOTO, CLIP), absent_from=(PRESET, JOB, ANSWER))
 
     def __post_init__(self) -> None:

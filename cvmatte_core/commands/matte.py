@@ -50,7 +50,7 @@ STANDARD = Path("-")  # standard input or output
 _WIDTH = 79  # of help, as argparse has it
 _ALSO_SPELT = {"background_colour": "--background-color"}
 _UNITS = {"px": "PX", "%": "PERCENT"}
-# Options that aren't controls, by the one kind of picture that they are for; and what is said of them for others.
+# The one kind of input that each option is for, controls aside; and what is said where it is another.
 _ONLY_OF = {"mask": PHOTO, "touch_up": PHOTO, "overwrite": PHOTO, "watch": FOLDER, "recursive": FOLDER, "ray": FOLDER}
 _UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
 
@@ -111,7 +111,7 @@ def help_of(control: settings.Control, texts: Texts) -> str:
 
 @dataclass(frozen=True)
 class Task:
-    """One photo, clip or folder, of a kind of PHOTO, CLIP and FOLDER, and where what is cut out goes."""
+    """One input (kind: PHOTO, CLIP or FOLDER), its settings, and where the result goes."""
 
     photo: Path
     kind: str
@@ -128,7 +128,7 @@ def model_names() -> list[str]:
 
 
 def kind_of(photo: Path, output: Path | None) -> str:
-    """PHOTO, CLIP or FOLDER. A clip is one by its name; an animated picture, where what is to come out moves."""
+    """PHOTO, CLIP or FOLDER. A clip is known by its name; an animated picture is one if the output is to move."""
     if photo != STANDARD and files.is_folder(photo):
         return FOLDER
     moves = output is not None and output.suffix.lower() in endings.MOVING_KINDS
@@ -187,7 +187,7 @@ def preset_named(name: str, texts: Texts) -> str:
 
 
 def refuse_to_replace_sources(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
-    """Raise Misused where a picture that goes in has the name of one that comes out."""
+    """Raise Misused if an output would overwrite an input."""
     output, wanted = Path(os.devnull) if task.output == STANDARD else task.output, task.settings
     sources = [task.photo, chosen.touch_up, Path(wanted.background_image) if wanted.background_image else None]
     targets = [output, chosen.mask, outputs.mask_beside(output) if chosen.overwrite and wanted.save_mask else None]
@@ -198,13 +198,13 @@ def refuse_to_replace_sources(chosen: argparse.Namespace, task: Task, texts: Tex
 
 
 def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
-    """Raise Misused where an option is of no use for what is to be matted, or there is no place for what it makes."""
+    """Raise Misused for an option that is of no use for this input, or an output that has nowhere to go."""
     unfit = [
         name for name, kind in _ONLY_OF.items() if kind != task.kind and getattr(chosen, name) not in (None, False)
     ]
     if task.kind == CLIP:
         for control in CONTROLS:
-            # Of a preset, what does nothing at all to clips is passed over; see clips.py for an ID photo.
+            # What clips lack altogether is refused as an option, but ignored in a preset; see clips.py for ID photos.
             of = task.settings if CLIP in control.applies_to else chosen
             if control.is_refused and control.does_nothing(getattr(of, control.name, control.default), CLIP):
                 unfit.append(control.name)
@@ -222,7 +222,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, tex
 
 
 def refuse_what_cannot_be(wanted: MatteSettings, texts: Texts) -> None:
-    """What would go wrong with each photo alike is said before the first. Raises Misused, ModelError, ImageError."""
+    """Report what would fail for every photo before the first one. Raises Misused, ModelError, ImageError."""
     entry = entry_of(wanted.model)
     if wanted.model != AUTO and not is_there(entry):
         raise Misused(missing(entry).sentence(texts))
@@ -240,7 +240,7 @@ def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
     """What cuts out the photos of a folder."""
     if chosen.ray is not None:
         return cluster.connected(chosen.ray, chosen.threads, chosen.device)
-    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # which keeps no photo
+    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # caches nothing
     return contextlib.nullcontext(Pipeline(matter))
 
 
@@ -285,7 +285,7 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.
 
 
 def named(name: str) -> list[Path]:
-    """The files that a name means: shells that know no patterns leave them to us."""
+    """The files that a name means: Windows' shells leave patterns to the program."""
     if any(character in name for character in "*?[") and not files.exists(Path(name)):
         # Not Path.glob, which takes no absolute ones.
         return [Path(found) for found in sorted(glob.glob(name, recursive=True))] or [Path(name)]  # noqa: PTH207

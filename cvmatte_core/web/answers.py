@@ -26,7 +26,8 @@ STATIC = Path(__file__).with_name("static")
 FILE = {"type": "string", "format": "binary"}  # in OpenAPI
 NO_STORE = {"Cache-Control": "no-store"}
 UNCACHED = {"Cache-Control": "no-cache"}
-# Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
+# On Windows types come from the registry, where any program may have declared these plain text: no browser would run
+# them.
 PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 _KEYS = {
@@ -50,7 +51,7 @@ _PAGE = """<!doctype html>
 <title>CVMatte</title><h1>CVMatte</h1><p>{sentence}</p></html>
 """
 _UNUSABLE = 422  # every other error is of a photo or a control
-_OF_THE_SERVER = ("folder", "path")  # values that would tell where it keeps things
+_OF_THE_SERVER = ("folder", "path")  # values that would reveal the server's folders
 
 
 class Error(BaseModel):
@@ -128,9 +129,9 @@ def _told(error: CvmatteError) -> CvmatteError:
 
 
 def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:
-    """Have an application with these routers answer whatever is raised as `answer` does.
+    """Let an application with these routers answer every exception as `answer` does.
 
-    folder_of: where it keeps things.
+    folder_of: where it keeps its files, for errors of the drive.
     """
 
     async def told(request: Request, error: Exception) -> Response:
@@ -149,7 +150,7 @@ def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequ
         keys = {404: "nothing_here", 405: "method_unknown"}
         response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
         response.headers.update(error.headers or {})
-        if error.status_code == 405:  # of every route to the address, not of one alone
+        if error.status_code == 405:  # of all routes to the address, not only the first
             routes = [route for router in (app.router, *routers) for route in router.routes if isinstance(route, Route)]
             found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
             response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))

@@ -29,7 +29,7 @@ _FIELDS, _FIELD_BYTES = 64, 4096
 
 @contextlib.asynccontextmanager
 async def read(request: Request, most_files: int, or_photo: bool = False) -> AsyncIterator[FormData]:
-    """The request's form. or_photo: a body that is a photo itself is one that has it in the field `image`.
+    """The request's form. or_photo: the body may also be the photo itself, which becomes the field `image`.
 
     Raises RequestError, HTTPException, ClientDisconnect.
     """
@@ -52,7 +52,7 @@ async def read(request: Request, most_files: int, or_photo: bool = False) -> Asy
 
 
 async def _arrived(reading: Awaitable[Arriving]) -> Arriving:
-    """What is read of a request. Raises RequestError where that takes too long."""
+    """What is read of a request. Raises RequestError when that takes too long."""
     try:
         return await asyncio.wait_for(reading, _UPLOAD_SECONDS)
     except (asyncio.TimeoutError, TimeoutError) as error:
@@ -62,7 +62,7 @@ async def _arrived(reading: Awaitable[Arriving]) -> Arriving:
 async def settings_of(
     request: Request, form: FormData, model: type[BaseModel], background: Path | None, drive: Drive
 ) -> tuple[MatteSettings, dict[str, Any]]:
-    """As parameters.parsed. Raises RequestError too: where a photo is a text."""
+    """As parameters.parsed. Also raises RequestError, for a photo that was sent as text."""
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     query = dict(request.query_params)
     for values in (query, texts):

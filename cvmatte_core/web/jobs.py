@@ -141,7 +141,7 @@ class Job:
 class Jobs:
     """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed.
 
-    drive: of the folder that they keep their files in. Nothing here waits for it but the jobs' own threads.
+    drive: of the folder that they keep their files in. Only the jobs' own threads wait for it.
     """
 
     def __init__(self, engine: Engine, drive: Drive, folder: Path, seconds: float) -> None:
@@ -151,7 +151,7 @@ class Jobs:
         self._seconds = seconds  # that a photo may take
         self._jobs: dict[str, Job] = {}
         self._lock = threading.RLock()
-        # Apart from each other, so that a model arrives while a long job of photos runs.
+        # Two threads, so that a model can be fetched while a long job of photos runs.
         self._photos = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
 
@@ -234,7 +234,7 @@ class Jobs:
                 raise
             except CvmatteError as error:
                 job.change(item, state=FAILED, error=named(error, {item.photo.name: item.name}))
-            except Exception:  # whatever a picture makes of us, the next one has its turn
+            except Exception:  # one photo's failure mustn't stop the others
                 logger.exception("job")
                 job.change(item, state=FAILED, error=WorkerError("internal"))
             if item.photo.parent == job.folder:
@@ -251,7 +251,7 @@ class Jobs:
                 setattr(item, name, path)
 
     def _clip(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
-        """In this thread, so that photos of others go on beside it. Cancelled, what is done is a clip that plays."""
+        """Runs in this thread, so that other people's photos aren't held up. Cancelled, it leaves a clip that plays."""
         with needs_packages("clips_need_packages", "video"):
             from ..video import clips
         kind = endings.clip_before(settings.background)
@@ -304,7 +304,7 @@ class Jobs:
 
 
 class _Names:
-    """Names for the files of an archive: none twice, whatever the letters' case, and none that is a path."""
+    """Names for the files of an archive: unique whatever their case, and never a path."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -326,9 +326,9 @@ def harmless(name: str | None) -> str:
 
 
 def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
-    """The error with the person's name of a photo, in place of that of the file it is kept in. names: by the latter.
+    """The error with the photo's name as the person knows it. names: those, by the names of the files kept of them.
 
-    A new one, without the traceback: that would keep the photo's pixels alive for as long as its job is kept.
+    A copy without the traceback, which would keep the photo's pixels alive as long as its job is kept.
     """
     renamed = copy.copy(error)
     if renamed.values.get("name") in names:
@@ -337,7 +337,7 @@ def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
 
 
 class Deadline:
-    """The end of what a photo may take, from now on. Once past, a call, with any progress, raises RequestError."""
+    """How long a photo may take, from now on. Called with its progress; raises RequestError once the time is over."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._end = seconds, time.monotonic() + seconds

@@ -30,7 +30,7 @@ def _switch(text: str) -> bool | None:
 
 
 def _whole(text: str) -> int | None:
-    """Not int() or pydantic's alone: they take blanks and underscores, and int() digits of any script."""
+    """Stricter than int() and pydantic, which take blanks and underscores, and int() digits of any script."""
     return int(text) if re.fullmatch("-?[0-9]{1,9}", text) else None
 
 
@@ -38,7 +38,7 @@ _Switch = Annotated[bool, BeforeValidator(_switch)]
 
 
 def _known(model: str) -> str:
-    """Said at once, not when its turn has come. Raises SettingsError, ModelError; it may wait for a drive."""
+    """Refused now rather than when its turn comes. Raises SettingsError, ModelError; may wait for a drive."""
     names = (catalogue.AUTO, *catalogue.catalogue())
     if model not in names:
         raise SettingsError("setting_value", control="model", allowed=", ".join(names))
@@ -59,7 +59,7 @@ def _type_of(control: Control) -> Any:
 
 
 def _model(controls: tuple[Control, ...], **more: Any) -> type[BaseModel]:
-    """All texts of a request: its controls, a preset, and more, as create_model takes it."""
+    """The text fields of a request: its controls, a preset, and more fields as create_model takes them."""
     about = "Sets many settings at once; settings you give override it."
     fields: dict[str, Any] = {
         "preset": (Literal[tuple(presets.BUILT_IN)], Field(default_factory=str, description=about))
@@ -82,13 +82,13 @@ MANY = _model(
 def parsed(
     model: type[BaseModel], query: Mapping[str, str], form: Mapping[str, str], background: Path | None
 ) -> tuple[MatteSettings, dict[str, Any]]:
-    """The settings that a request asks for, and its other texts. What the form says goes before the query; where both
-    say nothing, it is as in the preset that is named, or else the default.
+    """The settings that a request asks for, and its other text fields.
 
-    Raises SettingsError, ModelError. It may wait for a drive.
+    The form goes before the query, both before the named preset, and that before the defaults. Raises SettingsError,
+    ModelError; may wait for a drive.
     """
     try:
-        model.model_validate(query)  # also what the form says otherwise has to be right
+        model.model_validate(query)  # a wrong value is refused even where the form overrides it
         values = model.model_validate({**query, **form}).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise _refusal(str(error.errors()[0]["loc"][0]), model) from None
@@ -100,7 +100,7 @@ def parsed(
 
 
 def _refusal(name: str, model: type[BaseModel]) -> SettingsError:
-    """Of a text that isn't there, or has a value that it doesn't take."""
+    """Why pydantic refused a field: nobody knows it, or its value is wrong."""
     takes = model.model_json_schema()["properties"].get(name)
     if takes is None:
         return SettingsError("setting_unknown", control=name[:60])
@@ -117,7 +117,7 @@ def described(
     without: Sequence[str] = (),
     in_form_only: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """OpenAPI for a form of files and texts, which may be in the query too. without: texts that do nothing there."""
+    """OpenAPI of a form: its files, and its text fields, which may be in the query too. without: useless fields."""
     schema = model.model_json_schema()
     texts = {name: takes for name, takes in schema["properties"].items() if name not in without}
     files = {**files, BACKGROUND: {**FILE, "description": Texts("en")(f"control.{BACKGROUND}.tip")}}

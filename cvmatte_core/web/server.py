@@ -40,19 +40,19 @@ class Options:
 
 
 class Server:
-    """The application's parts, which live as long as it runs."""
+    """The application's parts, for as long as it runs."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         self.folder = Path(tempfile.mkdtemp(prefix="cvmatte-web-"))
         self.drive, self.root_drive = Drive("files"), Drive("root")
-        # On one's own computer; a server of many people would mix up what they paint.
+        # Only on one's own computer: a server of many people would mix up what they paint.
         touch_ups = TouchUps() if options.rules.only_loopback else None
         self.engine = Engine(options.waiting + 1, touch_ups)
         self.jobs = Jobs(self.engine, self.drive, self.folder, options.seconds)
         self.desk = Desk(self.engine.run, touch_ups)
         self.engine.warm_up()
-        names_of_languages()  # which reads all their texts: no request waits for that
+        names_of_languages()  # reads all their texts now, so that no request waits for that
 
     async def new_folder(self) -> Path:
         """For a request's files. Raises OSError."""

@@ -1,6 +1,6 @@
 """Touching up in a browser: the photos that are open for it.
 
-The page sends each stroke as the rectangle that it changed, and gets the rectangle of the layer that is another for it.
+The page sends each stroke as the rectangle that it changed, and gets back the rectangle of the layer that changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..settings import TOUCH_UP, MatteSettings
 from ..words.errors import CvmatteError, RequestError
 from .drives import Drive
 
-# The ones that were used last stay open: so many, as long as they hold no more than so many bytes of memory.
+# The most recently used stay open: at most so many, holding at most so many bytes of memory.
 _OPEN_PHOTOS = 12
 _OPEN_BYTES = 1_000_000_000
 GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
@@ -38,10 +38,10 @@ Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the
 
 @dataclass
 class Sheet:
-    """What is painted on a photo, whoever paints. pixels: uint8, shape (H, W), see matting/touch_up.py.
+    """What is painted on a photo, by any page. pixels: uint8, shape (H, W), see matting/touch_up.py.
 
-    version: counts its changes. png: the same as a file; empty where nothing is painted. lock: of these three, never
-    held for long. writing: held while they are kept on a drive.
+    version: counts its changes. png: the same as a file; empty if nothing is painted. lock: for these three, only ever
+    held briefly. writing: held while they are saved to a drive.
     """
 
     digest: str
@@ -66,9 +66,9 @@ class Sheet:
 
 @dataclass
 class OpenPhoto:
-    """A photo that is open. folder: to be removed with it.
+    """A photo that is open. folder: removed when it closes.
 
-    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the touch-up that this is with, as in Sheet.
+    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the strokes that are in this layer, as in Sheet.
     """
 
     id: str
@@ -84,7 +84,7 @@ class OpenPhoto:
 
 @dataclass(frozen=True)
 class Change:
-    """A rectangle of a layer, its pixels RGBA bytes; empty where nothing is another. version: the sheet's."""
+    """A rectangle of a layer, its pixels RGBA bytes; empty if nothing changed. version: the sheet's."""
 
     box: tuple[int, int, int, int]
     pixels: bytes
@@ -94,8 +94,8 @@ class Change:
 class Desk:
     """The photos that are open, and what is painted on them.
 
-    touch_ups: where that is kept; None: nowhere. on_change(digest): called after each change that was kept. most_bytes:
-    of memory that the photos may hold; the one in use is open, however large it is.
+    touch_ups: where strokes are saved; None: nowhere. on_change(digest): called after each saved change. most_bytes: of
+    memory that the photos may hold; the one in use stays open, however large it is.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Desk:
         return sheet
 
     def _catch_up(self, sheet: Sheet) -> None:
-        """Take over what is kept, where another program has painted meanwhile: OBS's page, or a server's."""
+        """Load what is saved, in case another program (OBS's page, a server) has painted meanwhile."""
         if self._touch_ups is None:
             return
         with sheet.writing:
@@ -168,7 +168,7 @@ class Desk:
             if png:
                 try:
                     pixels = strokes_of(png, f"{sheet.digest}.png", (height, width)).pixels
-                except CvmatteError:  # it stays as it is until something is painted
+                except CvmatteError:  # a damaged file stays until something is painted
                     return
             sheet.become(pixels, png)
 
@@ -215,16 +215,16 @@ class Desk:
         return await self._changed(photo, lambda sheet: np.copyto(sheet, strokes((height, width)).pixels))
 
     async def clear(self, photo: OpenPhoto) -> Change:
-        """Take the touch-up away; it is kept aside. Raises OutputError, ImageError, ModelError."""
+        """Remove the touch-up; it is kept for `restore`. Raises OutputError, ImageError, ModelError."""
         return await self._changed(photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
 
     async def restore(self, photo: OpenPhoto) -> Change:
-        """Put the touch-up back that was taken away last; where there is none, nothing changes. Raises as `put`."""
+        """Bring back the touch-up that was removed last, if there is one. Raises as `put`."""
         png = await self.drive.ask(self._removed, photo)
         return await (self.changes(photo) if png is None else self.put(photo, partial(strokes_of, png, photo.name)))
 
     def look(self, photo: OpenPhoto) -> bool:
-        """See what is kept of a photo, and say whether there is a touch-up of it that was taken away."""
+        """Load what is saved of a photo, and say whether a touch-up of it was removed."""
         self._catch_up(photo.sheet)
         return self._removed(photo) is not None
 
@@ -232,7 +232,7 @@ class Desk:
         return self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
 
     async def changes(self, photo: OpenPhoto) -> Change:
-        """Where the layer is another than the page has it. Raises ImageError, ModelError."""
+        """Where the layer differs from what the page has. Raises ImageError, ModelError."""
         return await asyncio.wrap_future(self._run(lambda matter: self._changes(matter, photo)))
 
     async def _changed(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> Change:
@@ -240,7 +240,7 @@ class Desk:
         return await self.changes(photo)
 
     def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
-        """Change a sheet, and keep it. Where that fails, it is as it was."""
+        """Change a sheet and save it. If that fails, the sheet stays as it was."""
         sheet = photo.sheet
         self._catch_up(sheet)
         with sheet.writing:
@@ -276,7 +276,7 @@ class Desk:
 
 
 def bytes_of(photos: Iterable[OpenPhoto]) -> int:
-    """The memory that photos hold. Many of them share pixels, which count once, and as the whole that they are of."""
+    """The memory that photos hold. Shared pixels count once, and a view as the whole array that it is of."""
     held: dict[int, int] = {}
     for photo in photos:
         for pixels in (photo.picture, photo.layer, photo.seen, photo.sheet.pixels):
@@ -288,7 +288,7 @@ def bytes_of(photos: Iterable[OpenPhoto]) -> int:
 
 
 def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
-    """What the page has to know of a photo. It may wait for a drive."""
+    """What the page has to know about a photo. May wait for a drive."""
     removed = desk.look(photo)
     height, width = photo.picture.shape[:2]
     return {

@@ -104,7 +104,7 @@ def _app(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     for ending, media in PAGE_TYPES.items():
         mimetypes.add_type(media, ending)
-    names_of_languages()  # which reads all their texts: no request waits for that
+    names_of_languages()  # reads all their texts now, so that no request waits for that
     app.mount("/static", StaticFiles(directory=STATIC))
     app.state.desk = desk
     app.include_router(touch_ups.router)

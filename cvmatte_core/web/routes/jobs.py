@@ -81,7 +81,7 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
 
 
 async def _filled(job: Job, request: Request, form: FormData, server: Server) -> MatteSettings:
-    """Give a job its items; its settings. Raises RequestError, SettingsError, OSError."""
+    """Fill a job with its items, and return its settings. Raises RequestError, SettingsError, OSError."""
     background = forms.one_file(form, BACKGROUND)
     kept = await server.drive.ask(forms.kept, background, job.folder) if background else None
     settings, more = await forms.settings_of(request, form, MANY, kept, server.drive)
@@ -199,7 +199,7 @@ async def folders(server: Running) -> dict[str, Any]:
 
 
 def _folders_in(root: Path) -> list[str]:
-    """The root and its folders, as jobs name them; without links, hidden ones, those deep down and the last of many."""
+    """The root and its folders, as jobs name them: no links, no hidden ones, only so deep and only so many."""
     return list(itertools.islice(_walked(root), _FOLDER_LIMIT))
 
 
@@ -221,9 +221,9 @@ def _photos_in(root: Path | None, folder: str, recursive: bool, most: int) -> li
         found: Iterable[Path] = ()
         if chosen.is_relative_to(root) and files.is_folder(chosen):
             found = walk(chosen, chosen, recursive=recursive, unreadable=[])
-        # Also a link in it mustn't lead out.
+        # A link in it mustn't lead out either.
         photos = [photo for photo in found if photo.resolve().is_relative_to(root)]
-    except (OSError, ValueError, RuntimeError, CvmatteError) as error:  # names no folder has, links that go round
+    except (OSError, ValueError, RuntimeError, CvmatteError) as error:  # impossible names, circular links
         raise RequestError("folder_unknown") from error
     if not photos:
         raise RequestError("folder_unknown")

@@ -48,9 +48,9 @@ Result = TypeVar("Result")
 
 @dataclass
 class _Asked:
-    """What a request for one photo holds, its files in a folder of its own. names: what the person calls these.
+    """What a request for one photo holds. names: the files' names as the person knows them.
 
-    work: at whose end the folder is removed, unless is_kept says that somebody else has it now.
+    folder: of its files; removed after the request, or after `work` where that runs on, unless `is_kept`.
     """
 
     folder: Path
@@ -106,7 +106,7 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
 
 @contextlib.asynccontextmanager
 async def _asked(request: Request, server: Server, or_photo: bool = False) -> AsyncIterator[_Asked]:
-    """What a request holds, in a place of the line, both until the end. Errors name the files as the person does.
+    """Take a place in the queue and read the request. Errors name its files as the person knows them.
 
     Raises RequestError, SettingsError, OSError.
     """
@@ -142,7 +142,7 @@ async def _read(request: Request, form: FormData, folder: Path, drive: Drive) ->
 
 
 async def _ended(request: Request, work: Future[Result], in_time: Deadline) -> Result:
-    """What the work makes. Raises RequestError where that takes too long; whoever hangs up gives it up."""
+    """The work's result. Gives it up when it takes too long (RequestError) or the client disconnects."""
     result = asyncio.wrap_future(work)
     try:
         while not (await asyncio.wait({result}, timeout=_LOOK_SECONDS))[0]:
