@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+import anyio
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
@@ -20,8 +20,6 @@ from ..settings import MatteSettings
 from ..words.errors import RequestError
 from . import parameters
 from .drives import Drive
-
-Arriving = TypeVar("Arriving")
 
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive
 _FIELDS, _FIELD_BYTES = 64, 4096
@@ -34,29 +32,24 @@ async def read(request: Request, most_files: int, or_photo: bool = False) -> Asy
     Raises RequestError, HTTPException, ClientDisconnect.
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if or_photo and (media.startswith("image/") or media == "application/octet-stream"):
-        body = await _arrived(request.body())
-        form = FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
-    else:
-        reading = request.form(max_files=most_files, max_fields=_FIELDS, max_part_size=_FIELD_BYTES)
-        try:
-            form = await _arrived(reading)
-        except HTTPException as error:
-            if "Too many files" in str(error.detail):
-                raise RequestError("upload_too_many", limit=most_files) from error
-            raise
+    try:
+        with anyio.fail_after(_UPLOAD_SECONDS):
+            if or_photo and (media.startswith("image/") or media == "application/octet-stream"):
+                body = await request.body()
+                form = FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
+            else:
+                limits = {"max_fields": _FIELDS, "max_part_size": _FIELD_BYTES}
+                form = await request.form(max_files=most_files, **limits)
+    except TimeoutError as error:
+        raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
+    except HTTPException as error:
+        if "Too many files" in str(error.detail):
+            raise RequestError("upload_too_many", limit=most_files) from error
+        raise
     try:
         yield form
     finally:
         await form.close()
-
-
-async def _arrived(reading: Awaitable[Arriving]) -> Arriving:
-    """What is read of a request. Raises RequestError when that takes too long."""
-    try:
-        return await asyncio.wait_for(reading, _UPLOAD_SECONDS)
-    except (asyncio.TimeoutError, TimeoutError) as error:
-        raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
 
 
 async def settings_of(

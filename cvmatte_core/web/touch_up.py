@@ -138,8 +138,7 @@ class Desk:
             sheet.pixels = touch_up.fitted(sheet.pixels, matte.photo.shape[:2])
         if sheet.stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes, may_be_empty=True)
-        id = id or secrets.token_hex(16)
-        layer = matte.layer.copy()
+        id, layer = id or secrets.token_hex(16), matte.layer.copy()
         photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)
         with self._lock:
             self._sheets[digest] = sheet
