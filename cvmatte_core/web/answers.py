@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import logging
+import mimetypes
 from pathlib import Path
 from typing import Annotated, Any, Callable, Iterable, Sequence
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
@@ -28,7 +30,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 UNCACHED = {"Cache-Control": "no-cache"}
 # On Windows types come from the registry, where any program may have declared these plain text: no browser would run
 # them.
-PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 _KEYS = {
     400: ("request_malformed", "upload_missing"),
@@ -126,6 +128,12 @@ def _told(error: CvmatteError) -> CvmatteError:
         return error
     logger.warning("%s", error)
     return RequestError("server_storage")
+
+
+def add_static(app: FastAPI) -> None:
+    for ending, media in _PAGE_TYPES.items():
+        mimetypes.add_type(media, ending)
+    app.mount("/static", StaticFiles(directory=STATIC))
 
 
 def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import mimetypes
 from collections.abc import AsyncIterator
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from .. import __version__
-from .answers import PAGE_TYPES, STATIC, add_errors
+from .answers import add_errors, add_static
 from .guard import Guard
 from .routes import information, jobs, photos, touch_ups
 from .server import Options, Server
@@ -44,9 +42,7 @@ def create_app(options: Options) -> ASGIApp:
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
     )
-    for ending, media in PAGE_TYPES.items():
-        mimetypes.add_type(media, ending)
-    app.mount("/static", StaticFiles(directory=STATIC))
+    add_static(app)
     for router in _ROUTERS:
         for route in router.routes:
             if isinstance(route, APIRoute):  # FastAPI's own summary would be the function's name

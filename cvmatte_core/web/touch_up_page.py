@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import mimetypes
 import socket
 import threading
 import time
@@ -14,13 +13,12 @@ from urllib.parse import quote
 import uvicorn
 from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..pictures import images
 from ..words.errors import WorkerError
 from ..words.texts import names_of_languages
-from .answers import PAGE_TYPES, STATIC, UNCACHED, InLanguage, add_errors
+from .answers import STATIC, UNCACHED, InLanguage, add_errors, add_static
 from .guard import Guard, Rules
 from .routes import touch_ups
 from .server import listening
@@ -102,10 +100,8 @@ def _bound(port: int) -> socket.socket:
 
 def _app(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for ending, media in PAGE_TYPES.items():
-        mimetypes.add_type(media, ending)
     names_of_languages()  # reads all their texts now, so that no request waits for that
-    app.mount("/static", StaticFiles(directory=STATIC))
+    add_static(app)
     app.state.desk = desk
     app.include_router(touch_ups.router)
     add_errors(app, lambda request: STATIC, [touch_ups.router])
