@@ -12,12 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from .. import __version__
+from . import information_routes, job_routes, photo_routes, touch_up_routes
 from .answers import add_errors, add_static
 from .guard import Guard
-from .routes import information, jobs, photos, touch_ups
 from .server import Options, Server
 
-_ROUTERS = (information.router, photos.router, touch_ups.router, jobs.router)
+_ROUTERS = (information_routes.router, photo_routes.router, touch_up_routes.router, job_routes.router)
 
 
 def create_app(options: Options) -> ASGIApp:

@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..pictures import images
 from ..words.errors import WorkerError
 from ..words.texts import names_of_languages
+from . import touch_up_routes
 from .answers import STATIC, UNCACHED, InLanguage, add_errors, add_static
 from .guard import Guard, Rules
-from .routes import touch_ups
 from .server import listening
 from .touch_up import Desk
 
@@ -103,8 +103,8 @@ def _app(desk: Desk) -> FastAPI:
     names_of_languages()  # reads all their texts now, so that no request waits for that
     add_static(app)
     app.state.desk = desk
-    app.include_router(touch_ups.router)
-    add_errors(app, lambda request: STATIC, [touch_ups.router])
+    app.include_router(touch_up_routes.router)
+    add_errors(app, lambda request: STATIC, [touch_up_routes.router])
 
     @app.get("/")
     async def page() -> Response:

@@ -7,15 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
-from ...diagnose import diagnosis, state_of
-from ...matting import id_photo
-from ...models.catalogue import catalogue, costs, good_at
-from ...pictures import endings
-from ...system import devices
-from ...words.texts import Texts, names_of_languages
-from .. import parameters
-from ..answers import STATIC, UNCACHED, InLanguage, refusals
-from ..server import Running
+from ..diagnose import diagnosis, state_of
+from ..matting import id_photo
+from ..models.catalogue import catalogue, costs, good_at
+from ..pictures import endings
+from ..system import devices
+from ..words.texts import Texts, names_of_languages
+from . import parameters
+from .answers import STATIC, UNCACHED, InLanguage, refusals
+from .server import Running
 
 _TOLD = ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform", "cores", "memory_bytes")
 

@@ -14,19 +14,19 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
-from ...batch.folders import walk
-from ...disk import files
-from ...models.catalogue import entry_of
-from ...pictures import endings, images
-from ...settings import MatteSettings
-from ...words.errors import CvmatteError, RequestError
-from ...words.texts import Texts
-from .. import forms
-from ..answers import FILE, NO_STORE, InLanguage, refusals, texts_for
-from ..jobs import FAILED, Item, Job, harmless
-from ..parameters import BACKGROUND, MANY, described
-from ..server import Options, Running, Server
-from .photos import MEDIA
+from ..batch.folders import walk
+from ..disk import files
+from ..models.catalogue import entry_of
+from ..pictures import endings, images
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError, RequestError
+from ..words.texts import Texts
+from . import forms
+from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
+from .jobs import FAILED, Item, Job, harmless
+from .parameters import BACKGROUND, MANY, described
+from .photo_routes import MEDIA
+from .server import Options, Running, Server
 
 _FOLLOWING: dict[int | str, dict[str, Any]] = {
     202: {

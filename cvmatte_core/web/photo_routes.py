@@ -18,18 +18,18 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 
-from ...matting.matter import Matte, Matter, StrokesFor, strokes_of
-from ...pictures import images
-from ...settings import MatteSettings
-from ...words.errors import CvmatteError, RequestError
-from ...words.notes import Note
-from .. import forms
-from ..answers import FILE, NO_STORE, noted, refusals, texts_for
-from ..drives import Drive
-from ..jobs import Deadline, harmless, named
-from ..parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described
-from ..server import Running, Server
-from ..touch_up import as_json
+from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
+from ..pictures import images
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError, RequestError
+from ..words.notes import Note
+from . import forms
+from .answers import FILE, NO_STORE, noted, refusals, texts_for
+from .drives import Drive
+from .jobs import Deadline, harmless, named
+from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described
+from .server import Running, Server
+from .touch_up import as_json
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
