@@ -1,63 +1,38 @@
 """Presets: named sets of controls, some that come with CVMatte and the person's own. Standard library only.
 
-A preset says how a portrait looks, not how this computer makes and keeps it: see _NOT_PART.
+A preset says how a portrait looks, not how this computer makes and keeps it: settings.PRESET.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
 from .disk import files, paths
 from .layers import outputs
-from .settings import CONTROLS, MatteSettings
+from .settings import CLIP, LIVE, PHOTO, PRESET, MatteSettings, controls_for
 from .words.errors import OutputError, SettingsError
 from .words.texts import LANGUAGES, Texts
 
 NAME_LIMIT = 60  # characters
-_NOT_PART = ("model", "longest_side", "output_folder", "save_mask", "metadata")
-PRESET_CONTROLS = tuple(control for control in CONTROLS if control.name not in _NOT_PART)
+PRESET_CONTROLS = controls_for(PHOTO, CLIP, LIVE, at=PRESET)
 _FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
-class BuiltIn:
-    """A preset that comes with CVMatte: its id, its name's text, and what differs from the defaults."""
-
-    id: str
-    text: str
-    changes: Mapping[str, Any]
-
-
-BUILT_IN = {
-    preset.id: preset
-    for preset in (
-        BuiltIn(
-            "virtual_meeting",
-            "preset.virtual_meeting",
-            {"subject": "main", "background": "blur", "feather": 2},
-        ),
-        BuiltIn(
-            "livestream_overlay",
-            "preset.livestream_overlay",
-            {"background": "transparent", "crop": True, "erosion": 1, "feather": 1},
-        ),
-        BuiltIn(
-            "id_photo",
-            "preset.id_photo",
-            {
-                "quality": "best",
-                "subject": "main",
-                "id_photo": "35x45",
-                "background": "colour",
-                "background_colour": "#ffffff",
-                "format": "jpeg",
-            },
-        ),
-    )
+# What differs from the defaults. A name's text is "preset.NAME".
+BUILT_IN: dict[str, dict[str, Any]] = {
+    "virtual_meeting": {"subject": "main", "background": "blur", "feather": 2},
+    "livestream_overlay": {"background": "transparent", "crop": True, "erosion": 1, "feather": 1},
+    "id_photo": {
+        "quality": "best",
+        "subject": "main",
+        "id_photo": "35x45",
+        "background": "colour",
+        "background_colour": "#ffffff",
+        "format": "jpeg",
+    },
 }
 
 
@@ -78,12 +53,12 @@ class PresetStore:
 
     def title(self, name: str, texts: Texts) -> str:
         """What a person reads for a name out of `names`."""
-        return texts(BUILT_IN[name].text) if name in BUILT_IN else name
+        return texts(f"preset.{name}") if name in BUILT_IN else name
 
     def values(self, name: str) -> dict[str, Any]:
         """A value for each of PRESET_CONTROLS. Raises SettingsError where there is no such preset."""
         if name in BUILT_IN:
-            return _complete(BUILT_IN[name].changes)
+            return _complete(BUILT_IN[name])
         own = self._readable()
         if name not in own:
             raise SettingsError("preset_missing", name=name)
@@ -164,7 +139,7 @@ def _checked(name: str) -> str:
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_LIMIT:
         raise SettingsError("preset_name", limit=NAME_LIMIT)
-    titles = {Texts(language)(preset.text) for language in LANGUAGES for preset in BUILT_IN.values()}
+    titles = {Texts(language)(f"preset.{own}") for language in LANGUAGES for own in BUILT_IN}
     if name.casefold() in {taken.casefold() for taken in {*BUILT_IN, *titles}}:
         raise SettingsError("preset_name_taken", name=name)
     return name

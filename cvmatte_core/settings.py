@@ -19,25 +19,24 @@ CHOICE, INTEGER, SWITCH, COLOUR = "choice", "integer", "switch", "colour"
 IMAGE, FOLDER = "image", "folder"  # paths; empty where none is chosen
 MODEL = "model"  # the name of one in the catalogue, or catalogue.AUTO
 PHOTO, CLIP, LIVE = "photo", "clip", "live"  # what is cut out, as far as controls differ by it
+# Places that don't offer every control: presets, the page for touching up, a job over HTTP, and a request over HTTP
+# that is answered with one picture.
+PRESET, TOUCH_UP, JOB, ANSWER = "preset", "touch_up", "job", "answer"
 ID_PHOTO = "35x45"  # of the control "id_photo": what most countries want
 HELD = "held"  # of the control "subject": people and what they hold
 _LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
-_LATER = {
-    "shadow": 0,
-    "id_photo": "off",
-    "sheet": "off",
-    "max_kilobytes": 0,
-    "metadata": True,
-}  # controls that weren't there from the beginning, and what is nothing of them
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
 class Control:
-    """One control: what it is called, which values it takes, and when and to what it applies.
+    """One control: what it is called, which values it takes, and when, to what and where it applies.
 
     applies_to: where it does nothing at all is left out. photos_only: values that do nothing for moving pictures.
+    absent_from: places where it has no part. is_refused: as an option, for what it does nothing to; not where it only
+    says how a photo's file is written, which harms no clip beside the photos. is_later: the first version didn't have
+    it, and its default does nothing.
     """
 
     name: str
@@ -53,6 +52,9 @@ class Control:
     hidden_when: tuple[str, Any] | None = None  # (another control, the value with which this one does nothing)
     applies_to: tuple[str, ...] = (PHOTO, CLIP, LIVE)
     photos_only: tuple[Any, ...] = ()
+    absent_from: tuple[str, ...] = ()
+    is_refused: bool = True
+    is_later: bool = False
 
     def does_nothing(self, value: Any, to: str) -> bool:
         """Whether this value does nothing to a PHOTO, a CLIP or a LIVE picture."""
@@ -94,54 +96,48 @@ def _control(kind: str, default: Any, group: str, **more: Any) -> Any:
 class MatteSettings:
     """Everything that decides how a portrait becomes a layer. Lengths are pixels of the layer."""
 
-    model: str = _control(MODEL, catalogue.AUTO, "model")
+    model: str = _control(MODEL, catalogue.AUTO, "model", absent_from=(PRESET,))
     quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
     subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main", HELD), photos_only=(HELD,))
-    crop: bool = _control(SWITCH, False, "subject")
+    crop: bool = _control(SWITCH, False, "subject", absent_from=(TOUCH_UP,))
     crop_margin: int = _control(INTEGER, 5, "subject", maximum=50, unit="%", shown_when=("crop", True))
-    mirror: bool = _control(SWITCH, False, "subject")
+    mirror: bool = _control(SWITCH, False, "subject", absent_from=(TOUCH_UP,))
     threshold: int = _control(INTEGER, 0, "edge", maximum=255)
     erosion: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
     feather: int = _control(INTEGER, 0, "edge", maximum=50, unit="px")
     feather_direction: str = _control(CHOICE, "centre", "edge", choices=("centre", "inward", "outward"))
     decontaminate: bool = _control(SWITCH, True, "edge")
-    background: str = _control(CHOICE, "transparent", "background", choices=("transparent", "colour", "image", "blur"))
+    background: str = _control(
+        CHOICE, "transparent", "background", choices=("transparent", "colour", "image", "blur"), absent_from=(TOUCH_UP,)
+    )
     background_colour: str = _control(COLOUR, "#00b140", "background", shown_when=("background", "colour"))
     background_image: str = _control(IMAGE, "", "background", shown_when=("background", "image"))
     background_blur: int = _control(
         INTEGER, 20, "background", minimum=1, maximum=100, unit="px", shown_when=("background", "blur")
     )
-    shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%")
+    shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%", is_later=True)
     id_photo: str = _control(
-        CHOICE,
-        "off",
-        "output",
-        choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"),
-        applies_to=(PHOTO,),
-    )
+        CHOICE, "off", "output", choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"),
+        applies_to=(PHOTO,), absent_from=(TOUCH_UP,), is_later=True,
+    )  # fmt: skip
     sheet: str = _control(
-        CHOICE,
-        "off",
-        "output",
-        choices=("off", "10x15", "13x18", "a4"),
-        hidden_when=("id_photo", "off"),
-        applies_to=(PHOTO,),
-    )
+        CHOICE, "off", "output", choices=("off", "10x15", "13x18", "a4"),
+        applies_to=(PHOTO,), hidden_when=("id_photo", "off"), is_later=True,
+    )  # fmt: skip
     max_kilobytes: int = _control(
-        INTEGER,
-        0,
-        "output",
-        maximum=10_000,
-        step=10,
-        unit="kB",
-        hidden_when=("id_photo", "off"),
-        applies_to=(PHOTO,),
+        INTEGER, 0, "output", maximum=10_000, step=10, unit="kB",
+        applies_to=(PHOTO,), hidden_when=("id_photo", "off"), is_later=True,
+    )  # fmt: skip
+    longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px", absent_from=(PRESET,))
+    format: str = _control(
+        CHOICE, "png", "output", choices=("png", "webp", "jpeg"), applies_to=(PHOTO,), is_refused=False
     )
-    longest_side: int = _control(INTEGER, 0, "output", maximum=16384, step=10, unit="px")
-    format: str = _control(CHOICE, "png", "output", choices=("png", "webp", "jpeg"), applies_to=(PHOTO,))
-    save_mask: bool = _control(SWITCH, False, "output", applies_to=(PHOTO,))
-    metadata: bool = _control(SWITCH, True, "output", applies_to=(PHOTO,))
-    output_folder: str = _control(FOLDER, "", "output", applies_to=(PHOTO, CLIP))
+    save_mask: bool = _control(SWITCH, False, "output", applies_to=(PHOTO,), absent_from=(PRESET, TOUCH_UP, ANSWER))
+    metadata: bool = _control(
+        SWITCH, True, "output", applies_to=(PHOTO,), absent_from=(PRESET,), is_refused=False, is_later=True
+    )
+    # A request mustn't name a folder of the server, and an answer with one picture has no mask beside it.
+    output_folder: str = _control(FOLDER, "", "output", applies_to=(PHOTO, CLIP), absent_from=(PRESET, JOB, ANSWER))
 
     def __post_init__(self) -> None:
         for control in CONTROLS:
@@ -178,9 +174,15 @@ class MatteSettings:
         return dataclasses.asdict(self)
 
     def identity(self) -> dict[str, Any]:
-        """What a result is known by: without the controls that came later, where they do nothing, so that a new
-        version finds again what an older one has made."""
-        return {name: value for name, value in self.as_dict().items() if name not in _LATER or value != _LATER[name]}
+        """What a result is known by: without controls of live pictures alone, and without those that came later where
+        they do nothing, so that a new version finds again what an older one has made."""
+        values = {control: getattr(self, control.name) for control in CONTROLS if control.applies_to != (LIVE,)}
+        return {one.name: value for one, value in values.items() if not one.is_later or value != one.default}
+
+    def at(self, place: str) -> MatteSettings:
+        """The same with the defaults of the controls that have no part at a place, such as TOUCH_UP."""
+        absent = {control.name: control.default for control in CONTROLS if place in control.absent_from}
+        return dataclasses.replace(self, **absent)
 
     @property
     def decoded_side(self) -> int:
@@ -202,3 +204,8 @@ CONTROLS: tuple[Control, ...] = tuple(
     Control(name=declared.name, default=declared.default, **declared.metadata)
     for declared in dataclasses.fields(MatteSettings)
 )
+
+
+def controls_for(*kinds: str, at: str = "") -> tuple[Control, ...]:
+    """The controls that do something to any of these kinds of pictures, and have a part at a place."""
+    return tuple(one for one in CONTROLS if set(kinds) & set(one.applies_to) and at not in one.absent_from)

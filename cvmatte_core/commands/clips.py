@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ..models.catalogue import install_packages_command
-from ..pictures.endings import GIF, clip_before
+from tqdm import tqdm
+
+from ..models.catalogue import needs_packages
+from ..pictures.endings import GIF
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.errors import WorkerError
 from ..words.notes import sentences
 from ..words.texts import Texts
 from .folders import ended_by_signals
@@ -29,38 +30,23 @@ def is_animated(picture: Path) -> bool:
 
 
 def cut_out(
-    source: Path, target: Path | None, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
+    source: Path, target: Path, settings: MatteSettings, texts: Texts, threads: int | None, device: str | None
 ) -> int:
     """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing.
 
     An ID photo in the settings is a preset's: given as an option, it is refused before.
     """
-    try:
-        from tqdm import tqdm
-
+    with needs_packages("clips_need_packages", "video"):
         from ..video import clips
-    except ImportError as error:  # an environment from before they were needed, or a package without its video part
-        if error.name is not None and error.name.startswith("cvmatte"):
-            raise
-        command = install_packages_command("video")
-        raise WorkerError("clips_need_packages", command=command) from error
     clip = clips.look_at(source)
     if settings.id_photo != "off":
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
-    target = target or source.with_name(f"{source.stem}-cutout{clip_before(settings.background)}")
     with (
         ended_by_signals() as ended,
         tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
     ):
-        made = clips.cut_out(
-            source,
-            target,
-            settings,
-            threads or devices.threads(),
-            device,
-            lambda done: bar.update(done - bar.n),
-            ended,
-        )
+        count = threads or devices.threads()
+        made = clips.cut_out(source, target, settings, count, device, lambda done: bar.update(done - bar.n), ended)
     if made.notes:
         print(f"{source.name}: {sentences(made.notes, texts)}", file=sys.stderr)
     print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))

@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
 from ..batch.pipeline import Cutter
-from ..models.catalogue import install_packages_command
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, ClusterError, CvmatteError, OutputError
 from ..words.notes import sentences
@@ -36,11 +38,6 @@ def cut_out(
     watch: bool,
 ) -> int:
     """Cut out a folder with a Cutter, and return the exit code; whatever prevents it is told as a sentence."""
-    try:
-        from tqdm import tqdm
-    except ImportError:  # an environment from before it was needed
-        print(texts("script.no_environment", install=install_packages_command()), file=sys.stderr)
-        return NOTHING_DONE
     try:
         with (
             FolderBatch(folder, settings, output_folder, recursive=recursive) as batch,
@@ -74,103 +71,92 @@ def ended_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+@dataclass
 class _Run:
     """One run over a folder: `bar` is the progress bar, `ended` is set when the person wants an end."""
 
-    def __init__(
-        self, batch: FolderBatch, texts: Texts, cutter: Cutter, ended: threading.Event, bar: Any, watch: bool
-    ) -> None:
-        self._batch = batch
-        self._texts = texts
-        self._ended = ended
-        self._bar = bar
-        self._watch = watch
-        self._cutter = cutter
-        self._begun = time.perf_counter()
-        self._told: set[str] = set()  # what failed, and was said to
+    batch: FolderBatch
+    texts: Texts
+    cutter: Cutter
+    ended: threading.Event
+    bar: Any
+    watch: bool
+    begun: float = field(default_factory=time.perf_counter)
+    told: set[str] = field(default_factory=set)  # what failed, and was said to
 
     def code(self) -> int:
         """Do it all, and return the exit code. Raises CvmatteError where there is nothing to do."""
         trouble = ""
         try:
-            if self._watch:
+            if self.watch:
                 self._keep_watching()
             else:
-                self._round(self._batch.scan())
-                if self._batch.left_out:
-                    shown = ", ".join(self._batch.left_out[:_NAMED])
-                    more = len(self._batch.left_out) - _NAMED
-                    self._say(self._texts("matte.left_out", names=f"{shown} (+{more})" if more > 0 else shown))
-                if not self._batch.entries:
-                    raise CvmatteError("batch_no_photos", folder=str(self._batch.folder))
+                self._round(self.batch.scan())
+                if self.batch.left_out:
+                    shown = ", ".join(self.batch.left_out[:_NAMED])
+                    more = len(self.batch.left_out) - _NAMED
+                    self._say(self.texts("matte.left_out", names=f"{shown} (+{more})" if more > 0 else shown))
+                if not self.batch.entries:
+                    raise CvmatteError("batch_no_photos", folder=str(self.batch.folder))
         except Cancelled:
             pass
         except (ClusterError, OutputError) as error:
-            full = self._texts("matte.disk_full", folder=error.values.get("folder", ""))
-            trouble = full if error.key == "disk_full" else error.sentence(self._texts)
+            full = self.texts("matte.disk_full", folder=error.values.get("folder", ""))
+            trouble = full if error.key == "disk_full" else error.sentence(self.texts)
         return self._end(trouble)
 
     def _keep_watching(self) -> None:
         """Until the person ends it. Raises Cancelled where that is amid a photo."""
         settled = Settled()
-        self._say(self._texts("matte.watching", folder=self._batch.folder))
-        while not self._ended.wait(_WATCH_SECONDS):
-            waiting = self._batch.scan()
-            ready = set(settled(self._batch.folder / name for name in waiting))
-            self._round([name for name in waiting if self._batch.folder / name in ready], reports=True)
+        self._say(self.texts("matte.watching", folder=self.batch.folder))
+        while not self.ended.wait(_WATCH_SECONDS):
+            waiting = self.batch.scan()
+            ready = set(settled(self.batch.folder / name for name in waiting))
+            self._round([name for name in waiting if self.batch.folder / name in ready], reports=True)
 
     def _round(self, photos: list[str], reports: bool = False) -> None:
         """Matte these photos. Raises OutputError, Cancelled."""
-        for entry in self._batch.entries.values():
+        for entry in self.batch.entries.values():
             if entry.status == FAILED:
                 self._tell_failure(entry.file)
         if not photos:
             return
-        self._bar.total = (self._bar.total or 0) + len(photos)
-        self._bar.refresh()
-        for entry in self._batch.run(photos, self._cutter, self._ended):
+        self.bar.total = (self.bar.total or 0) + len(photos)
+        self.bar.refresh()
+        for entry in self.batch.run(photos, self.cutter, self.ended):
             if entry.status == FAILED:
-                self._told.discard(entry.file)
+                self.told.discard(entry.file)
                 self._tell_failure(entry.file)
             if entry.notes:
-                self._say(f"{entry.file}: {sentences(entry.notes, self._texts)}")
-            self._bar.update()
+                self._say(f"{entry.file}: {sentences(entry.notes, self.texts)}")
+            self.bar.update()
         if reports:
             self._write_reports()
 
     def _write_reports(self) -> None:
-        self._batch.write_reports(self._texts, time.perf_counter() - self._begun)
+        self.batch.write_reports(self.texts, time.perf_counter() - self.begun)
 
     def _end(self, trouble: str) -> int:
         """Write what tells of the run, and say how it went."""
-        counts = self._batch.counts
-        interrupted = self._ended.is_set() and (counts[WAITING] > 0 or not self._watch)
+        counts = self.batch.counts
+        interrupted = self.ended.is_set() and (counts[WAITING] > 0 or not self.watch)
         archive = None
         try:
             self._write_reports()
             if not trouble and not interrupted:
-                self._ended.clear()  # a watch that the person has ended still gets its archive
-                archive = self._batch.write_archive(self._ended)
+                self.ended.clear()  # a watch that the person has ended still gets its archive
+                archive = self.batch.write_archive(self.ended)
         except Cancelled:
             interrupted = True
         except OutputError as error:
-            trouble = trouble or error.sentence(self._texts)
-        self._bar.close()
+            trouble = trouble or error.sentence(self.texts)
+        self.bar.close()
         if trouble:
             print(trouble, file=sys.stderr)
         good = counts[DONE] + counts[UNCHANGED]
-        print(
-            self._texts(
-                "matte.summary",
-                done=counts[DONE],
-                unchanged=counts[UNCHANGED],
-                failed=counts[FAILED],
-                waiting=counts[WAITING],
-                folder=self._batch.output_folder,
-            )
-        )
+        print(self.texts("matte.summary", folder=self.batch.output_folder, **counts))
         if archive:
-            print(self._texts("matte.saved", path=archive))
+            print(self.texts("matte.saved", path=archive))
         if interrupted:
             return INTERRUPTED
         if not good:
@@ -178,10 +164,10 @@ class _Run:
         return SOME_FAILED if counts[FAILED] or trouble else ALL_GOOD
 
     def _tell_failure(self, name: str) -> None:
-        error = self._batch.entries[name].error
-        if name not in self._told and error is not None:
-            self._told.add(name)
-            tell(error, self._texts, f"{name}: ", self._say)
+        error = self.batch.entries[name].error
+        if name not in self.told and error is not None:
+            self.told.add(name)
+            tell(error, self.texts, f"{name}: ", self._say)
 
     def _say(self, line: str) -> None:
-        self._bar.write(line, file=sys.stderr)
+        self.bar.write(line, file=sys.stderr)

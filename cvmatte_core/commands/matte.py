@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import copy
 import functools
 import glob
 import io
@@ -14,6 +13,7 @@ import textwrap
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue, entry_of, is_there, missing, pair_for_held
 from ..pictures import colours, endings, images
 from ..presets import PresetStore
-from ..settings import CONTROLS, HELD, MatteSettings
+from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings, controls_for
 from ..system import devices
 from ..words.errors import Cancelled, CvmatteError, ImageError, SettingsError
 from ..words.texts import Texts, system_texts
@@ -47,33 +47,47 @@ from .program import (
 
 STANDARD = Path("-")  # standard input or output
 
-_METAVARS = {settings.INTEGER: "N", settings.COLOUR: "#RRGGBB", settings.IMAGE: "FILE", settings.FOLDER: "FOLDER"}
-_METAVARS[settings.MODEL] = "NAME"
 _WIDTH = 79  # of help, as argparse has it
 _ALSO_SPELT = {"background_colour": "--background-color"}
 _UNITS = {"px": "PX", "%": "PERCENT"}
+# The one kind of input that each option is for, controls aside; and what is said where it is another.
+_ONLY_OF = {"mask": PHOTO, "touch_up": PHOTO, "overwrite": PHOTO, "watch": FOLDER, "recursive": FOLDER, "ray": FOLDER}
+_UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
+
+
+def colour(text: str) -> str:
+    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
+    try:
+        return colours.hexadecimal(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
+
+
+_OF_KIND: dict[str, dict[str, Any]] = {  # of argparse
+    settings.SWITCH: {"action": argparse.BooleanOptionalAction},
+    settings.INTEGER: {"type": int, "metavar": "N"},
+    settings.COLOUR: {"type": colour, "metavar": "#RRGGBB"},
+    settings.IMAGE: {"metavar": "FILE"},
+    FOLDER: {"metavar": "FOLDER"},
+    settings.MODEL: {"metavar": "NAME"},
+    settings.CHOICE: {},
+}
 
 
 def add_controls(
-    parser: argparse.ArgumentParser, texts: Texts, controls: Iterable[settings.Control] = CONTROLS
+    parser: argparse.ArgumentParser, texts: Texts, controls: Iterable[settings.Control] = controls_for(PHOTO, CLIP)
 ) -> None:
     """An option for each control of MatteSettings; one that isn't given is absent from what is parsed."""
     groups: dict[str, Any] = {}
     for control in controls:
         if control.group not in groups:
             groups[control.group] = parser.add_argument_group(texts(f"group.{control.group}"))
-        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name}
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name, **_OF_KIND[control.kind]}
         options["help"] = help_of(control, texts).replace("%", "%%")
-        if control.kind == settings.SWITCH:
-            options["action"] = argparse.BooleanOptionalAction
-        if control.kind == settings.CHOICE:
+        if control.choices:
             options["choices"] = control.choices
-        elif control.kind in _METAVARS:
-            options["metavar"] = _UNITS.get(control.unit, _METAVARS[control.kind])
-        if control.kind == settings.INTEGER:
-            options["type"] = int
-        if control.kind == settings.COLOUR:
-            options["type"] = colour
+        if control.unit in _UNITS:
+            options["metavar"] = _UNITS[control.unit]
         names = [option_of(control.name), *filter(None, [_ALSO_SPELT.get(control.name)])]
         groups[control.group].add_argument(*names, **options)
 
@@ -95,12 +109,14 @@ def help_of(control: settings.Control, texts: Texts) -> str:
     return " ".join([*parts, f"[{default}]" if default else ""]).strip()
 
 
-def colour(text: str) -> str:
-    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
-    try:
-        return colours.hexadecimal(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
+@dataclass(frozen=True)
+class Task:
+    """One input (kind: PHOTO, CLIP or FOLDER), its settings, and where the result goes."""
+
+    photo: Path
+    kind: str
+    settings: MatteSettings
+    output: Path
 
 
 def model_names() -> list[str]:
@@ -111,7 +127,17 @@ def model_names() -> list[str]:
         return [AUTO]
 
 
-def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[MatteSettings, Path]:
+def kind_of(photo: Path, output: Path | None) -> str:
+    """PHOTO, CLIP or FOLDER. A clip is known by its name; an animated picture is one if the output is to move."""
+    if photo != STANDARD and files.is_folder(photo):
+        return FOLDER
+    moves = output is not None and output.suffix.lower() in endings.MOVING_KINDS
+    if endings.is_clip(photo.name) or (moves and endings.may_move(photo.name) and clips.is_animated(photo)):
+        return CLIP
+    return PHOTO
+
+
+def settings_and_output(chosen: argparse.Namespace, photo: Path, kind: str, texts: Texts) -> tuple[MatteSettings, Path]:
     """The settings, and where the layer goes: the format and the name's ending always agree.
 
     Raises SettingsError, or Misused where they can't.
@@ -120,64 +146,50 @@ def settings_and_output(chosen: argparse.Namespace, texts: Texts) -> tuple[Matte
     given = MatteSettings.with_implied(
         {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}, preset
     )
-    if chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD):
-        return MatteSettings(**given), STANDARD
-    if chosen.photo != STANDARD and files.is_folder(chosen.photo):
+    if kind == FOLDER and chosen.output != STANDARD:
         given.setdefault("save_mask", True)
-        wanted = MatteSettings(**given)
-        name = chosen.photo.absolute().resolve().name or "photos"
-        beside = Path(wanted.output_folder or chosen.photo.absolute().resolve().parent / f"{name}-cutout")
-        return wanted, chosen.output or beside
-    if is_clip(chosen):
-        wanted = MatteSettings(**given)
-        if chosen.output is not None and chosen.clips_into_folder:
-            name = f"{outputs.shortened(chosen.photo.stem)}{endings.clip_before(wanted.background)}"
-            return wanted, chosen.output / name
-        if chosen.output is not None and chosen.output.suffix.lower() not in ("", *endings.MOVING_KINDS):
-            allowed = ", ".join(endings.MOVING_KINDS)
-            raise Misused(texts("matte.ending", name=chosen.output.name, endings=allowed))
-        return wanted, chosen.output or chosen.photo
-    if chosen.output is not None and chosen.into_folder:
-        wanted = MatteSettings(**given)
-        name = f"{outputs.shortened(chosen.photo.stem)}{images.suffix(wanted.format)}"
-        return wanted, chosen.output / name
-    if chosen.output is not None and chosen.output.suffix:
-        by_name, by_option = images.format_of(chosen.output), getattr(chosen, "format", None)
+    wanted, output = MatteSettings(**given), chosen.output
+    if output == STANDARD or (output is None and photo == STANDARD):
+        return wanted, STANDARD
+    if kind == FOLDER:
+        folder = photo.absolute().resolve()
+        beside = Path(wanted.output_folder or folder.parent / f"{folder.name or 'photos'}-cutout")
+        return wanted, output or beside
+    ending = endings.clip_before(wanted.background) if kind == CLIP else images.suffix(wanted.format)
+    if output is None:
+        folder = Path(wanted.output_folder) if kind == PHOTO and wanted.output_folder else photo.parent
+        return wanted, folder / f"{photo.stem}-cutout{ending}"
+    if chosen.clips_into_folder if kind == CLIP else chosen.into_folder:
+        return wanted, output / f"{outputs.shortened(photo.stem)}{ending}"
+    if kind == CLIP and output.suffix.lower() not in ("", *endings.MOVING_KINDS):
+        raise Misused(texts("matte.ending", name=output.name, endings=", ".join(endings.MOVING_KINDS)))
+    if kind == CLIP:
+        return wanted, output
+    if output.suffix:
+        by_name, by_option = images.format_of(output), getattr(chosen, "format", None)
         if by_name is None or by_option not in (None, by_name):
             kinds = [by_option] if by_option else images.SUFFIXES
             suffixes = ", ".join(ending for kind in kinds for ending in images.SUFFIXES[kind])
-            raise Misused(texts("matte.ending", name=chosen.output.name, endings=suffixes))
-        return MatteSettings(**{**given, "format": by_name}), chosen.output  # a preset's format gives way
-    wanted = MatteSettings(**given)
-    folder = Path(wanted.output_folder) if wanted.output_folder else chosen.photo.parent
-    output = chosen.output or folder / f"{chosen.photo.stem}-cutout"
+            raise Misused(texts("matte.ending", name=output.name, endings=suffixes))
+        return MatteSettings(**{**given, "format": by_name}), output  # a preset's format gives way
     # Not with_suffix: what follows a dot in the photo's name is no ending.
-    return wanted, output.with_name(output.name + images.suffix(wanted.format))
+    return wanted, output.with_name(output.name + ending)
 
 
 def preset_named(name: str, texts: Texts) -> str:
     """The preset that somebody means, by its name or by what people read for it. Raises Misused."""
     store = PresetStore()
     for known in store.names():
-        if name.casefold().replace("-", "_") in (known.casefold(), store.title(known, texts).casefold()):
-            return known
-        if name == known:
+        spelt = {known.casefold(), store.title(known, texts).casefold()}
+        if name == known or name.casefold().replace("-", "_") in spelt:
             return known
     raise Misused(texts("matte.no_preset", name=name, presets=", ".join(store.names())))
 
 
-def is_clip(chosen: argparse.Namespace) -> bool:
-    """By its name, and where it is no folder; an animated picture, where what is to come out moves."""
-    if endings.is_clip(chosen.photo.name):
-        return not files.is_folder(chosen.photo)
-    moves = chosen.output is not None and chosen.output.suffix.lower() in endings.MOVING_KINDS
-    return moves and endings.may_move(chosen.photo.name) and clips.is_animated(chosen.photo)
-
-
-def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings, output: Path, texts: Texts) -> None:
-    """Raise Misused where a picture that goes in has the name of one that comes out."""
-    output = Path(os.devnull) if output == STANDARD else output
-    sources = [chosen.photo, chosen.touch_up, Path(wanted.background_image) if wanted.background_image else None]
+def refuse_to_replace_sources(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
+    """Raise Misused if an output would overwrite an input."""
+    output, wanted = Path(os.devnull) if task.output == STANDARD else task.output, task.settings
+    sources = [task.photo, chosen.touch_up, Path(wanted.background_image) if wanted.background_image else None]
     targets = [output, chosen.mask, outputs.mask_beside(output) if chosen.overwrite and wanted.save_mask else None]
     for target in filter(None, targets):
         for source in filter(None, sources):
@@ -185,50 +197,32 @@ def refuse_to_replace_sources(chosen: argparse.Namespace, wanted: MatteSettings,
                 raise Misused(texts("matte.output_is_input"))
 
 
-def refuse_what_does_not_go_together(chosen: argparse.Namespace, wanted: MatteSettings, texts: Texts) -> None:
-    """Raise Misused where an option is of no use for what is to be matted, or there is no place for what it makes."""
-    folder = chosen.photo != STANDARD and files.is_folder(chosen.photo)
-    if is_clip(chosen):
-        unfit = {
-            "--mask": chosen.mask,
-            "--save-mask": wanted.save_mask,
-            "--touch-up": chosen.touch_up,
-            "--overwrite": chosen.overwrite,
-            "--watch": chosen.watch,
-            "--recursive": chosen.recursive,
-            "--ray": chosen.ray,
-            "--subject": wanted.subject == HELD,
-            # A preset's is said, and gone on without: see clips.py.
-            "--id-photo": getattr(chosen, "id_photo", "off") != "off",
-            "--sheet": getattr(chosen, "sheet", "off") != "off",
-            "--max-kilobytes": getattr(chosen, "max_kilobytes", 0),
-            "-o -": chosen.output == STANDARD,
-        }
-        for option in (option for option, value in unfit.items() if value):
-            raise Misused(texts("matte.not_of_a_clip", option=option))
+def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
+    """Raise Misused for an option that is of no use for this input, or an output that has nowhere to go."""
+    unfit = [
+        name for name, kind in _ONLY_OF.items() if kind != task.kind and getattr(chosen, name) not in (None, False)
+    ]
+    if task.kind == CLIP:
+        for control in CONTROLS:
+            # What clips lack altogether is refused as an option, but ignored in a preset; see clips.py for ID photos.
+            of = task.settings if CLIP in control.applies_to else chosen
+            if control.is_refused and control.does_nothing(getattr(of, control.name, control.default), CLIP):
+                unfit.append(control.name)
+    options = [*map(option_of, unfit), *(["-o -"] if chosen.output == STANDARD and task.kind != PHOTO else [])]
+    if options:
+        raise Misused(texts(_UNFIT[task.kind], option=options[0]))
+    if task.kind != PHOTO:
         return
-    for option, given, fits in (
-        ("--recursive", chosen.recursive, folder),
-        ("--watch", chosen.watch, folder),
-        ("--ray", chosen.ray is not None, folder),
-        ("--mask", chosen.mask, not folder),
-        ("--touch-up", chosen.touch_up, not folder),
-        ("--overwrite", chosen.overwrite, not folder),
-        ("-o -", chosen.output == STANDARD, not folder),
-    ):
-        if given and not fits:
-            raise Misused(texts("matte.not_of_a_folder" if folder else "matte.only_of_a_folder", option=option))
-    to_standard = chosen.output == STANDARD or (chosen.output is None and chosen.photo == STANDARD)
-    if to_standard and wanted.save_mask:
+    if task.output == STANDARD and task.settings.save_mask:
         raise Misused(texts("matte.mask_of_stdout"))
-    if to_standard and sys.stdout.isatty():
+    if task.output == STANDARD and sys.stdout.isatty():
         raise Misused(texts("matte.stdout_is_a_screen"))
     if chosen.mask and (chosen.mask == STANDARD or chosen.mask.suffix.lower() != ".png"):
         raise Misused(texts("matte.mask_ending", name=chosen.mask.name))
 
 
 def refuse_what_cannot_be(wanted: MatteSettings, texts: Texts) -> None:
-    """What would go wrong with each photo alike is said before the first. Raises Misused, ModelError, ImageError."""
+    """Report what would fail for every photo before the first one. Raises Misused, ModelError, ImageError."""
     entry = entry_of(wanted.model)
     if wanted.model != AUTO and not is_there(entry):
         raise Misused(missing(entry).sentence(texts))
@@ -246,15 +240,8 @@ def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
     """What cuts out the photos of a folder."""
     if chosen.ray is not None:
         return cluster.connected(chosen.ray, chosen.threads, chosen.device)
-    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # which keeps no photo
+    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # caches nothing
     return contextlib.nullcontext(Pipeline(matter))
-
-
-def touch_up_of(chosen: argparse.Namespace) -> StrokesFor | None:
-    """Raises ImageError."""
-    if chosen.touch_up is None:
-        return None
-    return functools.partial(strokes_of, images.read(chosen.touch_up), chosen.touch_up.name)
 
 
 def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesFor | None, texts: Texts) -> Matte:
@@ -289,23 +276,20 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.
     add_controls(parser, texts)
     chosen = parser.parse_args(arguments)
     chosen.photos = [path for name in chosen.photos for path in named(name)]
-    chosen.into_folder = chosen.output is not None and is_folder(chosen.output)
     # A name without an ending is a folder for a clip's pictures, also where that is there.
     chosen.clips_into_folder = chosen.output is not None and chosen.output.endswith(("/", os.sep))
     chosen.output = None if chosen.output is None else Path(chosen.output)
+    into_one = chosen.output not in (None, STANDARD) and files.is_folder(chosen.output)
+    chosen.into_folder = chosen.clips_into_folder or into_one
     return parser, chosen
 
 
 def named(name: str) -> list[Path]:
-    """The files that a name means: shells that know no patterns leave them to us."""
+    """The files that a name means: Windows' shells leave patterns to the program."""
     if any(character in name for character in "*?[") and not files.exists(Path(name)):
         # Not Path.glob, which takes no absolute ones.
         return [Path(found) for found in sorted(glob.glob(name, recursive=True))] or [Path(name)]  # noqa: PTH207
     return [Path(name)]
-
-
-def is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or (output != "-" and files.is_folder(Path(output)))
 
 
 class Files:
@@ -323,13 +307,13 @@ class Files:
         several = len(chosen.photos) > 1
         if several:
             self._prepare_for_several()
-        ready = [self._checked(photo) for photo in chosen.photos]  # wrong options are told before anything is done
+        tasks = [self._task(photo) for photo in chosen.photos]  # wrong options are told before anything is done
         if not several:
-            return self._one(*ready[0])
+            return self._do(tasks[0])
         failed = 0
-        for photo, checked in zip(chosen.photos, ready):
+        for task in tasks:
             try:
-                code = self._one(*checked)
+                code = self._do(task)
                 if code == INTERRUPTED:
                     return code
                 failed += code != ALL_GOOD
@@ -337,61 +321,52 @@ class Files:
                 raise
             except CvmatteError as error:
                 failed += 1
-                tell(error, texts, before="" if photo.name in error.sentence(texts) else f"{photo}: ")
+                tell(error, texts, before="" if task.photo.name in error.sentence(texts) else f"{task.photo}: ")
         return NOTHING_DONE if failed == len(chosen.photos) else SOME_FAILED if failed else ALL_GOOD
 
     def _prepare_for_several(self) -> None:
         """Raises Misused."""
         chosen, texts = self._chosen, self._texts
-        for option, given in (
-            ("--mask", chosen.mask),
-            ("--touch-up", chosen.touch_up),
-            ("-", STANDARD in chosen.photos),
-        ):
-            if given:
-                raise Misused(texts("matte.not_of_several", option=option))
+        unfit = {"--mask": chosen.mask, "--touch-up": chosen.touch_up, "-": STANDARD in chosen.photos}
+        for option in (option for option, given in unfit.items() if given):
+            raise Misused(texts("matte.not_of_several", option=option))
         if chosen.output is not None:
             if not chosen.into_folder and (chosen.output == STANDARD or chosen.output.suffix):
                 raise Misused(texts("matte.several_need_a_folder", name=chosen.output))
             chosen.into_folder = chosen.clips_into_folder = True
 
-    def _checked(self, photo: Path) -> tuple[argparse.Namespace, MatteSettings, Path]:
-        """What is chosen for one, its settings, and where it goes. Raises Misused, CvmatteError."""
-        chosen, texts = copy.copy(self._chosen), self._texts
-        chosen.photo = photo
-        wanted, output = settings_and_output(chosen, texts)
-        refuse_what_does_not_go_together(chosen, wanted, texts)
-        refuse_what_cannot_be(wanted, texts)
-        if photo == STANDARD or not (is_clip(chosen) or files.is_folder(photo)):
-            refuse_to_replace_sources(chosen, wanted, output, texts)
-        return chosen, wanted, output
+    def _task(self, photo: Path) -> Task:
+        """Raises Misused, CvmatteError."""
+        chosen, texts = self._chosen, self._texts
+        kind = kind_of(photo, chosen.output)
+        task = Task(photo, kind, *settings_and_output(chosen, photo, kind, texts))
+        refuse_what_does_not_go_together(chosen, task, texts)
+        refuse_what_cannot_be(task.settings, texts)
+        if kind == PHOTO:
+            refuse_to_replace_sources(chosen, task, texts)
+        return task
 
-    def _one(self, chosen: argparse.Namespace, wanted: MatteSettings, output: Path) -> int:
-        texts, photo = self._texts, chosen.photo
-        if is_clip(chosen):
-            target = output if chosen.output is not None else None
-            return clips.cut_out(photo, target, wanted, texts, chosen.threads, chosen.device)
-        if photo != STANDARD and files.is_folder(photo):
-            return folders.cut_out(
-                photo,
-                wanted.resolved(),
-                output,
-                texts,
-                cutting(chosen),
-                recursive=chosen.recursive,
-                watch=chosen.watch,
-            )
-        self._photo(chosen, wanted, output)
+    def _do(self, task: Task) -> int:
+        chosen, texts, wanted = self._chosen, self._texts, task.settings
+        if task.kind == CLIP:
+            return clips.cut_out(task.photo, task.output, wanted, texts, chosen.threads, chosen.device)
+        if task.kind == FOLDER:
+            how = {"recursive": chosen.recursive, "watch": chosen.watch}
+            return folders.cut_out(task.photo, wanted.resolved(), task.output, texts, cutting(chosen), **how)
+        self._photo(task)
         return ALL_GOOD
 
-    def _photo(self, chosen: argparse.Namespace, wanted: MatteSettings, output: Path) -> None:
-        texts, strokes = self._texts, touch_up_of(chosen)
+    def _photo(self, task: Task) -> None:
+        chosen, texts, output, wanted = self._chosen, self._texts, task.output, task.settings
+        strokes: StrokesFor | None = None
+        if chosen.touch_up is not None:
+            strokes = functools.partial(strokes_of, images.read(chosen.touch_up), chosen.touch_up.name)
         if self._matter is None:
             self._matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
-        if chosen.photo == STANDARD:
+        if task.photo == STANDARD:
             matte = from_standard_input(self._matter, wanted, strokes, texts)
         else:
-            matte = self._matter(chosen.photo, wanted, strokes=strokes)
+            matte = self._matter(task.photo, wanted, strokes=strokes)
         for note in matte.notes:
             print(note.sentence(texts), file=sys.stderr)
         if matte.fallback:

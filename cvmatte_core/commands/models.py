@@ -27,7 +27,6 @@ from .program import ALL_GOOD, Misused, Parser, ended, parser_for
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
 _LIKE = tuple(PRESETS)
-_DESCRIBED = ("size", "mean", "std", "channels", "output", "sigmoid")  # options of `add` that are the backend's
 _THREADS = 2  # to try a model with
 _TELL_SECONDS = 0.1  # between two looks of the progress line
 
@@ -62,6 +61,22 @@ class ProgressLine:
             self("", self._last[1], self._last[1])
         if self._terminal:
             print(file=sys.stderr)
+
+
+def name_or_place(text: str) -> str | int:
+    """Of an output: its name, or its place, -1 the last."""
+    return int(text) if re.fullmatch(r"-?\d+", text) else text
+
+
+# Options of `add` that are the backend's.
+_DESCRIBED: dict[str, dict[str, Any]] = {
+    "size": {"type": int, "metavar": "PX"},
+    "mean": {"type": float, "nargs": 3, "metavar": ("R", "G", "B")},
+    "std": {"type": float, "nargs": 3, "metavar": ("R", "G", "B")},
+    "channels": {"choices": ("rgb", "bgr")},
+    "output": {"type": name_or_place, "metavar": "NAME"},
+    "sigmoid": {"action": argparse.BooleanOptionalAction},
+}
 
 
 # The commands: each prints what it has done, and raises CvmatteError
@@ -202,11 +217,6 @@ def try_out(entry: ModelEntry, file: str, texts: Texts) -> None:
         raise ModelError("model_unfit", file=file, reason=texts("models.no_alpha"))
 
 
-def name_or_place(text: str) -> str | int:
-    """Of an output: its name, or its place, -1 the last."""
-    return int(text) if re.fullmatch(r"-?\d+", text) else text
-
-
 def first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__
@@ -248,16 +258,8 @@ def parser_of(texts: Texts) -> Parser:
     added.add_argument("--licence", metavar="TEXT", default="", help=texts("models.add.licence"))
     added.add_argument("--like", choices=_LIKE, help=texts("models.add.like"))
     added.add_argument("--options", metavar="JSON", help=texts("models.add.options"))
-    kinds: dict[str, dict[str, Any]] = {
-        "size": {"type": int, "metavar": "PX"},
-        "mean": {"type": float, "nargs": 3, "metavar": ("R", "G", "B")},
-        "std": {"type": float, "nargs": 3, "metavar": ("R", "G", "B")},
-        "channels": {"choices": ("rgb", "bgr")},
-        "output": {"type": name_or_place, "metavar": "NAME"},
-        "sigmoid": {"action": argparse.BooleanOptionalAction},
-    }
-    for name in _DESCRIBED:
-        added.add_argument(f"--{name}", default=argparse.SUPPRESS, help=texts(f"models.add.{name}"), **kinds[name])
+    for name, how in _DESCRIBED.items():
+        added.add_argument(f"--{name}", default=argparse.SUPPRESS, help=texts(f"models.add.{name}"), **how)
     added.add_argument("--general", action="store_true", help=texts("models.add.general"))
     return parser
 

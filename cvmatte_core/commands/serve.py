@@ -56,20 +56,6 @@ def _positive(text: str) -> int:
     return number
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that is bound. Raises OSError, for a name that isn't known too."""
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if sys.platform != "win32":  # there it would let two servers share the port
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
 def _is_of_this_computer(origin: str) -> bool:
     host = urlsplit(origin).hostname or ""
     try:
@@ -91,6 +77,7 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
 
         from ..web.app import Options, create_app
         from ..web.guard import Rules, origin_of
+        from ..web.server import listening
     except ModuleNotFoundError as error:  # an environment from before they were needed
         if error.name is None or error.name.startswith("cvmatte"):
             raise

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import logging
+import mimetypes
 from pathlib import Path
-from typing import Any, Callable, Iterable
+from typing import Annotated, Any, Callable, Iterable, Sequence
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import Match, Route
@@ -21,51 +24,61 @@ from ..words.texts import Texts, known_language, language_of
 
 logger = logging.getLogger(__name__)
 
-# Windows asks its registry, where any program may have said that these are plain text: no browser would run them.
-PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+STATIC = Path(__file__).with_name("static")
+FILE = {"type": "string", "format": "binary"}  # in OpenAPI
+NO_STORE = {"Cache-Control": "no-store"}
+UNCACHED = {"Cache-Control": "no-cache"}
+# On Windows types come from the registry, where any program may have declared these plain text: no browser would run
+# them.
+_PAGE_TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-_STATUS = {
-    "request_malformed": 400,
-    "upload_missing": 400,
-    "token_missing": 401,
-    "origin_foreign": 403,
-    "folders_closed": 403,
-    "folder_unknown": 404,
-    "job_unknown": 404,
-    "touch_up_closed": 404,
-    "model_unknown": 404,
-    "nothing_here": 404,
-    "method_unknown": 405,
-    "job_unfinished": 409,
-    "model_missing": 409,
-    "held_needs_model": 409,
-    "image_file_too_large": 413,
-    "image_too_many_pixels": 413,
-    "upload_too_large": 413,
-    "upload_too_many": 413,
-    "image_not_a_picture": 415,
-    "host_foreign": 421,
-    "internal": 500,
-    "model_damaged": 503,
-    "model_too_large": 503,
-    "model_failed": 500,
-    "image_memory": 503,
-    "server_busy": 503,
-    "took_too_long": 504,
-    "server_storage": 507,
+_KEYS = {
+    400: ("request_malformed", "upload_missing"),
+    401: ("token_missing",),
+    403: ("origin_foreign", "folders_closed"),
+    404: ("folder_unknown", "job_unknown", "touch_up_closed", "model_unknown", "nothing_here"),
+    405: ("method_unknown",),
+    409: ("job_unfinished", "model_missing", "held_needs_model"),
+    413: ("image_file_too_large", "image_too_many_pixels", "upload_too_large", "upload_too_many"),
+    415: ("image_not_a_picture",),
+    421: ("host_foreign",),
+    500: ("internal", "model_failed"),
+    503: ("model_damaged", "model_too_large", "image_memory", "server_busy"),
+    504: ("took_too_long",),
+    507: ("server_storage",),
 }
+_STATUS = {key: status for status, keys in _KEYS.items() for key in keys}
 _PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>CVMatte</title><h1>CVMatte</h1><p>{sentence}</p></html>
 """
 _UNUSABLE = 422  # every other error is of a photo or a control
-_OF_THE_SERVER = ("folder", "path")  # values that would tell where it keeps things
+_OF_THE_SERVER = ("folder", "path")  # values that would reveal the server's folders
+
+
+class Error(BaseModel):
+    """What every refusal says."""
+
+    error: str
+    message: str
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of an address's refusals."""
+    return {status: {"model": Error} for status in (*statuses, 400, 401, 403, 421, 422, 500, 507)}
 
 
 def texts_for(connection: HTTPConnection) -> Texts:
     """Texts in the language that a request asks for: its parameter `language`, else its Accept-Language."""
     chosen = connection.query_params.get("language")
     return Texts(language_of(chosen or _preferred(connection.headers.get("accept-language", ""))))
+
+
+async def _texts(request: Request, language: str = "") -> Texts:
+    return texts_for(request)
+
+
+InLanguage = Annotated[Texts, Depends(_texts)]
 
 
 def _preferred(header: str) -> str:
@@ -97,7 +110,7 @@ def noted(notes: Iterable[Note], texts: Texts) -> list[dict[str, str]]:
 
 def answer(error: CvmatteError, connection: HTTPConnection) -> Response:
     told = _told(error)
-    headers = {"Cache-Control": "no-store"}
+    headers = dict(NO_STORE)
     if told.key == "server_busy":
         headers["Retry-After"] = str(told.values["seconds"])
     if told.key == "token_missing":
@@ -117,36 +130,36 @@ def _told(error: CvmatteError) -> CvmatteError:
     return RequestError("server_storage")
 
 
-def add_errors(app: FastAPI, folder_of: Callable[[Request], Path]) -> None:
-    """Have an application answer whatever is raised as `answer` does. folder_of: where it keeps things."""
+def add_static(app: FastAPI) -> None:
+    for ending, media in _PAGE_TYPES.items():
+        mimetypes.add_type(media, ending)
+    app.mount("/static", StaticFiles(directory=STATIC))
 
-    @app.exception_handler(CvmatteError)
-    async def explained(request: Request, error: CvmatteError) -> Response:
-        return answer(error, request)
 
-    @app.exception_handler(OSError)
-    async def not_saved(request: Request, error: OSError) -> Response:
-        return answer(files.output_error(error, folder_of(request)), request)
+def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:
+    """Let an application with these routers answer every exception as `answer` does.
 
-    @app.exception_handler(RequestValidationError)
-    async def malformed(request: Request, error: RequestValidationError) -> Response:
-        return answer(RequestError("request_malformed"), request)
+    folder_of: where it keeps its files, for errors of the drive.
+    """
 
-    @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, error: ClientDisconnect) -> Response:
-        return answer(RequestError("request_malformed"), request)
+    async def told(request: Request, error: Exception) -> Response:
+        if isinstance(error, CvmatteError):
+            return answer(error, request)
+        if isinstance(error, OSError):
+            return answer(files.output_error(error, folder_of(request)), request)
+        malformed = isinstance(error, (RequestValidationError, ClientDisconnect))
+        return answer(RequestError("request_malformed") if malformed else WorkerError("internal"), request)
+
+    for kind in (CvmatteError, OSError, RequestValidationError, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, told)
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         keys = {404: "nothing_here", 405: "method_unknown"}
         response = answer(RequestError(keys.get(error.status_code, "request_malformed")), request)
         response.headers.update(error.headers or {})
-        if error.status_code == 405:  # of every route to the address, not of one alone
-            routes = [route for route in app.routes if isinstance(route, Route)]
+        if error.status_code == 405:  # of all routes to the address, not only the first
+            routes = [route for router in (app.router, *routers) for route in router.routes if isinstance(route, Route)]
             found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
             response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
         return response
-
-    @app.exception_handler(Exception)
-    async def internal(request: Request, error: Exception) -> Response:
-        return answer(WorkerError("internal"), request)

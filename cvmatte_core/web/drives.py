@@ -1,4 +1,4 @@
-"""Waiting for drives: never on the event loop, and in no thread that anything else is served by."""
+"""Waiting for drives in threads of their own, never on the event loop or in threads that serve anything else."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, Callable, TypeVar
 
 Result = TypeVar("Result")
 
-_THREADS = 4  # that one drive may keep waiting
+_THREADS = 4  # that one hanging drive may block
 
 
 class Drive:
-    """The threads of what asks for files of one kind: where those don't answer, nobody else waits."""
+    """The threads for one kind of files: when their drive hangs, only those who want these files wait."""
 
     def __init__(self, name: str) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=name)
@@ -26,7 +26,7 @@ class Drive:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **options))
 
     def remove(self, folder: Path) -> Future[None]:
-        """Have a folder removed, some time; not any more once it is closed."""
+        """Have a folder removed in the background; does nothing once closed."""
         with contextlib.suppress(RuntimeError):
             return self._threads.submit(shutil.rmtree, folder, ignore_errors=True)
         done: Future[None] = Future()
@@ -34,5 +34,5 @@ class Drive:
         return done
 
     def close(self) -> None:
-        """Done once all is that was asked for."""
+        """Waits for what was asked for."""
         self._threads.shutdown()

@@ -1,4 +1,4 @@
-"""One Matter in one thread, and the bounded line of requests before it."""
+"""One Matter in one thread, and the bounded queue of requests for it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 _CACHE_BYTES = 200_000_000
-_FIRST_GUESS = 2.0  # seconds that a photo takes, before one has
+_FIRST_GUESS = 2.0  # at seconds a photo, until one was timed
 
 
 class Engine:
-    """Runs what needs the Matter, one at a time, in the order of its coming.
+    """Runs what needs the Matter, one at a time, first come first served.
 
-    places: how many requests may be under way at once, the running one included. device: what the network runs on, as
-    its runtime calls it; "" until it is loaded.
+    places: how many requests may be queued, including the running one. device: what the network runs on, as its runtime
+    calls it; "" until it is loaded.
     """
 
     def __init__(self, places: int, touch_ups: TouchUps | None) -> None:
@@ -40,7 +40,7 @@ class Engine:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """A place in the line, taken before an upload is read. Raises RequestError where all are taken."""
+        """A place in the queue, taken before an upload is read. Raises RequestError when the queue is full."""
         with self._lock:
             if self._taken >= self._places:
                 raise RequestError("server_busy", seconds=max(1, math.ceil(self._seconds * self._taken)))
@@ -52,7 +52,7 @@ class Engine:
                 self._taken -= 1
 
     def run(self, work: Callable[[Matter], Result]) -> Future[Result]:
-        """Have work done in the Matter's thread. Whoever wants a bound takes a `place` first."""
+        """Have work done in the Matter's thread. Take a `place` first, unless it is little work."""
 
         def timed() -> Result:
             begun = time.monotonic()
@@ -64,7 +64,7 @@ class Engine:
         return self._thread.submit(timed)
 
     def warm_up(self) -> None:
-        """Load the default model; where there is none, each request will say so."""
+        """Load the default model. If there is none, each request will say so."""
 
         def load(matter: Matter) -> None:
             try:

@@ -1,8 +1,8 @@
-"""Who is let in: checks of every request before the application sees it, and headers of every answer after it.
+"""Who is let in: checks every request before the application sees it, and adds headers to every answer.
 
-A browser carries requests of any page that the person looks at. So a request has to name this server as its Host
-(against DNS rebinding), come from this server's own page where it comes from a page at all, or from one that its
-operator has allowed, and hold the token where one is needed.
+A browser sends requests for any page that the person looks at. So a request has to name this server as its Host
+(against DNS rebinding); if a page sends it, that must be this server's own or one that the operator has allowed; and
+it has to hold the token where one is needed.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _ENTRANCE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Rules:
-    """token: "" where none is needed. hosts: names that this server may be called by, beside its addresses.
+    """token: "" where none is needed. hosts: names that this server answers to, besides its addresses.
 
-    only_loopback: whether the addresses that it may be called by are those of this computer alone. origins: whose pages
-    may call it beside its own, or are its own where a proxy gives it another Host; see `origin_of`.
+    only_loopback: whether it answers to this computer's own addresses only. origins: other sites whose pages may call
+    it, or its own behind a proxy that changes the Host; see `origin_of`.
     """
 
     token: str
@@ -77,16 +77,15 @@ class Guard:
                 MutableHeaders(scope=message).update(headers)
             await send(message)
 
-        limit = self._body_limit(request.url.path)
         try:
             self._check_host(request)
             self._check_origin(request)
             entrance = _preflight(request, headers) or self._check_token(request)
-            _check_length(request, limit)
+            limited = _limited(request, receive, self._body_limit(request.url.path))
         except RequestError as error:
             await answer(error, request)(scope, receive, send_with_headers)
             return
-        await (entrance or self._app)(scope, _limited(receive, limit), send_with_headers)
+        await (entrance or self._app)(scope, limited, send_with_headers)
 
     def _check_host(self, request: Request) -> None:
         host = _host_of(request.headers.get("host", ""))
@@ -111,7 +110,7 @@ class Guard:
         if request.headers.get("origin") in self._rules.origins:
             return
         site = request.headers.get("sec-fetch-site", "none")
-        # Another page may link to ours, and do nothing else.
+        # Another page may link to ours, but nothing more.
         is_link = request.method == "GET" and request.url.path == "/" and "origin" not in request.headers
         if site not in ("none", "same-origin") and not is_link:
             raise RequestError("origin_foreign")
@@ -120,7 +119,7 @@ class Guard:
             raise RequestError("origin_foreign")
 
     def _check_token(self, request: Request) -> ASGIApp | None:
-        """None where the request holds what it needs; what leaves a cookie and leads on, at the page's first call.
+        """None if the request may go on; at the page's first call, an answer that sets a cookie and redirects.
 
         Raises RequestError.
         """
@@ -131,12 +130,12 @@ class Guard:
         if (scheme.lower() == "bearer" and self._is_token(bearer)) or self._is_token(request.cookies.get(cookie, "")):
             return None
         if request.url.path == "/" and self._is_token(request.query_params.get("token", "")):
-            # On to the page without it: addresses are kept in histories.
+            # Redirect to the page without the token: browsers keep addresses in their history.
             response: Response = RedirectResponse("./", 303, {"Cache-Control": "no-store"})
             if request.headers.get("sec-fetch-site", "none") != "none":
-                # Along a redirection that began at another page, or at a file, a browser sends no strict cookie.
+                # Browsers send no strict cookie along a redirection that began at another page or a file.
                 response = HTMLResponse(_ENTRANCE, headers={"Cache-Control": "no-store"})
-            # No path: it is then the page's own, wherever a proxy has put that.
+            # Without a path the cookie is the page's own, wherever a proxy has put that.
             response.set_cookie(cookie, self._rules.token, path=None, httponly=True, samesite="strict")
             return response
         raise RequestError("token_missing")
@@ -146,7 +145,7 @@ class Guard:
 
 
 def _preflight(request: Request, headers: Mapping[str, str]) -> ASGIApp | None:
-    """What answers a browser that asks whether an allowed page may make a request; None where that isn't asked."""
+    """The answer to a browser's preflight for an allowed page; None if the request isn't one."""
     asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
     return Response(status_code=204, headers=_PREFLIGHT) if asks and "Access-Control-Allow-Origin" in headers else None
 
@@ -176,26 +175,20 @@ def _netloc_of(origin: str) -> str:
         return ""
 
 
-def _check_length(request: Request, limit: int) -> None:
+def _limited(request: Request, receive: Receive, limit: int) -> Receive:
+    """The same messages, until their bodies exceed the limit. Raises RequestError then, or now if the request's own
+    Content-Length does."""
+    too_large, received = RequestError("upload_too_large", limit=max(1, limit // 1_000_000)), 0
     length = request.headers.get("content-length", "0")
     if length.isascii() and length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """The same messages, until their bodies exceed the limit: then it raises RequestError."""
-    received = 0
+        raise too_large
 
     async def counted() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
-            raise _too_large(limit)
+            raise too_large
         return message
 
     return counted
-
-
-def _too_large(limit: int) -> RequestError:
-    return RequestError("upload_too_large", limit=max(1, limit // 1_000_000))

@@ -141,7 +141,7 @@ class Job:
 class Jobs:
     """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed.
 
-    drive: of the folder that they keep their files in. Nothing here waits for it but the jobs' own threads.
+    drive: of the folder that they keep their files in. Only the jobs' own threads wait for it.
     """
 
     def __init__(self, engine: Engine, drive: Drive, folder: Path, seconds: float) -> None:
@@ -150,8 +150,8 @@ class Jobs:
         self._folder = folder
         self._seconds = seconds  # that a photo may take
         self._jobs: dict[str, Job] = {}
-        self._lock = threading.Lock()
-        # Apart from each other, so that a model arrives while a long job of photos runs.
+        self._lock = threading.RLock()
+        # Two threads, so that a model can be fetched while a long job of photos runs.
         self._photos = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
 
@@ -176,13 +176,11 @@ class Jobs:
                 raise RequestError("job_unknown")
             return self._jobs[id]
 
-    def cancel(self, job: Job) -> None:
-        job.cancelled.set()
-
     def forget(self, job: Job) -> Future[None]:
         """Forget a job that is over, or hasn't started. The answer comes once its files are gone."""
         with self._lock:
-            return self._forget(job)
+            self._jobs.pop(job.id, None)
+        return self._drive.remove(job.folder)
 
     def start(self, job: Job, settings: MatteSettings) -> None:
         self._photos.submit(self._guarded, job, lambda: self._cut_out(job, settings))
@@ -230,16 +228,13 @@ class Jobs:
             job.change(item, state=RUNNING)
             begun = time.monotonic()
             try:
-                if item.is_clip:
-                    self._clip(job, number, item, settings, names)
-                else:
-                    self._photo(job, number, item, settings, names)
+                (self._clip if item.is_clip else self._photo)(job, number, item, settings, names)
                 job.change(item, state=DONE, progress=1.0, seconds=time.monotonic() - begun)
             except Cancelled:
                 raise
             except CvmatteError as error:
                 job.change(item, state=FAILED, error=named(error, {item.photo.name: item.name}))
-            except Exception:  # whatever a picture makes of us, the next one has its turn
+            except Exception:  # one photo's failure mustn't stop the others
                 logger.exception("job")
                 job.change(item, state=FAILED, error=WorkerError("internal"))
             if item.photo.parent == job.folder:
@@ -249,11 +244,14 @@ class Jobs:
     def _photo(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
         layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
         item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
-        item.layer = _saved(job.folder / f"{number}-layer", layer)
-        item.mask = _saved(job.folder / f"{number}-mask", mask) if mask is not None else None
+        for name, content in (("layer", layer), ("mask", mask)):
+            if content is not None:
+                path = job.folder / f"{number}-{name}"
+                path.write_bytes(content)
+                setattr(item, name, path)
 
     def _clip(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
-        """In this thread, so that photos of others go on beside it. Cancelled, what is done is a clip that plays."""
+        """Runs in this thread, so that other people's photos aren't held up. Cancelled, it leaves a clip that plays."""
         with needs_packages("clips_need_packages", "video"):
             from ..video import clips
         kind = endings.clip_before(settings.background)
@@ -271,10 +269,10 @@ class Jobs:
             raise Cancelled
 
     def _pictures(self, job: Job, item: Item, settings: MatteSettings, matter: Matter) -> tuple[bytes, bytes | None]:
-        end = time.monotonic() + self._seconds
+        in_time = Deadline(self._seconds)
 
         def step(stage: str, done: int, total: int) -> None:
-            give_up_after(end, self._seconds)
+            in_time()
             if stage == "network":
                 job.change(item, progress=0.1 + 0.7 * done / max(1, total))
 
@@ -292,27 +290,21 @@ class Jobs:
 
     def _write_archive(self, job: Job) -> None:
         """All results in one ZIP. Raises OutputError."""
-        done = [item for item in job.items if item.layer is not None]
-        if not done:
-            return
-        pairs = [pair for item in done for pair in ((item.layer, item.layer_name), (item.mask, item.mask_name))]
-        target = job.folder / "archive"
-        folders.write_zip(target, [(path, name) for path, name in pairs if path is not None])
-        job.change(archive=target)
+        pairs = [pair for one in job.items for pair in ((one.layer, one.layer_name), (one.mask, one.mask_name))]
+        made = [(path, name) for path, name in pairs if path is not None]
+        if made:
+            folders.write_zip(job.folder / "archive", made)
+            job.change(archive=job.folder / "archive")
 
     def _tidy(self) -> None:
         over = sorted((job for job in self._jobs.values() if job.is_over), key=lambda job: job.ended)
         old = [job for job in over if time.monotonic() - job.ended > _KEPT_SECONDS]
         for job in {job.id: job for job in (*old, *over[: max(0, len(over) - _KEPT)])}.values():
-            self._forget(job)
-
-    def _forget(self, job: Job) -> Future[None]:
-        self._jobs.pop(job.id, None)
-        return self._drive.remove(job.folder)
+            self.forget(job)
 
 
 class _Names:
-    """Names for the files of an archive: none twice, whatever the letters' case, and none that is a path."""
+    """Names for the files of an archive: unique whatever their case, and never a path."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -334,9 +326,9 @@ def harmless(name: str | None) -> str:
 
 
 def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
-    """The error with the person's name of a photo, in place of that of the file it is kept in. names: by the latter.
+    """The error with the photo's name as the person knows it. names: those, by the names of the files kept of them.
 
-    A new one, without the traceback: that would keep the photo's pixels alive for as long as its job is kept.
+    A copy without the traceback, which would keep the photo's pixels alive as long as its job is kept.
     """
     renamed = copy.copy(error)
     if renamed.values.get("name") in names:
@@ -344,12 +336,12 @@ def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
     return renamed
 
 
-def give_up_after(end: float, seconds: float) -> None:
-    """Raise RequestError once time.monotonic() is past the end of what a photo may take."""
-    if time.monotonic() > end:
-        raise RequestError("took_too_long", seconds=round(seconds))
+class Deadline:
+    """How long a photo may take, from now on. Called with its progress; raises RequestError once the time is over."""
 
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
 
-def _saved(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
+    def __call__(self, *progress: object) -> None:
+        if time.monotonic() > self._end:
+            raise RequestError("took_too_long", seconds=round(self._seconds))

@@ -1,82 +1,133 @@
-"""What a request may ask for: every control, out of texts; and the controls as JSON, for the page and for OpenAPI."""
+"""What a request may ask for: models that read every control out of texts and describe it in OpenAPI; and the controls
+as JSON, for the page."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Annotated, Any, Literal, Mapping, Sequence
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
 
 from .. import presets, settings
 from ..models import catalogue
 from ..pictures import colours
-from ..settings import CONTROLS, Control, MatteSettings
+from ..settings import CLIP, PHOTO, Control, MatteSettings, controls_for
 from ..words.errors import SettingsError
 from ..words.texts import Texts
+from .answers import FILE
 
-OUTPUTS = ("layer", "mask", "photo")
-PRESET = "preset"
 BACKGROUND = "background_image"  # a file of the request, not a path
 TOUCH_UP = "touch_up"  # a file too, and no control
-# No request names a folder of the server; a single answer has one picture, so its mask is asked for by itself.
-OF_JOBS = tuple(control for control in CONTROLS if control.kind != settings.FOLDER)
-OF_PHOTOS = tuple(control for control in OF_JOBS if control.name != "save_mask")
+OF_JOBS = controls_for(PHOTO, CLIP, at=settings.JOB)
+OF_PHOTOS = controls_for(PHOTO, at=settings.ANSWER)
+_PICTURES = "image/bmp, image/jpeg, image/png, image/tiff, image/webp"
+_COLOUR = {"type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}
 
 
-def parsed(values: Mapping[str, str], controls: tuple[Control, ...], background: Path | None) -> MatteSettings:
-    """Settings from a request's texts: where one is absent, the preset's that is named, or else the default.
+def _switch(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text)
 
-    Raises SettingsError, ModelError.
+
+def _whole(text: str) -> int | None:
+    """Stricter than int() and pydantic, which take blanks and underscores, and int() digits of any script."""
+    return int(text) if re.fullmatch("-?[0-9]{1,9}", text) else None
+
+
+_Switch = Annotated[bool, BeforeValidator(_switch)]
+
+
+def _known(model: str) -> str:
+    """Refused now rather than when its turn comes. Raises SettingsError, ModelError; may wait for a drive."""
+    names = (catalogue.AUTO, *catalogue.catalogue())
+    if model not in names:
+        raise SettingsError("setting_value", control="model", allowed=", ".join(names))
+    return model
+
+
+def _type_of(control: Control) -> Any:
+    if control.kind == settings.INTEGER:
+        return Annotated[int, Field(ge=control.minimum, le=control.maximum), BeforeValidator(_whole)]
+    if control.kind == settings.CHOICE:
+        return Literal[control.choices]
+    models = WithJsonSchema({"type": "string", "enum": list(catalogue.choices(Texts("en")))})
+    return {
+        settings.SWITCH: _Switch,
+        settings.COLOUR: Annotated[str, BeforeValidator(colours.hexadecimal), WithJsonSchema(_COLOUR)],
+        settings.MODEL: Annotated[str, BeforeValidator(_known), models],
+    }[control.kind]
+
+
+def _model(controls: tuple[Control, ...], **more: Any) -> type[BaseModel]:
+    """The text fields of a request: its controls, a preset, and more fields as create_model takes them."""
+    about = "Sets many settings at once; settings you give override it."
+    fields: dict[str, Any] = {
+        "preset": (Literal[tuple(presets.BUILT_IN)], Field(default_factory=str, description=about))
+    }
+    for control in controls:
+        if control.kind != settings.IMAGE:
+            tip = Texts("en")(f"control.{control.name}.tip")
+            fields[control.name] = _type_of(control), Field(control.default, description=tip)
+    return create_model("Asked", __config__={"extra": "forbid"}, **fields, **more)
+
+
+ONE_PHOTO = _model(OF_PHOTOS, output=(Literal["layer", "mask", "photo"], "layer"))
+MANY = _model(
+    OF_JOBS,
+    folder=(str, Field(default_factory=str)),
+    recursive=(_Switch, Field(False, description="Of a folder: its subfolders too.")),
+)
+
+
+def parsed(
+    model: type[BaseModel], query: Mapping[str, str], form: Mapping[str, str], background: Path | None
+) -> tuple[MatteSettings, dict[str, Any]]:
+    """The settings that a request asks for, and its other text fields.
+
+    The form goes before the query, both before the named preset, and that before the defaults. Raises SettingsError,
+    ModelError; may wait for a drive.
     """
-    known = {control.name: control for control in controls if control.kind != settings.IMAGE}
-    chosen: dict[str, Any] = {}
-    for name, text in values.items():
-        if name == PRESET:
-            continue
-        if name not in known:
-            raise SettingsError("setting_unknown", control=name[:60])
-        chosen[name] = _value(known[name], text)
+    try:
+        model.model_validate(query)  # a wrong value is refused even where the form overrides it
+        values = model.model_validate({**query, **form}).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        raise _refusal(str(error.errors()[0]["loc"][0]), model) from None
+    preset = presets.PresetStore().values(values.pop("preset")) if "preset" in values else {}
+    chosen = {control.name: values.pop(control.name) for control in OF_JOBS if control.name in values}
     if background is not None:
         chosen[BACKGROUND] = str(background)
-    preset: dict[str, Any] = {}
-    if PRESET in values:
-        if values[PRESET] not in presets.BUILT_IN:
-            raise SettingsError("setting_value", control=PRESET, allowed=", ".join(presets.BUILT_IN))
-        preset = presets.PresetStore().values(values[PRESET])
-    return MatteSettings.from_mapping(MatteSettings.with_implied(chosen, preset))
+    return MatteSettings(**MatteSettings.with_implied(chosen, preset)), values
 
 
-def _value(control: Control, text: str) -> Any:
-    if control.kind == settings.SWITCH:
-        return control.checked({"true": True, "false": False}.get(text, text))
-    # Not int() alone: it takes blanks, underscores, and digits of any script.
-    if control.kind == settings.INTEGER and text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10:
-        return control.checked(int(text))
-    if control.kind == settings.INTEGER:
-        raise SettingsError("setting_range", control=control.name, low=control.minimum, high=control.maximum)
-    if control.kind == settings.MODEL:
-        names = (catalogue.AUTO, *catalogue.catalogue())
-        if text not in names:  # said at once, not when its turn has come
-            raise SettingsError("setting_value", control=control.name, allowed=", ".join(names))
-    if control.kind == settings.COLOUR:
-        try:
-            return colours.hexadecimal(text)
-        except ValueError:
-            raise SettingsError("setting_value", control=control.name, allowed="#rrggbb, #rgb, red …") from None
-    return control.checked(text)
+def _refusal(name: str, model: type[BaseModel]) -> SettingsError:
+    """Why pydantic refused a field: nobody knows it, or its value is wrong."""
+    takes = model.model_json_schema()["properties"].get(name)
+    if takes is None:
+        return SettingsError("setting_unknown", control=name[:60])
+    if takes["type"] == "integer":
+        return SettingsError("setting_range", control=name, low=takes["minimum"], high=takes["maximum"])
+    otherwise = {"boolean": ("true", "false"), "string": ("#rrggbb, #rgb, red …",)}
+    return SettingsError("setting_value", control=name, allowed=", ".join(takes.get("enum", otherwise[takes["type"]])))
 
 
-def schema(control: Control) -> dict[str, Any]:
-    """The JSON schema of a control's value in a request."""
-    described: dict[str, Any] = {"description": Texts("en")(f"control.{control.name}.tip")}
-    if control.kind == settings.IMAGE:
-        return {**described, "type": "string", "format": "binary"}
-    described["default"] = control.default
-    if control.kind in (settings.CHOICE, settings.MODEL):
-        return {**described, "type": "string", "enum": list(_choices(control, Texts("en")))}
-    if control.kind == settings.SWITCH:
-        return {**described, "type": "boolean"}
-    if control.kind == settings.INTEGER:
-        return {**described, "type": "integer", "minimum": control.minimum, "maximum": control.maximum}
-    return {**described, "type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}
+def described(
+    model: type[BaseModel],
+    files: Mapping[str, Any],
+    required: Sequence[str] = (),
+    without: Sequence[str] = (),
+    in_form_only: Sequence[str] = (),
+) -> dict[str, Any]:
+    """OpenAPI of a form: its files, and its text fields, which may be in the query too. without: useless fields."""
+    schema = model.model_json_schema()
+    texts = {name: takes for name, takes in schema["properties"].items() if name not in without}
+    files = {**files, BACKGROUND: {**FILE, "description": Texts("en")(f"control.{BACKGROUND}.tip")}}
+    form = {"schema": {**schema, "properties": {**files, **texts}, "required": list(required)}}
+    form["encoding"] = {name: {"contentType": _PICTURES} for name in files}
+    query = {name: takes for name, takes in texts.items() if name not in in_form_only}
+    return {
+        "parameters": [{"name": name, "in": "query", "required": False, "schema": query[name]} for name in query],
+        "requestBody": {"required": True, "content": {"multipart/form-data": form}},
+    }
 
 
 def declaration(texts: Texts) -> dict[str, Any]:
@@ -102,32 +153,17 @@ def declaration(texts: Texts) -> dict[str, Any]:
     }
 
 
-def _choices(control: Control, texts: Texts) -> dict[str, str]:
-    """What a drop-down offers, and what people read for each. Raises ModelError."""
-    if control.kind != settings.MODEL:
-        return {value: texts(f"choice.{control.name}.{value}") for value in control.choices}
-    return catalogue.choices(texts)
-
-
-def _offered(control: Control) -> tuple[Any, ...]:
-    """The values by which somebody asks for something."""
-    return (True,) if control.kind == settings.SWITCH else control.choices
-
-
 def _declared(control: Control, texts: Texts) -> dict[str, Any]:
+    choices = {value: texts(f"choice.{control.name}.{value}") for value in control.choices}
+    if control.kind == settings.MODEL:
+        choices = catalogue.choices(texts)
+    asked_for = (True,) if control.kind == settings.SWITCH else control.choices
+    as_it_is = ("name", "kind", "default", "minimum", "maximum", "step", "unit", "shown_when", "hidden_when")
     return {
-        "name": control.name,
-        "kind": control.kind,
+        **{name: getattr(control, name) for name in as_it_is},
         "label": texts(f"control.{control.name}"),
         "tip": texts(f"control.{control.name}.tip"),
-        "default": control.default,
-        "choices": [{"value": value, "label": label} for value, label in _choices(control, texts).items()],
-        "minimum": control.minimum,
-        "maximum": control.maximum,
-        "step": control.step,
-        "unit": control.unit,
-        "shown_when": list(control.shown_when) if control.shown_when else None,
-        "hidden_when": list(control.hidden_when) if control.hidden_when else None,
+        "choices": [{"value": value, "label": label} for value, label in choices.items()],
         "only_jobs": control not in OF_PHOTOS,
-        "photos_only": [value for value in _offered(control) if control.does_nothing(value, settings.CLIP)],
+        "photos_only": [value for value in asked_for if control.does_nothing(value, CLIP)],
     }

@@ -1,6 +1,6 @@
-"""Touching up in a browser: the photos that are open for it, and the addresses that the page talks to.
+"""Touching up in a browser: the photos that are open for it.
 
-The page sends each stroke as the rectangle that it changed, and gets the rectangle of the layer that is another for it.
+The page sends each stroke as the rectangle that it changed, and gets back the rectangle of the layer that changed.
 """
 
 from __future__ import annotations
@@ -15,44 +15,33 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
-from fastapi import FastAPI, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from ..layers.touch_ups import TouchUps, stamp_of
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..pictures import images
-from ..settings import MatteSettings
+from ..settings import TOUCH_UP, MatteSettings
 from ..words.errors import CvmatteError, RequestError
 from .drives import Drive
 
-# The ones that were used last stay open: so many, as long as they hold no more than so many bytes of memory.
+# The most recently used stay open: at most so many, holding at most so many bytes of memory.
 _OPEN_PHOTOS = 12
 _OPEN_BYTES = 1_000_000_000
-_NO_STORE = {"Cache-Control": "no-store"}
-_PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
-_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-_GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 
-Result = TypeVar("Result")
-
-
-class Run(Protocol):
-    """Has work done in the Matter's thread."""
-
-    def __call__(self, work: Callable[[Matter], Result], /) -> Future[Result]: ...
+Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the Matter's thread
 
 
 @dataclass
 class Sheet:
-    """What is painted on a photo, whoever paints. pixels: uint8, shape (H, W), see matting/touch_up.py.
+    """What is painted on a photo, by any page. pixels: uint8, shape (H, W), see matting/touch_up.py.
 
-    version: counts its changes. png: the same as a file; empty where nothing is painted. lock: of these three, never
-    held for long. writing: held while they are kept on a drive.
+    version: counts its changes. png: the same as a file; empty if nothing is painted. lock: for these three, only ever
+    held briefly. writing: held while they are saved to a drive.
     """
 
     digest: str
@@ -77,9 +66,9 @@ class Sheet:
 
 @dataclass
 class OpenPhoto:
-    """A photo that is open. folder: to be removed with it.
+    """A photo that is open. folder: removed when it closes.
 
-    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the touch-up that this is with, as in Sheet.
+    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the strokes that are in this layer, as in Sheet.
     """
 
     id: str
@@ -95,7 +84,7 @@ class OpenPhoto:
 
 @dataclass(frozen=True)
 class Change:
-    """A rectangle of a layer, its pixels RGBA bytes; empty where nothing is another. version: the sheet's."""
+    """A rectangle of a layer, its pixels RGBA bytes; empty if nothing changed. version: the sheet's."""
 
     box: tuple[int, int, int, int]
     pixels: bytes
@@ -105,8 +94,8 @@ class Change:
 class Desk:
     """The photos that are open, and what is painted on them.
 
-    touch_ups: where that is kept; None: nowhere. on_change(digest): called after each change that was kept. most_bytes:
-    of memory that the photos may hold; the one in use is open, however large it is.
+    touch_ups: where strokes are saved; None: nowhere. on_change(digest): called after each saved change. most_bytes: of
+    memory that the photos may hold; the one in use stays open, however large it is.
     """
 
     def __init__(
@@ -125,12 +114,6 @@ class Desk:
         self._sheets: dict[str, Sheet] = {}
         self._lock = threading.Lock()
 
-    async def open(
-        self, path: Path, name: str, settings: MatteSettings, id: str = "", folder: Path | None = None
-    ) -> OpenPhoto:
-        """id: to be found by; empty: a new one. Raises ImageError, ModelError."""
-        return await self._done(lambda matter: self.open_now(matter, path, name, settings, id, folder))
-
     def open_now(
         self,
         matter: Matter,
@@ -141,11 +124,9 @@ class Desk:
         folder: Path | None = None,
         on_progress: Progress = lambda stage, done, total: None,
     ) -> OpenPhoto:
-        """As `open`, for who is in the Matter's thread."""
+        """For who is in the Matter's thread. id: to be found by; empty: a new one. Raises ImageError, ModelError."""
         digest = images.digest(images.read(path))
-        settings = dataclasses.replace(
-            settings, crop=False, mirror=False, background="transparent", save_mask=False, id_photo="off"
-        )
+        settings = settings.at(TOUCH_UP)
         sheet = self._sheets.get(digest)
         if sheet is not None:  # one sheet a photo, of one size
             self._catch_up(sheet)
@@ -157,8 +138,7 @@ class Desk:
             sheet.pixels = touch_up.fitted(sheet.pixels, matte.photo.shape[:2])
         if sheet.stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes, may_be_empty=True)
-        id = id or secrets.token_hex(16)
-        layer = matte.layer.copy()
+        id, layer = id or secrets.token_hex(16), matte.layer.copy()
         photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)
         with self._lock:
             self._sheets[digest] = sheet
@@ -175,7 +155,7 @@ class Desk:
         return sheet
 
     def _catch_up(self, sheet: Sheet) -> None:
-        """Take over what is kept, where another program has painted meanwhile: OBS's page, or a server's."""
+        """Load what is saved, in case another program (OBS's page, a server) has painted meanwhile."""
         if self._touch_ups is None:
             return
         with sheet.writing:
@@ -187,7 +167,7 @@ class Desk:
             if png:
                 try:
                     pixels = strokes_of(png, f"{sheet.digest}.png", (height, width)).pixels
-                except CvmatteError:  # it stays as it is until something is painted
+                except CvmatteError:  # a damaged file stays until something is painted
                     return
             sheet.become(pixels, png)
 
@@ -224,48 +204,42 @@ class Desk:
         x, y, width, height = box
 
         def put(sheet: np.ndarray) -> None:
-            part = np.s_[y : y + height, x : x + width]
-            sheet[part] = touch_up.fitted(pixels, pixels.shape[:2])
+            sheet[y : y + height, x : x + width] = touch_up.fitted(pixels, pixels.shape[:2])
 
-        await self.drive.ask(self._change, photo, put)
-        return await self.changes(photo)
+        return await self._changed(photo, put)
 
     async def put(self, photo: OpenPhoto, strokes: StrokesFor) -> Change:
         """Put a whole sheet. Raises ImageError, OutputError, ModelError."""
-
-        def change() -> None:
-            height, width = photo.sheet.pixels.shape
-            pixels = strokes((height, width)).pixels
-            self._change(photo, lambda sheet: np.copyto(sheet, pixels))
-
-        await self.drive.ask(change)
-        return await self.changes(photo)
+        height, width = photo.sheet.pixels.shape
+        return await self._changed(photo, lambda sheet: np.copyto(sheet, strokes((height, width)).pixels))
 
     async def clear(self, photo: OpenPhoto) -> Change:
-        """Take the touch-up away; it is kept aside. Raises OutputError, ImageError, ModelError."""
-        await self.drive.ask(self._change, photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
-        return await self.changes(photo)
+        """Remove the touch-up; it is kept for `restore`. Raises OutputError, ImageError, ModelError."""
+        return await self._changed(photo, lambda sheet: sheet.fill(touch_up.AUTOMATIC))
 
     async def restore(self, photo: OpenPhoto) -> Change:
-        """Put the touch-up back that was taken away last; where there is none, nothing changes. Raises as `put`."""
-        png = None
-        if self._touch_ups is not None:
-            png = await self.drive.ask(self._touch_ups.removed, photo.sheet.digest)
-        if png is None:
-            return await self.changes(photo)
-        return await self.put(photo, partial(strokes_of, png, photo.name))
+        """Bring back the touch-up that was removed last, if there is one. Raises as `put`."""
+        png = await self.drive.ask(self._removed, photo)
+        return await (self.changes(photo) if png is None else self.put(photo, partial(strokes_of, png, photo.name)))
 
     def look(self, photo: OpenPhoto) -> bool:
-        """See what is kept of a photo, and say whether there is a touch-up of it that was taken away."""
+        """Load what is saved of a photo, and say whether a touch-up of it was removed."""
         self._catch_up(photo.sheet)
-        return self._touch_ups is not None and self._touch_ups.removed(photo.sheet.digest) is not None
+        return self._removed(photo) is not None
+
+    def _removed(self, photo: OpenPhoto) -> bytes | None:
+        return self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
 
     async def changes(self, photo: OpenPhoto) -> Change:
-        """Where the layer is another than the page has it. Raises ImageError, ModelError."""
-        return await self._done(lambda matter: self._changes(matter, photo))
+        """Where the layer differs from what the page has. Raises ImageError, ModelError."""
+        return await asyncio.wrap_future(self._run(lambda matter: self._changes(matter, photo)))
+
+    async def _changed(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> Change:
+        await self.drive.ask(self._change, photo, change)
+        return await self.changes(photo)
 
     def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
-        """Change a sheet, and keep it. Where that fails, it is as it was."""
+        """Change a sheet and save it. If that fails, the sheet stays as it was."""
         sheet = photo.sheet
         self._catch_up(sheet)
         with sheet.writing:
@@ -273,7 +247,7 @@ class Desk:
             change(pixels)
             png = b""
             if (pixels != touch_up.AUTOMATIC).any():
-                png = cv2.imencode(".png", pixels, _GREY_PNG)[1].tobytes()
+                png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes()
             if self._touch_ups is not None:
                 if png:
                     self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
@@ -299,12 +273,9 @@ class Desk:
         sent = np.ascontiguousarray(part[y : y + height, x : x + width])
         return Change((columns.start + x, rows.start + y, width, height), sent.tobytes(), version)
 
-    async def _done(self, work: Callable[[Matter], Result]) -> Result:
-        return await asyncio.wrap_future(self._run(work))
-
 
 def bytes_of(photos: Iterable[OpenPhoto]) -> int:
-    """The memory that photos hold. Many of them share pixels, which count once, and as the whole that they are of."""
+    """The memory that photos hold. Shared pixels count once, and a view as the whole array that it is of."""
     held: dict[int, int] = {}
     for photo in photos:
         for pixels in (photo.picture, photo.layer, photo.seen, photo.sheet.pixels):
@@ -316,7 +287,7 @@ def bytes_of(photos: Iterable[OpenPhoto]) -> int:
 
 
 def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
-    """What the page has to know of a photo. It may wait for a drive."""
+    """What the page has to know about a photo. May wait for a drive."""
     removed = desk.look(photo)
     height, width = photo.picture.shape[:2]
     return {
@@ -328,87 +299,3 @@ def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
         "painted": bool(photo.sheet.png),
         "removed": removed,
     }
-
-
-def add_touch_up(app: FastAPI, desk_of: Callable[[Request], Desk], refusals: dict[int | str, Any]) -> None:
-    """Add the addresses that a page of an open photo talks to. refusals: what OpenAPI says of errors."""
-    changed: dict[str, Any] = {
-        "response_class": Response,
-        "responses": {200: {**_BYTES, "description": "The rectangle of the layer in the header Box, RGBA"}, **refusals},
-    }
-    grey_png = {"requestBody": {"required": True, **_PNG}}
-    grey = {"requestBody": {"required": True, **_BYTES}}
-    one_png: dict[str, Any] = {"response_class": Response, "responses": {200: _PNG, **refusals}}
-
-    @app.get("/touch_ups/{id}", responses=refusals)
-    async def open_photo(request: Request, id: str) -> dict[str, Any]:
-        """A photo that is open for touching up."""
-        desk = desk_of(request)
-        return await desk.drive.ask(as_json, desk, desk.find(id))
-
-    @app.get("/touch_ups/{id}/photo", **one_png)
-    async def photo_of_touch_up(request: Request, id: str) -> Response:
-        """The photo, upright, in the size that it is touched up in."""
-        return await _png(desk_of(request).find(id).picture)
-
-    @app.get("/touch_ups/{id}/layer", **one_png)
-    async def layer_of_touch_up(request: Request, id: str) -> Response:
-        """The layer as it is now."""
-        return await _png(desk_of(request).find(id).layer)
-
-    @app.get("/touch_ups/{id}/strokes", **one_png)
-    async def strokes_of_touch_up(request: Request, id: str) -> Response:
-        """What is painted: a grey picture, 255 keep, 0 remove, 128 automatic."""
-        return await _png(desk_of(request).find(id).sheet.pixels)
-
-    @app.patch("/touch_ups/{id}/strokes", openapi_extra=grey, **changed)
-    async def paint(request: Request, id: str, x: int, y: int, width: int, height: int) -> Response:
-        """Put a rectangle of what is painted: a byte a pixel, row by row."""
-        desk = desk_of(request)
-        photo = desk.find(id)
-        rows, columns = photo.sheet.pixels.shape
-        inside = 0 <= x < x + width <= columns and 0 <= y < y + height <= rows
-        data = await request.body()
-        if not inside or len(data) != width * height:
-            raise RequestError("request_malformed")
-        pixels = np.frombuffer(data, np.uint8).reshape(height, width)
-        return _changed(await desk.paint(photo, (x, y, width, height), pixels))
-
-    @app.put("/touch_ups/{id}/strokes", openapi_extra=grey_png, **changed)
-    async def replace_strokes(request: Request, id: str) -> Response:
-        """Put all that is painted, out of a picture as `touch_up` takes it."""
-        desk = desk_of(request)
-        photo = desk.find(id)
-        return _changed(await desk.put(photo, partial(strokes_of, await request.body(), photo.name)))
-
-    @app.delete("/touch_ups/{id}/strokes", **changed)
-    async def remove_strokes(request: Request, id: str) -> Response:
-        """Take the touch-up away. It is kept aside, for `restore`."""
-        desk = desk_of(request)
-        return _changed(await desk.clear(desk.find(id)))
-
-    @app.post("/touch_ups/{id}/restore", **changed)
-    async def restore_strokes(request: Request, id: str) -> Response:
-        """Put the touch-up back that was taken away last."""
-        desk = desk_of(request)
-        return _changed(await desk.restore(desk.find(id)))
-
-    @app.post("/touch_ups/{id}/changes", **changed)
-    async def fetch_changes(request: Request, id: str) -> Response:
-        """Where the layer has become another since the last answer: another page may have painted."""
-        desk = desk_of(request)
-        return _changed(await desk.changes(desk.find(id)))
-
-
-async def _png(pixels: np.ndarray) -> Response:
-    def encoded() -> bytes:
-        order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-        shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, order[pixels.shape[2]])
-        return cv2.imencode(".png", shown, _GREY_PNG)[1].tobytes()
-
-    return Response(await run_in_threadpool(encoded), media_type="image/png", headers=_NO_STORE)
-
-
-def _changed(change: Change) -> Response:
-    headers = {**_NO_STORE, "Box": ",".join(map(str, change.box)), "Version": str(change.version)}
-    return Response(change.pixels, media_type="application/octet-stream", headers=headers)

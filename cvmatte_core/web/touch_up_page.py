@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import mimetypes
 import socket
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
-from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..pictures import images
 from ..words.errors import WorkerError
 from ..words.texts import names_of_languages
-from .answers import PAGE_TYPES, add_errors, texts_for
+from . import touch_up_routes
+from .answers import STATIC, UNCACHED, InLanguage, add_errors, add_static
 from .guard import Guard, Rules
-from .touch_up import Desk, add_touch_up
+from .server import listening
+from .touch_up import Desk
 
 logger = logging.getLogger(__name__)
 
-_STATIC = Path(__file__).with_name("static")
 _IDLE_SECONDS = 600.0  # after the last request: an open page asks every few seconds
 _LOOK_SECONDS = 5.0
 _START_SECONDS = 20.0
@@ -96,32 +93,25 @@ class TouchUpPage:
 def _bound(port: int) -> socket.socket:
     """Raises WorkerError."""
     for wanted in (port, 0):
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if sys.platform != "win32":  # there it would let two servers share the port
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError, OverflowError):
-            bound.bind(("127.0.0.1", wanted))
-            return bound
-        bound.close()
+            return listening("127.0.0.1", wanted)
     raise WorkerError("page_not_served")
 
 
 def _app(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for ending, media in PAGE_TYPES.items():
-        mimetypes.add_type(media, ending)
-    names_of_languages()  # which reads all their texts: no request waits for that
-    app.mount("/static", StaticFiles(directory=_STATIC))
-    add_errors(app, lambda request: _STATIC)
-    add_touch_up(app, lambda request: desk, {})
+    names_of_languages()  # reads all their texts now, so that no request waits for that
+    add_static(app)
+    app.state.desk = desk
+    app.include_router(touch_up_routes.router)
+    add_errors(app, lambda request: STATIC, [touch_up_routes.router])
 
     @app.get("/")
     async def page() -> Response:
-        return FileResponse(_STATIC / "touch-up.html", headers={"Cache-Control": "no-cache"})
+        return FileResponse(STATIC / "touch-up.html", headers=UNCACHED)
 
     @app.get("/page")
-    async def what_the_page_needs(request: Request, language: str = "") -> dict[str, Any]:
-        texts = texts_for(request)
+    async def what_the_page_needs(texts: InLanguage) -> dict[str, Any]:
         return {"language": texts.language, "texts": {**texts.starting("touch_up."), **texts.starting("web.")}}
 
     return app

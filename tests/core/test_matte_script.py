@@ -159,6 +159,9 @@ def test_mistakes_are_one_sentence(photo: Path, arguments: list[str], part: str)
         ["{photo}", "{photo}", "--model", "{missing}"],
         ["{clip}", "--id-photo", "35x45"],
         ["{clip}", "--preset", "id_photo", "--sheet", "a4"],
+        ["{clip}", "--save-mask"],
+        ["{clip}", "--subject", "held"],
+        ["{photo}", "--watch"],
         ["{photo}", "{clip}", "--id-photo", "35x45", "-o", "{folder}/made/"],
         ["{clip}", "-o", "{folder}/clip.mp4"],
     ],
@@ -250,6 +253,12 @@ def test_a_preset_s_id_photo_is_said_not_to_be_of_a_clip(clip: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("clip.mp4 is a clip, so the preset's ID photo doesn't apply to it.\n")
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_how_a_photo_s_file_is_written_may_be_said_beside_a_clip(clip: Path, tmp_path: Path) -> None:
+    done = run(clip, "-o", f"{tmp_path}/", "--format", "webp", "--no-metadata", "--quality", "fast")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.webm"]
 
 
 def run_changed(program: str, photo: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

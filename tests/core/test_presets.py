@@ -26,7 +26,7 @@ def test_the_built_in_presets_are_complete_and_valid(presets: PresetStore) -> No
         values = presets.values(name)
         assert set(values) == {control.name for control in PRESET_CONTROLS}
         assert MatteSettings(**values)
-        assert values | dict(BUILT_IN[name].changes) == values
+        assert values | BUILT_IN[name] == values
     meeting = MatteSettings(**presets.values("virtual_meeting"))
     assert (meeting.subject, meeting.background, meeting.feather) == ("main", "blur", 2)
     photo = MatteSettings(**presets.values("id_photo"))

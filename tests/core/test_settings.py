@@ -8,7 +8,19 @@ import pytest
 
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.models import catalogue
-from cvmatte_core.settings import CLIP, CONTROLS, LIVE, PHOTO, MatteSettings
+from cvmatte_core.settings import (
+    ANSWER,
+    CLIP,
+    CONTROLS,
+    JOB,
+    LIVE,
+    PHOTO,
+    PRESET,
+    TOUCH_UP,
+    Control,
+    MatteSettings,
+    controls_for,
+)
 from cvmatte_core.words.errors import ModelError, SettingsError
 
 
@@ -90,6 +102,36 @@ def test_each_control_says_to_what_it_applies() -> None:
         ("longest_side", 500, ""),
     ):
         assert "".join(kind[0] for kind in kinds if controls[name].does_nothing(value, kind)) == does_nothing_to, name
+
+
+@pytest.mark.parametrize(
+    ("place", "absent"),
+    [
+        (PRESET, {"model", "longest_side", "save_mask", "metadata", "output_folder"}),
+        (TOUCH_UP, {"crop", "mirror", "background", "id_photo", "save_mask"}),
+        (JOB, {"output_folder"}),
+        (ANSWER, {"save_mask", "output_folder"}),
+    ],
+)
+def test_each_control_says_where_it_has_no_part(place: str, absent: set[str]) -> None:
+    assert set(CONTROLS) - set(controls_for(PHOTO, CLIP, LIVE, at=place)) == {
+        control for control in CONTROLS if control.name in absent
+    }
+    changed = MatteSettings(crop=True, mirror=True, background="blur", id_photo="us", save_mask=True, erosion=2)
+    assert {name for name, value in changed.at(place).as_dict().items() if value != getattr(changed, name)} == (
+        absent & {"crop", "mirror", "background", "id_photo", "save_mask"}
+    )
+
+
+def test_a_control_of_live_pictures_alone_is_asked_for_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    smoothness = Control("smoothness", "integer", 0, "edge", maximum=9, applies_to=(LIVE,))
+    monkeypatch.setattr("cvmatte_core.settings.CONTROLS", (*CONTROLS, smoothness))
+    assert smoothness in controls_for(LIVE) and smoothness in controls_for(PHOTO, CLIP, LIVE, at=PRESET)
+    for place in ("", JOB, ANSWER):
+        assert smoothness not in controls_for(PHOTO, CLIP, at=place)
+    assert (
+        smoothness.does_nothing(5, PHOTO) and smoothness.does_nothing(5, CLIP) and not smoothness.does_nothing(5, LIVE)
+    )
 
 
 @pytest.mark.usefixtures("modelscope_packages")

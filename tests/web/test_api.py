@@ -30,7 +30,7 @@ from PIL import Image
 from cvmatte_core.disk import paths
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS
-from cvmatte_core.web import jobs
+from cvmatte_core.web import forms, jobs
 from cvmatte_core.web.engine import Engine
 
 from .conftest import TOKEN, Address, serving
@@ -146,14 +146,20 @@ def test_every_control_is_a_parameter_of_the_form_and_of_the_query(client: httpx
     [
         ({"erosion": "999"}, "erosion takes a whole number from 0 to 50."),
         ({"erosion": "١"}, "erosion takes a whole number from 0 to 50."),
+        ({"erosion": ""}, "erosion takes a whole number from 0 to 50."),
+        ({"erosion": " 1"}, "erosion takes a whole number from 0 to 50."),
+        ({"erosion": "1.0"}, "erosion takes a whole number from 0 to 50."),
         ({"erosion": "9" * 5000}, "field"),
         ({"mirror": "yes"}, "mirror takes one of these: true, false."),
+        ({"mirror": "1"}, "mirror takes one of these: true, false."),
+        ({"model": "nobody"}, "model takes one of these: auto, rvm-mobilenetv3"),
         ({"quality": "perfect"}, "quality takes one of these: fast, balanced, best."),
         ({"background_colour": "reddish"}, "background_colour takes one of these: #rrggbb"),
         ({"preset": "nope"}, "preset takes one of these: virtual_meeting"),
         ({"background": "image"}, "Choose a background image"),
         ({"background_image": "/etc/passwd"}, "There is no control called background_image."),
         ({"output_folder": "/tmp"}, "There is no control called output_folder."),
+        ({"save_mask": "true"}, "There is no control called save_mask."),
         ({"output": "everything"}, "output takes one of these: layer, mask, photo."),
         ({"colour": "red"}, "There is no control called colour."),
     ],
@@ -428,6 +434,16 @@ def test_what_takes_too_long_is_given_up(small: bytes, monkeypatch: pytest.Monke
     with serving(seconds=0.5) as address, httpx.Client(base_url=address.url, timeout=60) as client:
         refusal(post(client, small), 504, "took_too_long")
         go_on.set()
+    assert not left_behind()
+
+
+@pytest.mark.parametrize("media", ["image/png", "multipart/form-data; boundary=x"])
+def test_an_upload_that_does_not_arrive_is_given_up(media: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "_UPLOAD_SECONDS", 0.3)
+    lines = ["POST /remove_background HTTP/1.1", "Host: localhost", f"Content-Type: {media}", "Content-Length: 1000"]
+    with serving() as address, socket.create_connection(("127.0.0.1", address.port), timeout=20) as connection:
+        connection.sendall("\r\n".join([*lines, "", "--x"]).encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 504")
     assert not left_behind()
 
 

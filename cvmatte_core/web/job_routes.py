@@ -1,0 +1,232 @@
+"""Jobs: many photos and clips, uploaded or in a folder of the server, or the fetching of a model."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from starlette.datastructures import FormData, UploadFile
+
+from ..batch.folders import walk
+from ..disk import files
+from ..models.catalogue import entry_of
+from ..pictures import endings, images
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError, RequestError
+from ..words.texts import Texts
+from . import forms
+from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
+from .jobs import FAILED, Item, Job, harmless
+from .parameters import BACKGROUND, MANY, described
+from .photo_routes import MEDIA
+from .server import Options, Running, Server
+
+_FOLLOWING: dict[int | str, dict[str, Any]] = {
+    202: {
+        "links": {
+            name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
+            for name in ("look", "follow", "archive", "remove")
+        }
+    }
+}
+_CLIP_MEDIA = {".webm": "video/webm", ".mp4": "video/mp4"}
+_LOOK_SECONDS = 0.2
+_KEEP_ALIVE_SECONDS = 15.0
+_FOLDER_DEPTH, _FOLDER_LIMIT = 3, 500
+_PHOTOS = {"type": "array", "items": FILE, "minItems": 1}
+_TO_START = described(MANY, {"images": _PHOTOS}, in_form_only=("folder", "recursive"))
+_TO_START["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = [
+    {"required": ["images"]},
+    {"required": ["folder"]},
+]
+_EVENT = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
+_EVENTS = {"content": {"text/event-stream": {"schema": _EVENT}}}
+_ZIP = {"content": {"application/zip": {"schema": FILE}}}
+_RESULT = {"content": {media: {"schema": FILE} for media in (*MEDIA.values(), *_CLIP_MEDIA.values())}}
+
+
+async def _found(id: str, server: Running) -> Job:
+    return server.jobs.find(id)
+
+
+Found = Annotated[Job, Depends(_found)]
+router = APIRouter()
+
+
+@router.post("/jobs", status_code=202, responses={**_FOLLOWING, **refusals(404, 413, 503)}, openapi_extra=_TO_START)
+async def start(request: Request, server: Running) -> dict[str, Any]:
+    """Cut out many photos and clips: uploaded ones (`images`, once for each), or the photos in a `folder` under the
+    server's root. A clip becomes a transparent WebM, or an MP4 where there is a background.
+
+    Every control may be a form field or a query parameter, for all of them alike. `id_photo`, `sheet`, `format`,
+    `save_mask` and the `subject` held do nothing for clips.
+    """
+    job = server.jobs.new("photos", "")
+    try:
+        await server.drive.ask(job.folder.mkdir)
+        async with forms.read(request, server.options.files + 1) as form:
+            settings = await _filled(job, request, form, server)
+    except BaseException:
+        await asyncio.wrap_future(server.jobs.forget(job))
+        raise
+    server.jobs.start(job, settings)
+    return job.as_json(texts_for(request))
+
+
+async def _filled(job: Job, request: Request, form: FormData, server: Server) -> MatteSettings:
+    """Fill a job with its items, and return its settings. Raises RequestError, SettingsError, OSError."""
+    background = forms.one_file(form, BACKGROUND)
+    kept = await server.drive.ask(forms.kept, background, job.folder) if background else None
+    settings, more = await forms.settings_of(request, form, MANY, kept, server.drive)
+    if "folder" in more:
+        job.title, recursive, options = more["folder"], more.get("recursive", False), server.options
+        photos = await server.root_drive.ask(_photos_in, options.root, job.title, recursive, options.files)
+        job.items = [Item(harmless(photo.name), photo) for photo in photos]
+    for upload in form.getlist("images"):
+        if isinstance(upload, UploadFile):
+            job.items.append(await server.drive.ask(_item_of, upload, job, server.options))
+    if not job.items:
+        raise RequestError("upload_missing", field="images")
+    return settings
+
+
+def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
+    """An uploaded photo of a job. Raises OSError."""
+    name = harmless(upload.filename)
+    if (upload.size or 0) > options.upload_bytes and not endings.is_clip(name):
+        limit = options.upload_bytes // 1_000_000
+        return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
+    return Item(name, forms.kept(upload, job.folder))
+
+
+@router.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **refusals(404, 503)})
+async def install(name: str, server: Running, texts: InLanguage) -> dict[str, Any]:
+    """Fetch a model: a job, to be followed as any other."""
+    return server.jobs.install(await server.drive.ask(entry_of, name)).as_json(texts)
+
+
+@router.get("/jobs/{id}", responses=refusals(404))
+async def look(job: Found, texts: InLanguage) -> dict[str, Any]:
+    """How far a job is, and what became of each of its photos."""
+    return job.as_json(texts)
+
+
+@router.delete("/jobs/{id}", status_code=204, response_class=Response, responses=refusals(404))
+async def remove(job: Found, server: Running) -> Response:
+    """Cancel a job: what is finished stays. Once it is over, remove it with all its results."""
+    job.cancelled.set()
+    if job.is_over:
+        await asyncio.wrap_future(server.jobs.forget(job))
+    return Response(status_code=204)
+
+
+@router.get("/jobs/{id}/events", response_class=StreamingResponse, responses={200: _EVENTS, **refusals(404)})
+async def follow(job: Found, texts: InLanguage) -> StreamingResponse:
+    """A job's progress as server-sent events: the job, at first with all its photos, then with those that changed.
+
+    The stream ends with the job.
+    """
+    headers = {**NO_STORE, "X-Accel-Buffering": "no"}  # for nginx, which would keep them until they are many
+    return StreamingResponse(_events(job, texts), media_type="text/event-stream", headers=headers)
+
+
+async def _events(job: Job, texts: Texts) -> AsyncIterator[str]:
+    seen, quiet = -1, 0.0
+    while True:
+        version, over = job.version, job.is_over
+        if version != seen:
+            yield f"data: {json.dumps(job.as_json(texts, since=seen))}\n\n"
+            seen, quiet = version, 0.0
+        if over:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+        quiet += _LOOK_SECONDS
+        if quiet >= _KEEP_ALIVE_SECONDS:
+            yield ": still here\n\n"
+            quiet = 0.0
+
+
+@router.get("/jobs/{id}/archive", response_class=FileResponse, responses={200: _ZIP, **refusals(404, 409)})
+async def archive(job: Found) -> Response:
+    """All results of a job that is over, as a ZIP."""
+    if not job.is_over:
+        raise RequestError("job_unfinished")
+    return _sent(job.archive, "cvmatte.zip", "application/zip")
+
+
+@router.get("/jobs/{id}/results/{number}", response_class=FileResponse, responses={200: _RESULT, **refusals(404)})
+async def result(job: Found, number: int) -> Response:
+    """The layer of one of a job's photos, or the clip of one of its clips."""
+    item = _item(job, number)
+    return _sent(item.layer, item.layer_name)
+
+
+@router.get("/jobs/{id}/masks/{number}", response_class=FileResponse, responses={200: _RESULT, **refusals(404)})
+async def mask(job: Found, number: int) -> Response:
+    """The mask of one of a job's photos, where `save_mask` asked for it."""
+    item = _item(job, number)
+    return _sent(item.mask, item.mask_name)
+
+
+def _item(job: Job, number: int) -> Item:
+    """Raises RequestError."""
+    if not 0 <= number < len(job.items):
+        raise RequestError("nothing_here")
+    return job.items[number]
+
+
+def _sent(path: Path | None, name: str, media: str = "") -> Response:
+    """A file. Raises RequestError where there is none."""
+    if path is None:
+        raise RequestError("nothing_here")
+    media = media or _CLIP_MEDIA.get(Path(name).suffix) or MEDIA[images.format_of(Path(name)) or "png"]
+    return FileResponse(path, media_type=media, filename=name, headers=NO_STORE)
+
+
+@router.get("/folders", responses=refusals())
+async def folders(server: Running) -> dict[str, Any]:
+    """The folders of the server whose photos a job may name; "." is the root that its operator chose."""
+    root = server.options.root
+    found = await server.root_drive.ask(_folders_in, root) if root else []
+    return {"open": root is not None, "folders": found}
+
+
+def _folders_in(root: Path) -> list[str]:
+    """The root and its folders, as jobs name them: no links, no hidden ones, only so deep and only so many."""
+    return list(itertools.islice(_walked(root), _FOLDER_LIMIT))
+
+
+def _walked(root: Path) -> Iterator[str]:
+    for path, names, _ in os.walk(root):
+        place = Path(path).relative_to(root)
+        yield place.as_posix()
+        is_deep = len(place.parts) >= _FOLDER_DEPTH
+        names[:] = [] if is_deep else sorted(name for name in names if not endings.is_hidden(name))
+
+
+def _photos_in(root: Path | None, folder: str, recursive: bool, most: int) -> list[Path]:
+    """The photos in a folder under the root. Raises RequestError."""
+    if root is None:
+        raise RequestError("folders_closed")
+    try:
+        root = root.resolve()
+        chosen = (root / folder).resolve()
+        found: Iterable[Path] = ()
+        if chosen.is_relative_to(root) and files.is_folder(chosen):
+            found = walk(chosen, chosen, recursive=recursive, unreadable=[])
+        # A link in it mustn't lead out either.
+        photos = [photo for photo in found if photo.resolve().is_relative_to(root)]
+    except (OSError, ValueError, RuntimeError, CvmatteError) as error:  # impossible names, circular links
+        raise RequestError("folder_unknown") from error
+    if not photos:
+        raise RequestError("folder_unknown")
+    if len(photos) > most:
+        raise RequestError("upload_too_many", limit=most)
+    return photos

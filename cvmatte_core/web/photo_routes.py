@@ -1,0 +1,167 @@
+"""Requests for one photo: its layer, or to open it for touching up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import io
+import json
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+from fastapi import APIRouter, Request, Response
+from starlette.datastructures import FormData
+from starlette.requests import ClientDisconnect
+
+from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
+from ..pictures import images
+from ..settings import MatteSettings
+from ..words.errors import CvmatteError, RequestError
+from ..words.notes import Note
+from . import forms
+from .answers import FILE, NO_STORE, noted, refusals, texts_for
+from .drives import Drive
+from .jobs import Deadline, harmless, named
+from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described
+from .server import Running, Server
+from .touch_up import as_json
+
+MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+_RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
+_LOOK_SECONDS = 0.2
+_NOTES = "CVMatte-Notes"  # a header of an answered picture
+_SAID = {"description": "A JSON list of {note, message}, where there is something to say", "schema": {"type": "string"}}
+_ANSWER = {"content": {media: {"schema": FILE} for media in MEDIA.values()}, "headers": {_NOTES: _SAID}}
+_FILES = {"image": FILE, TOUCH_UP: FILE}
+_TO_CUT_OUT = described(ONE_PHOTO, _FILES, ("image",))
+_TO_CUT_OUT["requestBody"]["content"] |= {media: {"schema": FILE} for media in _RAW}
+_TO_TOUCH_UP = described(ONE_PHOTO, _FILES, ("image",), without=("output",))
+
+router = APIRouter()
+Result = TypeVar("Result")
+
+
+@dataclass
+class _Asked:
+    """What a request for one photo holds. names: the files' names as the person knows them.
+
+    folder: of its files; removed after the request, or after `work` where that runs on, unless `is_kept`.
+    """
+
+    folder: Path
+    photo: Path
+    settings: MatteSettings
+    output: str
+    strokes: StrokesFor | None
+    names: dict[str, str]
+    work: Future[Any] | None = None
+    is_kept: bool = False
+
+
+@router.post(
+    "/remove_background",
+    response_class=Response,
+    responses={200: _ANSWER, **refusals(409, 413, 415, 503, 504)},
+    openapi_extra=_TO_CUT_OUT,
+)
+async def remove_background(request: Request, server: Running) -> Response:
+    """Cut the people out of a photo, and answer the picture.
+
+    The photo is the form field `image`, or the body itself, with controls in the query. Every control may be a form
+    field or a query parameter. `output`: the layer, its mask (a grey PNG), or the photo itself, upright and cropped
+    as the layer is. `touch_up`: a grey picture of the photo's upright size, 255 to keep, 0 to remove, 128 to leave
+    to the network.
+    """
+    async with _asked(request, server, or_photo=True) as asked:
+        in_time = Deadline(server.options.seconds)
+
+        def cut_out(matter: Matter) -> tuple[bytes, tuple[Note, ...]]:
+            matte = matter(asked.photo, asked.settings, strokes=asked.strokes, on_progress=in_time)
+            return _picture(matte, asked.settings, asked.output), matte.notes
+
+        asked.work = server.engine.run(cut_out)
+        picture, notes = await _ended(request, asked.work, in_time)
+    media = MEDIA["png" if asked.output == "mask" else asked.settings.format]
+    told = json.dumps(noted(notes, texts_for(request)))  # ASCII, as headers are
+    return Response(picture, media_type=media, headers={**NO_STORE, _NOTES: told} if notes else NO_STORE)
+
+
+@router.post("/touch_ups", status_code=201, responses=refusals(409, 413, 415, 503, 504), openapi_extra=_TO_TOUCH_UP)
+async def open_for_touching_up(request: Request, server: Running) -> dict[str, Any]:
+    """Open the photo in the form field `image` for touching up: the page's addresses then take strokes."""
+    async with _asked(request, server) as asked:
+        about = (asked.photo, asked.names[asked.photo.name], asked.settings)
+        opening = server.engine.run(lambda matter: server.desk.open_now(matter, *about, folder=asked.folder))
+        photo = await asyncio.wrap_future(opening)
+        if asked.strokes is not None:
+            await server.desk.put(photo, asked.strokes)
+        asked.is_kept = True
+    return await server.desk.drive.ask(as_json, server.desk, photo)
+
+
+@contextlib.asynccontextmanager
+async def _asked(request: Request, server: Server, or_photo: bool = False) -> AsyncIterator[_Asked]:
+    """Take a place in the queue and read the request. Errors name its files as the person knows them.
+
+    Raises RequestError, SettingsError, OSError.
+    """
+    with server.engine.place():
+        async with forms.read(request, 3, or_photo) as form:
+            folder = await server.new_folder()
+            asked: _Asked | None = None
+            try:
+                asked = await _read(request, form, folder, server.drive)
+                yield asked
+            except CvmatteError as error:
+                raise named(error, asked.names if asked else {}) from error
+            finally:
+                if asked and asked.work and not asked.work.done():
+                    asked.work.add_done_callback(lambda ended: server.drive.remove(folder))
+                elif not (asked and asked.is_kept):
+                    await asyncio.wrap_future(server.drive.remove(folder))
+
+
+async def _read(request: Request, form: FormData, folder: Path, drive: Drive) -> _Asked:
+    """Raises RequestError, SettingsError, OSError."""
+    photo, background, painted = (forms.one_file(form, name) for name in ("image", BACKGROUND, TOUCH_UP))
+    if photo is None:
+        raise RequestError("upload_missing", field="image")
+    kept = {upload: await drive.ask(forms.kept, upload, folder) for upload in (photo, background) if upload is not None}
+    behind = kept[background] if background is not None else None
+    settings, more = await forms.settings_of(request, form, ONE_PHOTO, behind, drive)
+    strokes = None
+    if painted is not None:
+        strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename))
+    names = {path.name: harmless(upload.filename) for upload, path in kept.items()}
+    return _Asked(folder, kept[photo], settings, more.get("output", "layer"), strokes, names)
+
+
+async def _ended(request: Request, work: Future[Result], in_time: Deadline) -> Result:
+    """The work's result. Gives it up when it takes too long (RequestError) or the client disconnects."""
+    result = asyncio.wrap_future(work)
+    try:
+        while not (await asyncio.wait({result}, timeout=_LOOK_SECONDS))[0]:
+            in_time()
+            if await request.is_disconnected():
+                raise ClientDisconnect
+        return result.result()
+    finally:
+        work.cancel()
+
+
+def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
+    """The bytes of what was asked for. Raises OutputError."""
+    if output == "mask":
+        return matte.mask_file()
+    if output == "layer":
+        return matte.layer_file(settings.format)
+    file = io.BytesIO()
+    images.write_layer(
+        file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.about, matte.max_kilobytes
+    )
+    return file.getvalue()
