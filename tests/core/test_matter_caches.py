@@ -29,7 +29,7 @@ from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import CvmatteError
 
 SIZE = (48, 36)
-SEQUENCES, USES = 20, 30  # of each part
+SEQUENCES, USES = 60, 12  # of each part
 BOX = np.s_[5:20, 10:30]
 CHANGES: dict[str, Sequence[Any]] = {
     "quality": ("fast", "fast", "best"),
@@ -186,8 +186,9 @@ class Uses:
 
     def _run_out_of_memory(self) -> None:
         self.world.has_no_memory = True
-        anew = dataclasses.replace(self.settings, quality="balanced", longest_side=self.chance.randrange(1, 40))
-        assert result_of(lambda: self.matter(self.world.photos[0], anew)) in ("image_memory", "background_gone")
+        path, settings = self.chance.choice(self.world.photos), self.settings
+        found = result_of(lambda: self.matter(path, settings, may_be_empty=True))
+        assert isinstance(found, Matte) or found == "image_memory"  # what is remembered needs no network
         self.world.has_no_memory = False
 
     def _part(self) -> None:
@@ -253,9 +254,10 @@ def seen_and_finished(matter: Matter, path: Path, settings: MatteSettings, seed:
     return matter.finish(seen, settings, strokes(seed) if seed is not None else None)
 
 
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", range(4))
 def test_what_is_remembered_changes_no_result(world: World, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
-    chance, expected = random.Random(part), {}
+    chance = random.Random(part)
+    expected: dict[Hashable, Any] = {}
     for _ in range(SEQUENCES):
         monkeypatch.setattr(Steps.__init__, "__defaults__", (chance.choice((0, 5000, 100_000_000)),))
         uses = Uses(world, chance, expected)
