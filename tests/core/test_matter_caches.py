@@ -29,7 +29,7 @@ from cvmatte_core.settings import MatteSettings
 from cvmatte_core.words.errors import CvmatteError
 
 SIZE = (48, 36)
-SEQUENCES, USES = 60, 12  # of each part
+SEQUENCES, USES = 40, 20  # of each part
 BOX = np.s_[5:20, 10:30]
 CHANGES: dict[str, Sequence[Any]] = {
     "quality": ("fast", "fast", "best"),
@@ -44,8 +44,8 @@ CHANGES: dict[str, Sequence[Any]] = {
     "background": ("transparent", "colour", "image", "blur", "blur"),
     "background_blur": (5, 9),
     "shadow": (0, 0, 50),
-    "longest_side": (0, 0, 20, 30),
-    "id_photo": ("off",) * 7 + ("35x45",),
+    "longest_side": (0, 12, 20, 30),
+    "id_photo": ("off",) * 15 + ("35x45",),
 }
 
 
@@ -158,6 +158,7 @@ class Uses:
         self.kept = TouchUps(world.folder / f"touch-ups-{chance.random()}")
         self.matter = Matter(1, chance.choice((0, 50_000, 10_000_000)), touch_ups=self.kept)
         self.settings = MatteSettings(model=DEFAULT, background_image=str(world.background))
+        self.last: tuple[Path, int | None] = world.photos[0], None
         self.bursts: dict[Hashable, int | None] = {}  # of the raw matte that was made last, by what a network sees
 
     def use(self) -> None:
@@ -165,7 +166,7 @@ class Uses:
         self.settings = dataclasses.replace(
             self.settings, **{name: self.chance.choice(CHANGES[name]) for name in names}
         )
-        uses = {self._matte: 60, self._part: 10, self._see_and_finish: 10, self._run_out_of_memory: 5, self._change: 15}
+        uses = {self._matte: 75, self._part: 6, self._see_and_finish: 6, self._run_out_of_memory: 3, self._change: 10}
         self.chance.choices(list(uses), list(uses.values()))[0]()
 
     def _change(self) -> None:
@@ -211,14 +212,16 @@ class Uses:
         assert same(found, self._of_a_new_one(path, settings, asked, partial(seen_and_finished, seed=seed)))
 
     def _matte(self) -> None:
-        path, settings, seed = self.chance.choice(self.world.photos), self.settings, self.chance.choice((None, 0, 1, 2))
+        if self.chance.random() < 0.3:  # else only a control is moved
+            self.last = self.chance.choice(self.world.photos), self.chance.choice((None, 0, 1, 2))
+        (path, seed), settings = self.last, self.settings
         given = strokes(seed) if seed is not None else None
 
         def cut(matter: Matter, burst: int | None) -> Matte:
             frames = self.world.bursts[burst] if burst is not None else ()
             return matter(path, settings, strokes=given, burst=frames, may_be_empty=True)
 
-        self._check(path, settings, ("matte", seed), cut, self.chance.choice((None,) * 6 + (0, 1)))
+        self._check(path, settings, ("matte", seed), cut, self.chance.choice((None,) * 12 + (0, 1)))
 
     def _check(
         self,
