@@ -46,7 +46,7 @@ class Framing:
 
     def crop(self, alpha: np.ndarray) -> Move:
         """What crops pictures of alpha's size, before they are mirrored. alpha: after the edge's controls."""
-        return lambda picture: picture
+        return lambda picture: picture[:]  # a view: what is cached isn't handed out itself
 
     def place(self, photo: np.ndarray, alpha: np.ndarray, move: Move) -> Move:
         """`move`, which crops and mirrors, and whatever is to be done after that."""
