@@ -92,8 +92,10 @@ def on_grey(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def plain(colour: str, size: tuple[int, int]) -> np.ndarray:
     """A picture of one colour, "#rrggbb": uint8 RGB, shape (H, W, 3). size: (width, height) in pixels."""
-    pixel = np.array([[colour_values(colour)]], np.uint8)
-    return cv2.resize(pixel, size, interpolation=cv2.INTER_NEAREST)
+    picture = np.empty((size[1], size[0], 3), np.uint8)
+    picture[0] = colour_values(colour)
+    picture[1:] = picture[0]  # rows at once: several times as fast as pixels
+    return picture
 
 
 def backdrop(path: Path) -> np.ndarray:

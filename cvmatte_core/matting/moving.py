@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Tuple
 
 import cv2
@@ -12,14 +11,14 @@ import numpy as np
 
 from ..models import guided
 from ..models.catalogue import entry_of
-from ..models.network import load
+from ..models.network import Networks
 from ..models.recurrent import Look, RecurrentVideoMatting
 from ..models.regions import Region
 from ..settings import MatteSettings
-from ..system import devices
-from ..words.errors import ImageError
 from . import compose, refine
 from .attention import Attention
+from .dressing import Backgrounds, dress
+from .framing import WHOLE, Cutout, Framing, Move
 
 # Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
 SIDES = {"fast": 384, "balanced": 512, "best": 720}
@@ -45,18 +44,16 @@ class Moving:
         self.settings = settings.resolved()
         self.side = SIDES[self.settings.quality]
         self._threads = threads
-        self._network = load(entry_of(self.settings.model).name, threads, device or devices.of_environment())
+        self._network = Networks(threads, device).get(entry_of(self.settings.model))
         self.network_seconds = 0.0  # of the last frame
         self.has_seen_somebody = False  # in any frame
         self._beside = ThreadPoolExecutor(1, "colours")
         self._before: Look | None = None
         self._attention = Attention()
         self._small: np.ndarray | None = None  # of the frame before
-        self._window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
-        self._backdrop: np.ndarray | None = None
-        self._image: Tuple[Path, np.ndarray] | None = None  # the background image that was read last
-        if self.settings.background == "image":
-            self._picture_behind()  # said before the first frame, where it can't be had
+        self._following = _Following(self.settings.crop_margin)
+        self._backgrounds = Backgrounds()
+        self._backgrounds(self.settings, (1, 1))  # where the image won't do, that is said before the first frame
 
     @property
     def device(self) -> str:
@@ -98,29 +95,17 @@ class Moving:
         if own is not None:
             people = np.minimum(people, own)
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
-        if settings.subject == "main":
-            people = refine.main_person(people)
-        alpha = refine.edge(refine.erode(people, settings.erosion), settings)
-        background = self._background(frame, people if own is None else np.maximum(people, 1 - own))
-        if settings.crop:
-            window = self._followed(alpha)
-            alpha, colours = _enlarged(alpha, window), _enlarged(colours, window)
-            if background is not None and settings.background == "blur":
-                background = _enlarged(background, window)
-        if settings.mirror:
-            alpha, colours = cv2.flip(alpha, 1), cv2.flip(colours, 1)
-            if background is not None and settings.background == "blur":
-                background = cv2.flip(background, 1)
-        return compose.layer_pixels(colours, alpha, background, settings.shadow)
+        framing = self._following if settings.crop else WHOLE
+        return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds).layer
 
     def change(self, settings: MatteSettings) -> None:
         """Other controls, from the next frame on: all but the model and quality."""
         self.settings = settings.resolved()
-        self._backdrop = None
+        self._following.margin = self.settings.crop_margin
 
     def forget(self) -> None:
         """What comes next doesn't go on from what came before."""
-        self._before = self._small = self._window = None
+        self._before = self._small = self._following.window = None
         self._attention.forget()
 
     def _seen(self, frame: np.ndarray) -> tuple[Region, np.ndarray, np.ndarray]:
@@ -149,49 +134,27 @@ class Moving:
         self.network_seconds = time.monotonic() - begun
         return region, look.picture, look.alpha
 
-    def _background(self, frame: np.ndarray, hidden: np.ndarray) -> np.ndarray | None:
-        """hidden: alpha of what isn't to be seen of the frame behind the people."""
-        settings = self.settings
-        if settings.background == "transparent":
-            return None
-        if settings.background == "blur":
-            return compose.blurred_background(frame, hidden, settings.background_blur)
-        if self._backdrop is None or self._backdrop.shape != frame.shape:
-            size = frame.shape[1], frame.shape[0]
-            if settings.background == "image":
-                self._backdrop = compose.covering(self._picture_behind(), size)
-            else:
-                self._backdrop = compose.plain(settings.background_colour, size)
-        return self._backdrop
 
-    def _picture_behind(self) -> np.ndarray:
-        """The background image: uint8 RGB. Raises ImageError."""
-        if not self.settings.background_image:
-            raise ImageError("background_missing")
-        path = Path(self.settings.background_image)
-        if self._image is not None and self._image[0] == path:
-            return self._image[1]
-        try:
-            self._image = path, compose.backdrop(path)
-            return self._image[1]
-        except ImageError as error:
-            if error.key in ("image_missing", "image_no_answer"):
-                raise ImageError("background_gone", name=path.name) from error
-            raise
+class _Following(Framing):
+    """A crop that follows the person: of the frame's shape, and as calm as a camera on its stand."""
 
-    def _followed(self, alpha: np.ndarray) -> _Window:
-        """The window that follows the person: of the frame's shape, and as calm as a camera on its stand."""
+    def __init__(self, margin: int) -> None:
+        self.margin = margin
+        self.window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
+
+    def crop(self, alpha: np.ndarray) -> Move:
         height, width = alpha.shape
-        rows, columns = refine.crop_box(alpha, self.settings.crop_margin)
+        rows, columns = refine.crop_box(alpha, self.margin)
         share = max((rows.stop - rows.start) / height, (columns.stop - columns.start) / width, _SMALLEST)
         middle = (columns.start + columns.stop) / 2 / width, (rows.start + rows.stop) / 2 / height
         wanted = np.array([*middle, min(1.0, share)])
-        if self._window is None:
-            self._window = wanted
-        self._window = self._window + _CALM * (wanted - self._window)
-        x, y, share = self._window
+        if self.window is None:
+            self.window = wanted
+        self.window = self.window + _CALM * (wanted - self.window)
+        x, y, share = self.window
         left, top = (np.clip(place - share / 2, 0, 1 - share) for place in (x, y))
-        return float(left), float(top), float(share)
+        window = float(left), float(top), float(share)
+        return lambda picture: _enlarged(picture, window)
 
 
 def _few_pixels_of(frame: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Tuple
 
@@ -45,7 +45,7 @@ _EDGE, _HAIR_EDGE, _WINDOW, _RAGGED, _SOFT = 2.5, 8.0, 15, 0.14, 0.35
 _ROUNDS, _ACCURACY, _END = 60, 1e-2, 0.02
 _FADE = 0.2  # of the reach, at whose end the result passes into what was
 
-_PATCHES = 64  # regions that are remembered
+_PATCHES, _PATCH_BYTES = 64, 100_000_000  # regions that are remembered beside those of the last touch-up
 
 _Box = Tuple[slice, slice]
 
@@ -100,42 +100,45 @@ class Patch:
 
 
 class TouchUp:
-    """Applies touch-ups to raw mattes, and remembers the regions that it solved: a new stroke costs its own alone."""
+    """Applies touch-ups to one raw matte. It remembers the regions that it solved: a new stroke costs its own alone."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._patches: OrderedDict[tuple[object, ...], Patch] = OrderedDict()
+        self._patches: OrderedDict[Hashable, Patch] = OrderedDict()
 
     def __call__(
-        self, key: object, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
+        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Alpha and foreground as touched up.
 
-        key: what names the raw matte. rgb, foreground: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W).
-        strokes: uint8, KEEP, REMOVE or AUTOMATIC, shape (H, W). Returns both anew, or as they are without strokes.
+        rgb, foreground: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). strokes: uint8, KEEP, REMOVE or
+        AUTOMATIC, shape (H, W). Returns both anew, or as they are without strokes.
         """
-        patches = [self._patch(key, box, rgb, alpha, strokes) for box in regions(strokes)]
+        patches = [self._patch(box, rgb, alpha, strokes) for box in regions(strokes)]
         if not patches:
             return alpha, foreground
+        self._make_room(len(patches))
         alpha, foreground = alpha.copy(), foreground.copy()
         for patch in patches:
             alpha[patch.box], foreground[patch.box] = patch.alpha, patch.foreground
         return alpha, foreground
 
-    def forget(self) -> None:
-        self._patches.clear()
-
-    def _patch(self, key: object, box: _Box, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> Patch:
+    def _patch(self, box: _Box, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> Patch:
         said = hashlib.sha256(strokes[box].tobytes()).digest()
-        name = (key, box[0].start, box[0].stop, box[1].start, box[1].stop, said)
+        name = (box[0].start, box[0].stop, box[1].start, box[1].stop, said)
         patch = self._patches.pop(name, None)
         if patch is None:
             touched = solved(rgb[box], alpha[box], strokes[box], _reach(strokes.shape), self._threads)
             patch = Patch(box, touched, self._colours(box, rgb, alpha, touched))
         self._patches[name] = patch
-        while len(self._patches) > _PATCHES:
-            self._patches.popitem(last=False)
         return patch
+
+    def _make_room(self, in_use: int) -> None:
+        """in_use: how many of the newest stay in any case."""
+        held = sum(patch.alpha.nbytes + patch.foreground.nbytes for patch in self._patches.values())
+        while len(self._patches) > in_use and (len(self._patches) > _PATCHES or held > _PATCH_BYTES):
+            patch = self._patches.popitem(last=False)[1]
+            held -= patch.alpha.nbytes + patch.foreground.nbytes
 
     def _colours(self, box: _Box, rgb: np.ndarray, alpha: np.ndarray, touched: np.ndarray) -> np.ndarray:
         """The edge's colours in a box, estimated with its surroundings in view."""

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
+import logging
 import threading
+import time
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Protocol, Sequence, Tuple
 
 import numpy as np
 
-from ..system import memory
+from ..system import devices, memory
 from ..words.errors import ModelError
 from .catalogue import ModelEntry, entry_of, verify
 
 # A smaller network is tried in any case: what it needs is an estimate, and what is free changes.
 _LARGE = 1_500_000_000  # bytes
 
-BACKENDS = ("recurrent", "onnx", "torchscript", "modelscope", "portrait-graph")
+logger = logging.getLogger(__name__)
+
+# Each module imports its runtime: only once a model is truly needed.
+_BACKENDS = {
+    "recurrent": (".recurrent", "RecurrentVideoMatting"),
+    "onnx": (".onnx_image", "OnnxImageMatting"),
+    "torchscript": (".torchscript", "TorchscriptMatting"),
+    "modelscope": (".cv_unet", "ModelscopeMatting"),
+    "portrait-graph": (".cv_unet", "PortraitGraphMatting"),
+}
 
 
 class Network(Protocol):
@@ -58,9 +72,9 @@ _loading = threading.Lock()
 def load(name: str, threads: int, device: str = "auto") -> Network:
     """A model of the catalogue, on one of devices.DEVICES or what takes its place: in memory once a process.
 
-    Whoever asks gets the one that somebody has, in any thread, with as many CPU threads as it was loaded for; it goes
-    with the last who holds it. threads: of one that has to be loaded. Raises ModelError where it is missing, damaged,
-    too large for this computer, or what it runs on isn't installed.
+    Everybody who asks, in any thread, gets the same one, with the number of CPU threads it was first loaded for. It
+    goes with its last user. Raises ModelError where it is missing, damaged, too large for this computer, or what it
+    runs on isn't installed.
     """
     entry = entry_of(name)
     with _loading:
@@ -72,6 +86,50 @@ def load(name: str, threads: int, device: str = "auto") -> Network:
             if made is not None:
                 _living[entry.name, device] = made, weakref.ref(network)
         return network
+
+
+@dataclass
+class _InUse:
+    entry: ModelEntry
+    network: Network
+    used_at: float
+
+
+class Networks:
+    """The networks that one user needs again and again: they stay loaded between uses, until they are idle."""
+
+    def __init__(self, threads: int | None = None, device: str | None = None) -> None:
+        """device: of devices.DEVICES. Both are the environment's where they aren't given; see devices.py."""
+        self.threads = threads or devices.threads()
+        self._device = device or devices.of_environment()
+        self._in_use: dict[str, _InUse] = {}
+
+    def get(self, entry: ModelEntry) -> Network:
+        """Raises ModelError."""
+        in_use = self._in_use.get(entry.name)
+        if in_use is None or in_use.entry != entry:  # a person's own model may have been replaced
+            self._in_use.pop(entry.name, None)  # freed before its successor needs memory
+            in_use = _InUse(entry, load(entry.name, self.threads, self._device), 0.0)
+            self._in_use[entry.name] = in_use
+        in_use.used_at = time.monotonic()
+        return in_use.network
+
+    def let_go_of_idle(self, idle_seconds: float) -> float | None:
+        """Drop the networks that weren't used for so long, and free their memory.
+
+        Returns the seconds until the next would be dropped; None where none is loaded.
+        """
+        now = time.monotonic()
+        idle = [name for name, in_use in self._in_use.items() if now - in_use.used_at >= idle_seconds]
+        for name in idle:
+            del self._in_use[name]
+            logger.info("%s was idle for %.0f s: its network is let go of", name, idle_seconds)
+        if idle:
+            gc.collect()
+            memory.give_back()
+        if not self._in_use:
+            return None
+        return idle_seconds - (now - min(in_use.used_at for in_use in self._in_use.values()))
 
 
 def _made(entry: ModelEntry) -> _Made | None:
@@ -86,28 +144,11 @@ def _made(entry: ModelEntry) -> _Made | None:
 def _loaded(entry: ModelEntry, threads: int, device: str) -> Network:
     verify(entry)
     refuse_too_large(entry)
-    # Each imports its runtime: only once a model is truly needed.
-    if entry.backend == "recurrent":
-        from .recurrent import RecurrentVideoMatting
-
-        return RecurrentVideoMatting(entry, threads, device)
-    if entry.backend == "onnx":
-        from .onnx_image import OnnxImageMatting
-
-        return OnnxImageMatting(entry, threads, device)
-    if entry.backend == "torchscript":
-        from .torchscript import TorchscriptMatting
-
-        return TorchscriptMatting(entry, threads, device)
-    if entry.backend == "modelscope":
-        from .cv_unet import ModelscopeMatting
-
-        return ModelscopeMatting(entry, threads, device)
-    if entry.backend == "portrait-graph":
-        from .cv_unet import PortraitGraphMatting
-
-        return PortraitGraphMatting(entry, threads, device)
-    raise ModelError("model_backend", model=entry.title, backend=entry.backend, backends=", ".join(BACKENDS))
+    if entry.backend not in _BACKENDS:
+        raise ModelError("model_backend", model=entry.title, backend=entry.backend, backends=", ".join(_BACKENDS))
+    module, network = _BACKENDS[entry.backend]
+    made: Network = getattr(importlib.import_module(module, __package__), network)(entry, threads, device)
+    return made
 
 
 def refuse_too_large(entry: ModelEntry) -> None:

@@ -38,7 +38,7 @@ import cv2
 import numpy as np
 
 from cvmatte_core.commands.matte import add_controls
-from cvmatte_core.matting import compose, measures
+from cvmatte_core.matting import compose
 from cvmatte_core.pictures import images
 from cvmatte_core.pictures import endings
 from cvmatte_core.models.catalogue import catalogue, is_there
@@ -46,7 +46,7 @@ from cvmatte_core.words.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.words.texts import system_texts
-from development import strokes
+from development import measures, strokes
 from development.measuring import backgrounds, cutouts, in_bytes, matted, out_of_focus
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")

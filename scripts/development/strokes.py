@@ -15,11 +15,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cvmatte_core.matting import measures, touch_up
+from cvmatte_core.matting import touch_up
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE
 from cvmatte_core.settings import MatteSettings
 
+from development import measures
 from development.held import cases
 from development.measuring import matted, row, table
 
@@ -60,7 +61,7 @@ def _disc(radius: float) -> np.ndarray:
 
 
 def ours(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> np.ndarray:
-    return touch_up.TouchUp(2)("", rgb, alpha, rgb, strokes)[0]
+    return touch_up.TouchUp(2)(rgb, alpha, rgb, strokes)[0]
 
 
 def paint(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> np.ndarray:

@@ -15,10 +15,9 @@ import pytest
 from PIL import Image
 
 from cvmatte_core.disk import paths
-from cvmatte_core.matting import matter as matter_module
 from cvmatte_core.matting import refine
 from cvmatte_core.matting.matter import Matter
-from cvmatte_core.models import catalogue
+from cvmatte_core.models import catalogue, network
 from cvmatte_core.models.catalogue import DEFAULT, entry_of, verify
 from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
@@ -402,7 +401,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         asked.append(arguments)
         return Network()
 
-    monkeypatch.setattr(matter_module, "load", load)
+    monkeypatch.setattr(network, "load", load)
     return asked
 
 

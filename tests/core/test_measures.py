@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from cvmatte_core.matting import measures
+from development import measures
 
 
 def square(size: int = 40, low: int = 10, high: int = 30, inside: float = 1) -> np.ndarray:

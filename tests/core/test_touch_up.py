@@ -53,7 +53,7 @@ def blob(stray: float, value: int = KEEP) -> np.ndarray:
 
 
 def touched(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> np.ndarray:
-    return TouchUp(2)("a photo", rgb, alpha, rgb, strokes)[0]
+    return TouchUp(2)(rgb, alpha, rgb, strokes)[0]
 
 
 def test_a_rough_blob_brings_a_lost_thing_back_with_a_clean_outline() -> None:
@@ -110,10 +110,10 @@ def test_a_stroke_beside_another_doesn_t_depend_on_the_order_nor_on_what_was_sol
     first, both = blob(4), blob(4)
     both[40:60, 40:200] = KEEP
     kept = TouchUp(2)
-    kept("a photo", rgb, alpha, rgb, first)
-    again = kept("a photo", rgb, alpha, rgb, both)[0]
+    kept(rgb, alpha, rgb, first)
+    again = kept(rgb, alpha, rgb, both)[0]
     assert np.array_equal(again, touched(rgb, alpha, both))
-    assert np.array_equal(kept("a photo", rgb, alpha, rgb, first)[0], touched(rgb, alpha, first))
+    assert np.array_equal(kept(rgb, alpha, rgb, first)[0], touched(rgb, alpha, first))
 
 
 def test_no_strokes_change_nothing() -> None:

@@ -1,0 +1,132 @@
+"""From a matte to a layer. Photos, clips and live frames all go through `dress`: its order stands here alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..pictures import images
+from ..settings import MatteSettings
+from ..words.errors import ImageError
+from . import compose, refine
+from .framing import WHOLE, Cutout, Framing, Move
+from .steps import Steps
+
+_SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """A layer, and what it was made of.
+
+    layer: uint8 RGBA, straight alpha. alpha, foreground: as in Cutout, in the layer's size. people: the picture with
+    alpha of whom the layer shows, before the edge's controls; edged: that alpha after them; both before `move`, which
+    takes pictures to their place in the layer.
+    """
+
+    layer: np.ndarray
+    alpha: np.ndarray
+    foreground: np.ndarray
+    people: Cutout
+    edged: np.ndarray
+    move: Move
+
+
+def dress(
+    source: Cutout, settings: MatteSettings, framing: Framing, backgrounds: Backgrounds, steps: Steps | None = None
+) -> Dressed:
+    """Subject, edge, crop, mirror, background, shadow. Raises ImageError where the background image won't do.
+
+    steps: what remembers the costly ones; None: nothing does.
+    """
+    steps = steps or Steps(0)
+    people = source.alpha
+    if settings.subject == "main":
+        people = steps(source, "main", (), lambda: refine.main_person(source.alpha))
+    shown = framing.fit(dataclasses.replace(source, alpha=people))
+    inputs = settings.subject, shown.alpha.shape  # what, besides the source, `shown` depends on
+    # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
+    eroded = steps(source, "eroded", (*inputs, settings.erosion), lambda: refine.erode(shown.alpha, settings.erosion))
+    edged = refine.edge(eroded, settings)
+    move = framing.crop(edged)
+    if settings.mirror:
+        move = _mirrored(move)
+    move = framing.place(shown.photo, edged, move)
+    alpha = move(edged)
+    foreground = move(shown.foreground if settings.decontaminate else shown.photo)
+    behind: np.ndarray | None
+    if settings.background == "blur":
+        # Of the whole photo: what lies beyond the crop shines in, and the crop may move with any slider.
+        blur = settings.background_blur
+        behind = move(steps(source, "blurred", (*inputs, blur), lambda: _blurred(shown, blur)))
+    else:  # not of the photo: it has no end where the photo has one, and may have writing on it
+        behind = backgrounds(settings, (alpha.shape[1], alpha.shape[0]))
+    layer = compose.layer_pixels(foreground, alpha, behind, settings.shadow)
+    return Dressed(layer, alpha, foreground, shown, edged, move)
+
+
+def dress_part(
+    source: Cutout, settings: MatteSettings, box: tuple[slice, slice], backgrounds: Backgrounds
+) -> np.ndarray | None:
+    """The part of the layer that lies in a box, uint8 RGBA; None where its pixels depend on ones far away.
+
+    settings: without crop, mirror, background and ID photo.
+    """
+    if settings.subject == "main" or settings.shadow:
+        return None
+    wide, inner = images.around(box, settings.erosion + 2 * settings.feather + _SOFTENED, source.alpha.shape)
+    near = Cutout(source.photo[wide], source.alpha[wide], source.foreground[wide], None)
+    return dress(near, settings, WHOLE, backgrounds).layer[inner]
+
+
+def _mirrored(move: Move) -> Move:
+    return lambda picture: cv2.flip(move(picture), 1)
+
+
+def _blurred(shown: Cutout, blur: int) -> np.ndarray:
+    hidden = shown.alpha if shown.own is None else np.maximum(shown.alpha, 1 - shown.own)
+    return compose.blurred_background(shown.photo, hidden, blur)
+
+
+class Backgrounds:
+    """What stands behind people and isn't of their own photo: a colour, or an image, kept as long as it is in use.
+
+    state_of: what changes when the image's file does; without it the file is read once.
+    """
+
+    def __init__(self, state_of: Callable[[Path], Hashable] = str) -> None:
+        self._state_of = state_of
+        self._kept = Steps()
+
+    def __call__(self, settings: MatteSettings, size: tuple[int, int]) -> np.ndarray | None:
+        """uint8 RGB, shape (H, W, 3), of this size, (width, height); None where the layer is transparent.
+
+        Raises ImageError.
+        """
+        if settings.background == "colour":
+            return compose.plain(settings.background_colour, size)
+        return self._image(settings.background_image, size) if settings.background == "image" else None
+
+    def forget(self) -> None:
+        self._kept.forget()
+
+    def _image(self, chosen: str, size: tuple[int, int]) -> np.ndarray:
+        if not chosen:
+            raise ImageError("background_missing")
+        path = Path(chosen)
+
+        def covering() -> np.ndarray:
+            return compose.covering(self._kept(self, "image", state, lambda: compose.backdrop(path)), size)
+
+        try:
+            state = self._state_of(path) or chosen
+            return self._kept(self, "covering", (state, size), covering)
+        except ImageError as error:
+            if error.key in ("image_missing", "image_no_answer"):  # it isn't the photo, which may be waited for
+                raise ImageError("background_gone", name=path.name) from error
+            raise

@@ -1,0 +1,167 @@
+"""From a raw matte to a finished one: the touch-up, all controls, and what goes into the files."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Tuple
+from weakref import WeakKeyDictionary
+
+import cv2
+import numpy as np
+
+from ..layers.touch_ups import stamp_of
+from ..pictures import images
+from ..pictures.metadata import NOTHING, Metadata
+from ..settings import MatteSettings
+from ..words.notes import Note
+from . import compose, framing, id_photo, refine, touch_up
+from .dressing import Backgrounds, dress, dress_part
+from .raw_matte import RawMatte
+from .stages import Stages
+from .steps import Steps
+
+Box = Tuple[slice, slice]  # rows and columns
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """A touch-up for a photo: uint8, shape (H, W), see touch_up.py. stamp: what tells it from others of this photo."""
+
+    pixels: np.ndarray
+    stamp: str
+
+
+StrokesFor = Callable[[Tuple[int, int]], Strokes]  # a touch-up for a matte of a shape; it may raise ImageError
+
+
+def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
+    """A touch-up out of a picture's file, for a matte of this shape. Raises ImageError."""
+    return Strokes(touch_up.strokes_of(data, name, shape), stamp_of(data))
+
+
+@dataclass(frozen=True)
+class Matte:
+    """A finished cut-out.
+
+    layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
+    foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
+    the cache may share them. digest: of the photo's content. touch_up: the stamp of the touch-up that was used; empty
+    without one. seconds: what each stage took; one that the cache spared is absent.
+    device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
+    that isn't what it was to run on. fault: the error's key where there is nobody to see, or no face for
+    an ID photo; "" where all is well. about: what is said in the layer's file. of_photo: what is to be said of the
+    photo. max_kilobytes: of the layer's file; 0: any number.
+    """
+
+    layer: np.ndarray
+    alpha: np.ndarray
+    foreground: np.ndarray
+    photo: np.ndarray
+    digest: str
+    seconds: dict[str, float]
+    device: str = ""
+    fallback: Mapping[str, str] | None = None
+    touch_up: str = ""
+    fault: str = ""
+    about: Metadata = NOTHING
+    of_photo: Tuple[Note, ...] = ()
+    max_kilobytes: int = 0
+
+    @property
+    def notes(self) -> Tuple[Note, ...]:
+        """All that is to be told beside it."""
+        return (*self.of_photo, *([Note("device.fallback", self.fallback)] if self.fallback else ()))
+
+    def preview(self) -> np.ndarray:
+        """The three-view sheet, uint8 RGB."""
+        return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
+
+    def layer_file(self, format: str) -> bytes:
+        """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
+        file = io.BytesIO()
+        images.write_layer(file, self.layer, format, self.about, self.max_kilobytes)
+        return file.getvalue()
+
+    def mask_file(self) -> bytes:
+        """What the mask's file holds: a grey PNG, white is the person."""
+        file = io.BytesIO()
+        images.write_png(file, compose.alpha_bytes(self.alpha), Metadata(self.about.dpi))
+        return file.getvalue()
+
+
+class Finisher:
+    """A function of a raw matte, strokes and settings. What it remembers spares time and changes no result."""
+
+    def __init__(self, threads: int, backgrounds: Backgrounds) -> None:
+        self._backgrounds = backgrounds
+        self._threads = threads
+        self._touch_ups: WeakKeyDictionary[RawMatte, touch_up.TouchUp] = WeakKeyDictionary()
+        self._touched, self._steps = Steps(float("inf")), Steps()
+
+    def __call__(self, raw: RawMatte, strokes: Strokes | None, settings: MatteSettings, stages: Stages) -> Matte:
+        """Raises ImageError where the background image won't do."""
+        touched = self._touched_up(raw, strokes)
+        if strokes is not None:
+            stages.ended("touch-up")
+        frame = framing.of_photo(settings)
+        dressed = dress(touched, settings, frame, self._backgrounds, self._steps)
+        fault = frame.fault
+        if not refine.shows_somebody(dressed.edged):
+            fault = "nothing_left" if refine.shows_somebody(dressed.people.alpha) else "nobody_found"
+        pictures = dressed.layer, dressed.alpha, dressed.foreground, dressed.move(dressed.people.photo)
+        about, max_kilobytes = raw.about if settings.metadata else NOTHING, 0
+        if settings.id_photo != id_photo.OFF:
+            about = dataclasses.replace(about, dpi=(id_photo.DPI, id_photo.DPI))
+            max_kilobytes = settings.max_kilobytes
+            if not fault and settings.sheet != id_photo.OFF:
+                pictures = _on_a_sheet(pictures, settings.sheet)
+        stages.ended("refine")
+        return Matte(
+            *pictures,
+            raw.digest,
+            stages.seconds,
+            raw.device,
+            raw.fallback,
+            strokes.stamp if strokes is not None else "",
+            fault,
+            about,
+            raw.notes,
+            max_kilobytes,
+        )
+
+    def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Box) -> tuple[np.ndarray, Box]:
+        """See Matter.part."""
+        part = dress_part(self._touched_up(raw, strokes), settings, box, self._backgrounds)
+        if part is not None:
+            return part, box
+        height, width = raw.alpha.shape
+        return self(raw, strokes, settings, Stages()).layer, np.s_[0:height, 0:width]
+
+    def forget(self) -> None:
+        self._touch_ups.clear()
+        self._touched.forget()
+        self._steps.forget()
+
+    def _touched_up(self, raw: RawMatte, strokes: Strokes | None) -> RawMatte:
+        return self._touched(raw, "touch-up", strokes and strokes.stamp, lambda: self._applied(raw, strokes))
+
+    def _applied(self, raw: RawMatte, strokes: Strokes | None) -> RawMatte:
+        if strokes is None:
+            return raw
+        apply = self._touch_ups.setdefault(raw, touch_up.TouchUp(self._threads))
+        alpha, foreground = apply(raw.photo, raw.alpha, raw.foreground, strokes.pixels)
+        if raw.own is not None:
+            alpha = np.minimum(alpha, raw.own)
+        return dataclasses.replace(raw, alpha=alpha, foreground=foreground)
+
+
+def _on_a_sheet(pictures: Tuple[np.ndarray, ...], sheet: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The layer, alpha, foreground and photo of a matte, each on a sheet: paper is opaque, and white."""
+    layer, _, foreground, photo = pictures
+    white = np.full_like(photo, 255)
+    shown = compose.over(np.ascontiguousarray(layer[..., :3]), layer[..., 3].astype(np.float32) / 255, white)
+    shown, foreground, photo = (id_photo.sheet_of(pixels, sheet) for pixels in (shown, foreground, photo))
+    return cv2.cvtColor(shown, cv2.COLOR_RGB2RGBA), np.ones(shown.shape[:2], np.float32), foreground, photo

@@ -1,0 +1,172 @@
+"""Raw mattes: what the network and the colour estimate make of a photo, before any control acts; and their cache."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Mapping, Tuple
+
+import numpy as np
+
+from ..models.catalogue import ModelEntry, entry_of, pair_for_held
+from ..models.network import Networks
+from ..pictures import images
+from ..pictures.metadata import NOTHING, Metadata
+from ..settings import HELD, MatteSettings
+from ..words.errors import ModelError
+from ..words.notes import Note
+from ..words.texts import Texts
+from . import compose, hair, held, refine
+from .framing import Cutout
+from .stages import Stages
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photo ahead of its matting. name: for sentences. digest: of its content. seconds: what decoding it took."""
+
+    name: str
+    digest: str
+    photo: images.Photo
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback: see Matte."""
+
+    alpha: np.ndarray
+    device: str
+    fallback: Mapping[str, str] | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo and what the network made of it. seconds: a number a stage."""
+
+    decoded: Decoded
+    estimate: Estimate
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class RawMatte(Cutout):
+    """digest: of the photo's content. from_burst: whether frames before the photo were used.
+
+    device, fallback: see Matte. notes, about: see images.Photo.
+    """
+
+    digest: str
+    from_burst: bool
+    device: str
+    fallback: Mapping[str, str] | None
+    notes: Tuple[Note, ...] = ()
+    about: Metadata = NOTHING
+
+
+@dataclass(frozen=True)
+class RawKey:
+    """All that a raw matte depends on, its burst apart. digest: of the photo's content. networks: name and SHA-256."""
+
+    digest: str
+    networks: Tuple[Tuple[str, str], ...]
+    quality: str
+    longest_side: int
+
+    @classmethod
+    def of(cls, digest: str, settings: MatteSettings, longest_side: int) -> RawKey:
+        networks: Tuple[Tuple[str, str], ...] = ()
+        with contextlib.suppress(ModelError):  # what is missing is said once the photo is known to be one
+            networks = tuple((entry.name, entry.sha256) for entry in _networks_for(settings) if entry is not None)
+        return cls(digest, networks, settings.quality, longest_side)
+
+
+class RawMattes:
+    """The raw mattes that were used last, as long as they hold no more than so many bytes; one in any case."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[RawKey, RawMatte] = OrderedDict()
+
+    def find(self, key: RawKey, from_burst: bool) -> RawMatte | None:
+        """from_burst: only one that was made with a burst will do. Without it, one made with a burst goes first."""
+        raw = self._kept.get(key)
+        if raw is None or (from_burst and not raw.from_burst):
+            return None
+        self._kept.move_to_end(key)
+        return raw
+
+    def keep(self, key: RawKey, raw: RawMatte) -> None:
+        self._kept[key] = raw
+        self._kept.move_to_end(key)
+        while len(self._kept) > 1 and sum(each.nbytes for each in self._kept.values()) > self._most_bytes:
+            self._kept.popitem(last=False)
+
+    def forget(self) -> None:
+        self._kept.clear()
+
+
+def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
+    """A photo's bytes decoded for Matter.see. Raises ImageError."""
+    begun = time.perf_counter()
+    photo = images.decode(data, name, longest_side)
+    return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
+
+
+def estimate_alpha(
+    photo: images.Photo, settings: MatteSettings, burst: Sequence[np.ndarray], networks: Networks, stages: Stages
+) -> Estimate:
+    """What the network makes of a photo, its own transparency apart. Raises ModelError, Cancelled.
+
+    burst: see Matter; in the photo's size, others are ignored.
+    """
+    stages.step("load")
+    entry, of_things = _networks_for(settings)
+    network = networks.get(entry)
+    things_network = networks.get(of_things) if of_things is not None else None
+    stages.ended("load")
+    seen = photo.rgb if photo.alpha is None else compose.on_grey(photo.rgb, photo.alpha)
+    before = [frame for frame in burst if frame.shape == seen.shape]
+    passes = 0
+
+    def on_pass(done: int, total: int) -> None:
+        nonlocal passes
+        passes = total
+        stages.step("network", done, total if things_network is None else total + 1)
+
+    estimate = network(seen, settings.quality, on_pass, before)
+    # Only now: a device may turn out not to be able to run this network when it first has to.
+    device, fallback = network.device, network.fallback
+    if fallback:
+        logger.warning(Texts("en")("device.fallback", **fallback))
+    alpha = refine.mend(hair.refine(refine.clean_alpha(estimate), seen, networks.threads))
+    if things_network is not None:
+        things = things_network(
+            seen, settings.quality, lambda done, total: stages.step("network", passes + done, passes + total)
+        )
+        alpha = held.join(alpha, refine.clean_alpha(things))
+    stages.ended("network")
+    return Estimate(alpha, device, fallback)
+
+
+def with_colours(decoded: Decoded, estimate: Estimate, from_burst: bool, threads: int, stages: Stages) -> RawMatte:
+    photo, alpha = decoded.photo, estimate.alpha
+    foreground = refine.estimate_foreground(photo.rgb, alpha, threads)
+    if photo.alpha is not None:
+        alpha = np.minimum(alpha, photo.alpha)
+    stages.ended("colours")
+    made_on = estimate.device, estimate.fallback
+    return RawMatte(
+        photo.rgb, alpha, foreground, photo.alpha, decoded.digest, from_burst, *made_on, photo.notes, photo.about
+    )
+
+
+def _networks_for(settings: MatteSettings) -> Tuple[ModelEntry, ModelEntry | None]:
+    """The one that sees people, and the one that sees what they hold where that is wanted. Raises ModelError."""
+    return pair_for_held(settings.model) if settings.subject == HELD else (entry_of(settings.model), None)
