@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from ..child_process import messages
 from ..disk import files, paths, runtime
 from ..words.errors import CvmatteError, WorkerError
 from ..worker import protocol
-from ..worker.beat import standing_longer
-from ..worker.client import SILENCE_SECONDS, ended, refusal, started
+from ..worker.client import SILENCE_SECONDS, ended, refusal, standing_longer, started
 from ..worker.request_pipe import RequestPipe
 from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
@@ -140,12 +140,12 @@ class LiveClient:
         reader: FrameReader | None = None
         assert process.stdout is not None
         try:
-            for line in iter(lambda: process.stdout.readline(protocol.LONGEST_LINE), b""):  # type: ignore[union-attr]
+            for line in iter(lambda: process.stdout.readline(messages.LONGEST_LINE), b""):  # type: ignore[union-attr]
                 self._heard = time.monotonic()
                 if self._closing.is_set():
                     return
                 try:
-                    message = protocol.decode(line)
+                    message = messages.decode(line)
                 except ValueError:
                     continue
                 if standing_longer(message.get("beat"), SILENCE_SECONDS):

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from ..child_process import messages
 from ..disk import paths
 from ..system import sandbox
 from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
-from .beat import standing_longer
 from .request_pipe import RequestPipe
 
 logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ class WorkerClient:
             return
         self._last_heard = time.monotonic()
         try:
-            message = protocol.decode(line)
+            message = messages.decode(line)
         except ValueError:
             logger.warning("not a message: %r", line[:200])
             return
@@ -341,7 +341,7 @@ class WorkerClient:
         output = process.stdout
         assert output is not None
         with contextlib.suppress(OSError, ValueError):
-            for line in iter(lambda: output.readline(protocol.LONGEST_LINE), b""):
+            for line in iter(lambda: output.readline(messages.LONGEST_LINE), b""):
                 self._inbox.put(("line", process, line))
         self._inbox.put(("end", process))
 
@@ -351,7 +351,7 @@ class WorkerClient:
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._requests is not None:
-            self._requests.send(protocol.encode(message))
+            self._requests.send(messages.encode({**protocol.JSON_RPC, **message}))
 
     def _give_up(self, error: CvmatteError) -> None:
         """Fail everything that waits: starting the worker again would not help."""
@@ -461,3 +461,8 @@ def refusal() -> WorkerError | None:
     if not confined or os.environ.get("CVMATTE_PYTHON"):
         return None
     return WorkerError("worker_in_sandbox", sandbox=confined)
+
+
+def standing_longer(standing: Any, seconds: float) -> set[int]:
+    """The numbers of what has stood still for longer, of the `standing` of a beat as it came."""
+    return {int(number) for number, since in standing or () if since > seconds}

@@ -24,6 +24,7 @@ from demo.throwaway_obs import wait_until
 from development import made_clips
 from PIL import Image
 
+from cvmatte_core.child_process import messages
 from cvmatte_core.disk import paths
 from cvmatte_core.layers.store import Frame, LayerStore
 from cvmatte_core.matting import compose
@@ -1270,14 +1271,14 @@ def test_lines_that_are_no_requests_are_answered_and_survived(data: Path) -> Non
     for line in lines:
         worker.stdin.write(line)
         worker.stdin.flush()
-        codes.append(protocol.decode(worker.stdout.readline())["error"]["code"])
+        codes.append(messages.decode(worker.stdout.readline())["error"]["code"])
     assert codes == [-32700, -32700, -32700, -32600, -32601, -32700, -32602]
-    worker.stdin.write(protocol.encode({"id": 8, "method": "cancel", "params": {"id": ["no", "number"]}}))
+    worker.stdin.write(messages.encode({"id": 8, "method": "cancel", "params": {"id": ["no", "number"]}}))
     worker.stdin.flush()
-    assert protocol.decode(worker.stdout.readline())["result"] == {}
-    worker.stdin.write(protocol.encode({"id": 9, "method": "shutdown"}))
+    assert messages.decode(worker.stdout.readline())["result"] == {}
+    worker.stdin.write(messages.encode({"id": 9, "method": "shutdown"}))
     worker.stdin.flush()
-    assert protocol.decode(worker.stdout.readline())["result"] == {}
+    assert messages.decode(worker.stdout.readline())["result"] == {}
     assert worker.wait(10) == 0
 
 
