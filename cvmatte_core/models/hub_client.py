@@ -9,14 +9,15 @@ does. What has arrived stays, and the next download goes on from there. Neither 
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import NoReturn
 
+from ..child_process.parent import Parent
 from . import hub
 
 OFFLINE, NO_CLIENT, NO_ROOM, FAILED = "offline", "no-client", "no-room", "failed"
@@ -26,8 +27,8 @@ _TELL_SECONDS = 0.1
 class Reporter:
     """How far all of a model's files are, told to the parent. The client calls it from several threads."""
 
-    def __init__(self, output: TextIO, sizes: dict[str, int], there: dict[str, int]) -> None:
-        self._output = output
+    def __init__(self, parent: Parent, sizes: dict[str, int], there: dict[str, int]) -> None:
+        self._parent = parent
         self._lock = threading.Lock()
         self._sizes = sizes
         self._done = there
@@ -44,18 +45,10 @@ class Reporter:
             done, total = sum(self._done.values()), sum(self._sizes.values())
             if done >= total or time.monotonic() - self._told_at > _TELL_SECONDS:
                 self._told_at = time.monotonic()
-                say(self._output, done=done, total=total)
+                self._parent.send({"done": done, "total": total})
 
 
-def say(output: TextIO, **message: Any) -> None:
-    try:
-        output.write(json.dumps(message) + "\n")
-        output.flush()
-    except OSError:  # nobody listens any more; raised, the client would take it for a network's and try again
-        os._exit(1)
-
-
-def download(model: str, revision: str, output: TextIO) -> None:
+def download(model: str, revision: str, parent: Parent) -> None:
     from modelscope_hub.api import HubApi
     from modelscope_hub.compat.snapshot_download import snapshot_download  # modelscope.hub's would import torch
 
@@ -64,8 +57,9 @@ def download(model: str, revision: str, output: TextIO) -> None:
     folder = hub.folder_of(model)
     there = {name: size for name, size in sizes.items() if _size(folder / name) == size}
     begun = sum(_size(folder / f"{name}.incomplete") for name in sizes if name not in there)
-    say(output, needed=sum(sizes.values()) - sum(there.values()) - begun, folder=str(folder))
-    reporter = Reporter(output, sizes, dict(there))
+    needed = sum(sizes.values()) - sum(there.values()) - begun
+    parent.send({"needed": needed, "folder": str(folder)})
+    reporter = Reporter(parent, sizes, dict(there))
 
     class Progress:
         """What the client makes one of for each file."""
@@ -83,7 +77,7 @@ def download(model: str, revision: str, output: TextIO) -> None:
     arrived = snapshot_download(
         model, revision=revision, allow_patterns=list(hub.NEEDED), progress_callbacks=[Progress]
     )
-    say(output, folder=str(arrived))
+    parent.send({"folder": str(arrived)})
 
 
 def kind_of(error: BaseException) -> str:
@@ -107,27 +101,25 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1):  # not through sys.stdin, whose lock the interpreter wants at its end
+def _end_with_parent(parent: Parent) -> None:
+    for _ in parent.lines():
         pass
     os._exit(1)
 
 
-def main() -> int:
-    # Messages get a descriptor of their own; whatever a library prints goes where errors go.
-    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+def main() -> NoReturn:
+    parent = Parent.connected("%(message)s", logging.WARNING)
+    threading.Thread(target=_end_with_parent, args=(parent,), name="parent", daemon=True).start()
+    code = 1
     try:
-        download(sys.argv[1], sys.argv[2], output)
+        download(sys.argv[1], sys.argv[2], parent)
+        code = 0
     except ImportError as error:
-        say(output, error=NO_CLIENT, why=str(error))
-        return 1
+        parent.send({"error": NO_CLIENT, "why": str(error)})
     except Exception as error:
-        say(output, error=kind_of(error), why=f"{type(error).__name__}: {error}"[:1000])
-        return 1
-    return 0
+        parent.send({"error": kind_of(error), "why": f"{type(error).__name__}: {error}"[:1000]})
+    os._exit(code)  # at once: the output stays open until then, and its end says that the code is known
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

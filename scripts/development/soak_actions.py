@@ -25,7 +25,7 @@ from development.soak_world import (
     World,
 )
 from cvmatte_core.settings import CONTROLS, INTEGER
-from cvmatte_core.worker.client import SILENCE_SECONDS
+from cvmatte_core.child_process.child import SILENCE_SECONDS
 from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance
 from demo.throwaway_obs import SCENE, wait_until

@@ -28,10 +28,10 @@ from cvmatte_core.layers.store import LayerStore, Record
 from cvmatte_core.pictures import images
 from cvmatte_core.presets import PRESET_CONTROLS, PresetStore
 from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.system import spawn
 from cvmatte_core.words.errors import CvmatteError, ImageError, SettingsError
 from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker import protocol
-from cvmatte_core.worker.client import default_command
 from tests import hostile
 
 MORE = int(os.environ.get("CVMATTE_FUZZ", 0))
@@ -268,8 +268,9 @@ class Worker:
     """A worker that is spoken to line by line."""
 
     def __init__(self) -> None:
+        command = spawn.command("cvmatte_core.worker.server")
         self.process = subprocess.Popen(
-            default_command(), cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.asked = 10**6
 

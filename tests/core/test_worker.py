@@ -31,9 +31,10 @@ from cvmatte_core.matting import compose
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system import spawn
 from cvmatte_core.words.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.worker import protocol
-from cvmatte_core.worker.client import READY, WorkerClient, default_command
+from cvmatte_core.worker.client import READY, WorkerClient
 
 pytestmark = pytest.mark.whole
 
@@ -787,7 +788,7 @@ def test_the_last_errors_are_kept_for_a_diagnosis(client: WorkerClient, photo: P
 def test_a_batch_slower_than_the_longest_silence_is_left_to_work(
     data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 2.0)
     slow = (
         "import time\nfrom cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
         "def call(self, rgb, quality, on_pass, before=()):\n"
@@ -870,7 +871,7 @@ def test_a_clip_goes_on_from_what_was_done_when_its_worker_ended(
 def test_a_worker_that_was_idle_for_long_is_kept(
     client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 4.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 4.0)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     time.sleep(4.5)
@@ -887,7 +888,7 @@ def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
     hung = client.process_id
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 3.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 3.0)
     asked = []
     for feather in range(8):
         asked.append(submit(client, photo, MatteSettings(quality="fast", feather=feather))[1])
@@ -926,7 +927,7 @@ SHORT_OF_MEMORY = (
 
 
 def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 1.5)
     client = WorkerClient(worker_with(STANDING_STILL), delays=(0.5,))
     far = [submit(client, Path(f"far{number}.png"))[1] for number in range(2)]
     near = submit(client, Path("near.png"))[1]
@@ -947,7 +948,7 @@ def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypat
 def test_a_camera_s_driver_that_hangs_costs_nobody_anything(
     data: Path, photo: Path, cameras_process: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 2.0)
     hanging = "cameras.cameras = lambda: time.sleep(600)"
     cameras_process(hanging)
     program = f"import time; from cvmatte_core.system import cameras\n{hanging}\ncameras._PATIENCE_SECONDS = 3"
@@ -967,7 +968,7 @@ def test_a_camera_s_driver_that_hangs_costs_nobody_anything(
 def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_turn(
     data: Path, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 1.5)
     slow = (
         "import time; from cvmatte_core.batch import folders; walk = folders.walk\n"
         "folders.walk = lambda *arguments: (time.sleep(0.7) or path for path in walk(*arguments))"
@@ -987,7 +988,7 @@ def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_
 def test_a_folder_whose_drive_does_not_answer_is_given_up(
     data: Path, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 2.0)
     hanging = (
         "import os, time; from cvmatte_core.disk import files; files._PATIENCE_SECONDS = 3\n"
         "scandir = os.scandir\n"
@@ -1007,7 +1008,7 @@ def test_a_folder_whose_drive_does_not_answer_is_given_up(
 def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(
     data: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 2.0)
     hanging = (
         "import time; from cvmatte_core import diagnose; diagnose.diagnosis = lambda *_: time.sleep(600)\n"
         "from cvmatte_core.worker import server; server._ASIDE_SECONDS = 3"
@@ -1024,7 +1025,7 @@ def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(
 def test_computing_that_hangs_is_noticed_though_another_job_goes_on(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 1.5)
     talking = (
         "\nfrom pathlib import Path; from cvmatte_core.layers import outputs\n"
         "def tidy(keep, in_use, store, on_look):\n"
@@ -1074,7 +1075,7 @@ def test_memory_that_ends_anywhere_in_a_job_is_said(data: Path, photo: Path, at:
 def test_an_output_folder_that_does_not_answer_fails_nothing_but_what_is_saved_there(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 1.5)
     client = WorkerClient(worker_with(STANDING_STILL), delays=(0.05,))
     far = submit(client, Path("photo.png"), MatteSettings(output_folder="far"))[1]
     near = [submit(client, Path("photo.png"))[1] for _ in range(5)]
@@ -1255,7 +1256,8 @@ def test_a_missing_model_is_a_sentence_and_no_death(data: Path, photo: Path, tmp
 
 
 def test_lines_that_are_no_requests_are_answered_and_survived(data: Path) -> None:
-    worker = subprocess.Popen(default_command(), cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = spawn.command("cvmatte_core.worker.server")
+    worker = subprocess.Popen(command, cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert worker.stdin is not None
     assert worker.stdout is not None
     lines = [
