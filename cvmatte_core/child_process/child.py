@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import queue
 import threading
 import time
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, Callable, Iterator, Sequence
+from typing import IO, Any, Callable, Dict, Iterator, Sequence, TypeVar, cast
 
 from ..disk import paths
 from ..system import spawn
@@ -22,18 +22,28 @@ logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 180.0  # a process without a sign for so long hangs, as does work in it that has not moved
 _LOOK_SECONDS = 1.0
-_ASLEEP_SECONDS = 10.0  # a look that comes so late: the computer slept, and the process with it
 _LAST_WORDS_SECONDS = 1.0  # to hear out a process that has ended
 _LOG_LIMIT = 1 << 20  # bytes
 
-Messages = Iterator["dict[str, Any]"]
+Messages = Iterator[Dict[str, Any]]
+_Method = TypeVar("_Method", bound=Callable[..., None])
+
+
+def queued(method: _Method) -> _Method:
+    """A method of a Child that is called from any thread, and done on the child's own: the caller doesn't wait."""
+
+    @functools.wraps(method)
+    def put(self: Child, *arguments: Any) -> None:
+        self._inbox.put(functools.partial(method, self, *arguments))
+
+    return cast(_Method, put)
 
 
 class Child:
     """Keeps a process of ours: starts it when it is wanted, ends it when it hangs, and starts another when it has died.
 
-    Nothing here blocks the caller. A subclass says what the process is for, by what it overrides; that is called on
-    the child's own thread, where `_do` brings whatever else changes its state. It starts `_thread` once it is ready.
+    A subclass says what the process is for, by what it overrides. All that changes its state happens on the child's
+    own thread, `_thread`, which the subclass starts once it is ready; see `queued`.
 
     refusal: why no process can be started here at all; None where one can.
     environment: what the process's environment says beside this one's own, from its next start on.
@@ -50,18 +60,19 @@ class Child:
         log_file: Path | None = None,
         delays: Sequence[float],
     ) -> None:
-        """name: for the log. command: in place of the module's. delays: seconds before a start, the longer the more
-        processes have died in a row.
+        """name: for the log. command: in place of the module's. delays: seconds before the next start, the later ones
+        the more processes have died in a row.
         """
         self._name = name
         self._command = command or spawn.command(module, *arguments)
         self._log_file = log_file or paths.log_file()
         self._delays = delays
-        self._inbox: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._process: Process | None = None
-        self._reading: threading.Thread | None = None
+        self._reading = threading.Thread()  # of its output
         self._deaths = 0  # in a row
-        self._start_at = self._started_at = self._heard_at = self._looked_at = 0.0
+        self._start_at = self._started_at = self._looked_at = 0.0
+        self._silent = 0.0  # seconds, counted at each look: those in which the computer slept are none
         self._hung: set[int] | None = None  # the work for whose standing still it was ended; none: as a whole
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"cvmatte {name}", daemon=True)
@@ -76,7 +87,7 @@ class Child:
     def close(self, timeout: float = 5.0) -> None:
         """End the process and the threads, and wait so long for that; nothing more is heard of it."""
         self._closing.set()
-        self._do(lambda: None)
+        self._inbox.put(lambda: None)
         self._thread.join(timeout)
 
     # What a subclass overrides
@@ -104,22 +115,19 @@ class Child:
 
     # What a subclass uses
 
-    def _do(self, act: Callable[..., object], *arguments: Any) -> None:
-        """Have something done on the child's own thread. From any thread."""
-        self._inbox.put(partial(act, *arguments))
-
     def _send(self, message: dict[str, Any]) -> None:
         if self._process is not None:
             self._process.send(messages.encode(message))
 
+    @queued
     def _on_beat(self, standing: Any) -> None:
-        """A beat came, of which `standing` is untrusted."""
+        """A beat came; standing: what stands still in the process, as it says."""
         hung = {int(number) for number, since in standing or () if since > SILENCE_SECONDS}
         if hung:
             self._end_hanging(hung, f"what is in hand of {sorted(hung)}")
 
     def _count_death(self, by_chance: bool = False) -> None:
-        """Put the next start off. by_chance: the process had lived long, so that none counts."""
+        """Put the next start off. by_chance: the process had lived for long, so that no death counts."""
         self._deaths = 0 if by_chance else self._deaths + 1
         self._start_at = self._clock() + self._delays[max(0, min(self._deaths, len(self._delays)) - 1)]
 
@@ -133,8 +141,7 @@ class Child:
         if process is None:
             return None
         code = process.end()
-        if self._reading is not None:
-            self._reading.join(_LAST_WORDS_SECONDS)
+        self._reading.join(_LAST_WORDS_SECONDS)
         return code
 
     # Its own threads
@@ -144,7 +151,8 @@ class Child:
             try:
                 with contextlib.suppress(queue.Empty):
                     self._inbox.get(timeout=self._rest())()
-                self._look()
+                if not self._closing.is_set():
+                    self._look_after()
             except Exception:
                 logger.exception(self._name)
         self._end_process()
@@ -155,23 +163,21 @@ class Child:
             return _LOOK_SECONDS
         return max(0.0, self._start_at - self._clock()) if self._is_wanted() else None
 
-    def _look(self) -> None:
+    def _look_after(self) -> None:
         now = self._clock()
-        if now - self._looked_at > _ASLEEP_SECONDS:
-            self._heard_at = now
-        self._looked_at = now
-        if self._closing.is_set():
-            return
-        if self._process is not None:
+        if self._process is None:
+            if self._is_wanted() and now >= self._start_at:
+                self._start()
+        elif now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            self._silent += _LOOK_SECONDS
             longest = self._longest_silence()
-            if longest is not None and now - self._heard_at > longest:
+            if longest is not None and self._silent > longest:
                 self._end_hanging(set(), "the whole process")
-        elif self._is_wanted() and now >= self._start_at:
-            self._start()
 
     def _start(self) -> None:
-        self._started_at = self._heard_at = self._clock()
-        self._hung = None
+        self._started_at = self._looked_at = self._clock()
+        self._silent, self._hung = 0.0, None
         if self.refusal is not None:
             self._on_no_start(self.refusal)
             return
@@ -194,13 +200,13 @@ class Child:
             self._listen(process, self._messages(process))
         except Exception:
             logger.exception(self._name)
-        self._do(self._on_end, process)
+        self._on_end(process)
 
     def _messages(self, process: Process) -> Messages:
         for line in process.lines():
             if self._closing.is_set():
                 return
-            self._heard_at = self._clock()
+            self._silent = 0.0
             try:
                 message = messages.decode(line)
             except ValueError:
@@ -208,6 +214,7 @@ class Child:
                 continue
             yield message
 
+    @queued
     def _on_end(self, process: Process) -> None:
         """A process has closed its output: it is dead or dying."""
         if process is self._process:

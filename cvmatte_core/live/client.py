@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from ..child_process.child import Child, Messages
+from ..child_process.child import Child, Messages, queued
 from ..child_process.process import Process
 from ..disk import files, runtime
 from ..words.errors import CvmatteError, WorkerError
@@ -50,11 +50,9 @@ class LiveClient(Child):
         super().__init__("a live process", module, frames, command=command, delays=_DELAYS)
         self._thread.start()
 
+    @queued
     def order(self, orders: dict[str, Any]) -> None:
         """What is wanted from now on; see process.py."""
-        self._do(self._order, orders)
-
-    def _order(self, orders: dict[str, Any]) -> None:
         self._orders = orders
         self._send(orders)
 
@@ -87,7 +85,7 @@ class LiveClient(Child):
                     if reader is not None and shown is not None:
                         self._on_frame(reader, shown)
                 elif "beat" in message:
-                    self._do(self._on_beat, message["beat"])
+                    self._on_beat(message["beat"])
                 elif "file" in message:
                     if reader is not None:
                         reader.close()

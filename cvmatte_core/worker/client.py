@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from ..child_process.child import Child, Messages
+from ..child_process.child import Child, Messages, queued
 from ..child_process.process import Process
 from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
@@ -93,37 +93,28 @@ class WorkerClient(Child):
         self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         self._thread.start()
 
-    # Called from any thread
+    # Called from any thread, all of it done on the client's own
 
+    @queued
     def start(self) -> None:
         """Start the worker ahead of the first job."""
-        self._do(self._want)
+        self._wanted = True
 
     def submit(self, method: str, params: dict[str, Any], listener: Listener) -> int:
         """Queue a request and return its number. The listener's last call is "done" or "failed"."""
         number = next(self._numbers)
-        self._do(self._accept, _Job(number, method, params, listener))
+        self._accept(_Job(number, method, params, listener))
         return number
 
-    def cancel(self, number: int) -> None:
-        """Give a job up: its listener hears "failed" with Cancelled, or "done" where that was already under way."""
-        self._do(self._cancel, number)
-
-    def restart(self) -> None:
-        """End the worker and start another at once. It gets every job not answered yet, none the worse for it."""
-        self._do(self._restart)
-
-    # What the client's thread does for them
-
-    def _want(self) -> None:
-        self._wanted = True
-
+    @queued
     def _accept(self, job: _Job) -> None:
         self._jobs[job.number] = job
         if self.state == READY:
             self._send_job(job)
 
-    def _cancel(self, number: int) -> None:
+    @queued
+    def cancel(self, number: int) -> None:
+        """Give a job up: its listener hears "failed" with Cancelled, or "done" where that was already under way."""
         job = self._jobs.get(number)
         if job is None or job.cancelled:
             return
@@ -133,7 +124,9 @@ class WorkerClient(Child):
         else:
             self._finish(job, "failed", Cancelled())
 
-    def _restart(self) -> None:
+    @queued
+    def restart(self) -> None:
+        """End the worker and start another at once. It gets every job not answered yet, none the worse for it."""
         self._end_process()
         self._forget_deaths()
         self._wanted = True
@@ -207,8 +200,9 @@ class WorkerClient(Child):
 
     def _listen(self, process: Process, said: Messages) -> None:
         for message in said:
-            self._do(self._on_message, process, message)
+            self._on_message(process, message)
 
+    @queued
     def _on_message(self, process: Process, message: dict[str, Any]) -> None:
         if process is not self._process:
             return

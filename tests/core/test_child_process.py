@@ -20,7 +20,7 @@ from demo.throwaway_obs import wait_until
 
 from cvmatte_core.child_process import child, messages
 from cvmatte_core.child_process.beat import Beat, Standing
-from cvmatte_core.child_process.child import Child, Messages
+from cvmatte_core.child_process.child import Child, Messages, queued
 from cvmatte_core.child_process.process import Process
 from cvmatte_core.disk import paths
 from cvmatte_core.system import spawn
@@ -50,8 +50,12 @@ class Kept(Child):
         self._thread.start()
         return self
 
+    @queued
+    def do(self, act: Callable[..., object], *arguments: Any) -> None:
+        act(*arguments)
+
     def send(self, **message: Any) -> None:
-        self._do(self._send, message)
+        self.do(self._send, message)
 
     def ended(self) -> set[int] | None:
         """What the last process was ended for, if it was."""
@@ -68,7 +72,7 @@ class Kept(Child):
         for message in said:
             self.said.append(message)
             if "beat" in message:
-                self._do(self._on_beat, message["beat"])
+                self._on_beat(message["beat"])
 
     def _on_death(self) -> None:
         self.deaths += 1
@@ -211,20 +215,17 @@ def test_work_that_stands_still_ends_it(keep: Keep, seconds: float, is_ended: bo
 
 
 def test_a_computer_that_slept_ends_nobody(keep: Keep) -> None:
-    kept = keep(DEAF, silence=100.0)
+    kept = keep(DEAF, silence=20.0)
     slept = 0.0
     kept._clock = lambda: time.monotonic() + slept
     kept.begin()
     wait_until(lambda: kept.said != [])
-    for _ in range(3):
-        slept += 1000
-        time.sleep(1.2)
-    assert kept.ended() is None and len(kept.starts) == 1
-    for _ in range(12):  # awake, and silent for long
-        slept += 9
+    for seconds in (1000.0,) * 5 + (1.0,) * 20:  # it sleeps for long, and is awake for long
+        assert kept.ended() is None or seconds == 1
+        slept += seconds
         looked = threading.Event()
-        kept._do(looked.set)
-        assert looked.wait(5)  # and looked after at once
+        kept.do(kept.do, looked.set)  # looked after in between
+        assert looked.wait(5)
     wait_until(lambda: len(kept.starts) == 2)
 
 
@@ -279,7 +280,7 @@ def test_closing_before_the_first_start_starts_nothing(keep: Keep) -> None:
 
 def test_what_fails_on_its_thread_stops_nothing(keep: Keep, caplog: pytest.LogCaptureFixture) -> None:
     kept = keep(ECHOES).begin()
-    kept._do(lambda: 1 / 0)
+    kept.do(lambda: 1 / 0)
     kept.send(number=1)
     wait_until(lambda: {"heard": {"number": 1}} in kept.said)
     assert "ZeroDivisionError" in caplog.text
