@@ -55,7 +55,17 @@ JSON_RPC = {"jsonrpc": "2.0"}  # what every message says
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000
 
-_ERROR_TYPES = {kind.__name__: kind for kind in errors.CvmatteError.__subclasses__()}
+_ERROR_TYPES = {
+    kind.__name__: kind
+    for kind in (
+        errors.CvmatteError,
+        errors.ImageError,
+        errors.SettingsError,
+        errors.ModelError,
+        errors.OutputError,
+        errors.WorkerError,
+    )
+}
 
 
 def error_to_wire(error: BaseException) -> dict[str, Any]:
