@@ -73,7 +73,7 @@ class Child:
         self._deaths = 0  # in a row
         self._start_at = self._started_at = self._looked_at = 0.0
         self._silent = 0.0  # seconds, counted at each look: those in which the computer slept are none
-        self._hung: set[int] | None = None  # the work for whose standing still it was ended; none: as a whole
+        self._hung: set[int] | None = None  # the work whose standing still it was killed for; empty: all of it
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"cvmatte {name}", daemon=True)
         self.environment: dict[str, str] = {}
@@ -119,9 +119,8 @@ class Child:
         if self._process is not None:
             self._process.send(messages.encode(message))
 
-    @queued
     def _on_beat(self, standing: Any) -> None:
-        """A beat came; standing: what stands still in the process, as it says."""
+        """A beat came; standing: what stands still in the process, as it says. Also from the thread that reads it."""
         hung = {int(number) for number, since in standing or () if since > SILENCE_SECONDS}
         if hung:
             self._end_hanging(hung, f"what is in hand of {sorted(hung)}")
@@ -159,9 +158,10 @@ class Child:
 
     def _rest(self) -> float | None:
         """Seconds until the next look, unless something comes before."""
-        if self._process is not None:
-            return _LOOK_SECONDS
-        return max(0.0, self._start_at - self._clock()) if self._is_wanted() else None
+        if self._process is None and not self._is_wanted():
+            return None
+        due = self._start_at if self._process is None else self._looked_at + _LOOK_SECONDS
+        return max(0.0, due - self._clock())
 
     def _look_after(self) -> None:
         now = self._clock()
@@ -223,10 +223,11 @@ class Child:
 
     def _end_hanging(self, work: set[int], what: str) -> None:
         """Kill the process because of this work, so that another takes its place."""
-        if self._process is not None and self._hung is None:
+        process = self._process
+        if process is not None and self._hung is None:
             logger.info("%s is ended: %s stands still", self._name, what)
             self._hung = work
-            self._process.kill()
+            process.kill()
 
 
 def _open_log(file: Path) -> IO[bytes]:
