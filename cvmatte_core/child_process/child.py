@@ -57,15 +57,13 @@ class Child:
         module: str,
         *arguments: str,
         command: Sequence[str] | None = None,
-        log_file: Path | None = None,
         delays: Sequence[float],
     ) -> None:
-        """name: for the log. command: in place of the module's. delays: seconds before the next start, the later ones
-        the more processes have died in a row.
+        """name: for the log. command: in place of the module's. delays: seconds before the next start, by the number of
+        processes that have died in a row.
         """
         self._name = name
         self._command = command or spawn.command(module, *arguments)
-        self._log_file = log_file or paths.log_file()
         self._delays = delays
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._process: Process | None = None
@@ -182,7 +180,7 @@ class Child:
             self._on_no_start(self.refusal)
             return
         try:
-            with _open_log(self._log_file) as log:
+            with _open_log(paths.log_file()) as log:
                 process = Process(self._command, self.environment, log)
         except OSError as error:
             logger.warning("%s can't be started: %s", self._name, error)

@@ -10,7 +10,6 @@ import logging
 import sys
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from ..child_process.child import Child, Messages, queued
@@ -75,11 +74,9 @@ class WorkerClient(Child):
         command: Sequence[str] | None = None,
         *,
         on_state: Callable[[str], None] = lambda state: None,
-        log_file: Path | None = None,
         delays: Sequence[float] = (0.2, 1.0, 3.0, 10.0, 30.0),
     ) -> None:
-        module = "cvmatte_core.worker.server"
-        super().__init__("the worker", module, command=command, log_file=log_file, delays=delays)
+        super().__init__("the worker", "cvmatte_core.worker.server", command=command, delays=delays)
         self._on_state = on_state
         self._jobs: dict[int, _Job] = {}  # everything not answered yet, in the order of submission
         self._numbers = iter(range(1, sys.maxsize))

@@ -84,11 +84,17 @@ class Kept(Child):
 
 
 @pytest.fixture
-def keep(tmp_path: Path) -> Iterator[Callable[..., Kept]]:
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
+    return paths.log_file()
+
+
+@pytest.fixture
+def keep(log: Path) -> Iterator[Callable[..., Kept]]:
     kept: list[Kept] = []
 
     def keep(program: str, **options: Any) -> Kept:
-        kept.append(Kept(program, log_file=tmp_path / "log", **options))
+        kept.append(Kept(program, **options))
         return kept[-1]
 
     yield keep
@@ -303,9 +309,7 @@ def test_who_fails_to_take_its_messages_gets_another(keep: Keep) -> None:
 # Its environment and its log
 
 
-def test_it_has_its_own_environment_and_none_of_the_host_s_python(
-    keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_has_its_own_environment_and_none_of_the_host_s_python(keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", "/obs")
     monkeypatch.setenv("PYTHONSTARTUP", "/obs")
     monkeypatch.setenv("MINE", "kept")
@@ -317,19 +321,18 @@ def test_it_has_its_own_environment_and_none_of_the_host_s_python(
     assert kept.said[0]["folder"] == str(paths.ROOT)
 
 
-def test_its_errors_go_to_the_log_which_stays_small(
-    keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_its_errors_go_to_the_log_which_stays_small(keep: Keep, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "_LOG_LIMIT", 1000)
-    (tmp_path / "log").write_bytes(b"x" * 1001)
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"x" * 1001)
     kept = keep("import sys, time; sys.exit('this was wrong')").begin()
     wait_until(lambda: kept.deaths == 2)
-    assert (tmp_path / "log").read_text().startswith("this was wrong\n" * 2)
-    assert (tmp_path / "log.old.log").read_bytes() == b"x" * 1001
+    assert log.read_text().startswith("this was wrong\n" * 2)
+    assert log.with_suffix(".old.log").read_bytes() == b"x" * 1001
 
 
-def test_without_a_place_for_the_log_it_starts_all_the_same(keep: Keep, tmp_path: Path) -> None:
-    (tmp_path / "log").mkdir()
+def test_without_a_place_for_the_log_it_starts_all_the_same(keep: Keep, log: Path) -> None:
+    log.mkdir(parents=True)
     kept = keep(ECHOES).begin()
     wait_until(lambda: kept.said != [])
 
