@@ -182,7 +182,7 @@ class Child:
         try:
             with _open_log(paths.log_file()) as log:
                 process = Process(self._command, self.environment, log)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             logger.warning("%s can't be started: %s", self._name, error)
             self._on_no_start(WorkerError("worker_missing"))
             return

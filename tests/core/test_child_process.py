@@ -157,8 +157,9 @@ def test_one_that_is_not_wanted_is_not_started(keep: Keep, monkeypatch: pytest.M
     assert kept.starts == [] and kept.process_id is None
 
 
-def test_a_program_that_is_missing_is_said(keep: Keep) -> None:
-    kept = keep("", command=["/nonexistent/python"]).begin()
+@pytest.mark.parametrize("python", ["/nonexistent/python", "/a\0b"])
+def test_a_program_that_is_missing_is_said(keep: Keep, python: str) -> None:
+    kept = keep("", command=[python]).begin()
     wait_until(lambda: len(kept.failures) == 3)
     assert {failure.key for failure in kept.failures} == {"worker_missing"}
 
