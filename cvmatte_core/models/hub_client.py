@@ -2,20 +2,21 @@
 
     python -m cvmatte_core.models.hub_client OWNER/NAME REVISION
 
-Each line of its output is a JSON object: first {"needed": bytes to come, "folder": …}, then repeatedly {"done": bytes,
-"total": …}, at the end {"folder": …} or {"error": a kind below, "why": …}. It ends when its input does; the next
-download resumes. Neither torch nor NumPy is imported.
+Each line of its output is a JSON object: {"needed": bytes still to come, "folder": where}, {"done": bytes, "total": …}
+again and again, and at the end {"folder": …} or {"error": one of the kinds below, "why": …}. It ends when its input
+does. What has arrived stays, and the next download goes on from there. Neither torch nor NumPy is imported.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import sys
 import threading
 import time
-from typing import Any, TextIO
+from typing import NoReturn
 
+from ..child_process.parent import Parent
 from ..disk import files
 from . import hub
 
@@ -26,14 +27,15 @@ _TELL_SECONDS = 0.1
 class Reporter:
     """How far all of a model's files are, told to the parent. The client calls it from several threads."""
 
-    def __init__(self, output: TextIO, sizes: dict[str, int], there: dict[str, int]) -> None:
-        self._output, self._sizes, self._done = output, sizes, there
+    def __init__(self, parent: Parent, sizes: dict[str, int], there: dict[str, int]) -> None:
+        self._parent, self._sizes, self._done = parent, sizes, there
         self._lock = threading.Lock()
         self._told_at = 0.0
 
     def begin(self, file: str, size: int) -> None:
         with self._lock:
-            self._sizes[file], self._done[file] = size, 0  # what is there of it already, the client counts
+            self._sizes[file] = size
+            self._done[file] = 0  # what is there of it already, the client counts
 
     def advance(self, file: str, size: int) -> None:
         with self._lock:
@@ -41,18 +43,10 @@ class Reporter:
             done, total = sum(self._done.values()), sum(self._sizes.values())
             if done >= total or time.monotonic() - self._told_at > _TELL_SECONDS:
                 self._told_at = time.monotonic()
-                say(self._output, done=done, total=total)
+                self._parent.send({"done": done, "total": total})
 
 
-def say(output: TextIO, **message: Any) -> None:
-    try:
-        output.write(json.dumps(message) + "\n")
-        output.flush()
-    except OSError:  # nobody listens any more; raised, the client would take it for a network's and try again
-        os._exit(1)
-
-
-def download(model: str, revision: str, output: TextIO) -> None:
+def download(model: str, revision: str, parent: Parent) -> None:
     from modelscope_hub.api import HubApi
     from modelscope_hub.compat.snapshot_download import snapshot_download  # modelscope.hub's would import torch
 
@@ -61,8 +55,9 @@ def download(model: str, revision: str, output: TextIO) -> None:
     folder = hub.folder_of(model)
     there = {name: size for name, size in sizes.items() if files.size_of(folder / name) == size}
     begun = sum(files.size_of(folder / f"{name}.incomplete") for name in sizes if name not in there)
-    say(output, needed=sum(sizes.values()) - sum(there.values()) - begun, folder=str(folder))
-    reporter = Reporter(output, sizes, dict(there))
+    needed = sum(sizes.values()) - sum(there.values()) - begun
+    parent.send({"needed": needed, "folder": str(folder)})
+    reporter = Reporter(parent, sizes, dict(there))
 
     class Progress:
         """What the client makes one of for each file."""
@@ -80,7 +75,7 @@ def download(model: str, revision: str, output: TextIO) -> None:
     arrived = snapshot_download(
         model, revision=revision, allow_patterns=list(hub.NEEDED), progress_callbacks=[Progress]
     )
-    say(output, folder=str(arrived))
+    parent.send({"folder": str(arrived)})
 
 
 def kind_of(error: BaseException) -> str:
@@ -97,26 +92,25 @@ def kind_of(error: BaseException) -> str:
     return NO_ROOM if any(type(cause) is OSError and cause.errno for cause in causes) else FAILED
 
 
-def _end_with_parent() -> None:
-    while os.read(0, 1):  # not through sys.stdin, whose lock the interpreter wants at its end
+def _end_with_parent(parent: Parent) -> None:
+    for _ in parent.lines():
         pass
     os._exit(1)
 
 
-def main() -> int:
-    # Messages get a descriptor of their own; whatever a library prints goes where errors go.
-    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+def main() -> NoReturn:
+    parent = Parent.connected("%(message)s", logging.WARNING)
+    threading.Thread(target=_end_with_parent, args=(parent,), name="parent", daemon=True).start()
+    code = 1
     try:
-        download(sys.argv[1], sys.argv[2], output)
-        return 0
+        download(sys.argv[1], sys.argv[2], parent)
+        code = 0
     except ImportError as error:
-        say(output, error=NO_CLIENT, why=str(error))
+        parent.send({"error": NO_CLIENT, "why": str(error)})
     except Exception as error:
-        say(output, error=kind_of(error), why=f"{type(error).__name__}: {error}"[:1000])
-    return 1
+        parent.send({"error": kind_of(error), "why": f"{type(error).__name__}: {error}"[:1000]})
+    os._exit(code)  # at once: the output stays open until then, and its end says that the code is known
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,10 +14,9 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
-from ..disk import paths
 from ..words.errors import WorkerError
+from . import spawn
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +40,8 @@ class CameraLook:
         with self._lock:
             if self._process is not None and self._process.poll() is None:
                 raise WorkerError("cameras_no_answer")
-            command = [str(paths.environment_python()), "-E", "-s", "-m", __name__]
-            options: dict[str, Any] = {"cwd": str(paths.ROOT)}
-            if sys.platform == "win32":
-                options["creationflags"] = subprocess.CREATE_NO_WINDOW
-            nowhere = subprocess.DEVNULL
-            process = subprocess.Popen(command, stdin=nowhere, stdout=subprocess.PIPE, stderr=nowhere, **options)
+            nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+            process = spawn.start(spawn.command(__name__), {}, stdin=nowhere, stdout=pipe, stderr=nowhere)
             self._process = process
             try:
                 answer, _ = process.communicate(timeout=_PATIENCE_SECONDS)

@@ -36,7 +36,7 @@ Notifications from the worker
         always 0 of 1.
         resume: what to add to the parameters should the request have to be sent again.
     beat {standing: [[id, seconds], …]}
-        every beat.BEAT_SECONDS from `initialize` on, whatever the worker is busy with. standing: what is being computed
+        every BEAT_SECONDS from `initialize` on, whatever the worker is busy with. standing: what is being computed
         or saved, and for how long nothing of it has moved; id 0: what no request is for, as the model that is warmed up
     waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
     painted {digest}                 a page has changed the touch-up of the photo with this content
@@ -45,13 +45,12 @@ Notifications from the worker
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ..words import errors
 
 PROTOCOL_VERSION = 3
-LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them
+JSON_RPC = {"jsonrpc": "2.0"}  # what every message says
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000
@@ -67,21 +66,6 @@ _ERROR_TYPES = {
         errors.WorkerError,
     )
 }
-
-
-def encode(message: dict[str, Any]) -> bytes:
-    return json.dumps({"jsonrpc": "2.0", **message}, separators=(",", ":")).encode("ascii") + b"\n"
-
-
-def decode(line: bytes) -> dict[str, Any]:
-    """The message in a line. Raises ValueError where there is none."""
-    try:
-        message = json.loads(line)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(message, dict):
-        raise ValueError("a message is a JSON object")
-    return message
 
 
 def error_to_wire(error: BaseException) -> dict[str, Any]:

@@ -16,16 +16,18 @@ import itertools
 import logging
 import os
 import queue
-import sys
 import threading
 import time
 from concurrent import futures
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Generator, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Generator, Iterator, TypeVar
 
 from .. import __version__, diagnose
+from ..child_process import messages
+from ..child_process.beat import Beat, Standing
+from ..child_process.parent import Parent
 from ..disk import files, paths, runtime
 from ..layers import outputs
 from ..layers.store import LARGEST_SIDE, LayerStore, Record
@@ -38,7 +40,6 @@ from ..system.cameras import CameraLook
 from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
 from ..words.notes import to_wire
 from . import protocol
-from .beat import Beat, Standing
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
     import numpy as np
@@ -53,7 +54,6 @@ _METHODS = (
     "matte", "batch", "models", "install_model", "touch_up", "clip", "cameras", "tidy", "photos", "diagnose",
 )  # fmt: skip
 
-_NICENESS = 10
 _FRAMES_LIMIT = 2_000_000_000  # bytes of frame files kept
 _PROGRESS_SECONDS = 0.05  # at most one progress message in so long
 _LONGEST_REST = 3600.0  # seconds
@@ -188,13 +188,12 @@ class _ToFinish:
 
 
 class Server:
-    """One worker's state; `output` is where messages go, `warnings` what a diagnosis shows of the log."""
+    """One worker's state; `warnings` is what a diagnosis shows of the log."""
 
     def __init__(
-        self, output: BinaryIO, store: LayerStore, outputs_folder: Path, warnings: diagnose.RecentWarnings
+        self, parent: Parent, store: LayerStore, outputs_folder: Path, warnings: diagnose.RecentWarnings
     ) -> None:
-        self._output = output
-        self._output_lock = threading.Lock()
+        self._parent = parent
         self._store = store
         self._outputs_folder = outputs_folder
         self._warnings = warnings
@@ -214,13 +213,13 @@ class Server:
         self._is_ending = False
         self._device = ""  # what a network ran on last
 
-    def serve(self, requests: BinaryIO) -> None:
+    def serve(self) -> None:
         """Answer requests until the input ends or one asks to shut down."""
         for folder in (self._store.folder, self._outputs_folder, *runtime.folders()):
             files.remove_stale(folder)
         for name, work in (("compute", self._compute_all), ("finish", self._finish_all)):
             threading.Thread(target=work, name=name, daemon=True).start()
-        for line in _lines(requests):
+        for line in self._parent.lines():
             if not self._receive(line):
                 break
         self._end_asides()
@@ -228,7 +227,7 @@ class Server:
     def _receive(self, line: bytes) -> bool:
         """Handle a message, and say whether to go on."""
         try:
-            message = protocol.decode(line)
+            message = messages.decode(line)
         except ValueError:
             self._fail(None, protocol.PARSE_ERROR, "not a JSON object")
             return True
@@ -697,21 +696,7 @@ class Server:
         self._send({"method": method, "params": params})
 
     def _send(self, message: dict[str, Any]) -> None:
-        with self._output_lock:
-            try:
-                self._output.write(protocol.encode(message))
-                self._output.flush()
-            except OSError:  # nobody listens any more
-                os._exit(0)
-
-
-def _lines(requests: BinaryIO) -> Iterator[bytes]:
-    """The lines of the input. Of one that is too long only the beginning, which is no message."""
-    while line := requests.readline(protocol.LONGEST_LINE):
-        rest = line
-        while len(rest) == protocol.LONGEST_LINE and not rest.endswith(b"\n"):
-            rest = requests.readline(protocol.LONGEST_LINE)
-        yield line
+        self._parent.send({**protocol.JSON_RPC, **message})
 
 
 def _is_number(value: Any) -> bool:
@@ -723,18 +708,10 @@ def _in_words(seconds: dict[str, float]) -> str:
 
 
 def main() -> None:
-    # Messages get descriptors of their own. Whatever a library prints goes to the log instead; and a library that looks
-    # at what stdin is, as NumPy does when it is imported, would wait on Windows for the next message to be read.
-    requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with Path(os.devnull).open("rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
+    parent = Parent.connected("%(asctime)s %(levelname)s %(message)s")
     warnings = diagnose.RecentWarnings()
     logging.getLogger().addHandler(warnings)
-    Server(output, LayerStore(), paths.outputs_folder(), warnings).serve(requests)
+    Server(parent, LayerStore(), paths.outputs_folder(), warnings).serve()
     # At once, also out of the middle of a network's pass: nothing is left to wait for.
     os._exit(0)
 

@@ -74,7 +74,6 @@ class LiveView:
 
     def is_showing(self, showing: bool) -> None:
         """Whether anybody can see it: told at each look. Hidden for a while, it lets go of camera and processor."""
-        self._client.look()
         now = time.monotonic()
         if showing:
             self._hidden_since = None
@@ -124,7 +123,7 @@ class LiveView:
     def close(self) -> None:
         self.is_closed = True
         with self._showing:  # once this is done no frame is on its way to OBS
-            self._client.close()
+            self._client.close(timeout=0)
 
     def _order(self, **changes: Any) -> None:
         with self._ordering:

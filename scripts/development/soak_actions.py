@@ -17,7 +17,7 @@ import numpy as np
 from development.soak_world import BLANK_COLLECTION, CAMERAS, LIVE, OTHER_COLLECTION, OWN_COLLECTION, SCENES
 from development.soak_world import Disk, Fault, World, must, photo_of
 from cvmatte_core.settings import CONTROLS, INTEGER
-from cvmatte_core.worker.client import SILENCE_SECONDS
+from cvmatte_core.child_process.child import SILENCE_SECONDS
 from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance
 from demo.throwaway_obs import SCENE, wait_until

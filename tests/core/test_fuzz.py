@@ -21,15 +21,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as some
 
+from cvmatte_core.child_process import messages
+from cvmatte_core.child_process.parent import Parent
 from cvmatte_core.disk import paths
 from cvmatte_core.layers.store import LayerStore, Record
 from cvmatte_core.pictures import images
 from cvmatte_core.presets import PRESET_CONTROLS, PresetStore
 from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.system import spawn
 from cvmatte_core.words.errors import CvmatteError, ImageError, SettingsError
 from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker import protocol
-from cvmatte_core.worker.client import default_command
 from tests import hostile
 
 MORE = int(os.environ.get("CVMATTE_FUZZ", 0))
@@ -266,8 +268,9 @@ class Worker:
     """A worker that is spoken to line by line."""
 
     def __init__(self) -> None:
+        command = spawn.command("cvmatte_core.worker.server")
         self.process = subprocess.Popen(
-            default_command(), cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.asked = 10**6
 
@@ -276,12 +279,12 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.asked += 1
-        for line in (*lines, protocol.encode({"id": self.asked, "method": "initialize"}).rstrip()):
+        for line in (*lines, messages.encode({"id": self.asked, "method": "initialize"}).rstrip()):
             self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
         heard: list[dict[str, Any]] = []
         while True:
-            line = self.process.stdout.readline(protocol.LONGEST_LINE)
+            line = self.process.stdout.readline(messages.LONGEST_LINE)
             assert line.endswith(b"\n"), "the worker died, or speaks without end"
             message = json.loads(line, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
             if message.get("id") == self.asked:
@@ -326,15 +329,15 @@ def test_the_worker_lives_through_any_lines(fuzzed_worker: Worker, lines: list[b
 
 
 def test_a_line_too_long_is_one_error_and_its_end_no_request(speaking: Worker) -> None:
-    request = protocol.encode({"id": 7, "method": "models"}).rstrip()
-    line = b" " * protocol.LONGEST_LINE + request
+    request = messages.encode({"id": 7, "method": "models"}).rstrip()
+    line = b" " * messages.LONGEST_LINE + request
     assert [message["error"]["code"] for message in speaking.answers(line)] == [protocol.PARSE_ERROR]
-    exactly = b" " * (protocol.LONGEST_LINE - 1 - len(request)) + protocol.encode({"id": 7, "method": "fly"}).rstrip()
-    assert speaking.answers(exactly[-protocol.LONGEST_LINE + 1 :])[0]["id"] == 7
+    exactly = b" " * (messages.LONGEST_LINE - 1 - len(request)) + messages.encode({"id": 7, "method": "fly"}).rstrip()
+    assert speaking.answers(exactly[-messages.LONGEST_LINE + 1 :])[0]["id"] == 7
 
 
 def test_a_number_twice_under_way_is_refused(speaking: Worker) -> None:
-    request = protocol.encode({"id": 7, "method": "diagnose"}).rstrip()
+    request = messages.encode({"id": 7, "method": "diagnose"}).rstrip()
     codes = [message["error"]["code"] for message in speaking.answers(*[request] * 5) if "error" in message]
     assert set(codes) == {protocol.INVALID_REQUEST}
 
@@ -346,15 +349,14 @@ def ascii_start(value: Any) -> str:
 @pytest.mark.parametrize("rest", [float("inf"), float("nan"), 10**400, -1, 1e300, True, "1", [1]], ids=ascii_start)
 def test_a_rest_that_is_no_time_is_refused(speaking: Worker, photo: Path, rest: Any) -> None:
     request = {"id": 8, "method": "matte", "params": {"image": str(photo), "rest_seconds": rest}}
-    (answer,) = (message for message in speaking.answers(protocol.encode(request).rstrip()) if message.get("id") == 8)
+    (answer,) = (message for message in speaking.answers(messages.encode(request).rstrip()) if message.get("id") == 8)
     assert answer["error"]["code"] == protocol.INVALID_PARAMS
 
 
 def test_lines_come_whole_whatever_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cvmatte_core.worker.server import _lines
-
-    monkeypatch.setattr(protocol, "LONGEST_LINE", 8)
-    assert list(_lines(io.BytesIO(b"short\n12345678901234567\nnext\n1234567\n123"))) == [
+    monkeypatch.setattr(messages, "LONGEST_LINE", 8)
+    said = io.BytesIO(b"short\n12345678901234567\nnext\n1234567\n123")
+    assert list(Parent(said, io.BytesIO()).lines()) == [
         b"short\n",
         b"12345678",
         b"next\n",

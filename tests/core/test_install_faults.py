@@ -20,7 +20,7 @@ import registration
 
 import install as installer
 from cvmatte_core.disk import lock, paths
-from cvmatte_core.system import devices, sandbox
+from cvmatte_core.system import devices, sandbox, spawn
 from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.worker import client
 
@@ -239,12 +239,12 @@ def test_inside_a_sandbox_every_job_fails_with_the_sentence(tmp_path: Path, monk
     monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
     monkeypatch.delenv("CVMATTE_PYTHON", raising=False)
     monkeypatch.setenv("SNAP_NAME", "code")  # OBS that was started from an editor's terminal
-    assert client.refusal() is None
+    assert spawn.refusal() is None
     monkeypatch.setenv("SNAP_NAME", "obs-studio")
-    assert "Snap" in str(client.refusal())
+    assert "Snap" in str(spawn.refusal())
     monkeypatch.delenv("SNAP_NAME")
     monkeypatch.setattr(sandbox, "_FLATPAK_INFO", tmp_path / ".flatpak-info")
-    assert client.refusal() is None
+    assert spawn.refusal() is None
     (tmp_path / ".flatpak-info").touch()
     answers: list[tuple[str, Any]] = []
     worker = client.WorkerClient()
@@ -259,7 +259,7 @@ def test_inside_a_sandbox_every_job_fails_with_the_sentence(tmp_path: Path, monk
         assert "OBS from Flatpak" in str(error)
     assert worker.process_id is None
     monkeypatch.setenv("CVMATTE_PYTHON", sys.executable)  # an environment that the person made in there
-    assert client.refusal() is None
+    assert spawn.refusal() is None
 
 
 def wait_until(true: Any, seconds: float = 20.0) -> None:

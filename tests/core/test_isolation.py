@@ -31,7 +31,7 @@ def standard_library_only() -> list[Path]:
 
 
 def test_what_obs_imports_is_found(standard_library_only: list[Path]) -> None:
-    for name in ("live/client", "live/frames", "worker/client", "worker/request_pipe", "models/catalogue", "settings"):
+    for name in ("live/client", "live/frames", "worker/client", "child_process/child", "models/catalogue", "settings"):
         assert CORE / f"{name}.py" in standard_library_only
     assert CORE / "matting" / "matter.py" not in standard_library_only
 

@@ -27,7 +27,8 @@ from cvmatte_core.disk import paths
 from cvmatte_core.live import opening, shared_camera, sources
 from cvmatte_core.live.frames import FrameReader, FramesUnusable, FrameWriter
 from cvmatte_core.live.opening import Wanted
-from cvmatte_core.live.process import Orders, Pace
+from cvmatte_core.live.pace import Pace
+from cvmatte_core.live.process import Orders
 from cvmatte_core.live.sources import Latest
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import cameras

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,17 @@ from demo.throwaway_obs import wait_until
 from development import made_clips
 from PIL import Image
 
+from cvmatte_core.child_process import messages
 from cvmatte_core.disk import paths
 from cvmatte_core.layers.store import Frame, LayerStore
 from cvmatte_core.matting import compose
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system import spawn
 from cvmatte_core.words.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.worker import protocol
-from cvmatte_core.worker.client import READY, WorkerClient, default_command
+from cvmatte_core.worker.client import READY, WorkerClient
 
 pytestmark = pytest.mark.whole
 
@@ -493,6 +495,24 @@ def worker_with(program: str, *arguments: str) -> list[str]:
     return [sys.executable, "-u", "-c", start + program + run, str(paths.ROOT), *arguments]
 
 
+Start = Callable[..., WorkerClient]
+
+
+@pytest.fixture
+def start(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a worker as `worker_with`; silence: seconds after which one hangs."""
+    started: list[WorkerClient] = []
+
+    def start(program: str, *arguments: str, silence: float, delays: Sequence[float] = (0.1,)) -> WorkerClient:
+        monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", silence)
+        started.append(WorkerClient(worker_with(program, *arguments), delays=delays))
+        return started[-1]
+
+    yield start
+    for client in started:
+        client.close()
+
+
 DEADLY = (
     "import os\nfrom cvmatte_core.matting.matter import Matter\noriginal = Matter.see\n"
     "def see(self, decoded, *arguments):\n"
@@ -783,10 +803,7 @@ def test_the_last_errors_are_kept_for_a_diagnosis(client: WorkerClient, photo: P
     assert "absent-21.png" in client.errors[-1]  # what a person cancelled is no error
 
 
-def test_a_batch_slower_than_the_longest_silence_is_left_to_work(
-    data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+def test_a_batch_slower_than_the_longest_silence_is_left_to_work(folder: Path, start: Start) -> None:
     slow = (
         "import time\nfrom cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
         "def call(self, rgb, quality, on_pass, before=()):\n"
@@ -796,11 +813,10 @@ def test_a_batch_slower_than_the_longest_silence_is_left_to_work(
     )
     for name in "2345":
         (folder / f"{name}.png").unlink()
-    client = WorkerClient(worker_with(slow), delays=(0.1,))
+    client = start(slow, silence=2.0)
     _, answers = submit_batch(client, folder)
     assert answers.wait_for("done")["done"] == 2
     assert "retrying" not in answers.names()
-    client.close()
 
 
 def test_a_worker_killed_in_mid_job_is_replaced_and_the_job_done(client: WorkerClient, photo: Path) -> None:
@@ -869,7 +885,7 @@ def test_a_clip_goes_on_from_what_was_done_when_its_worker_ended(
 def test_a_worker_that_was_idle_for_long_is_kept(
     client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 4.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 4.0)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     time.sleep(4.5)
@@ -886,7 +902,7 @@ def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
     hung = client.process_id
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 3.0)
+    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 3.0)
     asked = []
     for feather in range(8):
         asked.append(submit(client, photo, MatteSettings(quality="fast", feather=feather))[1])
@@ -924,9 +940,8 @@ SHORT_OF_MEMORY = (
 )
 
 
-def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
-    client = WorkerClient(worker_with(STANDING_STILL), delays=(0.5,))
+def test_photos_that_do_not_answer_hold_up_the_others_once(start: Start) -> None:
+    client = start(STANDING_STILL, silence=1.5, delays=(0.5,))
     far = [submit(client, Path(f"far{number}.png"))[1] for number in range(2)]
     near = submit(client, Path("near.png"))[1]
     near.wait_for("done")
@@ -937,20 +952,18 @@ def test_photos_that_do_not_answer_hold_up_the_others_once(data: Path, monkeypat
     assert far[0].drain("failed") == []
     assert far[0].wait_for("failed").key == "worker_silent"
     assert "retrying" not in near.names() + late.names()
-    client.close()
 
 
 # What hangs, and harms nobody else
 
 
 def test_a_camera_s_driver_that_hangs_costs_nobody_anything(
-    data: Path, photo: Path, cameras_process: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    photo: Path, cameras_process: Callable[[str], None], start: Start
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
     hanging = "cameras.cameras = lambda: time.sleep(600)"
     cameras_process(hanging)
     program = f"import time; from cvmatte_core.system import cameras\n{hanging}\ncameras._PATIENCE_SECONDS = 3"
-    client = WorkerClient(worker_with(program))
+    client = start(program, silence=2.0)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     for feather in (1, 2):
@@ -960,18 +973,16 @@ def test_a_camera_s_driver_that_hangs_costs_nobody_anything(
     assert client.process_id == process
     cameras_process("")
     assert ask(client, "cameras").wait_for("done")["cameras"] == {"/dev/video7": "Webcam: Webcam (video7)"}
-    client.close()
 
 
 def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_turn(
-    data: Path, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, photo: Path, start: Start
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
     slow = (
         "import time; from cvmatte_core.batch import folders; walk = folders.walk\n"
         "folders.walk = lambda *arguments: (time.sleep(0.7) or path for path in walk(*arguments))"
     )
-    client = WorkerClient(worker_with(slow), delays=(0.1,))
+    client = start(slow, silence=1.5)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     _, batch = submit_batch(client, folder)
@@ -980,19 +991,15 @@ def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_
     assert not [detail for detail in batch.drain("progress") if "name" in detail]
     assert batch.wait_for("done")["done"] == 6
     assert client.process_id == process
-    client.close()
 
 
-def test_a_folder_whose_drive_does_not_answer_is_given_up(
-    data: Path, folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+def test_a_folder_whose_drive_does_not_answer_is_given_up(folder: Path, photo: Path, start: Start) -> None:
     hanging = (
         "import os, time; from cvmatte_core.disk import files; files._PATIENCE_SECONDS = 3\n"
         "scandir = os.scandir\n"
         "os.scandir = lambda where: time.sleep(600 if 'party' in str(where) else 0) or scandir(where)"
     )
-    client = WorkerClient(worker_with(hanging), delays=(0.1,))
+    client = start(hanging, silence=2.0)
     _, batch = submit_batch(client, folder)
     number, cancelled = submit_batch(client, folder)
     submit(client, photo)[1].wait_for("done")
@@ -1000,30 +1007,22 @@ def test_a_folder_whose_drive_does_not_answer_is_given_up(
     client.cancel(number)
     cancelled.wait_for("failed")
     assert "retrying" not in batch.names() + cancelled.names()
-    client.close()
 
 
-def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(
-    data: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 2.0)
+def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(photo: Path, start: Start) -> None:
     hanging = (
         "import time; from cvmatte_core import diagnose; diagnose.diagnosis = lambda *_: time.sleep(600)\n"
         "from cvmatte_core.worker import server; server._ASIDE_SECONDS = 3"
     )
-    client = WorkerClient(worker_with(hanging), delays=(0.1,))
+    client = start(hanging, silence=2.0)
     asked = ask(client, "diagnose")
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     assert asked.wait_for("failed").key == "no_answer"
     assert client.process_id == process
-    client.close()
 
 
-def test_computing_that_hangs_is_noticed_though_another_job_goes_on(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
+def test_computing_that_hangs_is_noticed_though_another_job_goes_on(tmp_path: Path, start: Start) -> None:
     talking = (
         "\nfrom pathlib import Path; from cvmatte_core.layers import outputs\n"
         "def tidy(keep, in_use, store, on_look):\n"
@@ -1031,14 +1030,13 @@ def test_computing_that_hangs_is_noticed_though_another_job_goes_on(
         "    return outputs.Tidied(0, 0)\n"
         "outputs.tidy = tidy"
     )
-    client = WorkerClient(worker_with(STANDING_STILL + talking, str(tmp_path / "enough")), delays=(0.05,))
+    client = start(STANDING_STILL + talking, str(tmp_path / "enough"), silence=1.5)
     talks = ask(client, "tidy", keep=0, in_use=[])
     talks.wait_for("progress")
     assert submit(client, Path("far.png"))[1].wait_for("failed", timeout=30).key == "worker_silent"
     (tmp_path / "enough").touch()
     talks.wait_for("done")
     assert "retrying" not in talks.names()  # it had nothing to do with it
-    client.close()
 
 
 def test_pages_that_are_opened_at_once_are_all_opened(client: WorkerClient, photo: Path) -> None:
@@ -1070,17 +1068,13 @@ def test_memory_that_ends_anywhere_in_a_job_is_said(data: Path, photo: Path, at:
     client.close()
 
 
-def test_an_output_folder_that_does_not_answer_fails_nothing_but_what_is_saved_there(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cvmatte_core.worker.client.SILENCE_SECONDS", 1.5)
-    client = WorkerClient(worker_with(STANDING_STILL), delays=(0.05,))
+def test_an_output_folder_that_does_not_answer_fails_nothing_but_what_is_saved_there(start: Start) -> None:
+    client = start(STANDING_STILL, silence=1.5)
     far = submit(client, Path("photo.png"), MatteSettings(output_folder="far"))[1]
     near = [submit(client, Path("photo.png"))[1] for _ in range(5)]
     for answers in near:
         answers.wait_for("done")
     assert far.wait_for("failed").key == "worker_silent"
-    client.close()
 
 
 def test_a_cancelled_job_fails_as_cancelled_and_saves_nothing(client: WorkerClient, photo: Path, data: Path) -> None:
@@ -1254,7 +1248,8 @@ def test_a_missing_model_is_a_sentence_and_no_death(data: Path, photo: Path, tmp
 
 
 def test_lines_that_are_no_requests_are_answered_and_survived(data: Path) -> None:
-    worker = subprocess.Popen(default_command(), cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    command = spawn.command("cvmatte_core.worker.server")
+    worker = subprocess.Popen(command, cwd=paths.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert worker.stdin is not None
     assert worker.stdout is not None
     lines = [
@@ -1270,14 +1265,14 @@ def test_lines_that_are_no_requests_are_answered_and_survived(data: Path) -> Non
     for line in lines:
         worker.stdin.write(line)
         worker.stdin.flush()
-        codes.append(protocol.decode(worker.stdout.readline())["error"]["code"])
+        codes.append(messages.decode(worker.stdout.readline())["error"]["code"])
     assert codes == [-32700, -32700, -32700, -32600, -32601, -32700, -32602]
-    worker.stdin.write(protocol.encode({"id": 8, "method": "cancel", "params": {"id": ["no", "number"]}}))
+    worker.stdin.write(messages.encode({"id": 8, "method": "cancel", "params": {"id": ["no", "number"]}}))
     worker.stdin.flush()
-    assert protocol.decode(worker.stdout.readline())["result"] == {}
-    worker.stdin.write(protocol.encode({"id": 9, "method": "shutdown"}))
+    assert messages.decode(worker.stdout.readline())["result"] == {}
+    worker.stdin.write(messages.encode({"id": 9, "method": "shutdown"}))
     worker.stdin.flush()
-    assert protocol.decode(worker.stdout.readline())["result"] == {}
+    assert messages.decode(worker.stdout.readline())["result"] == {}
     assert worker.wait(10) == 0
 
 

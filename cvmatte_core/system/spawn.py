@@ -1,0 +1,44 @@
+"""Starting processes of ours: their command, their environment, and where none can be started.
+
+Standard library only: it runs inside OBS, and in install.py.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from ..disk import paths
+from ..words.errors import WorkerError
+from .sandbox import sandbox
+
+# The host application's settings of its own Python
+_NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
+
+
+def command(module: str, *arguments: str, python: Path | None = None) -> list[str]:
+    """The command that runs a module; python: the project's environment's, unless told."""
+    return [str(python or paths.environment_python()), "-E", "-s", "-u", "-m", module, *arguments]
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) -> subprocess.Popen[bytes]:
+    """Start a process in the project's folder, without a window and, on Windows, at a low priority.
+
+    environment: what its environment says beside this process's own. pipes: as Popen's. Raises OSError.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    if sys.platform == "win32":
+        pipes["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+    environment = {**inherited, "PYTHONUTF8": "1", **environment}
+    return subprocess.Popen(command, cwd=str(paths.ROOT), env=environment, **pipes)
+
+
+def refusal() -> WorkerError | None:
+    """Why no process can be started from here: in a sandbox, unless the person has named an environment made there."""
+    confined = sandbox()
+    if not confined or os.environ.get("CVMATTE_PYTHON"):
+        return None
+    return WorkerError("worker_in_sandbox", sandbox=confined)
