@@ -324,7 +324,7 @@ def test_the_worker_lives_through_any_lines(fuzzed_worker: Worker, lines: list[b
     for message in fuzzed_worker.answers(*lines):
         assert "method" in message or "result" in message or isinstance(message["error"]["message"], str)
         if "error" in message:
-            assert message["error"]["code"] != protocol.INTERNAL_ERROR, message
+            assert message["error"]["code"] != messages.INTERNAL_ERROR, message
             assert len(message["error"]["message"]) < 100_000
 
 
