@@ -20,7 +20,7 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable
 
 from .. import __version__, diagnose
 from ..child_process import messages
@@ -31,16 +31,16 @@ from ..layers.store import LayerStore
 from ..settings import MatteSettings
 from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
-from .jobs import clip, computer, folder, matte, models, tidy, touch_up
-from .jobs.job import Answer, Aside, Computation, Job, Request, Worker
-from .jobs.parameters import is_number
+from .jobs import clip, computer, folder, matte, models, touch_up
+from .jobs.job import Answer, Aside, Computation, Job, Worker
+from .jobs.parameters import is_number, parsed
 
 if TYPE_CHECKING:  # heavy: imported by the computing thread, after the handshake
     from ..matting.matter import Matter
 
 logger = logging.getLogger("cvmatte.worker")
 
-KINDS: dict[str, type[Request]] = {
+KINDS: dict[str, type[Aside] | type[Computation]] = {
     "matte": matte.PhotoMatte,
     "batch": folder.Folder,
     "photos": folder.NamedPhotos,
@@ -50,13 +50,12 @@ KINDS: dict[str, type[Request]] = {
     "install_model": models.InstallModel,
     "cameras": computer.Cameras,
     "diagnose": computer.Diagnose,
-    "tidy": tidy.Tidy,
+    "tidy": computer.Tidy,
 }
 
 _ECHO = 200  # characters of what was wrong with a request, at most
 _ENDING_SECONDS = 0.8  # for a download to clean up; the client waits a second
 _ASIDE_SECONDS = 180.0  # that what runs in a thread of its own may go without a sign
-_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -133,12 +132,12 @@ class Server:
         elif number in self._jobs:
             self._fail(None, protocol.INVALID_REQUEST, f"{number} is under way already")
         else:
-            self._accept(number, KINDS[method], params)
+            self._accept(number, method, params)
         return True
 
-    def _accept(self, number: int, kind: type[Request], params: dict[str, Any]) -> None:
+    def _accept(self, number: int, method: str, params: dict[str, Any]) -> None:
         try:
-            request = kind.parse(params)
+            request = parsed(KINDS[method], params)
         except CvmatteError as error:
             self._send({"id": number, "error": messages.error_to_wire(error)})
             return
@@ -148,7 +147,7 @@ class Server:
         self._jobs[number] = job = Job(number, request, self._worker)
         if isinstance(request, Aside):
             self._start_aside(job, request)
-        elif isinstance(request, Computation):
+        else:
             self._queue(job, request)
 
     def _cancel(self, number: Any) -> None:
@@ -166,7 +165,7 @@ class Server:
         job.steps, job.turn = request.steps(job), (request.gives_way, next(self._order))
         self._to_compute.put((*job.turn, job))
 
-    def _call(self, work: Callable[[Matter], _Result], number: int = 0) -> Future[_Result]:
+    def _call(self, work: Callable[[Matter], Any], number: int = 0) -> Future[Any]:
         call = _Call(work, number)
         self._to_compute.put((False, next(self._order), call))
         return call.result

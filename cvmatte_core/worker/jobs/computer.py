@@ -1,12 +1,15 @@
-"""What is asked about this computer: its cameras, and a diagnosis."""
+"""What there is on this computer: cameras, and layers that nobody needs any more; and a diagnosis of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ... import diagnose
+from ...layers import outputs
 from ...system.cameras import CameraLook
 from .job import Answer, Aside, Job
+from .matte import PhotoMatte
+from .parameters import Texts, WholeNumber
 
 
 @dataclass
@@ -19,3 +22,13 @@ class Cameras(Aside):
 class Diagnose(Aside):
     def run(self, job: Job) -> Answer:
         return diagnose.diagnosis(list(job.worker.warnings.lines), job.worker.device)
+
+
+@dataclass
+class Tidy(Aside):
+    keep: WholeNumber
+    in_use: Texts
+
+    def run(self, job: Job) -> Answer:
+        in_use = {*self.in_use} | {matte.key for matte in job.worker.requests(PhotoMatte)}
+        return asdict(outputs.tidy(self.keep, in_use, job.worker.store, lambda: job.tell("tidy", 0, 1)))

@@ -6,20 +6,18 @@ that are left are cut out.
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent import futures
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generator
+from typing import TYPE_CHECKING, Any, Generator
 
 from ...child_process import messages
 from ...disk import files
 from ...words.errors import Cancelled, CvmatteError
 from ...words.notes import to_wire
 from .job import Answer, Aside, Computation, Job, Steps
-from .parameters import PathIfAny, Settings, WholeNumber, resolved, texts
+from .parameters import PathIfAny, Settings, Texts, WholeNumber, resolved
 
 if TYPE_CHECKING:
     from ...batch.folders import FolderBatch
@@ -88,7 +86,7 @@ class Folder(Computation):
             if job.cancelled.is_set():
                 raise Cancelled
 
-        def look() -> tuple[FolderBatch, list[str]]:
+        def scanned() -> tuple[FolderBatch, list[str]]:
             batch = FolderBatch(self.folder, self.settings, output_folder)
             try:
                 return batch, batch.scan(on_look)
@@ -96,18 +94,15 @@ class Folder(Computation):
                 batch.close()
                 raise
 
-        def work() -> None:
+        def look() -> tuple[FolderBatch, list[str]]:
             try:
                 files.await_answer(output_folder)
-                looked.set_result(files.patiently(look, self.folder, lambda: seen))
-            except TimeoutError:
+                return files.patiently(scanned, self.folder, lambda: seen)
+            except TimeoutError as error:
                 job.cancelled.set()  # or the thread that is left to it would go on when the drive is back
-                looked.set_exception(CvmatteError("batch_no_answer", folder=str(self.folder)))
-            except BaseException as error:
-                looked.set_exception(error)
+                raise CvmatteError("batch_no_answer", folder=str(self.folder)) from error
 
-        looked: Future[tuple[FolderBatch, list[str]]] = Future()
-        threading.Thread(target=work, name="look through", daemon=True).start()
+        looked = futures.ThreadPoolExecutor(1, "look through").submit(look)
         while not futures.wait([looked], _TURN_SECONDS).done:
             if job.cancelled.is_set():
                 looked.add_done_callback(lambda late: None if late.exception() else late.result()[0].close())
@@ -118,11 +113,11 @@ class Folder(Computation):
 
 @dataclass(kw_only=True)
 class NamedPhotos(Aside):
-    paths: Annotated[list[Path], lambda sent: [Path(path) for path in texts(sent)]]
+    paths: Texts
     most: WholeNumber
 
     def run(self, job: Job) -> Answer:
         from ...batch.folders import named_photos
 
-        photos, empty = named_photos(self.paths, self.most)
+        photos, empty = named_photos(map(Path, self.paths), self.most)
         return {"photos": [str(path) for path in photos], "empty": [str(path) for path in empty]}

@@ -1,7 +1,7 @@
 """What all jobs have in common.
 
-A kind of job is a class whose fields are the parameters of its request. An Aside runs in a thread of its own. A
-Computation is a generator on the computing thread, so that other jobs can have their turn between its steps.
+A kind of job is a dataclass of its request's parameters. An Aside runs in a thread of its own; a Computation goes step
+by step on the computing thread, so that other jobs can have their turn in between.
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Generator, Mapping, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Generator, TypeVar, Union
 
 from ...diagnose import RecentWarnings
 from ...layers.store import LayerStore
 from ...layers.touch_ups import TouchUps
-from .parameters import parsed
 
 if TYPE_CHECKING:  # heavy: imported after the handshake
     from ...matting.matter import Matter
 
 _PROGRESS_SECONDS = 0.05  # at most one progress message in so long
-_Result = TypeVar("_Result")
 _Held = TypeVar("_Held")
-_Kind = TypeVar("_Kind", bound="Request")
+_Kind = TypeVar("_Kind")
 
 Answer = dict[str, Any]
 # A None that it yields lets others have their turn. A number sends it to the finishing thread, where it goes on at
@@ -32,43 +30,29 @@ Answer = dict[str, Any]
 Steps = Generator[Union[float, None], None, Answer]
 
 
-class Request:
-    """A kind of job, and what was asked for."""
-
-    @classmethod
-    def parse(cls: type[_Kind], params: Mapping[str, Any]) -> _Kind:
-        """Raises KeyError, TypeError, ValueError, CvmatteError."""
-        return parsed(cls, params)
-
-
-class Aside(Request):
+class Aside:
     """Has nothing to do with matting, and may hang without holding anybody up."""
 
     def run(self, job: Job) -> Answer:
         raise NotImplementedError
 
 
-class Computation(Request):
+class Computation:
     """gives_way: to the jobs that don't."""
 
-    gives_way: ClassVar[bool] = False
+    gives_way = False
 
     def steps(self, job: Job) -> Steps:
         raise NotImplementedError
-
-
-class Call(Protocol):
-    """Has work done on the computing thread, right after the step under way. number: the job's it is for."""
-
-    def __call__(self, work: Callable[[Matter], _Result], number: int = 0) -> Future[_Result]: ...
 
 
 @dataclass
 class Worker:
     """What jobs may use, and share.
 
-    notify: sends a notification. moved: tells the beat that this thread's work goes on. under_way: the jobs that
-    aren't answered yet, by number. device: what a network ran on last.
+    notify: sends a notification. moved: tells the beat that this thread's work goes on. call(work, number): has work
+    done with the Matter, right after the step under way, for the job of that number. under_way: the jobs that aren't
+    answered yet, by number. device: what a network ran on last.
     """
 
     store: LayerStore
@@ -76,7 +60,7 @@ class Worker:
     warnings: RecentWarnings
     notify: Callable[..., None]
     moved: Callable[[], None]
-    call: Call
+    call: Callable[..., Future[Any]]
     touch_ups: TouchUps = field(default_factory=TouchUps)
     under_way: dict[int, Job] = field(default_factory=dict)
     device: str = ""
@@ -111,7 +95,7 @@ class Job:
     """A request under way."""
 
     number: int
-    request: Request
+    request: Aside | Computation
     worker: Worker
     cancelled: threading.Event = field(default_factory=threading.Event)
     begun: float = 0.0  # by time.perf_counter; 0 as long as it only waits

@@ -46,4 +46,5 @@ def is_number(value: Any) -> bool:
 
 Settings = Annotated[MatteSettings, resolved]
 WholeNumber = Annotated[int, whole_number]
+Texts = Annotated[list[str], texts]
 PathIfAny = Annotated[Optional[Path], lambda sent: Path(sent) if sent else None]

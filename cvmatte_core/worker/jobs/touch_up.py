@@ -9,12 +9,12 @@ import threading
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ...layers.store import LayerStore
 from ...models.catalogue import needs_packages
 from .job import Answer, Aside, Job
-from .parameters import Settings, WholeNumber, resolved
+from .parameters import Settings, resolved, whole_number
 
 if TYPE_CHECKING:
     from ...matting.matter import Matter
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_TOKEN = 16  # characters
 _TELL_SECONDS = 5.0
+_REFUSED = "a token of some length, and a port"
 
 
 class _Page:
@@ -45,17 +46,25 @@ class _Page:
             return self._page
 
 
+def _token(sent: Any) -> str:
+    if not isinstance(sent, str) or len(sent) < _SHORTEST_TOKEN:
+        raise ValueError(_REFUSED)
+    return sent
+
+
+def _port(sent: Any) -> int:
+    if whole_number(sent) > 65535:
+        raise ValueError(_REFUSED)
+    return int(sent)
+
+
 @dataclass(kw_only=True)
 class TouchUp(Aside):
-    token: Annotated[str, lambda sent: sent]
-    port: WholeNumber = 0
+    token: Annotated[str, _token]
+    port: Annotated[int, _port] = 0
     settings: Settings = field(default_factory=resolved)
     image: Path
     language: str = ""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.token, str) or len(self.token) < _SHORTEST_TOKEN or self.port > 65535:
-            raise ValueError("a token of some length, and a port")
 
     def run(self, job: Job) -> Answer:
         """The same photo and settings always have the same page."""
