@@ -5,7 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..words import errors
+
+INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000  # JSON-RPC's codes
 LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them
+
+_ERROR_TYPES = {
+    kind.__name__: kind
+    for kind in (
+        errors.CvmatteError,
+        errors.ImageError,
+        errors.SettingsError,
+        errors.ModelError,
+        errors.OutputError,
+        errors.WorkerError,
+    )
+}
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -21,3 +36,20 @@ def decode(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
     return message
+
+
+def error_to_wire(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, errors.CvmatteError):
+        data = {"type": type(error).__name__, "key": error.key, "values": error.values}
+        return {"code": CVMATTE_ERROR, "message": str(error), "data": data}
+    return {"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"}
+
+
+def error_from_wire(error: dict[str, Any]) -> errors.CvmatteError:
+    data = error.get("data")
+    if isinstance(data, dict) and isinstance(data.get("values"), dict):
+        if data.get("type") == errors.Cancelled.__name__:
+            return errors.Cancelled()
+        kind = _ERROR_TYPES.get(str(data.get("type")), errors.CvmatteError)
+        return kind(str(data.get("key")), **data["values"])
+    return errors.WorkerError("internal")

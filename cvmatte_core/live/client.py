@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from ..child_process import messages
 from ..child_process.child import Child, Messages, queued
 from ..child_process.process import Process
 from ..disk import files, runtime
 from ..words.errors import CvmatteError, WorkerError
-from ..worker import protocol
 from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
 _DELAYS = (0.1, 0.5, 2.0, 5.0)  # seconds before the next start, after deaths that follow each other
@@ -97,7 +97,7 @@ class LiveClient(Child):
                     self._on_still(str(message["still"]))
                 elif "error" in message:
                     error = message["error"]
-                    self._on_error(protocol.error_from_wire(error) if error else None)
+                    self._on_error(messages.error_from_wire(error) if error else None)
         finally:
             if reader is not None:
                 reader.close()

@@ -4,7 +4,7 @@ Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …,
 "paused": …, "still": …, "device": …}, each time with all of them; still: where to save what the source shows next,
 once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is empty.
 Out: {"file": path of the frames, see frames.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
-protocol.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see child_process/beat.py}.
+messages.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see child_process/beat.py}.
 It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
@@ -231,10 +231,9 @@ class Live:
         self._parent.send({"still": orders.still})
 
     def _tell_error(self, error: CvmatteError | None) -> None:
-        from ..worker import protocol
 
         self._is_well_known = error is None
-        self._parent.send({"error": protocol.error_to_wire(error) if error is not None else None})
+        self._parent.send({"error": messages.error_to_wire(error) if error is not None else None})
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 
+from ..child_process import messages
 from ..child_process.child import Child, Messages, queued
 from ..child_process.process import Process
 from ..words.errors import Cancelled, CvmatteError, WorkerError
@@ -245,7 +246,7 @@ class WorkerClient(Child):
         self._deaths = 0
         if "error" in message:
             logger.debug("job %s: %s", job.number, message["error"].get("message"))  # whoever asked says it
-            self._finish(job, "failed", protocol.error_from_wire(message["error"]))
+            self._finish(job, "failed", messages.error_from_wire(message["error"]))
         else:
             self._finish(job, "done", message.get("result"))
 

@@ -14,7 +14,7 @@ Requests
                                         noted: [{name, notes}], seconds}
         output_folder: empty for a new one, which the answer's `folder` then names; in one that has layers of this
         folder already, only what is left is done. archive: empty where no photo would do. An `error` is what
-        error_from_wire reads. Waiting mattes go before the next photo of a batch.
+        messages.error_from_wire reads. Waiting mattes go before the next photo of a batch.
     models {}                        → {models: [see diagnose.state_of], auto}
         auto: the name of the one that "auto" means now
     install_model {name}             → see diagnose.state_of
@@ -45,41 +45,7 @@ Notifications from the worker
 
 from __future__ import annotations
 
-from typing import Any
-
-from ..words import errors
-
 PROTOCOL_VERSION = 3
 JSON_RPC = {"jsonrpc": "2.0"}  # what every message says
 
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
-INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000
-
-_ERROR_TYPES = {
-    kind.__name__: kind
-    for kind in (
-        errors.CvmatteError,
-        errors.ImageError,
-        errors.SettingsError,
-        errors.ModelError,
-        errors.OutputError,
-        errors.WorkerError,
-    )
-}
-
-
-def error_to_wire(error: BaseException) -> dict[str, Any]:
-    if isinstance(error, errors.CvmatteError):
-        data = {"type": type(error).__name__, "key": error.key, "values": error.values}
-        return {"code": CVMATTE_ERROR, "message": str(error), "data": data}
-    return {"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}"}
-
-
-def error_from_wire(error: dict[str, Any]) -> errors.CvmatteError:
-    data = error.get("data")
-    if isinstance(data, dict) and isinstance(data.get("values"), dict):
-        if data.get("type") == errors.Cancelled.__name__:
-            return errors.Cancelled()
-        kind = _ERROR_TYPES.get(str(data.get("type")), errors.CvmatteError)
-        return kind(str(data.get("key")), **data["values"])
-    return errors.WorkerError("internal")

@@ -32,6 +32,7 @@ from cvmatte_core.system import spawn
 from cvmatte_core.words.errors import CvmatteError, ImageError, SettingsError
 from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker import protocol
+from cvmatte_core.worker.server import KINDS
 from tests import hostile
 
 MORE = int(os.environ.get("CVMATTE_FUZZ", 0))
@@ -240,11 +241,19 @@ PARAMS = some.fixed_dictionaries(
         "rest_seconds": JSON,
         "burst": some.one_of(JSON, some.lists(NOWHERE)),
         "name": some.one_of(some.just("no model"), some.integers()),
+        "clip": some.one_of(NOWHERE, JSON.filter(lambda value: not isinstance(value, str))),
+        "paths": some.one_of(JSON, some.lists(NOWHERE)),
+        "most": JSON,
+        "keep": JSON,
+        "in_use": JSON,
+        "token": JSON,
+        "port": JSON,
         "id": JSON,
     },
 )
+# A look at the cameras and a diagnosis take nothing, and more time than all else.
 METHODS = some.sampled_from(
-    ["matte", "batch", "cancel", "models", "install_model", "fly", "", "progress", "initialize"]
+    [*sorted(KINDS.keys() - {"cameras", "diagnose"}), "cancel", "fly", "", "progress", "initialize"]
 )
 REQUESTS = some.fixed_dictionaries(
     {},
@@ -324,7 +333,7 @@ def test_the_worker_lives_through_any_lines(fuzzed_worker: Worker, lines: list[b
     for message in fuzzed_worker.answers(*lines):
         assert "method" in message or "result" in message or isinstance(message["error"]["message"], str)
         if "error" in message:
-            assert message["error"]["code"] != protocol.INTERNAL_ERROR, message
+            assert message["error"]["code"] != messages.INTERNAL_ERROR, message
             assert len(message["error"]["message"]) < 100_000
 
 

@@ -33,7 +33,6 @@ from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import spawn
 from cvmatte_core.words.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
-from cvmatte_core.worker import protocol
 from cvmatte_core.worker.client import READY, WorkerClient
 
 pytestmark = pytest.mark.whole
@@ -372,7 +371,7 @@ def test_a_folder_is_matted_and_what_would_not_do_is_named(client: WorkerClient,
     assert result["archive"] == str(Path(result["folder"]) / "batch_results.zip")
     assert visible_in(Path(result["folder"])) == ALL_SIX - {"3.png"}
     assert (result["done"], [failure["name"] for failure in result["failed"]]) == (5, ["3.png"])
-    assert isinstance(protocol.error_from_wire(result["failed"][0]["error"]), ImageError)
+    assert isinstance(messages.error_from_wire(result["failed"][0]["error"]), ImageError)
     assert result["seconds"] > 0
     told = [detail for event, detail in answers.events if event == "progress"]
     assert {detail["stage"] for detail in told} == {"batch"}
@@ -530,7 +529,7 @@ def test_photos_that_kill_workers_are_left_out_of_their_batch(data: Path, folder
     client.close()
     assert result["done"] == 6 - len(deadly)
     assert [failure["name"] for failure in result["failed"]] == deadly
-    assert {protocol.error_from_wire(failure["error"]).key for failure in result["failed"]} == {"worker_died_twice"}
+    assert {messages.error_from_wire(failure["error"]).key for failure in result["failed"]} == {"worker_died_twice"}
     assert answers.names().count("retrying") == 2 * len(deadly)
 
 
@@ -917,25 +916,23 @@ def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
 
 # Cuts nothing out, and stands still where it reads a photo named far.png, or where it saves to a folder named so.
 STANDING_STILL = (
-    "import time; from cvmatte_core.worker import server; Server = server.Server\n"
-    "Server._matter = lambda self: None\n"
-    "def compute(self, job):\n"
-    "    self._tell(job, 'start', 0, 1)\n"
-    "    if 'far' in job.image.name: time.sleep(600)\n"
-    "    return server._ToFinish(job, None, None, 0.0)\n"
-    "Server._compute = compute\n"
-    "def finish(self, job, *matte):\n"
-    "    if 'far' in job.settings.output_folder: time.sleep(600)\n"
-    "    self._answer(job, {})\n"
-    "Server._finish = finish"
+    "import time; from cvmatte_core.worker.jobs import job, matte\n"
+    "job.Worker.matter = lambda self: None\n"
+    "def steps(self, job):\n"
+    "    job.tell('start', 0, 1)\n"
+    "    if 'far' in self.image.name: time.sleep(600)\n"
+    "    yield 0.0\n"
+    "    if 'far' in self.settings.output_folder: time.sleep(600)\n"
+    "    return {}\n"
+    "matte.PhotoMatte.steps = steps"
 )
 
 
 SHORT_OF_MEMORY = (
     "from cvmatte_core.pictures import images\n"
-    "from cvmatte_core.worker.server import Server\n"
+    "from cvmatte_core.worker.jobs.matte import PhotoMatte\n"
     "def fail(*arguments): raise MemoryError\n"
-    "if {at!r} == 'finish': Server._finish = fail\n"
+    "if {at!r} == 'finish': PhotoMatte._save = fail\n"
     "else: images.status = fail"
 )
 
@@ -1188,17 +1185,18 @@ def test_a_worker_that_cannot_serve_fails_the_jobs_with_a_sentence(
 
 # Each worker adds a byte to a file, and ends while it loads unless that is the last of so many.
 FRAGILE = (
-    "import os, time; from pathlib import Path; from cvmatte_core.worker.server import Server\n"
+    "import os, time; from pathlib import Path; from cvmatte_core.worker.jobs import job, matte\n"
     "count = Path(sys.argv[2])\n"
     "def load(self):\n"
-    "    while not self._jobs: time.sleep(0.01)\n"
+    "    while not self.under_way: time.sleep(0.01)\n"
     "    with count.open('ab') as file: file.write(b'.')\n"
     "    if count.stat().st_size % int(sys.argv[3]): os._exit(9)\n"
-    "Server._matter = load\n"
-    "def compute(self, job):\n"
-    "    self._tell(job, 'start', 0, 1)\n"
-    "    self._answer(job, {})\n"
-    "Server._compute = compute"
+    "job.Worker.matter = load\n"
+    "def steps(self, job):\n"
+    "    job.tell('start', 0, 1)\n"
+    "    yield\n"
+    "    return {}\n"
+    "matte.PhotoMatte.steps = steps"
 )
 
 

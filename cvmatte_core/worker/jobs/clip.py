@@ -1,0 +1,44 @@
+"""A clip becomes a transparent one.
+
+Cancelled, what is done becomes a clip. Where the worker ends, finished parts stay, and the same job goes on from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...layers import outputs
+from ...models.catalogue import needs_packages
+from ...words.errors import Cancelled
+from ...words.notes import to_wire
+from .job import Answer, Aside, Job
+from .parameters import Settings, resolved
+
+
+@dataclass(kw_only=True)
+class ClipCutout(Aside):
+    clip: Path
+    settings: Settings = field(default_factory=resolved)
+
+    def run(self, job: Job) -> Answer:
+        job.tell("clip", 0, 0)
+        with needs_packages("clips_need_packages", "video"):
+            from ...pictures import endings
+            from ...video import clips, parts
+        settings = dataclasses.replace(self.settings, background="transparent")
+        frames = clips.look_at(self.clip).frames
+
+        def on_frame(done: int) -> None:
+            job.tell("clip", done, max(done, frames))
+            if job.worker.is_ending:
+                raise Cancelled
+
+        name = f"{outputs.shortened(self.clip.stem)}-cutout{endings.clip_before('transparent')}"
+        to = job.worker.outputs_folder / name
+        threads = max(1, (os.cpu_count() or 2) // 2)  # portraits go on beside it
+        with parts.kept_for(self.clip, settings) as kept:
+            made = clips.cut_out(self.clip, to, settings, threads, on_frame=on_frame, ended=job.cancelled, kept=kept)
+        return {"path": str(made.path), "frames": made.frames, "whole": made.whole, "notes": to_wire(made.notes)}

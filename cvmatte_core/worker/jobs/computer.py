@@ -1,0 +1,34 @@
+"""What there is on this computer: cameras, and layers that nobody needs any more; and a diagnosis of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from ... import diagnose
+from ...layers import outputs
+from ...system.cameras import CameraLook
+from .job import Answer, Aside, Job
+from .matte import PhotoMatte
+from .parameters import Texts, WholeNumber
+
+
+@dataclass
+class Cameras(Aside):
+    def run(self, job: Job) -> Answer:
+        return {"cameras": job.worker.held(CameraLook)()}
+
+
+@dataclass
+class Diagnose(Aside):
+    def run(self, job: Job) -> Answer:
+        return diagnose.diagnosis(list(job.worker.warnings.lines), job.worker.device)
+
+
+@dataclass
+class Tidy(Aside):
+    keep: WholeNumber
+    in_use: Texts
+
+    def run(self, job: Job) -> Answer:
+        in_use = {*self.in_use} | {matte.key for matte in job.worker.requests(PhotoMatte)}
+        return asdict(outputs.tidy(self.keep, in_use, job.worker.store, lambda: job.tell("tidy", 0, 1)))
