@@ -45,7 +45,7 @@ for library in ("libobs.so.0", "libobs-frontend-api.so.0"):  # OBS itself has th
     ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
 for name in {modules!r}:
     importlib.import_module(name)
-ours = ("cvmatte", "cvmatte_core", "cvmatte_obs", "obs_python", "registration", "obspython", "__main__")
+ours = ("cvmatte", "cvmatte_core", "cvmatte_obs", "obs_python", "obs_setup", "registration", "obspython", "__main__")
 foreign = {{name.partition(".")[0] for name in sys.modules}} - set(sys.stdlib_module_names) - set(ours)
 sys.exit(f"imported from outside: {{sorted(foreign)}}" if foreign else 0)
 """
