@@ -24,12 +24,13 @@ from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
-from . import controls, dialogs, layers, libobs, scenes
+from . import controls, layers, libobs, scenes
 from .errands import Errand
 from .events import Event, Hotkey
 from .file_watch import FileWatch, State
 from .gate import GATE
-from .portrait import Portrait, Services, StateLine
+from .portrait import Portrait, StateLine
+from .services import Services
 from .source_type import SOURCE_TYPE
 from .touching_up import TouchingUp
 from .upkeep import PollTimes, Trimming
@@ -214,7 +215,7 @@ class Session:
     def let_go(self) -> None:
         """Hold no source while OBS clears its scenes; GATE is shut."""
         for portrait in SOURCE_TYPE.portraits():
-            libobs.guarded(portrait.give_up_still)
+            libobs.guarded(portrait.stills.give_up)
 
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
@@ -269,7 +270,7 @@ class Session:
             return begun + _TROUBLE_SECONDS
         # Of its own work: not of what it waited for others, who may hold the GIL for long.
         rest = self._poll_times.processor / _POLL_SHARE
-        taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
+        taking_still = any(portrait.stills.is_taking for portrait in SOURCE_TYPE.portraits())
         return begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
 
     def _poll(self) -> None:
@@ -290,8 +291,6 @@ class Session:
             with portrait.source() as source:
                 if source:
                     portrait.look(source)
-                    if portrait.live is not None and portrait.live.has_new_figures():
-                        dialogs.redraw(portrait, in_passing=True)
             if not source:
                 SOURCE_TYPE.drop(portrait)
                 portrait.ends()

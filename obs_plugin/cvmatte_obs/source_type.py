@@ -22,7 +22,8 @@ import threading
 from typing import Callable, Iterator
 
 from . import layers, libobs, scenes
-from .portrait import Portrait, Services
+from .portrait import Portrait
+from .services import Services
 
 Fill = Callable[[Portrait, int, int], None]  # adds what it holds to a portrait's obs_properties_t; then the source
 
