@@ -106,21 +106,22 @@ class _Process:
 
     def __init__(self, source: WeakSource, life: LiveLife, hear: Callable[..., None]) -> None:
         """hear: called with this, what happens to the life, and the details of that; on a thread of the client."""
-        self._source, self._life = source, life
+        self._source, self._life, self._hear = source, life, partial(hear, self)
         self._showing = threading.Lock()
         self._is_closed = False
-        self._client = LiveClient(
-            self._show,
-            lambda figures: hear(self, life.state_is, figures, self._client.process_id),
-            partial(hear, self, life.error_is),
-            partial(hear, self, life.still_is),
-        )
-        self.order = self._client.order
+        self._client: LiveClient | None = None  # whose thread may be quicker than this one
+        error_is, still_is = partial(self._hear, life.error_is), partial(self._hear, life.still_is)
+        self._client = client = LiveClient(self._show, self._state_is, error_is, still_is)
+        self.order, self._end = client.order, client.close
 
     def look(self) -> int | None:
         """Called at each look, which ends a process that hangs: the id of the present one."""
+        assert self._client is not None
         self._client.look()
         return self._client.process_id
+
+    def _state_is(self, figures: dict[str, Any]) -> None:
+        self._hear(self._life.state_is, figures, self._client.process_id if self._client is not None else None)
 
     def _show(self, reader: FrameReader, shown: Shown) -> None:
         with GATE.passing() as passes:
@@ -133,4 +134,4 @@ class _Process:
     def close(self) -> None:
         self._is_closed = True
         with self._showing:  # once this is done no frame is on its way to OBS
-            self._client.close()
+            self._end()

@@ -39,6 +39,7 @@ from cvmatte_core.worker.client import STOPPED
 
 from . import controls, errands, libobs, scenes
 from .session import Choices, Session
+from .source_type import SOURCE_TYPE
 
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
@@ -134,7 +135,7 @@ class Panel:
 
     def fill(self, properties: int) -> None:
         """Add everything to an empty obs_properties_t."""
-        self._session.discover()  # the script may just have been loaded
+        SOURCE_TYPE.discover()  # the script may just have been loaded
         self._text(properties, "said")
         self._add_photos(properties)
         self._add_still(properties)
@@ -489,7 +490,7 @@ class Panel:
     def _clip_made(self, result: Any) -> None:
         self._unfinished_clip.forget()
         path = Path(result["path"])
-        self._session.add_media(path.stem, str(path))
+        self._session.post(scenes.add_media, path.stem, str(path))
 
     def _open_outputs(self) -> None:
         folder = paths.outputs_folder()

@@ -331,9 +331,9 @@ def _delete(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, s
 
 _ON_DECIDING = _modified(_deciding_changed)
 _ON_PRESET = _modified(_preset_chosen)
-_ON_REMATTE = _clicked(lambda session, portrait: session.rematte(portrait))
-_ON_TOUCH_UP = _clicked(lambda session, portrait: session.touch_up(portrait))
-_ON_TAKE_STILL = _clicked(lambda session, portrait: session.take_still(portrait))
+_ON_REMATTE = _clicked(lambda session, portrait: session.post(portrait.rematte))
+_ON_TOUCH_UP = _clicked(lambda session, portrait: session.post(portrait.touch_up))
+_ON_TAKE_STILL = _clicked(lambda session, portrait: session.post(portrait.take_still))
 _ON_PRESET_SAVE = _change_presets(_save)
 _ON_PRESET_RENAME = _change_presets(_rename)
 _ON_PRESET_DELETE = _change_presets(_delete)
