@@ -196,13 +196,8 @@ def add_controls(properties: int, texts: Texts, image_filter: str, values: Value
     for control in CONTROLS:
         if control.group not in groups:
             groups[control.group] = libobs.obs_properties_create()
-        if control.kind == declaration.MODEL:
-            name, label = control.name.encode(), texts(f"control.{control.name}").encode()
-            choices = model_choices(texts, present[control.name])
-            added = add_choice(groups[control.group], name, label, choices)
-        else:
-            added = _add_control(groups[control.group], control, texts, image_filter)
-        libobs.obs_property_set_long_description(added, texts(f"control.{control.name}.tip").encode())
+        added = _add_control(groups[control.group], control, texts, image_filter, present[control.name])
+        explain(added, texts(f"control.{control.name}.tip"))
         if control.name == "format":
             text = texts("source.jpeg_note").encode()
             note = libobs.obs_properties_add_text(groups[control.group], JPEG_NOTE, text, libobs.OBS_TEXT_INFO)
@@ -212,15 +207,17 @@ def add_controls(properties: int, texts: Texts, image_filter: str, values: Value
         libobs.obs_properties_add_group(properties, f"group_{group}".encode(), label, libobs.OBS_GROUP_NORMAL, members)
 
 
-def _add_control(properties: int, control: Control, texts: Texts, image_filter: str) -> int:
-    name, label = control.name.encode(), texts(f"control.{control.name}").encode()
+def _add_control(properties: int, control: Control, texts: Texts, image_filter: str, present: Any) -> int:
+    name, text = control.name.encode(), texts(f"control.{control.name}")
+    label = text.encode()
+    if control.kind == declaration.MODEL:
+        return add_choice(properties, name, text, model_choices(texts, present))
     if control.kind == declaration.SWITCH:
         return libobs.obs_properties_add_bool(properties, name, label)
     if control.kind == declaration.COLOUR:
         return libobs.obs_properties_add_color(properties, name, label)
     if control.kind == declaration.IMAGE:
-        kind = libobs.OBS_PATH_FILE
-        return libobs.obs_properties_add_path(properties, name, label, kind, image_filter.encode(), None)
+        return add_file(properties, name, text, image_filter)
     if control.kind == declaration.FOLDER:
         return libobs.obs_properties_add_path(properties, name, label, libobs.OBS_PATH_DIRECTORY, None, None)
     if control.kind == declaration.INTEGER:
@@ -231,26 +228,40 @@ def _add_control(properties: int, control: Control, texts: Texts, image_filter: 
             libobs.obs_property_int_set_suffix(added, f" {control.unit}".encode())
         return added
     choices = ((choice, texts(f"choice.{control.name}.{choice}")) for choice in control.choices)
-    return add_choice(properties, name, label, choices)
+    return add_choice(properties, name, text, choices)
 
 
-def add_choice(properties: int, name: bytes, label: bytes, choices: Any) -> int:
+def explain(added: int, tip: str) -> int:
+    libobs.obs_property_set_long_description(added, tip.encode())
+    return added
+
+
+def add_file(properties: int, name: bytes, label: str, of: str, folder: bytes | None = None) -> int:
+    """Add the choice of a file to an obs_properties_t. of: see Session.image_filter. folder: to begin in."""
+    return libobs.obs_properties_add_path(properties, name, label.encode(), libobs.OBS_PATH_FILE, of.encode(), folder)
+
+
+def add_choice(properties: int, name: bytes, label: str, choices: Any) -> int:
     """Add a drop-down of (value, shown text) to an obs_properties_t."""
     kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_STRING
-    added = libobs.obs_properties_add_list(properties, name, label, kind, values)
+    added = libobs.obs_properties_add_list(properties, name, label.encode(), kind, values)
     for value, shown in choices:
         libobs.obs_property_list_add_string(added, libobs.utf8(shown), libobs.utf8(value))
     return added
 
 
-def add_delay(properties: int, name: bytes, texts: Texts) -> int:
-    """Add a drop-down of DELAYS to an obs_properties_t."""
+def add_number(properties: int, name: bytes, label: str, choices: Mapping[int, str]) -> int:
+    """Add a drop-down of numbers, and how each is shown, to an obs_properties_t."""
     kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_INT
-    added = libobs.obs_properties_add_list(properties, name, texts("source.delay").encode(), kind, values)
-    for seconds in DELAYS:
-        libobs.obs_property_list_add_int(added, texts("source.delay.seconds", seconds=seconds).encode(), seconds)
-    libobs.obs_property_set_long_description(added, texts("source.delay.tip").encode())
+    added = libobs.obs_properties_add_list(properties, name, label.encode(), kind, values)
+    for value, shown in choices.items():
+        libobs.obs_property_list_add_int(added, shown.encode(), value)
     return added
+
+
+def add_delay(properties: int, name: bytes, texts: Texts) -> None:
+    choices = {seconds: texts("source.delay.seconds", seconds=seconds) for seconds in DELAYS}
+    explain(add_number(properties, name, texts("source.delay"), choices), texts("source.delay.tip"))
 
 
 def show_what_applies(properties: int, texts: Texts, values: Values) -> None:
