@@ -146,37 +146,31 @@ def complete(data: int, present: int, defaults: Mapping[str, Any]) -> None:
 
 def write(data: int, control: Control, value: Any) -> None:
     """Set a control's value."""
-    name = control.name.encode()
-    if control.kind == declaration.SWITCH:
-        libobs.obs_data_set_bool(data, name, value)
-    elif control.kind == declaration.INTEGER:
-        libobs.obs_data_set_int(data, name, value)
-    elif control.kind == declaration.COLOUR:
-        libobs.obs_data_set_int(data, name, _colour_to_obs(value))
-    else:
-        set_string(data, name, value)
+    _, put = _KEPT_AS.get(control.kind, (get_string, set_string))
+    put(data, control.name.encode(), value)
 
 
 def _read_control(data: int, control: Control) -> Any:
-    name = control.name.encode()
-    if not libobs.obs_data_has_user_value(data, name):
-        return DEFAULTS[control.name]
-    if control.kind == declaration.SWITCH:
-        return libobs.obs_data_get_bool(data, name)
-    if control.kind == declaration.INTEGER:
-        return libobs.obs_data_get_int(data, name)
-    if control.kind == declaration.COLOUR:
-        return _colour_from_obs(libobs.obs_data_get_int(data, name))
-    return get_string(data, name)
+    get, _ = _KEPT_AS.get(control.kind, (get_string, set_string))
+    has_it = libobs.obs_data_has_user_value(data, control.name.encode())
+    return get(data, control.name.encode()) if has_it else DEFAULTS[control.name]
 
 
-def _colour_to_obs(colour: str) -> int:
+def _set_colour(data: int, name: bytes, colour: str) -> None:
     """OBS keeps a colour as 0xAABBGGRR."""
-    return 0xFF000000 | int(colour[5:7] + colour[3:5] + colour[1:3], 16)
+    libobs.obs_data_set_int(data, name, 0xFF000000 | int(colour[5:7] + colour[3:5] + colour[1:3], 16))
 
 
-def _colour_from_obs(value: int) -> str:
+def _get_colour(data: int, name: bytes) -> str:
+    value = libobs.obs_data_get_int(data, name)
     return f"#{value & 0xFF:02x}{value >> 8 & 0xFF:02x}{value >> 16 & 0xFF:02x}"
+
+
+_KEPT_AS = {
+    declaration.SWITCH: (libobs.obs_data_get_bool, libobs.obs_data_set_bool),
+    declaration.INTEGER: (libobs.obs_data_get_int, libobs.obs_data_set_int),
+    declaration.COLOUR: (_get_colour, _set_colour),
+}
 
 
 def model_choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
