@@ -107,6 +107,7 @@ class Portrait:
 
     def close(self) -> None:
         """Let go of everything of OBS's."""
+        self.values = None  # whatever may still be posted to it asks for nothing
         self.stills.give_up()
         self.stills.forget_camera()
         self._live_view.close()
