@@ -146,8 +146,8 @@ class LiveLife:
         self._nothing, self._impossible = why, None
         if self.wish is not None:
             yield from self._give_up_still(ImageError("live_still_none"))
-            self._stop()
             yield End()
+            self._stop()
         yield from self._follow()
 
     def wants_the_impossible(self, error: CvmatteError, source: dict[str, Any]) -> LiveCourse:

@@ -59,7 +59,8 @@ class Stills:
         try:
             if not still.capture(self._store):
                 return False
-            request = Request(str(still.new_file()), settings().resolved(), tuple(still.frames))
+            file = new_file(still.camera, still.token)
+            request = Request(str(file), settings().resolved(), tuple(still.frames))
         except Exception as error:
             self.give_up()
             if not isinstance(error, CvmatteError):
@@ -108,9 +109,9 @@ class Still:
             raise ImageError("still_source_missing", name=camera)
         self._source = source
         libobs.obs_source_inc_showing(self._source)
-        self._camera = camera
+        self.camera = camera
         self._due = self._next = time.monotonic() + delay
-        self._token = secrets.token_hex(8)
+        self.token = secrets.token_hex(8)
         self.told = 0  # the number of the countdown that the person last read
         self.frames: list[Path] = []
 
@@ -126,17 +127,13 @@ class Still:
         size = capture.size_of(self._source)
         if size is None:
             if now - self._due > _PATIENCE_SECONDS:
-                raise ImageError("still_no_picture", name=self._camera)
+                raise ImageError("still_no_picture", name=self.camera)
             return False
         self._next = now + _FRAME_SECONDS
-        path = store.burst_path(f"{self._token}-{len(self.frames)}", *size)
+        path = store.burst_path(f"{self.token}-{len(self.frames)}", *size)
         capture.write(self._source, path)
         self.frames.append(path)
         return len(self.frames) >= _BURST
-
-    def new_file(self) -> Path:
-        """Where the still is to be kept."""
-        return new_file(self._camera, self._token)
 
     def close(self) -> None:
         """Let go of the source, and of frames that nobody took over."""
