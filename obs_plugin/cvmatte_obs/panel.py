@@ -48,6 +48,18 @@ _CLIP = b"clip"
 _PORTRAIT = b"portrait_to_touch_up"
 _REFRESHING = (_PLACEMENT, _PRESET, _CAMERA, _DELAY, _PORTRAIT, _MODEL, _DEVICE)  # with what is chosen in these
 _CHOSEN = "model_chosen"  # the line about _MODEL
+# By its groups: settings, lines of text, and buttons.
+_LAYOUT: dict[str, tuple[bytes | str, ...]] = {
+    "photos": (_PHOTOS, _PLACEMENT, _PRESET, "add"),
+    "still": (_CAMERA, _DELAY, "take_still"),
+    "portraits": ("portraits", "refresh", "rematte_all", _PORTRAIT, "touch_up"),
+    "folder": (_FOLDER, "folder_start", "folder_cancel", "folder_state"),
+    "clip": (_CLIP, "clip_start", "clip_cancel", "clip_state"),
+    "files": ("open_outputs", _KEEP, "tidy", "tidy_state"),
+    "model": ("model_state", _MODEL, _CHOSEN, "install_model", "install_cancel"),
+    "process": ("worker_state", _DEVICE, "restart", "diagnose", _DIAGNOSIS),
+}
+_LINES = ("portraits", "folder_state", "clip_state", "tidy_state", "model_state", _CHOSEN, "worker_state")
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 _NAMED = 5  # photos of a folder that something is said of
 _MOST_PHOTOS = 50  # that are added to a scene at once out of folders
@@ -137,14 +149,15 @@ class Panel:
         """Add everything to an empty obs_properties_t."""
         SOURCE_TYPE.discover()  # the script may just have been loaded
         self._text(properties, "said")
-        self._add_photos(properties)
-        self._add_still(properties)
-        self._add_portraits(properties)
-        self._add_folder(properties)
-        self._add_clip(properties)
-        self._add_files(properties)
-        self._add_models(properties)
-        self._add_process(properties)
+        for group_name, items in _LAYOUT.items():
+            group = self._group(properties, group_name)
+            for item in items:
+                if isinstance(item, bytes):
+                    self._setting(group, item)
+                elif item in _LINES:
+                    self._text(group, item)
+                else:
+                    self._button(group, item)
         for name in _REFRESHING:
             listed = libobs.obs_properties_get(properties, name)
             libobs.obs_property_set_modified_callback2(listed, _chosen, None)
@@ -162,76 +175,39 @@ class Panel:
 
     # Its parts
 
-    def _add_photos(self, properties: int) -> None:
-        group = self._group(properties, "photos")
-        label, pattern, files = self._label("images"), self._session.image_filter, libobs.OBS_EDITABLE_LIST_TYPE_FILES
-        libobs.obs_properties_add_editable_list(group, _PHOTOS, label.encode(), files, pattern.encode(), _home())
-        placements = ((name, self._texts(f"panel.placement.{name}")) for name in scenes.PLACEMENTS)
-        controls.add_choice(group, _PLACEMENT, self._label("placement"), placements)
-        presets = self._session.presets
-        names = ((name, presets.title(name, self._texts)) for name in presets.names())
-        listed = [("", self._texts("panel.preset.none")), *names]
-        preset = controls.add_choice(group, _PRESET, self._label("new_preset"), listed)
-        controls.explain(preset, self._label("new_preset.tip"))
-        self._button(group, "add")
+    def _setting(self, group: int, name: bytes) -> None:
+        """Something to choose or to type, kept in the script's settings under this name."""
+        label = self._label(name.decode()) if name != _DELAY else ""
+        if name == _DELAY:
+            controls.add_delay(group, name, self._texts)
+        elif name == _PHOTOS:
+            kind, pattern = libobs.OBS_EDITABLE_LIST_TYPE_FILES, self._session.image_filter.encode()
+            libobs.obs_properties_add_editable_list(group, name, label.encode(), kind, pattern, _home())
+        elif name == _FOLDER:
+            libobs.obs_properties_add_path(group, name, label.encode(), libobs.OBS_PATH_DIRECTORY, None, _home())
+        elif name == _CLIP:
+            controls.add_file(group, name, label, self._session.video_filter, _home())
+        elif name == _KEEP:
+            libobs.obs_properties_add_int(group, name, label.encode(), 1, _KEEP_MOST, 1)
+        elif name == _DIAGNOSIS:
+            libobs.obs_properties_add_text(group, name, label.encode(), libobs.OBS_TEXT_MULTILINE)
+        else:
+            added = controls.add_choice(group, name, label, self._choices(name))
+            if name in (_PRESET, _DEVICE):
+                controls.explain(added, self._label(f"{name.decode()}.tip"))
 
-    def _add_still(self, properties: int) -> None:
-        group = self._group(properties, "still")
-        names = [("", self._texts("source.camera.none")), *((name, name) for name in scenes.video_source_names())]
-        controls.add_choice(group, _CAMERA, self._label("still_source"), names)
-        controls.add_delay(group, _DELAY, self._texts)
-        self._button(group, "take_still")
-
-    def _add_portraits(self, properties: int) -> None:
-        group = self._group(properties, "portraits")
-        self._text(group, "portraits")
-        self._button(group, "refresh")
-        self._button(group, "rematte_all")
-        names = [name for name, _ in self._session.portraits()]
-        controls.add_choice(group, _PORTRAIT, self._label("portrait_to_touch_up"), ((name, name) for name in names))
-        self._button(group, "touch_up")
-
-    def _add_folder(self, properties: int) -> None:
-        group = self._group(properties, "folder")
-        label, kind = self._label("folder").encode(), libobs.OBS_PATH_DIRECTORY
-        libobs.obs_properties_add_path(group, _FOLDER, label, kind, None, _home())
-        self._button(group, "folder_start")
-        self._button(group, "folder_cancel")
-        self._text(group, "folder_state")
-
-    def _add_clip(self, properties: int) -> None:
-        group = self._group(properties, "clip")
-        controls.add_file(group, _CLIP, self._label("clip"), self._session.video_filter, _home())
-        self._button(group, "clip_start")
-        self._button(group, "clip_cancel")
-        self._text(group, "clip_state")
-
-    def _add_files(self, properties: int) -> None:
-        group = self._group(properties, "files")
-        self._button(group, "open_outputs")
-        libobs.obs_properties_add_int(group, _KEEP, self._label("keep").encode(), 1, _KEEP_MOST, 1)
-        self._button(group, "tidy")
-        self._text(group, "tidy_state")
-
-    def _add_models(self, properties: int) -> None:
-        group = self._group(properties, "model")
-        self._text(group, "model_state")
-        controls.add_choice(group, _MODEL, self._label("model_to_install"), ())
-        self._text(group, _CHOSEN)
-        self._button(group, "install_model")
-        self._button(group, "install_cancel")
-
-    def _add_process(self, properties: int) -> None:
-        group = self._group(properties, "process")
-        self._text(group, "worker_state")
-        offered = ((device, self._texts(f"device.{device}")) for device in devices.devices_here())
-        name = _DEVICE.decode()
-        listed = controls.add_choice(group, _DEVICE, self._label(name), offered)
-        controls.explain(listed, self._label(f"{name}.tip"))
-        self._button(group, "restart")
-        self._button(group, "diagnose")
-        label = self._label("diagnosis").encode()
-        libobs.obs_properties_add_text(group, _DIAGNOSIS, label, libobs.OBS_TEXT_MULTILINE)
+    def _choices(self, name: bytes) -> list[tuple[str, str]]:
+        """What a drop-down offers; that of models is filled when the state is shown."""
+        texts, presets = self._texts, self._session.presets
+        if name == _PLACEMENT:
+            return [(one, texts(f"panel.placement.{one}")) for one in scenes.PLACEMENTS]
+        if name == _PRESET:
+            return [("", texts("panel.preset.none")), *((one, presets.title(one, texts)) for one in presets.names())]
+        if name == _CAMERA:
+            return [("", texts("source.camera.none")), *((one, one) for one in scenes.video_source_names())]
+        if name == _PORTRAIT:
+            return [(one, one) for one, _ in self._session.portraits()]
+        return [(one, texts(f"device.{one}")) for one in devices.devices_here()] if name == _DEVICE else []
 
     def _label(self, name: str) -> str:
         return self._texts(f"panel.{name}")
