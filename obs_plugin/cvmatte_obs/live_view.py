@@ -56,7 +56,7 @@ class LiveView:
         """See what has happened since the last look. device: see `live_life.Wish`."""
         if self._process is not None:
             is_showing = bool(libobs.obs_source_showing(source))
-            self._happens(self._life.looks(is_showing, device, self._process.look(), time.monotonic()))
+            self._happens(self._life.looks(is_showing, device, self._process.process_id, time.monotonic()))
 
     def has_new_figures(self) -> bool:
         """Whether it is time that open properties say the figures anew, where nobody uses them."""
@@ -112,16 +112,15 @@ class _Process:
         self._client: LiveClient | None = None  # whose thread may be quicker than this one
         error_is, still_is = partial(self._hear, life.error_is), partial(self._hear, life.still_is)
         self._client = client = LiveClient(self._show, self._state_is, error_is, still_is)
-        self.order, self._end = client.order, client.close
+        self.order, self._end = client.order, partial(client.close, timeout=0)
 
-    def look(self) -> int | None:
-        """Called at each look, which ends a process that hangs: the id of the present one."""
-        assert self._client is not None
-        self._client.look()
-        return self._client.process_id
+    @property
+    def process_id(self) -> int | None:
+        """The id of the present process."""
+        return self._client.process_id if self._client is not None else None
 
     def _state_is(self, figures: dict[str, Any]) -> None:
-        self._hear(self._life.state_is, figures, self._client.process_id if self._client is not None else None)
+        self._hear(self._life.state_is, figures, self.process_id)
 
     def _show(self, reader: FrameReader, shown: Shown) -> None:
         with GATE.passing() as passes:
