@@ -146,37 +146,31 @@ def complete(data: int, present: int, defaults: Mapping[str, Any]) -> None:
 
 def write(data: int, control: Control, value: Any) -> None:
     """Set a control's value."""
-    name = control.name.encode()
-    if control.kind == declaration.SWITCH:
-        libobs.obs_data_set_bool(data, name, value)
-    elif control.kind == declaration.INTEGER:
-        libobs.obs_data_set_int(data, name, value)
-    elif control.kind == declaration.COLOUR:
-        libobs.obs_data_set_int(data, name, _colour_to_obs(value))
-    else:
-        set_string(data, name, value)
+    _, put = _KEPT_AS.get(control.kind, (get_string, set_string))
+    put(data, control.name.encode(), value)
 
 
 def _read_control(data: int, control: Control) -> Any:
-    name = control.name.encode()
-    if not libobs.obs_data_has_user_value(data, name):
-        return DEFAULTS[control.name]
-    if control.kind == declaration.SWITCH:
-        return libobs.obs_data_get_bool(data, name)
-    if control.kind == declaration.INTEGER:
-        return libobs.obs_data_get_int(data, name)
-    if control.kind == declaration.COLOUR:
-        return _colour_from_obs(libobs.obs_data_get_int(data, name))
-    return get_string(data, name)
+    get, _ = _KEPT_AS.get(control.kind, (get_string, set_string))
+    has_it = libobs.obs_data_has_user_value(data, control.name.encode())
+    return get(data, control.name.encode()) if has_it else DEFAULTS[control.name]
 
 
-def _colour_to_obs(colour: str) -> int:
+def _set_colour(data: int, name: bytes, colour: str) -> None:
     """OBS keeps a colour as 0xAABBGGRR."""
-    return 0xFF000000 | int(colour[5:7] + colour[3:5] + colour[1:3], 16)
+    libobs.obs_data_set_int(data, name, 0xFF000000 | int(colour[5:7] + colour[3:5] + colour[1:3], 16))
 
 
-def _colour_from_obs(value: int) -> str:
+def _get_colour(data: int, name: bytes) -> str:
+    value = libobs.obs_data_get_int(data, name)
     return f"#{value & 0xFF:02x}{value >> 8 & 0xFF:02x}{value >> 16 & 0xFF:02x}"
+
+
+_KEPT_AS = {
+    declaration.SWITCH: (libobs.obs_data_get_bool, libobs.obs_data_set_bool),
+    declaration.INTEGER: (libobs.obs_data_get_int, libobs.obs_data_set_int),
+    declaration.COLOUR: (_get_colour, _set_colour),
+}
 
 
 def model_choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
@@ -196,13 +190,8 @@ def add_controls(properties: int, texts: Texts, image_filter: str, values: Value
     for control in CONTROLS:
         if control.group not in groups:
             groups[control.group] = libobs.obs_properties_create()
-        if control.kind == declaration.MODEL:
-            name, label = control.name.encode(), texts(f"control.{control.name}").encode()
-            choices = model_choices(texts, present[control.name])
-            added = add_choice(groups[control.group], name, label, choices)
-        else:
-            added = _add_control(groups[control.group], control, texts, image_filter)
-        libobs.obs_property_set_long_description(added, texts(f"control.{control.name}.tip").encode())
+        added = _add_control(groups[control.group], control, texts, image_filter, present[control.name])
+        explain(added, texts(f"control.{control.name}.tip"))
         if control.name == "format":
             text = texts("source.jpeg_note").encode()
             note = libobs.obs_properties_add_text(groups[control.group], JPEG_NOTE, text, libobs.OBS_TEXT_INFO)
@@ -212,15 +201,17 @@ def add_controls(properties: int, texts: Texts, image_filter: str, values: Value
         libobs.obs_properties_add_group(properties, f"group_{group}".encode(), label, libobs.OBS_GROUP_NORMAL, members)
 
 
-def _add_control(properties: int, control: Control, texts: Texts, image_filter: str) -> int:
-    name, label = control.name.encode(), texts(f"control.{control.name}").encode()
+def _add_control(properties: int, control: Control, texts: Texts, image_filter: str, present: Any) -> int:
+    name, text = control.name.encode(), texts(f"control.{control.name}")
+    label = text.encode()
+    if control.kind == declaration.MODEL:
+        return add_choice(properties, name, text, model_choices(texts, present))
     if control.kind == declaration.SWITCH:
         return libobs.obs_properties_add_bool(properties, name, label)
     if control.kind == declaration.COLOUR:
         return libobs.obs_properties_add_color(properties, name, label)
     if control.kind == declaration.IMAGE:
-        kind = libobs.OBS_PATH_FILE
-        return libobs.obs_properties_add_path(properties, name, label, kind, image_filter.encode(), None)
+        return add_file(properties, name, text, image_filter)
     if control.kind == declaration.FOLDER:
         return libobs.obs_properties_add_path(properties, name, label, libobs.OBS_PATH_DIRECTORY, None, None)
     if control.kind == declaration.INTEGER:
@@ -231,26 +222,40 @@ def _add_control(properties: int, control: Control, texts: Texts, image_filter: 
             libobs.obs_property_int_set_suffix(added, f" {control.unit}".encode())
         return added
     choices = ((choice, texts(f"choice.{control.name}.{choice}")) for choice in control.choices)
-    return add_choice(properties, name, label, choices)
+    return add_choice(properties, name, text, choices)
 
 
-def add_choice(properties: int, name: bytes, label: bytes, choices: Any) -> int:
+def explain(added: int, tip: str) -> int:
+    libobs.obs_property_set_long_description(added, tip.encode())
+    return added
+
+
+def add_file(properties: int, name: bytes, label: str, of: str, folder: bytes | None = None) -> int:
+    """Add the choice of a file to an obs_properties_t. of: see Session.image_filter. folder: to begin in."""
+    return libobs.obs_properties_add_path(properties, name, label.encode(), libobs.OBS_PATH_FILE, of.encode(), folder)
+
+
+def add_choice(properties: int, name: bytes, label: str, choices: Any) -> int:
     """Add a drop-down of (value, shown text) to an obs_properties_t."""
     kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_STRING
-    added = libobs.obs_properties_add_list(properties, name, label, kind, values)
+    added = libobs.obs_properties_add_list(properties, name, label.encode(), kind, values)
     for value, shown in choices:
         libobs.obs_property_list_add_string(added, libobs.utf8(shown), libobs.utf8(value))
     return added
 
 
-def add_delay(properties: int, name: bytes, texts: Texts) -> int:
-    """Add a drop-down of DELAYS to an obs_properties_t."""
+def add_number(properties: int, name: bytes, label: str, choices: Mapping[int, str]) -> int:
+    """Add a drop-down of numbers, and how each is shown, to an obs_properties_t."""
     kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_INT
-    added = libobs.obs_properties_add_list(properties, name, texts("source.delay").encode(), kind, values)
-    for seconds in DELAYS:
-        libobs.obs_property_list_add_int(added, texts("source.delay.seconds", seconds=seconds).encode(), seconds)
-    libobs.obs_property_set_long_description(added, texts("source.delay.tip").encode())
+    added = libobs.obs_properties_add_list(properties, name, label.encode(), kind, values)
+    for value, shown in choices.items():
+        libobs.obs_property_list_add_int(added, shown.encode(), value)
     return added
+
+
+def add_delay(properties: int, name: bytes, texts: Texts) -> None:
+    choices = {seconds: texts("source.delay.seconds", seconds=seconds) for seconds in DELAYS}
+    explain(add_number(properties, name, texts("source.delay"), choices), texts("source.delay.tip"))
 
 
 def show_what_applies(properties: int, texts: Texts, values: Values) -> None:

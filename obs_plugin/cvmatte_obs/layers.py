@@ -71,7 +71,9 @@ def data_of(settings: Mapping[bytes, str | int]) -> int:
     """A new obs_data_t with these settings, to be released."""
     data = libobs.obs_data_create()
     for name, value in settings.items():
-        if isinstance(value, int):
+        if isinstance(value, bool):
+            libobs.obs_data_set_bool(data, name, value)
+        elif isinstance(value, int):
             libobs.obs_data_set_int(data, name, value)
         else:
             controls.set_string(data, name, value)
@@ -99,7 +101,6 @@ def add_helper(data: int, name: str, image: str) -> None:
     """Put what OBS makes the helper from into a portrait's settings."""
     controls.set_string(data, b"id", _HELPER_ID)
     controls.set_string(data, b"name", name)
-    settings = data_of({HELPER_FILE: image})
-    libobs.obs_data_set_bool(settings, b"unload", True)  # it is never shown, so its picture is never loaded
+    settings = data_of({HELPER_FILE: image, b"unload": True})  # it is never shown, so its picture is never loaded
     libobs.obs_data_set_obj(data, _HELPER_SETTINGS, settings)
     libobs.obs_data_release(settings)

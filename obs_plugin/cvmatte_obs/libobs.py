@@ -36,7 +36,7 @@ OBS_ICON_TYPE_IMAGE = 1
 VIDEO_FORMAT_RGBA = 6
 
 OBS_TEXT_DEFAULT, OBS_TEXT_MULTILINE, OBS_TEXT_INFO = 0, 2, 3
-OBS_TEXT_INFO_NORMAL, OBS_TEXT_INFO_WARNING = 0, 1
+OBS_TEXT_INFO_WARNING = 1
 OBS_PATH_FILE, OBS_PATH_DIRECTORY = 0, 2
 OBS_COMBO_TYPE_EDITABLE, OBS_COMBO_TYPE_LIST = 1, 2
 OBS_COMBO_FORMAT_INT, OBS_COMBO_FORMAT_STRING = 1, 3
@@ -59,6 +59,10 @@ FrontendEvent = ctypes.CFUNCTYPE(None, c_int, c_void_p)
 PropertyModified = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p, c_void_p)
 
 
+def _pointers(names: str) -> list[tuple[str, Any]]:
+    return [(name, c_void_p) for name in names.split()]
+
+
 class SourceInfo(ctypes.Structure):
     """The leading fields of struct obs_source_info; libobs takes a shorter structure with its size.
 
@@ -71,22 +75,15 @@ class SourceInfo(ctypes.Structure):
         ("type", c_int),
         ("output_flags", c_uint32),
         ("get_name", GetName),
-        ("create", c_void_p),
-        ("destroy", c_void_p),
-        ("get_width", c_void_p),
-        ("get_height", c_void_p),
-        ("get_defaults", c_void_p),
+        *_pointers("create destroy get_width get_height get_defaults"),
         ("get_properties", GetProperties),
-        *((name, c_void_p) for name in ("update", "activate", "deactivate", "show", "hide", "video_tick")),
-        *((name, c_void_p) for name in ("video_render", "filter_video", "filter_audio", "enum_active_sources")),
-        *((name, c_void_p) for name in ("save", "load", "mouse_click", "mouse_move", "mouse_wheel", "focus")),
-        *((name, c_void_p) for name in ("key_click", "filter_remove", "type_data", "free_type_data")),
-        *((name, c_void_p) for name in ("audio_render", "enum_all_sources", "transition_start")),
-        *((name, c_void_p) for name in ("transition_stop", "get_defaults2", "get_properties2", "audio_mix")),
+        *_pointers("update activate deactivate show hide video_tick video_render filter_video filter_audio"),
+        *_pointers("enum_active_sources save load mouse_click mouse_move mouse_wheel focus key_click filter_remove"),
+        *_pointers("type_data free_type_data audio_render enum_all_sources transition_start transition_stop"),
+        *_pointers("get_defaults2 get_properties2 audio_mix"),
         ("icon_type", c_int),
-        *((name, c_void_p) for name in ("media_play_pause", "media_restart", "media_stop", "media_next")),
-        *((name, c_void_p) for name in ("media_previous", "media_get_duration", "media_get_time", "media_set_time")),
-        ("media_get_state", c_void_p),
+        *_pointers("media_play_pause media_restart media_stop media_next media_previous media_get_duration"),
+        *_pointers("media_get_time media_set_time media_get_state"),
         ("version", c_uint32),
         ("unversioned_id", c_char_p),
         ("missing_files", c_void_p),

@@ -428,8 +428,9 @@ class Life:
         self._still, self._still_trouble = Says("state.countdown", {"seconds": seconds}), None
         yield Refresh()
 
-    def takes_still(self) -> None:
+    def takes_still(self) -> Course:
         self._still, self._still_trouble = Says("state.capture"), None
+        yield from ()
 
     def gives_up_still(self) -> None:
         self._still = None

@@ -39,6 +39,7 @@ from cvmatte_core.worker.client import STOPPED
 
 from . import controls, errands, libobs, scenes
 from .session import Choices, Session
+from .source_type import SOURCE_TYPE
 
 _PHOTOS, _PLACEMENT, _CAMERA, _DELAY = b"images", b"placement", b"still_source", b"still_delay"
 _PRESET, _FOLDER, _KEEP, _DIAGNOSIS = b"new_preset", b"folder", b"keep", b"diagnosis"
@@ -47,6 +48,18 @@ _CLIP = b"clip"
 _PORTRAIT = b"portrait_to_touch_up"
 _REFRESHING = (_PLACEMENT, _PRESET, _CAMERA, _DELAY, _PORTRAIT, _MODEL, _DEVICE)  # with what is chosen in these
 _CHOSEN = "model_chosen"  # the line about _MODEL
+# By its groups: settings, lines of text, and buttons.
+_LAYOUT: dict[str, tuple[bytes | str, ...]] = {
+    "photos": (_PHOTOS, _PLACEMENT, _PRESET, "add"),
+    "still": (_CAMERA, _DELAY, "take_still"),
+    "portraits": ("portraits", "refresh", "rematte_all", _PORTRAIT, "touch_up"),
+    "folder": (_FOLDER, "folder_start", "folder_cancel", "folder_state"),
+    "clip": (_CLIP, "clip_start", "clip_cancel", "clip_state"),
+    "files": ("open_outputs", _KEEP, "tidy", "tidy_state"),
+    "model": ("model_state", _MODEL, _CHOSEN, "install_model", "install_cancel"),
+    "process": ("worker_state", _DEVICE, "restart", "diagnose", _DIAGNOSIS),
+}
+_LINES = ("portraits", "folder_state", "clip_state", "tidy_state", "model_state", _CHOSEN, "worker_state")
 _KEEP_DEFAULT, _KEEP_MOST = 5, 100
 _NAMED = 5  # photos of a folder that something is said of
 _MOST_PHOTOS = 50  # that are added to a scene at once out of folders
@@ -88,7 +101,7 @@ class Panel:
         libobs.obs_data_erase(data, _DIAGNOSIS)  # of an OBS that has ended, or a session
         self._listing = errands.Errand(session.client, "photos", lambda found: session.post(self._add_listed, found))
         self._listed: list[str] = []  # what came of that
-        self._acts: dict[str, Callable[[], None]] = {
+        self._acts: dict[str, Callable[[], str | None]] = {  # what they say
             "add": self._add,
             "take_still": self._take_still,
             "refresh": lambda: None,
@@ -134,16 +147,17 @@ class Panel:
 
     def fill(self, properties: int) -> None:
         """Add everything to an empty obs_properties_t."""
-        self._session.discover()  # the script may just have been loaded
+        SOURCE_TYPE.discover()  # the script may just have been loaded
         self._text(properties, "said")
-        self._add_photos(properties)
-        self._add_still(properties)
-        self._add_portraits(properties)
-        self._add_folder(properties)
-        self._add_clip(properties)
-        self._add_files(properties)
-        self._add_models(properties)
-        self._add_process(properties)
+        for group_name, items in _LAYOUT.items():
+            group = self._group(properties, group_name)
+            for item in items:
+                if isinstance(item, bytes):
+                    self._setting(group, item)
+                elif item in _LINES:
+                    self._text(group, item)
+                else:
+                    self._button(group, item)
         for name in _REFRESHING:
             listed = libobs.obs_properties_get(properties, name)
             libobs.obs_property_set_modified_callback2(listed, _chosen, None)
@@ -151,97 +165,56 @@ class Panel:
 
     def press(self, properties: int, name: str) -> None:
         """Do what a button is for, and show what came of it."""
-        self._said = ""
         if name != "refresh":
             self._listed = []
         try:
-            self._acts[name]()
+            self._said = self._acts[name]() or ""
         except CvmatteError as error:
             self._said = error.sentence(self._texts)
         self.show_state(properties)
 
     # Its parts
 
-    def _add_photos(self, properties: int) -> None:
-        group = self._group(properties, "photos")
-        label, pattern, folder = self._label("images"), self._session.image_filter.encode(), os.fsencode(Path.home())
-        files = libobs.OBS_EDITABLE_LIST_TYPE_FILES
-        libobs.obs_properties_add_editable_list(group, _PHOTOS, label, files, pattern, folder)
-        placements = ((name, self._texts(f"panel.placement.{name}")) for name in scenes.PLACEMENTS)
-        controls.add_choice(group, _PLACEMENT, self._label("placement"), placements)
-        presets = self._session.presets
-        names = ((name, presets.title(name, self._texts)) for name in presets.names())
-        listed = [("", self._texts("panel.preset.none")), *names]
-        preset = controls.add_choice(group, _PRESET, self._label("new_preset"), listed)
-        libobs.obs_property_set_long_description(preset, self._label("new_preset.tip"))
-        self._button(group, "add")
+    def _setting(self, group: int, name: bytes) -> None:
+        """Something to choose or to type, kept in the script's settings under this name."""
+        label = self._label(name.decode()) if name != _DELAY else ""
+        if name == _DELAY:
+            controls.add_delay(group, name, self._texts)
+        elif name == _PHOTOS:
+            kind, pattern = libobs.OBS_EDITABLE_LIST_TYPE_FILES, self._session.image_filter.encode()
+            libobs.obs_properties_add_editable_list(group, name, label.encode(), kind, pattern, _home())
+        elif name == _FOLDER:
+            libobs.obs_properties_add_path(group, name, label.encode(), libobs.OBS_PATH_DIRECTORY, None, _home())
+        elif name == _CLIP:
+            controls.add_file(group, name, label, self._session.video_filter, _home())
+        elif name == _KEEP:
+            libobs.obs_properties_add_int(group, name, label.encode(), 1, _KEEP_MOST, 1)
+        elif name == _DIAGNOSIS:
+            libobs.obs_properties_add_text(group, name, label.encode(), libobs.OBS_TEXT_MULTILINE)
+        else:
+            added = controls.add_choice(group, name, label, self._choices(name))
+            if name in (_PRESET, _DEVICE):
+                controls.explain(added, self._label(f"{name.decode()}.tip"))
 
-    def _add_still(self, properties: int) -> None:
-        group = self._group(properties, "still")
-        names = [("", self._texts("source.camera.none")), *((name, name) for name in scenes.video_source_names())]
-        controls.add_choice(group, _CAMERA, self._label("still_source"), names)
-        controls.add_delay(group, _DELAY, self._texts)
-        self._button(group, "take_still")
+    def _choices(self, name: bytes) -> list[tuple[str, str]]:
+        """What a drop-down offers; that of models is filled when the state is shown."""
+        texts, presets = self._texts, self._session.presets
+        if name == _PLACEMENT:
+            return [(one, texts(f"panel.placement.{one}")) for one in scenes.PLACEMENTS]
+        if name == _PRESET:
+            return [("", texts("panel.preset.none")), *((one, presets.title(one, texts)) for one in presets.names())]
+        if name == _CAMERA:
+            return [("", texts("source.camera.none")), *((one, one) for one in scenes.video_source_names())]
+        if name == _PORTRAIT:
+            return [(one, one) for one, _ in self._session.portraits()]
+        return [(one, texts(f"device.{one}")) for one in devices.devices_here()] if name == _DEVICE else []
 
-    def _add_portraits(self, properties: int) -> None:
-        group = self._group(properties, "portraits")
-        self._text(group, "portraits")
-        self._button(group, "refresh")
-        self._button(group, "rematte_all")
-        names = [name for name, _ in self._session.portraits()]
-        controls.add_choice(group, _PORTRAIT, self._label("portrait_to_touch_up"), ((name, name) for name in names))
-        self._button(group, "touch_up")
-
-    def _add_folder(self, properties: int) -> None:
-        group = self._group(properties, "folder")
-        kind, home = libobs.OBS_PATH_DIRECTORY, os.fsencode(Path.home())
-        libobs.obs_properties_add_path(group, _FOLDER, self._label("folder"), kind, None, home)
-        self._button(group, "folder_start")
-        self._button(group, "folder_cancel")
-        self._text(group, "folder_state")
-
-    def _add_clip(self, properties: int) -> None:
-        group = self._group(properties, "clip")
-        kind, home = libobs.OBS_PATH_FILE, os.fsencode(Path.home())
-        filter_ = self._session.video_filter.encode()
-        libobs.obs_properties_add_path(group, _CLIP, self._label("clip"), kind, filter_, home)
-        self._button(group, "clip_start")
-        self._button(group, "clip_cancel")
-        self._text(group, "clip_state")
-
-    def _add_files(self, properties: int) -> None:
-        group = self._group(properties, "files")
-        self._button(group, "open_outputs")
-        libobs.obs_properties_add_int(group, _KEEP, self._label("keep"), 1, _KEEP_MOST, 1)
-        self._button(group, "tidy")
-        self._text(group, "tidy_state")
-
-    def _add_models(self, properties: int) -> None:
-        group = self._group(properties, "model")
-        self._text(group, "model_state")
-        controls.add_choice(group, _MODEL, self._label("model_to_install"), ())
-        self._text(group, _CHOSEN)
-        self._button(group, "install_model")
-        self._button(group, "install_cancel")
-
-    def _add_process(self, properties: int) -> None:
-        group = self._group(properties, "process")
-        self._text(group, "worker_state")
-        offered = ((device, self._texts(f"device.{device}")) for device in devices.devices_here())
-        name = _DEVICE.decode()
-        listed = controls.add_choice(group, _DEVICE, self._label(name), offered)
-        libobs.obs_property_set_long_description(listed, self._label(f"{name}.tip"))
-        self._button(group, "restart")
-        self._button(group, "diagnose")
-        libobs.obs_properties_add_text(group, _DIAGNOSIS, self._label("diagnosis"), libobs.OBS_TEXT_MULTILINE)
-
-    def _label(self, name: str) -> bytes:
-        return self._texts(f"panel.{name}").encode()
+    def _label(self, name: str) -> str:
+        return self._texts(f"panel.{name}")
 
     def _group(self, properties: int, name: str) -> int:
         group = libobs.obs_properties_create()
-        label = self._label(f"group.{name}")
-        kind = libobs.OBS_GROUP_NORMAL
+        label, kind = self._label(f"group.{name}").encode(), libobs.OBS_GROUP_NORMAL
         libobs.obs_properties_add_group(properties, f"group_{name}".encode(), label, kind, group)
         return group
 
@@ -250,8 +223,9 @@ class Panel:
         libobs.obs_properties_add_text(properties, name.encode(), b"", libobs.OBS_TEXT_INFO)
 
     def _button(self, properties: int, name: str) -> None:
-        button = libobs.obs_properties_add_button2(properties, name.encode(), self._label(name), _clicked, None)
-        libobs.obs_property_set_long_description(button, self._label(f"{name}.tip"))
+        label = self._label(name).encode()
+        button = libobs.obs_properties_add_button2(properties, name.encode(), label, _clicked, None)
+        controls.explain(button, self._label(f"{name}.tip"))
 
     # What it says
 
@@ -265,8 +239,11 @@ class Panel:
         chosen = self._value(_MODEL)
         return next((entry for entry in offered if entry.name == chosen), offered[0] if offered else None)
 
-    def _show_models(self, properties: int) -> None:
-        """Which can be installed; what the chosen one is good at, its costs, its licence, and how it is installed."""
+    def _show_models(self, properties: int) -> dict[str, bool]:
+        """Which can be installed; what the chosen one is good at, its costs, its licence, and how it is installed.
+
+        Answers which of their properties are shown.
+        """
         texts, offered, listed = self._texts, self._offered(), libobs.obs_properties_get(properties, _MODEL)
         entry = self._to_install(offered)
         libobs.obs_property_list_clear(listed)
@@ -281,12 +258,8 @@ class Panel:
                 shown = f"{shown} {texts('panel.model.by_command', command=install_command(entry.name))}"
         self._show_text(properties, _CHOSEN, html.escape(shown))
         installing = self._install.state == errands.RUNNING
-        for name, visible in (
-            (_MODEL, entry is not None),
-            (b"install_model", entry is not None and can_run(entry) and not installing),
-            (b"install_cancel", installing),
-        ):
-            libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), visible)
+        can_install = entry is not None and can_run(entry) and not installing
+        return {_MODEL.decode(): entry is not None, "install_model": can_install, "install_cancel": installing}
 
     def show_state(self, properties: int) -> None:
         """Whatever there is to say now."""
@@ -305,14 +278,12 @@ class Panel:
         for name, shown in lines.items():
             self._show_text(properties, name, "<br>".join(html.escape(line) for line in shown if line))
         self._show_text(properties, "folder_state", self._folder_state())
-        self._show_models(properties)
-        for name, visible in (
-            ("folder_cancel", self._batch.state == errands.RUNNING),
-            ("clip_cancel", self._clip.state == errands.RUNNING),
-            (_DIAGNOSIS.decode(), bool(self._value(_DIAGNOSIS))),
-        ):
-            shown_or_not = libobs.obs_properties_get(properties, name.encode())
-            libobs.obs_property_set_visible(shown_or_not, visible)
+        shown_or_not = self._show_models(properties)
+        shown_or_not["folder_cancel"] = self._batch.state == errands.RUNNING
+        shown_or_not["clip_cancel"] = self._clip.state == errands.RUNNING
+        shown_or_not[_DIAGNOSIS.decode()] = bool(self._value(_DIAGNOSIS))
+        for name, visible in shown_or_not.items():
+            libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name.encode()), visible)
 
     @staticmethod
     def _show_text(properties: int, name: str, rich_text: str) -> None:
@@ -400,18 +371,18 @@ class Panel:
 
     # What it does
 
-    def _add(self) -> None:
+    def _add(self) -> str:
         photos = self._photos()
         if not photos:
-            self._said = self._texts("panel.added_none")
-            return
+            return self._texts("panel.added_none")
         if all(photo.suffix.lower() in endings.PHOTOS for photo in photos):
-            self._said, is_begun = self._added(photos)
+            said, is_begun = self._added(photos)
         else:  # folders: the worker looks at them, since a drive may be away
-            is_begun = self._listing.state != errands.RUNNING
+            said, is_begun = "", self._listing.state != errands.RUNNING
             self._listing.start({"paths": [str(photo) for photo in photos], "most": _MOST_PHOTOS})
         if is_begun:
             libobs.obs_data_erase(self._data, _PHOTOS)
+        return said
 
     def _added(self, photos: Sequence[Path]) -> tuple[str, bool]:
         """Add photos to the current scene; what to say, and whether there was a scene."""
@@ -435,13 +406,13 @@ class Panel:
             said.append(self._added(photos)[0])
         self._listed = said
 
-    def _touch_up(self) -> None:
+    def _touch_up(self) -> str:
         names = [name for name, _ in self._session.portraits()]
         if not names:
-            self._said = self._texts("panel.touch_up_none")
-            return
+            return self._texts("panel.touch_up_none")
         chosen = self._value(_PORTRAIT)
         self._session.touch_up_named(chosen if chosen in names else names[0])
+        return ""
 
     def _photos(self) -> list[Path]:
         photos = []
@@ -453,34 +424,34 @@ class Panel:
         libobs.obs_data_array_release(array)
         return photos
 
-    def _take_still(self) -> None:
+    def _take_still(self) -> str:
         camera = self._value(_CAMERA)
         if not camera:
             raise ImageError("still_no_source")
         self._session.take_still_in_scene()
-        self._said = self._texts("panel.still_begun", name=camera)
+        return self._texts("panel.still_begun", name=camera)
 
-    def _start_folder(self) -> None:
+    def _start_folder(self) -> str:
         folder = self._value(_FOLDER)
         if not folder:
-            self._said = self._texts("panel.folder_none")
-            return
-        if self._batch.state == errands.RUNNING:
-            return
-        wanted = {"folder": folder, "settings": self._session.defaults_of_new()}
-        last = {**self._batch_params, **self._batch.resume}
-        goes_on = self._batch.state != errands.DONE and wanted.items() <= last.items()
-        self._batch_params = last if goes_on else {**wanted, "output_folder": ""}
-        self._batch.start(self._batch_params)
+            return self._texts("panel.folder_none")
+        if self._batch.state != errands.RUNNING:
+            wanted = {"folder": folder, "settings": self._session.defaults_of_new()}
+            last = {**self._batch_params, **self._batch.resume}
+            goes_on = self._batch.state != errands.DONE and wanted.items() <= last.items()
+            self._batch_params = last if goes_on else {**wanted, "output_folder": ""}
+            self._batch.start(self._batch_params)
+        return ""
 
-    def _start_clip(self) -> None:
+    def _start_clip(self) -> str:
         clip = self._value(_CLIP)
         if not clip:
-            self._said = self._texts("panel.clip_none")
-        elif self._clip.state != errands.RUNNING:
+            return self._texts("panel.clip_none")
+        if self._clip.state != errands.RUNNING:
             params = {"clip": clip, "settings": self._session.defaults_of_new()}
             self._unfinished_clip.save(params)
             self._clip.start(params)
+        return ""
 
     def _clip_failed(self, error: CvmatteError) -> None:
         if isinstance(error, ImageError):  # it would fail again
@@ -489,9 +460,9 @@ class Panel:
     def _clip_made(self, result: Any) -> None:
         self._unfinished_clip.forget()
         path = Path(result["path"])
-        self._session.add_media(path.stem, str(path))
+        self._session.post(scenes.add_media, path.stem, str(path))
 
-    def _open_outputs(self) -> None:
+    def _open_outputs(self) -> str:
         folder = paths.outputs_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -501,7 +472,8 @@ class Panel:
                 opener = "open" if sys.platform == "darwin" else "xdg-open"
                 subprocess.Popen([opener, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         except OSError:  # no such program: then at least say where it is
-            self._said = str(folder)
+            return str(folder)
+        return ""
 
     def _tidy(self) -> None:
         """The worker does it: looking at thousands of files, or at a drive that is away, OBS's window would freeze."""
@@ -551,6 +523,10 @@ class Panel:
 
     def _value(self, name: bytes) -> str:
         return controls.get_string(self._data, name)
+
+
+def _home() -> bytes:
+    return os.fsencode(Path.home())
 
 
 def _line(name: str, value: Any) -> str:

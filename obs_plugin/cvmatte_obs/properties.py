@@ -50,7 +50,7 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
         session.look_for_cameras()
         session.client.start()  # somebody is about to need the worker: their first layer need not wait for its start
         own_name = libobs.source_name(source)
-        _add_input(properties, portrait, texts, session.image_filter, own_name, settings)
+        _add_input(properties, portrait, session, own_name, settings)
         _add_live(properties, session, settings)
         _add_state(properties, portrait)
         if portrait.values is not None and portrait.values.image:
@@ -70,28 +70,20 @@ def _fill(session: Session, portrait: Portrait, properties: int, source: int) ->
         libobs.obs_data_release(settings)
 
 
-def _add_input(
-    properties: int, portrait: Portrait, texts: Texts, image_filter: str, own_name: str, settings: int
-) -> None:
+def _add_input(properties: int, portrait: Portrait, session: Session, own_name: str, settings: int) -> None:
+    texts = session.texts
     offered = (controls.FROM_FILE, controls.FROM_SOURCE, *controls.LIVE)
     inputs = ((value, texts(f"source.input.{value}")) for value in offered)
-    controls.add_choice(properties, controls.INPUT, texts("source.input").encode(), inputs)
-    image = libobs.obs_properties_add_path(
-        properties,
-        controls.IMAGE,
-        texts("source.image").encode(),
-        libobs.OBS_PATH_FILE,
-        image_filter.encode(),
-        None,
-    )
-    libobs.obs_property_set_long_description(image, texts("source.image.tip").encode())
+    controls.add_choice(properties, controls.INPUT, texts("source.input"), inputs)
+    image = controls.add_file(properties, controls.IMAGE, texts("source.image"), session.image_filter)
+    controls.explain(image, texts("source.image.tip"))
     names = [name for name in scenes.video_source_names() if name != own_name]
     chosen = controls.get_string(settings, controls.CAMERA)
     if chosen not in names:  # none yet, or one that is gone: say so rather than show another
         names.insert(0, chosen)
     shown = ((name, name or texts("source.camera.none")) for name in names)
-    camera = controls.add_choice(properties, controls.CAMERA, texts("source.camera").encode(), shown)
-    libobs.obs_property_set_long_description(camera, texts("source.camera.tip").encode())
+    camera = controls.add_choice(properties, controls.CAMERA, texts("source.camera"), shown)
+    controls.explain(camera, texts("source.camera.tip"))
     controls.add_delay(properties, controls.DELAY, texts)
     _add_button(properties, "take_still", texts, _ON_TAKE_STILL, portrait)
 
@@ -109,28 +101,19 @@ def _add_live(properties: int, session: Session, settings: int) -> None:
         libobs.OBS_COMBO_FORMAT_STRING,
     )
     _offer_cameras(properties, session, settings)
-    libobs.obs_property_set_long_description(device, texts("source.device.tip").encode())
+    controls.explain(device, texts("source.device.tip"))
     sizes = ((size, size.replace("x", " × ") or texts("source.device_size.own")) for size in controls.SIZES)
-    controls.add_choice(properties, controls.DEVICE_SIZE, texts("source.device_size").encode(), sizes)
-    video = libobs.obs_properties_add_path(
-        properties,
-        controls.VIDEO,
-        texts("source.video").encode(),
-        libobs.OBS_PATH_FILE,
-        session.video_filter.encode(),
-        None,
-    )
-    libobs.obs_property_set_long_description(video, texts("source.video.tip").encode())
+    controls.add_choice(properties, controls.DEVICE_SIZE, texts("source.device_size"), sizes)
+    video = controls.add_file(properties, controls.VIDEO, texts("source.video"), session.video_filter)
+    controls.explain(video, texts("source.video.tip"))
     libobs.obs_properties_add_bool(properties, controls.VIDEO_LOOP, texts("source.video_loop").encode())
-    kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_INT
-    rate = libobs.obs_properties_add_list(properties, controls.RATE, texts("source.rate").encode(), kind, values)
-    for frames in controls.RATES:
-        libobs.obs_property_list_add_int(rate, texts("source.rate.frames", frames=frames).encode(), frames)
-    libobs.obs_property_set_long_description(rate, texts("source.rate.tip").encode())
+    rates = {frames: texts("source.rate.frames", frames=frames) for frames in controls.RATES}
+    rate = controls.add_number(properties, controls.RATE, texts("source.rate"), rates)
+    controls.explain(rate, texts("source.rate.tip"))
     label, (lowest, step) = texts("source.limit").encode(), (controls.LOWEST_LIMIT, controls.LIMIT_STEP)
     limit = libobs.obs_properties_add_int_slider(properties, controls.LIMIT, label, lowest, 100, step)
     libobs.obs_property_int_set_suffix(limit, b" %")
-    libobs.obs_property_set_long_description(limit, texts("source.limit.tip").encode())
+    controls.explain(limit, texts("source.limit.tip"))
 
 
 def _offer_cameras(properties: int, session: Session, settings: int) -> None:
@@ -184,7 +167,7 @@ def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
 def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:
     label = texts(f"source.{name}").encode()
     button = libobs.obs_properties_add_button2(properties, name.encode(), label, clicked, portrait.helper)
-    libobs.obs_property_set_long_description(button, texts(f"source.{name}.tip").encode())
+    controls.explain(button, texts(f"source.{name}.tip"))
 
 
 def _add_presets(properties: int, session: Session, settings: int) -> None:
@@ -195,23 +178,19 @@ def _add_presets(properties: int, session: Session, settings: int) -> None:
         for name in (_PRESET, _PRESET_APPLIED):
             libobs.obs_data_set_string(settings, name, b"")
     names = [("", texts("source.preset.none")), *((name, presets.title(name, texts)) for name in presets.names())]
-    listed = controls.add_choice(properties, _PRESET, texts("source.preset").encode(), names)
-    libobs.obs_property_set_long_description(listed, texts("source.preset.tip").encode())
+    listed = controls.add_choice(properties, _PRESET, texts("source.preset"), names)
+    controls.explain(listed, texts("source.preset.tip"))
     libobs.obs_property_set_modified_callback2(listed, _ON_PRESET, None)
 
 
 def _add_own_presets(properties: int, portrait: Portrait, texts: Texts) -> None:
     group = libobs.obs_properties_create()
-    name_line = libobs.obs_properties_add_text(
-        group, _PRESET_NAME, texts("source.preset_name").encode(), libobs.OBS_TEXT_DEFAULT
-    )
-    libobs.obs_property_set_long_description(name_line, texts("source.preset_name.tip").encode())
-    for button, clicked in (
-        ("preset_save", _ON_PRESET_SAVE),
-        ("preset_rename", _ON_PRESET_RENAME),
-        ("preset_delete", _ON_PRESET_DELETE),
-    ):
-        _add_button(group, button, texts, clicked, portrait)
+    label = texts("source.preset_name").encode()
+    name_line = libobs.obs_properties_add_text(group, _PRESET_NAME, label, libobs.OBS_TEXT_DEFAULT)
+    controls.explain(name_line, texts("source.preset_name.tip"))
+    _add_button(group, "preset_save", texts, _ON_PRESET_SAVE, portrait)
+    _add_button(group, "preset_rename", texts, _ON_PRESET_RENAME, portrait)
+    _add_button(group, "preset_delete", texts, _ON_PRESET_DELETE, portrait)
     label = texts("group.preset").encode()
     libobs.obs_properties_add_group(properties, b"group_preset", label, libobs.OBS_GROUP_NORMAL, group)
 
@@ -331,9 +310,9 @@ def _delete(presets: Any, chosen: str, name: str, settings: Any) -> tuple[str, s
 
 _ON_DECIDING = _modified(_deciding_changed)
 _ON_PRESET = _modified(_preset_chosen)
-_ON_REMATTE = _clicked(lambda session, portrait: session.rematte(portrait))
-_ON_TOUCH_UP = _clicked(lambda session, portrait: session.touch_up(portrait))
-_ON_TAKE_STILL = _clicked(lambda session, portrait: session.take_still(portrait))
+_ON_REMATTE = _clicked(lambda session, portrait: session.post(portrait.rematte))
+_ON_TOUCH_UP = _clicked(lambda session, portrait: session.post(portrait.touch_up))
+_ON_TAKE_STILL = _clicked(lambda session, portrait: session.post(portrait.take_still))
 _ON_PRESET_SAVE = _change_presets(_save)
 _ON_PRESET_RENAME = _change_presets(_rename)
 _ON_PRESET_DELETE = _change_presets(_delete)

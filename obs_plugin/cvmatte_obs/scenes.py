@@ -94,39 +94,36 @@ def names_in_current_scene(names: Iterable[str]) -> set[str]:
 
 def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str) -> int | None:
     """Add a portrait to the current scene; its helper, None where there is no scene or OBS made no source."""
-    scene = current_scene()
-    if not scene:
-        return None
     data = layers.data_of(settings)
     layers.add_helper(data, name, str(settings.get(controls.IMAGE, "")))
-    unused = libobs.utf8(_unused_name(name))
-    source = libobs.obs_source_create(layers.SOURCE_ID, unused, data, None)
-    libobs.obs_data_release(data)
-    helper = None
-    if source:
-        item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source)
-        if item:
-            place(item, placement)
-            helper = libobs.obs_obj_get_data(source)
-    libobs.obs_source_release(source)
-    libobs.obs_source_release(scene)
-    return helper
+    with _added(layers.SOURCE_ID, name, data) as (source, item):
+        if not item:
+            return None
+        place(item, placement)
+        return libobs.obs_obj_get_data(source)
 
 
 def add_media(name: str, path: str) -> None:
     """Add a clip to the current scene, as a media source that loops."""
-    scene = current_scene()
-    if not scene:
-        return
-    data = layers.data_of({b"local_file": path, b"clear_on_media_end": 0})
-    for setting, value in ((b"is_local_file", True), (b"looping", True)):
-        libobs.obs_data_set_bool(data, setting, value)
-    source = libobs.obs_source_create(b"ffmpeg_source", libobs.utf8(_unused_name(name)), data, None)
+    media: dict[bytes, str | int] = {b"local_file": path, b"is_local_file": True}
+    data = layers.data_of({**media, b"looping": True, b"clear_on_media_end": False})
+    with _added(b"ffmpeg_source", name, data):
+        pass
+
+
+@contextlib.contextmanager
+def _added(kind: bytes, name: str, data: int) -> Iterator[tuple[int | None, int | None]]:
+    """Make a source of an obs_data_t, which is released, in the current scene: for the block, it and its scene item."""
+    scene, source, item = current_scene(), None, None
+    if scene:
+        source = libobs.obs_source_create(kind, libobs.utf8(_unused_name(name)), data, None)
+        item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source) if source else None
     libobs.obs_data_release(data)
-    if source:
-        libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source)
-    libobs.obs_source_release(source)
-    libobs.obs_source_release(scene)
+    try:
+        yield source, item
+    finally:
+        libobs.obs_source_release(source)
+        libobs.obs_source_release(scene)
 
 
 def place(item: int, placement: str) -> None:

@@ -36,11 +36,13 @@ def of_error(error: CvmatteError, chosen_input: str, texts: Texts) -> str:
 
 
 def of_life(says: Says, chosen_input: str, texts: Texts) -> str:
-    """What a portrait of a photo or a still says."""
+    """What a portrait says."""
     if says.error is not None:
         sentence = of_error(says.error, chosen_input, texts)
         return texts(says.beside, sentence=sentence) if says.beside else sentence
     sentence = texts(says.key, **says.values) if says.key else ""
+    if says.values.get("fallback"):
+        sentence = f"{sentence} {texts('device.fallback', **says.values['fallback'])}"
     if says.outdated:
         sentence = f"{sentence} {texts('state.touch_up_outdated')}"
     return f"{sentence} {notes.sentences(says.notes, texts)}" if says.notes else sentence

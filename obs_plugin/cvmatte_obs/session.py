@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable
 
 from cvmatte_core.layers.store import LayerStore
@@ -24,12 +25,13 @@ from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
-from . import controls, dialogs, layers, libobs, scenes
+from . import controls, layers, libobs, scenes
 from .errands import Errand
 from .events import Event, Hotkey
 from .file_watch import FileWatch, State
 from .gate import GATE
-from .portrait import Portrait, Services, StateLine
+from .portrait import StateLine
+from .services import Services
 from .source_type import SOURCE_TYPE
 from .touching_up import TouchingUp
 from .upkeep import PollTimes, Trimming
@@ -68,14 +70,12 @@ class Session:
         self._poll_times = PollTimes()
         self._trimming = Trimming()
         self.client = WorkerClient(on_state=self._worker_is)
-        self.client.on_painted = lambda digest: self._inbox.put((self._painted, digest))
+        self.client.on_painted = partial(self.post, self._painted)
         self.cameras: dict[str, str] = {}  # what each is opened by, and shown as
-        self._camera_look = Errand(
-            self.client, "cameras", lambda found: self._inbox.put((self._cameras_are, found["cameras"]))
-        )
+        self._camera_look = Errand(self.client, "cameras", partial(self.post, self._cameras_are))
         self._looked_for_cameras = float("-inf")
         self._touching_up = TouchingUp(self.client, texts)
-        self._watch = FileWatch(lambda path, state: self._inbox.put((self._file_is, path, state)))
+        self._watch = FileWatch(partial(self.post, self._file_is))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
@@ -125,24 +125,20 @@ class Session:
         """Have it done on the session's own thread."""
         self._inbox.put((act, *arguments))
 
-    def rematte(self, portrait: Portrait) -> None:
-        self._inbox.put((portrait.rematte,))
-
     def rematte_all(self, in_scene: bool = False) -> None:
         """Re-matte every portrait; in_scene: of the current scene."""
-        self._inbox.put((self._rematte_all, in_scene))
+        self.post(self._rematte_all, in_scene)
 
     def models_changed(self) -> None:
         """A model was installed: portraits that it now is the right one for are cut out with it."""
-        self._inbox.put((self._models_changed,))
-
-    def touch_up(self, portrait: Portrait) -> None:
-        """Open the page on which its photo is touched up."""
-        self._inbox.put((portrait.touch_up,))
+        for portrait in SOURCE_TYPE.portraits():
+            self.post(portrait.models_changed)
 
     def touch_up_named(self, name: str) -> None:
-        """As `touch_up`, of the portrait with this name."""
-        self._inbox.put((self._touch_up_named, name))
+        """Open the page on which this portrait's photo is touched up."""
+        for portrait, source in SOURCE_TYPE.living():
+            if libobs.source_name(source) == name:
+                self.post(portrait.touch_up)
 
     def look_for_cameras(self) -> None:
         """Have the worker look which cameras there are now. Properties that are open show those that are new."""
@@ -150,16 +146,9 @@ class Session:
             self._looked_for_cameras = time.monotonic()
             self._camera_look.start()
 
-    def add_media(self, name: str, path: str) -> None:
-        """Add a clip to the current scene."""
-        self._inbox.put((scenes.add_media, name, path))
-
-    def take_still(self, portrait: Portrait) -> None:
-        self._inbox.put((portrait.take_still,))
-
     def take_still_in_scene(self) -> None:
         """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
-        self._inbox.put((self._take_still_in_scene,))
+        self.post(self._take_still_in_scene)
 
     def save(self, data: int) -> None:
         """OBS saves the scene collection: put the script's hotkeys into its settings, an obs_data_t."""
@@ -170,16 +159,10 @@ class Session:
     def portraits(self) -> list[tuple[str, StateLine]]:
         """Each portrait's name and state, in the order of their discovery: before the first look, the former state."""
         found = []
-        for portrait in SOURCE_TYPE.portraits():
-            with portrait.source() as source:
-                if source:
-                    state = portrait.state if portrait.state.text else _left.get(portrait.helper, portrait.state)
-                    found.append((libobs.source_name(source), state))
+        for portrait, source in SOURCE_TYPE.living():
+            state = portrait.state if portrait.state.text else _left.get(portrait.helper, portrait.state)
+            found.append((libobs.source_name(source), state))
         return found
-
-    def discover(self) -> None:
-        """Find portraits now that are new, without waiting for the next look."""
-        SOURCE_TYPE.discover()
 
     def layers_in_use(self) -> set[str]:
         """What tidying leaves alone: the keys of the layers that portraits show, and of those under way, and the paths
@@ -214,12 +197,12 @@ class Session:
     def let_go(self) -> None:
         """Hold no source while OBS clears its scenes; GATE is shut."""
         for portrait in SOURCE_TYPE.portraits():
-            libobs.guarded(portrait.give_up_still)
+            libobs.guarded(portrait.stills.give_up)
 
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
         self._closing = True
-        self._inbox.put((_do_nothing,))
+        self.post(_do_nothing)
         self._watch.close()
         self.client.close()
         self._thread.join(_END_SECONDS)
@@ -269,7 +252,7 @@ class Session:
             return begun + _TROUBLE_SECONDS
         # Of its own work: not of what it waited for others, who may hold the GIL for long.
         rest = self._poll_times.processor / _POLL_SHARE
-        taking_still = any(portrait.still is not None for portrait in SOURCE_TYPE.portraits())
+        taking_still = any(portrait.stills.is_taking for portrait in SOURCE_TYPE.portraits())
         return begun + (_POLL_SECONDS if taking_still else max(_POLL_SECONDS, rest))
 
     def _poll(self) -> None:
@@ -290,8 +273,6 @@ class Session:
             with portrait.source() as source:
                 if source:
                     portrait.look(source)
-                    if portrait.live is not None and portrait.live.has_new_figures():
-                        dialogs.redraw(portrait, in_passing=True)
             if not source:
                 SOURCE_TYPE.drop(portrait)
                 portrait.ends()
@@ -313,36 +294,30 @@ class Session:
 
     def _rematte_all(self, in_scene: bool) -> None:
         names = scenes.names_in_current_scene([name for name, _ in self.portraits()]) if in_scene else None
-        for portrait in SOURCE_TYPE.portraits():
-            with portrait.source() as source:
-                if source and (names is None or libobs.source_name(source) in names):
-                    portrait.rematte()
+        for portrait, source in SOURCE_TYPE.living():
+            if names is None or libobs.source_name(source) in names:
+                portrait.rematte()
 
-    def _cameras_are(self, found: dict[str, str]) -> None:
-        if found != self.cameras:
-            self.cameras = found
+    def _cameras_are(self, found: dict[str, dict[str, str]]) -> None:
+        if found["cameras"] != self.cameras:
+            self.cameras = found["cameras"]
             for portrait in SOURCE_TYPE.portraits():
                 if portrait.values is not None and portrait.values.input == controls.FROM_CAMERA:
                     portrait.refresh_wanted = True
-
-    def _models_changed(self) -> None:
-        for portrait in SOURCE_TYPE.portraits():
-            portrait.models_changed()
 
     def _take_still_in_scene(self) -> None:
         camera, delay = self.choices.camera, self.choices.delay
         if not camera:
             return
         names = scenes.names_in_current_scene([name for name, _ in self.portraits()])
-        for portrait in SOURCE_TYPE.portraits():
-            with portrait.source() as source:
-                values = portrait.values
-                if not source or values is None or libobs.source_name(source) not in names:
-                    continue
-                if values.input == controls.FROM_SOURCE and values.camera == camera:
-                    layers.change(source, {controls.DELAY: delay})
-                    self._inbox.put((portrait.take_still,))
-                    return
+        for portrait, source in SOURCE_TYPE.living():
+            values = portrait.values
+            if values is None or libobs.source_name(source) not in names:
+                continue
+            if values.input == controls.FROM_SOURCE and values.camera == camera:
+                layers.change(source, {controls.DELAY: delay})
+                self.post(portrait.take_still)
+                return
         settings: dict[bytes, str | int] = {
             controls.INPUT: controls.FROM_SOURCE,
             controls.CAMERA: camera,
@@ -350,22 +325,14 @@ class Session:
         }
         helper = scenes.add_portrait(camera, settings, self.choices.placement)
         SOURCE_TYPE.discover()
-        for portrait in SOURCE_TYPE.portraits():
+        for portrait, source in SOURCE_TYPE.living():
             if helper and portrait.helper == helper:
-                with portrait.source() as source:
-                    if source:
-                        portrait.look(source)
+                portrait.look(source)
                 portrait.take_still()
 
     def _painted(self, digest: str) -> None:
         for portrait in SOURCE_TYPE.portraits():
             portrait.painted(digest)
-
-    def _touch_up_named(self, name: str) -> None:
-        for portrait in SOURCE_TYPE.portraits():
-            with portrait.source() as source:
-                if source and libobs.source_name(source) == name:
-                    portrait.touch_up()
 
     def _worker_is(self, state: str) -> None:
         self._touching_up.worker_is(state)

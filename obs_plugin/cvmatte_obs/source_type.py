@@ -22,7 +22,8 @@ import threading
 from typing import Callable, Iterator
 
 from . import layers, libobs, scenes
-from .portrait import Portrait, Services
+from .portrait import Portrait
+from .services import Services
 
 Fill = Callable[[Portrait, int, int], None]  # adds what it holds to a portrait's obs_properties_t; then the source
 
@@ -85,6 +86,13 @@ class SourceType:
         with self._lock:
             return list(self._portraits)
 
+    def living(self) -> Iterator[tuple[Portrait, int]]:
+        """Each portrait whose source there is, and that, kept alive until the next."""
+        for portrait in self.portraits():
+            with portrait.source() as source:
+                if source:
+                    yield portrait, source
+
     def discover(self) -> bool:
         """Find the portraits that were created since the last time. False while OBS doesn't tell of them.
 
@@ -92,7 +100,7 @@ class SourceType:
         """
         with self._discovering:
             names = scenes.input_names(layers.SOURCE_ID.decode())
-            known = set(self._names())
+            known = {libobs.source_name(source) for _, source in self.living()}
             for name in names or ():
                 if name in known:
                     continue
@@ -102,12 +110,6 @@ class SourceType:
                         if helper:
                             self._add(source, helper)
         return names is not None
-
-    def _names(self) -> Iterator[str]:
-        for portrait in self.portraits():
-            with portrait.source() as source:
-                if source:
-                    yield libobs.source_name(source)
 
     def _add(self, source: int, helper: int) -> None:
         services = self._services
@@ -122,12 +124,7 @@ class SourceType:
 
     def _living(self, helper: int) -> Portrait | None:
         """The portrait with this helper. Others may have had one at the same address, and be gone."""
-        for portrait in self.portraits():
-            if portrait.helper == helper:
-                with portrait.source() as source:
-                    if source:
-                        return portrait
-        return None
+        return next((portrait for portrait, _ in self.living() if portrait.helper == helper), None)
 
     def portrait_of(self, helper: int) -> Portrait | None:
         """The portrait that OBS means by the data it calls back with."""

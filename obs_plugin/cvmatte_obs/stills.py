@@ -1,4 +1,4 @@
-"""A still that is being taken: the countdown, then a burst of frames, the last of which is cut out."""
+"""Stills of a source of OBS: the countdown, then a burst of frames, the last of which is cut out."""
 
 from __future__ import annotations
 
@@ -8,17 +8,91 @@ import re
 import secrets
 import time
 from pathlib import Path
+from typing import Callable
 
 from cvmatte_core.disk import files, paths
 from cvmatte_core.layers.store import LayerStore
-from cvmatte_core.words.errors import ImageError
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.words.errors import CvmatteError, ImageError
 
 from . import capture, libobs
+from .life import Course, Life, Request
+from .weak_source import WeakSource
 
 _BURST = 4  # frames: what the recurrent network needs to settle
 _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
 _PATIENCE_SECONDS = 5.0  # for a camera that is still starting
 _promised: set[Path] = set()  # names of stills: the worker writes them when it comes to it
+
+
+class Stills:
+    """Takes a portrait's stills, one at a time."""
+
+    def __init__(self, store: LayerStore, life: Life, happens: Callable[[Course], None]) -> None:
+        """happens: do what follows from something that happened to the life."""
+        self._store, self._life, self._happens = store, life, happens
+        self._still: Still | None = None
+        self._camera = WeakSource()
+
+    @property
+    def is_taking(self) -> bool:
+        return self._still is not None
+
+    def begin(self, camera: str, delay: int) -> None:
+        try:
+            self._still = Still(camera, delay)
+        except CvmatteError as error:
+            self._happens(self._life.still_failed(error))
+
+    def advance(self, settings: Callable[[], MatteSettings]) -> bool:
+        """Called at each look. Says whether there is another number of the countdown to be read."""
+        still = self._still
+        if still is None:
+            return False
+        seconds = still.seconds_left()
+        if seconds > 0:
+            is_another, still.told = seconds != still.told, seconds
+            if is_another:
+                self._happens(self._life.counts_down(seconds))
+            return is_another
+        self._happens(self._life.takes_still())
+        try:
+            if not still.capture(self._store):
+                return False
+            file = new_file(still.camera, still.token)
+            request = Request(str(file), settings().resolved(), tuple(still.frames))
+        except Exception as error:
+            self.give_up()
+            if not isinstance(error, CvmatteError):
+                raise
+            self._happens(self._life.still_failed(error))
+            return False
+        still.frames = []  # they are the worker's now
+        self.give_up()
+        self._happens(self._life.still_taken(request))
+        return False
+
+    def give_up(self) -> None:
+        still, self._still = self._still, None
+        if still is not None:
+            still.close()
+            self._life.gives_up_still()
+
+    def follow(self, camera: str) -> str:
+        """Keep to the source of this name, also when that is renamed: its present name."""
+        with self._camera.alive() as source:
+            if source:
+                return libobs.source_name(source)
+        self.forget_camera()
+        if camera:
+            source = libobs.source_named(camera)
+            self._camera = WeakSource(source)
+            libobs.obs_source_release(source)
+        return camera
+
+    def forget_camera(self) -> None:
+        """Another is chosen, or none is followed any more."""
+        self._camera.close()
 
 
 class Still:
@@ -35,9 +109,9 @@ class Still:
             raise ImageError("still_source_missing", name=camera)
         self._source = source
         libobs.obs_source_inc_showing(self._source)
-        self._camera = camera
+        self.camera = camera
         self._due = self._next = time.monotonic() + delay
-        self._token = secrets.token_hex(8)
+        self.token = secrets.token_hex(8)
         self.told = 0  # the number of the countdown that the person last read
         self.frames: list[Path] = []
 
@@ -53,17 +127,13 @@ class Still:
         size = capture.size_of(self._source)
         if size is None:
             if now - self._due > _PATIENCE_SECONDS:
-                raise ImageError("still_no_picture", name=self._camera)
+                raise ImageError("still_no_picture", name=self.camera)
             return False
         self._next = now + _FRAME_SECONDS
-        path = store.burst_path(f"{self._token}-{len(self.frames)}", *size)
+        path = store.burst_path(f"{self.token}-{len(self.frames)}", *size)
         capture.write(self._source, path)
         self.frames.append(path)
         return len(self.frames) >= _BURST
-
-    def new_file(self) -> Path:
-        """Where the still is to be kept."""
-        return new_file(self._camera, self._token)
 
     def close(self) -> None:
         """Let go of the source, and of frames that nobody took over."""

@@ -316,7 +316,7 @@ class Lives(RuleBasedStateMachine):
         if world.input != "source" or not world.are_valid:
             world.input, world.are_valid = "source", True
             world.ask()
-        world.life.takes_still()
+        world.live(world.life.takes_still())
         if fails:
             world.live(world.life.still_failed(ImageError("still_no_picture", name="camera")))
             return

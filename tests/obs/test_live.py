@@ -105,6 +105,14 @@ def test_controls_act_on_it(studio: Studio) -> None:
     wait_until(lambda: shows_person(studio, "live"), 30)
 
 
+def test_settings_that_can_not_be_are_said_while_it_goes_on(studio: Studio) -> None:
+    studio.set("live", quality="of another version")
+    studio.wait_for_state("live", "quality", 30)
+    assert moves(studio, "live")
+    studio.set("live", quality="fast")
+    studio.wait_for_state("live", "frames per second", 30)
+
+
 def test_controls_that_do_nothing_for_it_are_not_shown(studio: Studio) -> None:
     of_photos = {"id_photo", "format", "save_mask", "output_folder"}
     studio.add("of a photo", "", subject="held", id_photo="us", background="transparent", format="jpeg")

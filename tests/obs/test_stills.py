@@ -113,6 +113,17 @@ def test_the_countdown_is_in_the_state_line(studio: Studio, portrait: str) -> No
     studio.wait_for_state(portrait, "Ready: 512 × 512")
 
 
+def test_another_input_ends_the_countdown(studio: Studio, portrait: str, photo: Path, expected_layer: Any) -> None:
+    studio.set(portrait, delay=3)
+    known = stills(studio)
+    studio.press(portrait, "take_still")
+    studio.wait_for_state(portrait, "Still in 2 …", timeout=3)
+    studio.set(portrait, input="file", image=photo)
+    studio.wait_for_layer(portrait, expected_layer(photo))
+    time.sleep(3)
+    assert stills(studio) == known and "Ready" in studio.state(portrait)
+
+
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [

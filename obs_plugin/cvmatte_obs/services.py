@@ -1,0 +1,36 @@
+"""What the portraits of a session share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Collection
+
+from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.layers.touch_ups import TouchUps
+from cvmatte_core.words.texts import Texts
+from cvmatte_core.worker.client import WorkerClient
+
+from .file_watch import FileWatch
+from .touching_up import TouchingUp
+
+
+@dataclass(frozen=True)
+class Services:
+    """post: have something called on the session's thread: post(call, arguments …). complete: give a new portrait's
+    source, with these settings, the defaults that hold now. collection: the name of the scene collection. ids: those
+    of the portraits that there are; see last_layer.py. on_layer, on_files: called whenever a portrait's layer is
+    another, or files that it is made from are.
+    """
+
+    texts: Texts
+    store: LayerStore
+    touch_ups: TouchUps
+    touching_up: TouchingUp
+    client: WorkerClient
+    watch: FileWatch
+    post: Callable[..., None]
+    complete: Callable[[int, int], None]
+    collection: Callable[[], str]
+    ids: Callable[[], Collection[str]]
+    on_layer: Callable[[], None]
+    on_files: Callable[[], None]
