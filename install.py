@@ -15,7 +15,7 @@ import sys
 
 if sys.version_info < (3, 10):  # before anything that an older Python would stumble over
     try:
-        from cvmatte_core.words.texts import system_texts
+        from cvmatte_core.localization.texts import system_texts
 
         sys.exit(system_texts()("install.old_python"))
     except SyntaxError:  # before 3.7
@@ -45,14 +45,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
 from obs_setup import refuse_while_obs_runs, register, unregister
 
 from cvmatte_core import __version__
-from cvmatte_core.disk import files
-from cvmatte_core.disk.lock import locked
-from cvmatte_core.disk.paths import ENVIRONMENT, installed_python, python_of
+from cvmatte_core.filesystem import files
+from cvmatte_core.filesystem.lock import locked
+from cvmatte_core.filesystem.paths import ENVIRONMENT, installed_python, python_of
+from cvmatte_core.localization.errors import CvmatteError, Refused
+from cvmatte_core.localization.texts import megabytes, system_texts
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, verify
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
 from cvmatte_core.system import debian, devices
-from cvmatte_core.words.errors import CvmatteError, Refused
-from cvmatte_core.words.texts import megabytes, system_texts
 
 # Bytes on the disk that the large dependency groups take while they are installed.
 ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}

@@ -7,7 +7,7 @@ import importlib
 import sys
 
 from .commands.program import NAME, add_version
-from .words.texts import system_texts
+from .localization.texts import system_texts
 
 COMMANDS = ("matte", "models", "serve")
 

@@ -12,11 +12,11 @@ from importlib import metadata
 from typing import Any, Sequence
 
 from . import __version__
-from .disk import files, paths
+from .filesystem import files, paths
+from .localization.errors import ModelError
 from .models.catalogue import ModelEntry, catalogue, entry_of, verify
 from .settings import MatteSettings
 from .system import memory
-from .words.errors import ModelError
 
 _PACKAGES = {
     "numpy": ("numpy",),

@@ -10,11 +10,11 @@ import json
 from pathlib import Path
 from typing import Any, Mapping
 
-from .disk import files, paths
+from .filesystem import files, paths
 from .layers import outputs
+from .localization.errors import OutputError, SettingsError
+from .localization.texts import LANGUAGES, Texts
 from .settings import CLIP, LIVE, PHOTO, PRESET, MatteSettings, controls_for
-from .words.errors import OutputError, SettingsError
-from .words.texts import LANGUAGES, Texts
 
 NAME_LIMIT = 60  # characters
 PRESET_CONTROLS = controls_for(PHOTO, CLIP, LIVE, at=PRESET)

@@ -16,11 +16,11 @@ for _folder in (_FOLDER.parent, _FOLDER):
         sys.path.insert(0, str(_folder))
 
 from cvmatte_obs import logs, properties  # noqa: E402
-from cvmatte_obs.clearing import Clearing  # noqa: E402
 from cvmatte_obs.panel import Panel, set_defaults  # noqa: E402
+from cvmatte_obs.scene_clearing import Clearing  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
 
-from cvmatte_core.words.texts import Texts, language_of  # noqa: E402
+from cvmatte_core.localization.texts import Texts, language_of  # noqa: E402
 
 
 class _Script:

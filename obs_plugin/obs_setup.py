@@ -12,9 +12,9 @@ from typing import Callable
 import obs_python
 import registration
 
-from cvmatte_core.disk import paths
-from cvmatte_core.words.errors import Refused
-from cvmatte_core.words.texts import system_texts
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import Refused
+from cvmatte_core.localization.texts import system_texts
 
 say = system_texts()
 

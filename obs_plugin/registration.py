@@ -21,7 +21,7 @@ from typing import Any
 
 import obs_python
 
-from cvmatte_core.disk import files, paths
+from cvmatte_core.filesystem import files, paths
 from cvmatte_core.system import sandbox
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"

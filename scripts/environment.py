@@ -22,10 +22,10 @@ def enter() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if sys.platform != "win32":  # it waits while the other interpreter starts
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    from cvmatte_core.disk import paths
+    from cvmatte_core.filesystem import paths
     from cvmatte_core.models.catalogue import install_command
-    from cvmatte_core.words import console
-    from cvmatte_core.words.texts import system_texts
+    from cvmatte_core.localization import console
+    from cvmatte_core.localization.texts import system_texts
 
     console.prepare()
     python = paths.environment_python()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.layers.store import Frame, LayerStore
 from cvmatte_core.settings import MatteSettings
 

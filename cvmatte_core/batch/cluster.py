@@ -26,14 +26,14 @@ from typing import Any, Generator, Iterable, Iterator, Mapping
 
 import cv2
 
-from ..disk import files, paths
+from ..filesystem import files, paths
+from ..image import images
 from ..layers.touch_ups import TouchUps
+from ..localization.errors import Cancelled, ClusterError, CvmatteError, ImageError, WorkerError
 from ..matting.matter import Matter, decode
 from ..models.catalogue import ModelEntry, add_own, entry_of, files_of, install_packages_command, verify
-from ..pictures import images
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.errors import Cancelled, ClusterError, CvmatteError, ImageError, WorkerError
 from .pipeline import Made, explained, made_of
 
 _AT_AN_ACTOR = 2  # photos: one at work, and one that is there already when that is done

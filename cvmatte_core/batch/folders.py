@@ -20,21 +20,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Callable, Iterable, Iterator
 
-from ..disk import files, paths
+from ..filesystem import files, paths
+from ..image import file_types, images
 from ..layers import outputs
 from ..layers.touch_ups import TouchUps
+from ..localization.errors import Cancelled, CvmatteError, OutputError, WorkerError
+from ..localization.notes import Note, sentences
+from ..localization.texts import Texts
 from ..models.catalogue import entry_of
-from ..pictures import endings, images
 from ..settings import MatteSettings
-from ..words.errors import Cancelled, CvmatteError, OutputError, WorkerError
-from ..words.notes import Note, sentences
-from ..words.texts import Texts
 from .pipeline import Cutter, Made
-from .record import Names, Record, made_in, state_of
+from .record import BatchRecord, Names, made_in, state_of
 
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
 DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
-_LEFT_OUT = (*endings.CLIPS, *endings.OTHER_PICTURES)
+_LEFT_OUT = (*file_types.CLIPS, *file_types.OTHER_PICTURES)
 _TRIES = 2  # of a photo at which the process ended
 
 
@@ -76,7 +76,7 @@ class FolderBatch:
         self._tried: dict[str, list[int]] = {}  # photos that failed, and their state as they did
         if not files.is_folder(self.folder):
             raise CvmatteError("batch_folder", folder=str(folder))
-        self._record = Record(self.folder.resolve(), self.output_folder)
+        self._record = BatchRecord(self.folder.resolve(), self.output_folder)
         self._taken = {name.casefold() for name in self._record.taken()}
         for written in {self.output_folder, *((self.output_folder / name).parent for name in self._record.taken())}:
             files.remove_stale(written)
@@ -352,12 +352,12 @@ def walk(
         for entry in found:
             path = where / entry.name
             on_look()
-            if endings.is_hidden(entry.name) or path in made:
+            if file_types.is_hidden(entry.name) or path in made:
                 continue
             with contextlib.suppress(OSError):  # gone meanwhile
                 if entry.is_dir():
                     (links if entry.is_symlink() else subfolders).append(path)
-                elif path.suffix.lower() in endings.PHOTOS and entry.is_file():
+                elif path.suffix.lower() in file_types.PHOTOS and entry.is_file():
                     yield path
                 elif left_out is not None and path.suffix.lower() in _LEFT_OUT and entry.is_file():
                     left_out.append(path)

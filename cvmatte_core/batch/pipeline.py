@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Generator, Iterable, Protocol
 
+from ..image import images
+from ..localization.errors import Cancelled, CvmatteError, WorkerError
+from ..localization.notes import Note
 from ..matting.matter import Decoded, Matter, Seen, decode
-from ..pictures import images
 from ..settings import MatteSettings
 from ..system import memory
-from ..words.errors import Cancelled, CvmatteError, WorkerError
-from ..words.notes import Note
 
 logger = logging.getLogger(__name__)
 

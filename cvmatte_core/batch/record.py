@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Iterator
 
-from ..disk import files
-from ..disk.lock import locked
-from ..words.errors import CvmatteError
+from ..filesystem import files
+from ..filesystem.lock import locked
+from ..localization.errors import CvmatteError
 
 _PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
 _LOCK = ".matte.lock"
@@ -44,7 +44,7 @@ class Done:
     seconds: float
 
 
-class Record:
+class BatchRecord:
     """The record of the batches from a folder into an output folder, which is made if it is missing.
 
     tries: photos that were under way when a process ended, and how often. Until `close` the output folder is locked

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, Iterator, Sequence, TypeVar, cast
 
-from ..disk import paths
+from ..filesystem import paths
+from ..localization.errors import WorkerError
 from ..system import spawn
-from ..words.errors import WorkerError
 from . import messages
 from .process import Process
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..words import errors
+from ..localization import errors
 
 INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000  # JSON-RPC's codes
 LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them

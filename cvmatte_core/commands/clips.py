@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ..image.file_types import GIF
+from ..localization.notes import sentences
+from ..localization.texts import Texts
 from ..models.catalogue import needs_packages
-from ..pictures.endings import GIF
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.notes import sentences
-from ..words.texts import Texts
 from .folders import ended_by_signals
 from .program import INTERRUPTED
 

@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
 from ..batch.pipeline import Cutter
+from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputError
+from ..localization.notes import sentences
+from ..localization.texts import Texts
 from ..settings import MatteSettings
-from ..words.errors import Cancelled, ClusterError, CvmatteError, OutputError
-from ..words.notes import sentences
-from ..words.texts import Texts
 from .program import ALL_GOOD, INTERRUPTED, NOTHING_DONE, SOME_FAILED, tell
 
 _NAMED = 5  # files that are left out

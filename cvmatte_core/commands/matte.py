@@ -20,17 +20,17 @@ from typing import Any
 from .. import settings
 from ..batch import cluster
 from ..batch.pipeline import Cutter, Pipeline
-from ..disk import files, paths
+from ..filesystem import files, paths
+from ..image import colours, file_types, images
 from ..layers import outputs
 from ..layers.touch_ups import TouchUps
+from ..localization.errors import Cancelled, CvmatteError, ImageError, SettingsError
+from ..localization.texts import Texts, system_texts
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
 from ..models.catalogue import AUTO, catalogue, entry_of, is_there, missing, pair_for_held
-from ..pictures import colours, endings, images
 from ..presets import PresetStore
 from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings, controls_for
 from ..system import devices
-from ..words.errors import Cancelled, CvmatteError, ImageError, SettingsError
-from ..words.texts import Texts, system_texts
 from . import clips, folders
 from .program import (
     ALL_GOOD,
@@ -131,8 +131,8 @@ def kind_of(photo: Path, output: Path | None) -> str:
     """PHOTO, CLIP or FOLDER. A clip is known by its name; an animated picture is one if the output is to move."""
     if photo != STANDARD and files.is_folder(photo):
         return FOLDER
-    moves = output is not None and output.suffix.lower() in endings.MOVING_KINDS
-    if endings.is_clip(photo.name) or (moves and endings.may_move(photo.name) and clips.is_animated(photo)):
+    moves = output is not None and output.suffix.lower() in file_types.MOVING_KINDS
+    if file_types.is_clip(photo.name) or (moves and file_types.may_move(photo.name) and clips.is_animated(photo)):
         return CLIP
     return PHOTO
 
@@ -155,14 +155,14 @@ def settings_and_output(chosen: argparse.Namespace, photo: Path, kind: str, text
         folder = photo.absolute().resolve()
         beside = Path(wanted.output_folder or folder.parent / f"{folder.name or 'photos'}-cutout")
         return wanted, output or beside
-    ending = endings.clip_before(wanted.background) if kind == CLIP else images.suffix(wanted.format)
+    ending = file_types.clip_before(wanted.background) if kind == CLIP else images.suffix(wanted.format)
     if output is None:
         folder = Path(wanted.output_folder) if kind == PHOTO and wanted.output_folder else photo.parent
         return wanted, folder / f"{photo.stem}-cutout{ending}"
     if chosen.clips_into_folder if kind == CLIP else chosen.into_folder:
         return wanted, output / f"{outputs.shortened(photo.stem)}{ending}"
-    if kind == CLIP and output.suffix.lower() not in ("", *endings.MOVING_KINDS):
-        raise Misused(texts("matte.ending", name=output.name, endings=", ".join(endings.MOVING_KINDS)))
+    if kind == CLIP and output.suffix.lower() not in ("", *file_types.MOVING_KINDS):
+        raise Misused(texts("matte.ending", name=output.name, endings=", ".join(file_types.MOVING_KINDS)))
     if kind == CLIP:
         return wanted, output
     if output.suffix:

@@ -14,15 +14,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..disk import files
+from ..filesystem import files
+from ..localization.errors import CvmatteError, ModelError
+from ..localization.texts import Texts, megabytes, system_texts
 from ..models import network
 from ..models.catalogue import AUTO, ModelEntry, add_own, catalogue, costs, entry_of, good_at, is_there, verify
-from ..models.descriptions import PRESETS
 from ..models.fetch import fetch, remove
-from ..models.single import packages_missing
-from ..models.taking_in import opened_model
-from ..words.errors import CvmatteError, ModelError
-from ..words.texts import Texts, megabytes, system_texts
+from ..models.local_file import opened_model
+from ..models.network_description import PRESETS
+from ..models.single_image import packages_missing
 from .program import ALL_GOOD, Misused, Parser, ended, parser_for
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}

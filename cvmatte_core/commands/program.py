@@ -13,11 +13,11 @@ from logging.handlers import RotatingFileHandler
 from typing import Any, Callable, NoReturn
 
 from .. import __version__
-from ..disk import paths
+from ..filesystem import paths
+from ..localization.errors import Cancelled, CvmatteError, SettingsError, WorkerError
+from ..localization.texts import Texts
 from ..settings import CONTROLS
 from ..system import devices
-from ..words.errors import Cancelled, CvmatteError, SettingsError, WorkerError
-from ..words.texts import Texts
 
 NAME = "cvmatte"
 ALL_GOOD, SOME_FAILED, MISUSED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130

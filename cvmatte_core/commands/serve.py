@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from ..localization.texts import Texts, system_texts
 from ..models.catalogue import install_packages_command
-from ..words.texts import Texts, system_texts
 from .program import Misused, Parser, ended, parser_for
 
 TOKEN_VARIABLE = "CVMATTE_TOKEN"  # which nobody else can read, as they can a program's options

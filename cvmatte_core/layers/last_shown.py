@@ -10,8 +10,8 @@ import contextlib
 import hashlib
 from pathlib import Path
 
-from ..disk import files
-from ..words.errors import CvmatteError
+from ..filesystem import files
+from ..localization.errors import CvmatteError
 
 _SUFFIX = ".last"
 _LONGEST_KEY = 64

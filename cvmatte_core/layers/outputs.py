@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from ..disk import files
-from .store import LayerStore, Record
+from ..filesystem import files
+from .store import LayerRecord, LayerStore
 
 _STEM_BYTES = 180  # of the 255 that file systems allow, the rest for what is appended
 _CLOCK_SECONDS = 2.0  # as exact as every file system keeps times
@@ -102,7 +102,7 @@ def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], N
     """
     in_use = in_use | store.last_shown.keys()
     photos: set[str] = set()
-    portraits: dict[str, list[tuple[float, Record]]] = defaultdict(list)
+    portraits: dict[str, list[tuple[float, LayerRecord]]] = defaultdict(list)
     for path in store.folder.glob("*.json"):
         on_look()
         record = store.find(path.stem)
@@ -113,7 +113,7 @@ def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], N
             with contextlib.suppress(OSError):
                 portraits[record.image].append((path.stat().st_mtime, record))
     protected = {_same(path) for path in (*in_use, *photos) if path}
-    old: list[Record] = []
+    old: list[LayerRecord] = []
     for photo, layers in portraits.items():
         can_be_made_again = files.is_file(Path(photo))
         layers.sort(key=lambda layer: layer[0], reverse=True)
@@ -133,7 +133,7 @@ def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], N
     return Tidied(sum(map(bool, removed)), sum(removed))
 
 
-def _files(record: Record) -> list[str]:
+def _files(record: LayerRecord) -> list[str]:
     return [path for path in (record.saved, record.mask) if path]
 
 
@@ -144,7 +144,7 @@ def _same(path: str) -> str:
     return os.path.normcase(path)
 
 
-def _changed_since(written: float, record: Record) -> bool:
+def _changed_since(written: float, record: LayerRecord) -> bool:
     for path in _files(record):
         with contextlib.suppress(OSError):
             if Path(path).stat().st_mtime > written + _CLOCK_SECONDS:
@@ -152,7 +152,7 @@ def _changed_since(written: float, record: Record) -> bool:
     return False
 
 
-def _remove(record: Record, store: LayerStore) -> int:
+def _remove(record: LayerRecord, store: LayerStore) -> int:
     """Remove a layer and all that belongs to it; how many bytes that were, 0 if it can't be removed."""
     freed = 0
     try:

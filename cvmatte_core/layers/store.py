@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..disk import files, paths
+from ..filesystem import files, paths
 from ..settings import MatteSettings
 from .last_shown import LastShown
 
@@ -41,7 +41,7 @@ class FrameUnusable(Exception):
 
 
 @dataclass(frozen=True)
-class Record:
+class LayerRecord:
     """What is known of a finished layer.
 
     saved, mask: paths of the layer's and the mask's file; empty without a mask. size: (width, height) in pixels.
@@ -98,7 +98,7 @@ class Frame:
         self.pixels.close()
 
 
-def _checked(record: Record) -> Record:
+def _checked(record: LayerRecord) -> LayerRecord:
     """The record. Raises TypeError where a field is of another type."""
     texts = (record.key, record.image, record.saved, record.mask, record.digest, record.touch_up)
     numbers = (*record.size, record.image_bytes, record.image_modified_ns)
@@ -131,15 +131,15 @@ class LayerStore:
     def _record_path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
-    def find(self, key: str) -> Record | None:
+    def find(self, key: str) -> LayerRecord | None:
         try:
             values = json.loads(self._record_path(key).read_text(encoding="utf-8"))
             width, height = values.pop("size")
-            return _checked(Record(size=(width, height), **values))
+            return _checked(LayerRecord(size=(width, height), **values))
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
-    def save(self, record: Record) -> None:
+    def save(self, record: LayerRecord) -> None:
         files.write(self._record_path(record.key), json.dumps(asdict(record)).encode(), durable=False)
 
     def write_frame(self, key: str, width: int, height: int, rows: Any, made_from: tuple[int, int]) -> Path:

@@ -16,7 +16,7 @@ import json
 import re
 from pathlib import Path
 
-from ..disk import files, paths
+from ..filesystem import files, paths
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 

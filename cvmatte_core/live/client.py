@@ -14,9 +14,9 @@ from typing import Any, Callable, Sequence
 from ..child_process import messages
 from ..child_process.child import Child, Messages, queued
 from ..child_process.process import Process
-from ..disk import files, runtime
-from ..words.errors import CvmatteError, WorkerError
-from .frames import SUFFIX, FrameReader, FramesUnusable, Shown
+from ..filesystem import files, runtime_folders
+from ..localization.errors import CvmatteError, WorkerError
+from .shared_frames import SUFFIX, FrameReader, FramesUnusable, Shown
 
 _DELAYS = (0.1, 0.5, 2.0, 5.0)  # seconds before the next start, after deaths that follow each other
 _STEADY_SECONDS = 10.0  # a process that lived so long died by chance
@@ -42,7 +42,7 @@ class LiveClient(Child):
     ) -> None:
         self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
         self._on_still = on_still
-        self._folders = runtime.folders()
+        self._folders = runtime_folders.folders()
         self._files = f"{files.TEMPORARY_PREFIX}live-{os.getpid():x}-{id(self):x}-{time.monotonic_ns():x}"
         self._orders: dict[str, Any] = {}
         frames = str(self._folders[0] / self._files)

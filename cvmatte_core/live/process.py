@@ -3,9 +3,9 @@
 Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "limit": percent of the processor,
 "paused": …, "still": …, "device": …}, each time with all of them; still: where to save what the source shows next,
 once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is empty.
-Out: {"file": path of the frames, see frames.py}, {"frame": number}, {"state": …} about once a second, {"error": …} as
-messages.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see child_process/beat.py}.
-It ends when its input does.
+Out: {"file": path of the frames, see shared_frames.py}, {"frame": number}, {"state": …} about once a second,
+{"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see
+child_process/beat.py}. It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
 dropped, never queued.
@@ -26,16 +26,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ..child_process import messages
 from ..child_process.beat import Beat
 from ..child_process.parent import Parent
-from ..disk import files, runtime
+from ..filesystem import files, runtime_folders
 from ..layers.store import LARGEST_SIDE
+from ..localization.errors import CvmatteError, ImageError, WorkerError
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.errors import CvmatteError, ImageError, WorkerError
 from .pace import Pace
 
 if TYPE_CHECKING:
-    from .opening import Wanted
-    from .sources import Latest
+    from .capture import LiveSource
+    from .latest_frame import LatestFrame
 
 logger = logging.getLogger("cvmatte.live")
 
@@ -51,7 +51,7 @@ _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
 class Orders:
     """What the portrait wants now."""
 
-    source: Wanted
+    source: LiveSource
     settings: MatteSettings
     rate: int
     limit: float  # the part of all cores' time that it may take, 0..1
@@ -68,7 +68,7 @@ class Orders:
     @classmethod
     def parse(cls, message: dict[str, Any]) -> Orders:
         """Raises CvmatteError, TypeError, ValueError, KeyError."""
-        from .opening import Wanted
+        from .capture import LiveSource
 
         settings = MatteSettings.from_mapping(message["settings"]).resolved()
         rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
@@ -77,7 +77,7 @@ class Orders:
         device = str(message.get("device", ""))
         if device and device not in devices.DEVICES:
             raise ValueError(f"{device} is no device")
-        return cls(Wanted(**message["source"]), settings, rate, limit, paused, still, device)
+        return cls(LiveSource(**message["source"]), settings, rate, limit, paused, still, device)
 
 
 class Live:
@@ -85,7 +85,7 @@ class Live:
 
     def __init__(self, parent: Parent, frames: Path) -> None:
         self._parent, self._name = parent, frames.name
-        self._folders = frames.parent, *(folder for folder in runtime.folders() if folder != frames.parent)
+        self._folders = frames.parent, *(folder for folder in runtime_folders.folders() if folder != frames.parent)
         self._beat = Beat(lambda standing: parent.send({"beat": standing}))
         self._orders: Orders | None = None
         self._changed = threading.Event()
@@ -137,22 +137,22 @@ class Live:
 
     def _serve(self, orders: Orders) -> None:
         """Until the orders change in more than the controls. Raises CvmatteError."""
-        from ..matting.moving import Moving
-        from .sources import Latest
+        from ..matting.video_matter import VideoMatter
+        from .latest_frame import LatestFrame
 
-        source = Latest(orders.source)
+        source = LatestFrame(orders.source)
         try:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
-            moving = Moving(orders.settings, threads, orders.device or None)
+            moving = VideoMatter(orders.settings, threads, orders.device or None)
             pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
             self._cut_out(source, moving, pace, orders)
         finally:
             source.close()
 
-    def _cut_out(self, source: Latest, moving: Any, pace: Pace, orders: Orders) -> None:
-        from ..pictures import images
-        from .frames import FrameWriter, new_writer
+    def _cut_out(self, source: LatestFrame, moving: Any, pace: Pace, orders: Orders) -> None:
+        from ..image import images
+        from .shared_frames import FrameWriter, new_writer
 
         writer: FrameWriter | None = None
         number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
@@ -223,7 +223,7 @@ class Live:
         """Save a frame where a still is wanted. Raises OutputError."""
         if orders.still in ("", self._still):
             return
-        from ..pictures import images
+        from ..image import images
 
         self._still = orders.still
         with files.atomic_write(Path(orders.still)) as file:
@@ -240,7 +240,7 @@ def main() -> None:
     level = logging.DEBUG if os.environ.get("CVMATTE_LIVE_LOG") else logging.INFO
     parent = Parent.connected("%(asctime)s live %(message)s", level)
     logging.getLogger("PIL").setLevel(logging.INFO)
-    for folder in runtime.folders():
+    for folder in runtime_folders.folders():
         files.remove_stale(folder)
     live = Live(parent, Path(sys.argv[1]))
     threading.Thread(target=live.read, name="orders", daemon=True).start()

@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..disk import files, paths, runtime
-from ..disk.lock import locked_if_free
-from .frames import SUFFIX, FrameReader, FramesUnusable, FrameWriter, new_writer
+from ..filesystem import files, paths, runtime_folders
+from ..filesystem.lock import locked_if_free
+from .shared_frames import SUFFIX, FrameReader, FramesUnusable, FrameWriter, new_writer
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Handout:
         if self._writer is None or self._writer.pixels < width * height:
             self.close()
             try:
-                self._writer = new_writer(self._stem.name, width * height, runtime.folders())
+                self._writer = new_writer(self._stem.name, width * height, runtime_folders.folders())
             except OSError as error:  # a full disk: whoever has the camera goes on
                 logger.warning("the camera can't be shared: %s", error)
                 self._asked = False
@@ -125,7 +125,7 @@ def _taken(reader: FrameReader, number: int) -> tuple[np.ndarray | None, int]:
 def _stem(camera: str) -> Path:
     # With the data's folder: two CVMattes that share nothing else may not understand each other.
     name = hashlib.sha256(f"{paths.data_folder()}\0{camera}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return runtime.folders()[0] / f"{files.TEMPORARY_PREFIX}camera-{name}"
+    return runtime_folders.folders()[0] / f"{files.TEMPORARY_PREFIX}camera-{name}"
 
 
 def _asked_file(stem: Path) -> Path:
@@ -133,7 +133,7 @@ def _asked_file(stem: Path) -> Path:
 
 
 def _frame_files(stem: Path) -> list[Path]:
-    return [path for folder in runtime.folders() for path in folder.glob(f"{stem.name}-*{SUFFIX}")]
+    return [path for folder in runtime_folders.folders() for path in folder.glob(f"{stem.name}-*{SUFFIX}")]
 
 
 def _age(path: Path) -> float:

@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..pictures import images
+from ..image import images
+from ..localization.errors import ImageError
 from ..settings import MatteSettings
-from ..words.errors import ImageError
 from . import compose, refine
 from .framing import WHOLE, Cutout, Framing, Move
-from .steps import Steps
+from .step_cache import Steps
 
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 

@@ -12,16 +12,16 @@ from weakref import WeakKeyDictionary
 import cv2
 import numpy as np
 
+from ..image import images
+from ..image.metadata import NOTHING, Metadata
 from ..layers.touch_ups import stamp_of
-from ..pictures import images
-from ..pictures.metadata import NOTHING, Metadata
+from ..localization.notes import Note
 from ..settings import MatteSettings
-from ..words.notes import Note
 from . import compose, framing, id_photo, refine, touch_up
 from .dressing import Backgrounds, dress, dress_part
 from .raw_matte import RawMatte
 from .stages import Stages
-from .steps import Steps
+from .step_cache import Steps
 
 Box = Tuple[slice, slice]  # rows and columns
 

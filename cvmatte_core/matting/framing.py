@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..pictures import images
+from ..image import images
 from ..settings import MatteSettings
 from . import id_photo, refine
 

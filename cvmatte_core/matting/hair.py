@@ -9,8 +9,8 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from ..image import images
 from ..models.regions import regions_of_people
-from ..pictures import images
 from . import closed_form
 
 # Lengths are pixels of a picture that has about as many as a square of this side: hair is found in that by how soft

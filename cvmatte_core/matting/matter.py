@@ -11,13 +11,13 @@ from typing import Tuple
 
 import numpy as np
 
+from ..image import images
 from ..layers.touch_ups import TouchUps
+from ..localization.errors import ImageError
 from ..models.catalogue import entry_of
 from ..models.network import Network, Networks
-from ..pictures import images
 from ..settings import MatteSettings
 from ..system import memory
-from ..words.errors import ImageError
 from .dressing import Backgrounds
 from .finisher import Box, Finisher, Matte, Strokes, StrokesFor, strokes_of
 from .raw_matte import Decoded, Estimate, RawKey, RawMatte, RawMattes, Seen, decode, estimate_alpha, with_colours

@@ -12,15 +12,15 @@ from typing import Mapping, Tuple
 
 import numpy as np
 
+from ..image import images
+from ..image.metadata import NOTHING, Metadata
+from ..localization.errors import ModelError
+from ..localization.notes import Note
+from ..localization.texts import Texts
 from ..models.catalogue import ModelEntry, entry_of, pair_for_held
 from ..models.network import Networks
-from ..pictures import images
-from ..pictures.metadata import NOTHING, Metadata
 from ..settings import HELD, MatteSettings
-from ..words.errors import ModelError
-from ..words.notes import Note
-from ..words.texts import Texts
-from . import compose, hair, held, refine
+from . import compose, hair, held_objects, refine
 from .framing import Cutout
 from .stages import Stages
 
@@ -150,7 +150,7 @@ def estimate_alpha(
         things = things_network(
             seen, settings.quality, lambda done, total: stages.step("network", passes + done, passes + total)
         )
-        alpha = held.join(alpha, refine.clean_alpha(things))
+        alpha = held_objects.join(alpha, refine.clean_alpha(things))
     stages.ended("network")
     return Estimate(alpha, device, fallback)
 

@@ -8,7 +8,7 @@ from typing import Callable
 import cv2
 import numpy as np
 
-from ..pictures import images
+from ..image import images
 from ..settings import MatteSettings
 
 # A network's "surely in" and "surely out" are a little off 1 and 0: a veil over the background and holes in the

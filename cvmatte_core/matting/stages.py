@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from ..words.errors import Cancelled
+from ..localization.errors import Cancelled
 
 Progress = Callable[[str, int, int], None]
 

@@ -19,9 +19,9 @@ from typing import Tuple
 import cv2
 import numpy as np
 
-from ..models import guided
-from ..pictures import images
-from ..words.errors import ImageError
+from ..image import images
+from ..localization.errors import ImageError
+from ..models import guided_filter
 from . import closed_form, refine
 
 KEEP, REMOVE, AUTOMATIC = 255, 0, 128
@@ -222,7 +222,7 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     said = _Said.of(fitted(strokes, size[::-1]), reach * scale)
-    found = guided.enlarge_alpha(_edge_found(small, small_alpha, said), small, rgb, threads)
+    found = guided_filter.enlarge_alpha(_edge_found(small, small_alpha, said), small, rgb, threads)
     return said.enlarged(alpha.shape).merged(found, alpha)
 
 

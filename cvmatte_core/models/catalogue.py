@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any, Callable, Collection, Iterator, Mapping
 
-from ..disk import files, paths
-from ..disk.lock import locked
-from ..words.errors import ModelError, WorkerError
+from ..filesystem import files, paths
+from ..filesystem.lock import locked
+from ..localization.errors import ModelError, WorkerError
 from . import hub
-from .descriptions import PRESETS
+from .network_description import PRESETS
 
 AUTO = "auto"  # CV-UNet for who installed it, else the default
 DEFAULT = "rvm-mobilenetv3"

@@ -14,10 +14,10 @@ from typing import Callable
 
 import numpy as np
 
-from ..disk import files, paths
-from ..pictures import images
-from ..words.errors import ModelError
-from . import cv_unet, hub, single
+from ..filesystem import files, paths
+from ..image import images
+from ..localization.errors import ModelError
+from . import cv_unet, hub, single_image
 from .catalogue import ModelEntry, note_hash
 
 logger = logging.getLogger(__name__)
@@ -47,14 +47,14 @@ def convert(
     target = paths.models_folder() / entry.converted["file"]
     with tempfile.TemporaryDirectory(prefix="cvmatte-") as folder:
         made = Path(folder) / target.name
-        with single.failures_explained(entry.title, "model_conversion"):
+        with single_image.failures_explained(entry.title, "model_conversion"):
             try:
                 _write_onnx(hub.folder_of(entry.source["id"]) / "tf_graph.pb", made)
             except ImportError as error:
-                raise single.packages_missing(entry.title) from error
+                raise single_image.packages_missing(entry.title) from error
         on_progress("convert", 2, 3)
         data = made.read_bytes()
-        with single.failures_explained(entry.title, "model_conversion"):
+        with single_image.failures_explained(entry.title, "model_conversion"):
             # An absolute path is its own in any folder.
             converted = cv_unet.PortraitGraphMatting(dataclasses.replace(entry, file=str(made)), threads, "cpu")
             for side in _SIDES:

@@ -10,13 +10,13 @@ from typing import Any, Callable
 import cv2
 import numpy as np
 
-from . import hub, onnx_session, single
+from . import hub, onnx_session, single_image
 from .catalogue import ModelEntry, missing
 
 INPUT, OUTPUT = "input_image:0", "output_png:0"  # float32 RGB in 0..255, shape (H, W, 3); uint8 RGBA, shape (H, W, 4)
 
 
-class ModelscopeMatting(single.SingleLook):
+class ModelscopeMatting(single_image.SingleLook):
     """ModelScope's pipeline, on CPU; see models.network.Network. It sees a reduced photo: 12 megapixels take 4 GB."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
@@ -39,7 +39,7 @@ class ModelscopeMatting(single.SingleLook):
         return _alpha(result)
 
 
-class PortraitGraphMatting(onnx_session.OnSession, single.SingleLook):
+class PortraitGraphMatting(onnx_session.OnSession, single_image.SingleLook):
     """The converted graph (see convert.py); see models.network.Network."""
 
     def look(self, picture: np.ndarray) -> np.ndarray:
@@ -60,7 +60,7 @@ def _pipeline(folder: Path, entry: ModelEntry, threads: int) -> Callable[[np.nda
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    with single.failures_explained(entry.title, "model_unreadable"):
+    with single_image.failures_explained(entry.title, "model_unreadable"):
         try:
             import tensorflow
             from modelscope.pipelines import pipeline
@@ -70,4 +70,4 @@ def _pipeline(folder: Path, entry: ModelEntry, threads: int) -> Callable[[np.nda
             with tensorflow.Graph().as_default():
                 return pipeline(Tasks.portrait_matting, model=str(folder), device="cpu")
         except ImportError as error:
-            raise single.packages_missing(entry.title) from error
+            raise single_image.packages_missing(entry.title) from error

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from .. import __version__
-from ..disk import files
-from ..words.errors import ModelError, OutputError
+from ..filesystem import files
+from ..localization.errors import ModelError, OutputError
 from .catalogue import ModelEntry, install_command, record_of, sha256_as_published
+from .local_file import note_unknown_hash, take_in_from_rembg
 from .progress import Progress, ensure_room, no_room
-from .taking_in import note_unknown_hash, take_in_from_rembg
 
 logger = logging.getLogger(__name__)
 

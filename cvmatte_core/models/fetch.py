@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..child_process.process import Process
-from ..disk import files, paths
-from ..disk.lock import locked
+from ..filesystem import files, paths
+from ..filesystem.lock import locked
+from ..localization.errors import ModelError, OutputError
 from ..system import spawn
-from ..words.errors import ModelError, OutputError
 from . import hub, hub_client
 from .catalogue import ModelEntry, install_packages_command, record_of_conversion, remove_own, verify
 from .download import forget_download, from_url
+from .local_file import take_in
 from .progress import Progress, ensure_room, no_room
-from .taking_in import take_in
 
 logger = logging.getLogger(__name__)
 

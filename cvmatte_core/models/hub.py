@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..disk import paths
-from ..words.errors import OutputError
+from ..filesystem import paths
+from ..localization.errors import OutputError
 
 NEEDED = ("configuration.json", "tf_graph.pb")
 

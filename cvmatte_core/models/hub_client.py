@@ -17,7 +17,7 @@ import time
 from typing import NoReturn
 
 from ..child_process.parent import Parent
-from ..disk import files
+from ..filesystem import files
 from . import hub
 
 OFFLINE, NO_CLIENT, NO_ROOM, FAILED = "offline", "no-client", "no-room", "failed"

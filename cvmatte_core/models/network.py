@@ -14,8 +14,8 @@ from typing import Callable, Protocol, Sequence, Tuple
 
 import numpy as np
 
+from ..localization.errors import ModelError
 from ..system import devices, memory
-from ..words.errors import ModelError
 from .catalogue import ModelEntry, entry_of, verify
 
 # A smaller network is tried in any case: what it needs is an estimate, and what is free changes.

@@ -7,12 +7,12 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from ..words.errors import ModelError
-from . import single
+from ..localization.errors import ModelError
+from . import single_image
 from .catalogue import ModelEntry
-from .descriptions import described
+from .network_description import described
 from .onnx_session import OnSession
-from .single import SingleLook
+from .single_image import SingleLook
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -27,12 +27,12 @@ class OnnxImageMatting(OnSession, SingleLook):
         self._output = self._chosen_output()
 
     def look(self, picture: np.ndarray) -> np.ndarray:
-        source = single.source(picture, self._description)[None]
+        source = single_image.source(picture, self._description)[None]
         if not self._last_is_channels:
             source = source.transpose(0, 3, 1, 2)
         feed = {self._input.name: np.ascontiguousarray(source, _TYPES[self._input.type])}
         (values,) = self._session.run([self._output], feed)
-        return single.answer(values, picture, self._description, self._model, self._outputs())
+        return single_image.answer(values, picture, self._description, self._model, self._outputs())
 
     def _chosen_input(self) -> Any:
         """The input that takes the picture. What its shape says of the picture's size is described, if it wasn't."""
@@ -45,7 +45,9 @@ class OnnxImageMatting(OnSession, SingleLook):
         tall, wide = (side or "?" for side in self._description.size)
         given = [1, tall, wide, 3] if self._last_is_channels else [1, 3, tall, wide]
         if value.type not in _TYPES or not _fits(shape, given):
-            raise single.shape_error(self._model, [value.type, *shape] if value.type not in _TYPES else shape, given)
+            raise single_image.shape_error(
+                self._model, [value.type, *shape] if value.type not in _TYPES else shape, given
+            )
         sides = shape[1:3] if self._last_is_channels else shape[2:]
         if all(sides):
             self._description = dataclasses.replace(self._description, size=(int(sides[0] or 0), int(sides[1] or 0)))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Mapping, Sequence
 
-from ..disk import paths
+from ..filesystem import paths
 from ..system import devices
-from . import single
+from . import single_image
 from .catalogue import ModelEntry
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class OnSession:
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._model, self._threads = entry.title, threads
-        with single.failures_explained(self._model, "model_unreadable"):
+        with single_image.failures_explained(self._model, "model_unreadable"):
             self._session = Session(entry.path, device, threads)
 
     @property

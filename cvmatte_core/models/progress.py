@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Callable
 
-from ..words.errors import Cancelled, ModelError
+from ..localization.errors import Cancelled, ModelError
 from .catalogue import ModelEntry
 
 _MARGIN = 50_000_000  # bytes that stay free on a disk

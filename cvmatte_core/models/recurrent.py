@@ -13,8 +13,8 @@ from typing import Callable, Sequence, Tuple
 import cv2
 import numpy as np
 
-from ..pictures import images
-from . import guided, single
+from ..image import images
+from . import guided_filter, single_image
 from .onnx_session import OnSession
 from .regions import Region, regions_of_people
 
@@ -67,7 +67,7 @@ class RecurrentVideoMatting(OnSession):
         done, total = 0, len(views) + len(closer)
         seen: Look | None = None
         result = np.zeros((height, width), np.float32)
-        with single.failures_explained(self._model, "model_failed"):
+        with single_image.failures_explained(self._model, "model_failed"):
             for frame, side in views:
                 on_pass(done, total)
                 seen = self._look(frame, everywhere, side, seen)
@@ -81,14 +81,14 @@ class RecurrentVideoMatting(OnSession):
                     on_pass(done, total)
                     near = self._look(rgb, region, _longer_side(region, square), near)
                     done += 1
-                result[region] = guided.enlarge_alpha(near.alpha, near.picture, rgb[region], self._threads)
+                result[region] = guided_filter.enlarge_alpha(near.alpha, near.picture, rgb[region], self._threads)
             on_pass(total, total)
         return result
 
     def follow(self, frame: np.ndarray, region: Region, pixels: float, before: Look | None) -> Look:
         """One look at a region of a moving picture's frame, uint8 RGB, shape (H, W, 3), reduced to so many pixels. It
         goes on from the frame before, whatever region that looked at. Raises ModelError."""
-        with single.failures_explained(self._model, "model_failed"):
+        with single_image.failures_explained(self._model, "model_failed"):
             return self._look(frame, region, _longer_side(region, pixels**0.5), before)
 
     def _look(self, rgb: np.ndarray, region: Region, side: int, before: Look | None) -> Look:

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..words.errors import ModelError
-from . import onnx_session, single
+from ..localization.errors import ModelError
+from . import onnx_session, single_image
 from .catalogue import ModelEntry
-from .descriptions import described
+from .network_description import described
 
 logger = logging.getLogger(__name__)
 
 
-class TorchscriptMatting(single.SingleLook):
+class TorchscriptMatting(single_image.SingleLook):
     """A loaded network; see models.network.Network, and descriptions.Description for its entry's options.
 
     It takes float32, shape (1, 3, H, W), and answers a tensor, or several of which `output` is the number.
@@ -28,14 +28,14 @@ class TorchscriptMatting(single.SingleLook):
         try:
             import torch
         except ImportError as error:
-            raise single.packages_missing(self._model) from error
+            raise single_image.packages_missing(self._model) from error
         self._torch = torch
         self._running = threading.Lock()
         torch.set_num_threads(threads)
         on_gpu = device in ("auto", "cuda", "tensorrt") and torch.cuda.is_available()
         self._device = "cuda" if on_gpu else "cpu"
         self._wanted = "CUDA" if on_gpu else onnx_session.title(device)
-        with single.failures_explained(self._model, "model_unreadable"):
+        with single_image.failures_explained(self._model, "model_unreadable"):
             self._network: Any = torch.jit.load(str(entry.path), map_location="cpu").eval()
 
     @property
@@ -47,7 +47,7 @@ class TorchscriptMatting(single.SingleLook):
         return onnx_session.fallback(self._wanted, self._device.upper())
 
     def look(self, picture: np.ndarray) -> np.ndarray:
-        source = np.ascontiguousarray(single.source(picture, self._description).transpose(2, 0, 1)[None])
+        source = np.ascontiguousarray(single_image.source(picture, self._description).transpose(2, 0, 1)[None])
         try:
             answered = self._run(source)
         except Exception as error:
@@ -63,7 +63,7 @@ class TorchscriptMatting(single.SingleLook):
         if not isinstance(several[wanted], self._torch.Tensor):
             raise ModelError("model_output", model=self._model, shape=type(several[wanted]).__name__, outputs=names)
         values = several[wanted].float().cpu().numpy()
-        return single.answer(values, picture, self._description, self._model, names)
+        return single_image.answer(values, picture, self._description, self._model, names)
 
     def _run(self, source: np.ndarray) -> Any:
         with self._running, self._torch.inference_mode():

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..disk import files, paths
+from ..filesystem import files, paths
 
 LASTS_SECONDS = 600.0  # that a way is there for; after that nobody who was shown it follows it any more
 _ASK_SECONDS = 5.0

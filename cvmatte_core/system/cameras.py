@@ -15,7 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
-from ..words.errors import WorkerError
+from ..localization.errors import WorkerError
 from . import spawn
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 
-from ..words.errors import Refused
-from ..words.texts import system_texts
+from ..localization.errors import Refused
+from ..localization.texts import system_texts
 
 
 def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = ()) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Iterator
 
-from ..words.errors import ImageError
+from ..localization.errors import ImageError
 
 _MEMINFO = Path("/proc/meminfo")
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from ..disk import paths
-from ..words.errors import WorkerError
+from ..filesystem import paths
+from ..localization.errors import WorkerError
 from .sandbox import sandbox
 
 # The host application's settings of its own Python

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..disk import files
-from ..pictures import bombs, images
-from ..words.errors import ImageError
-from .pictures import Picture
+from ..filesystem import files
+from ..image import decompression_bombs, images
+from ..localization.errors import ImageError
+from .decoding import Picture
 from .source import Clip
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def opened(path: Path) -> Iterator[Animation]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            bombs.refuse(data)
+            decompression_bombs.refuse(data)
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
         except ImageError:
             raise

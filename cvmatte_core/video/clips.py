@@ -17,18 +17,18 @@ from pathlib import Path
 
 import av
 
-from ..disk import files
-from ..matting.moving import Moving
-from ..pictures import images
-from ..pictures.endings import ANIMATIONS, CLIP_KINDS
+from ..filesystem import files
+from ..image import images
+from ..image.file_types import ANIMATIONS, CLIP_KINDS
+from ..localization.errors import Cancelled, CvmatteError, ImageError, OutputError
+from ..localization.notes import Note
+from ..matting.video_matter import VideoMatter
 from ..settings import MatteSettings
-from ..words.errors import Cancelled, CvmatteError, ImageError, OutputError
-from ..words.notes import Note
 from . import animation, source
-from .parts import Done, Parts, Pictures
-from .pictures import Picture
+from .checkpoints import Done, Parts, Pictures
+from .decoding import Picture
+from .encoding import FRAMES, MP4
 from .source import Clip
-from .writers import FRAMES, MP4
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def cut_out(
     ended = ended or threading.Event()
     with _opened(path) as film:
         clip = film.told()
-        moving = Moving(settings, threads, device)
+        moving = VideoMatter(settings, threads, device)
         parts: Parts | Pictures | None = None
         try:
             parts = Pictures(target) if ending == FRAMES else _parts(film, target, kept)
@@ -131,7 +131,7 @@ def _parts(film: source.Film | animation.Animation, target: Path, kept: Path | N
     return Parts(target, kept, film.stream.average_rate or _USUAL_RATE, film.time_base, film.start)
 
 
-def _after(path: Path, film: source.Film | animation.Animation, done: Done, moving: Moving) -> Iterator[Picture]:
+def _after(path: Path, film: source.Film | animation.Animation, done: Done, moving: VideoMatter) -> Iterator[Picture]:
     """The pictures that aren't done yet. Of those before, the network sees what it would remember."""
     if not done.frames:
         yield from film.pictures()

@@ -13,10 +13,10 @@ from typing import Any
 import av
 from av.stream import Disposition
 
-from ..disk import files
-from ..pictures import images
-from ..words.errors import ImageError
-from .pictures import CAREFUL, TICK, Picture, Pictures, square
+from ..filesystem import files
+from ..image import images
+from ..localization.errors import ImageError
+from .decoding import CAREFUL, TICK, Picture, Pictures, square
 
 logger = logging.getLogger(__name__)
 

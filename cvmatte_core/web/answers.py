@@ -17,10 +17,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import Match, Route
 
-from ..disk import files
-from ..words.errors import CvmatteError, RequestError, WorkerError
-from ..words.notes import Note
-from ..words.texts import Texts, known_language, language_of
+from ..filesystem import files
+from ..localization.errors import CvmatteError, RequestError, WorkerError
+from ..localization.notes import Note
+from ..localization.texts import Texts, known_language, language_of
 
 logger = logging.getLogger(__name__)
 

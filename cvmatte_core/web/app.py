@@ -15,7 +15,7 @@ from .. import __version__
 from . import information_routes, job_routes, photo_routes, touch_up_routes
 from .answers import add_errors, add_static
 from .guard import Guard
-from .server import Options, Server
+from .server import Options, WebServer
 
 _ROUTERS = (information_routes.router, photo_routes.router, touch_up_routes.router, job_routes.router)
 
@@ -25,7 +25,7 @@ def create_app(options: Options) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        server = await run_in_threadpool(Server, options)
+        server = await run_in_threadpool(WebServer, options)
         app.state.server, app.state.desk = server, server.desk
         try:
             yield

@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Iterator, TypeVar
 
 from ..layers.touch_ups import TouchUps
+from ..localization.errors import CvmatteError, RequestError
 from ..matting.matter import Matter
 from ..settings import MatteSettings
-from ..words.errors import CvmatteError, RequestError
 
 logger = logging.getLogger(__name__)
 

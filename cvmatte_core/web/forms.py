@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from ..localization.errors import RequestError
 from ..settings import MatteSettings
-from ..words.errors import RequestError
 from . import parameters
-from .drives import Drive
+from .drive_threads import Drive
 
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive
 _FIELDS, _FIELD_BYTES = 64, 4096

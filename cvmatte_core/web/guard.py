@@ -18,7 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..words.errors import RequestError
+from ..localization.errors import RequestError
 from .answers import answer
 
 _HEADERS = {

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from ..diagnose import diagnosis, state_of
+from ..image import file_types
+from ..localization.texts import Texts, names_of_languages
 from ..matting import id_photo
 from ..models.catalogue import catalogue, costs, good_at
-from ..pictures import endings
 from ..system import devices
-from ..words.texts import Texts, names_of_languages
 from . import parameters
 from .answers import STATIC, UNCACHED, InLanguage, refusals
 from .server import Running
@@ -48,9 +48,9 @@ async def what_the_page_needs(server: Running, texts: InLanguage) -> dict[str, A
         "languages": names_of_languages(),
         "texts": {key: text for beginning in beginnings for key, text in texts.starting(beginning).items()},
         "limits": {name: getattr(options, name) for name in ("upload_bytes", "batch_bytes", "files")},
-        "endings": endings.PHOTOS,
-        "clips": endings.CLIPS,
-        "system_folders": endings.SYSTEM_FOLDERS,
+        "endings": file_types.PHOTOS,
+        "clips": file_types.CLIPS,
+        "system_folders": file_types.SYSTEM_FOLDERS,
         "id_photos": {name: id_photo.size_of(format) for name, format in id_photo.FORMATS.items()},
     }
 

@@ -15,18 +15,18 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
 from ..batch.folders import walk
-from ..disk import files
+from ..filesystem import files
+from ..image import file_types, images
+from ..localization.errors import CvmatteError, RequestError
+from ..localization.texts import Texts
 from ..models.catalogue import entry_of
-from ..pictures import endings, images
 from ..settings import MatteSettings
-from ..words.errors import CvmatteError, RequestError
-from ..words.texts import Texts
 from . import forms
 from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
-from .jobs import FAILED, Item, Job, harmless
+from .jobs import FAILED, Item, WebJob, harmless
 from .parameters import BACKGROUND, MANY, described
 from .photo_routes import MEDIA
-from .server import Options, Running, Server
+from .server import Options, Running, WebServer
 
 _FOLLOWING: dict[int | str, dict[str, Any]] = {
     202: {
@@ -52,11 +52,11 @@ _ZIP = {"content": {"application/zip": {"schema": FILE}}}
 _RESULT = {"content": {media: {"schema": FILE} for media in (*MEDIA.values(), *_CLIP_MEDIA.values())}}
 
 
-async def _found(id: str, server: Running) -> Job:
+async def _found(id: str, server: Running) -> WebJob:
     return server.jobs.find(id)
 
 
-Found = Annotated[Job, Depends(_found)]
+Found = Annotated[WebJob, Depends(_found)]
 router = APIRouter()
 
 
@@ -80,7 +80,7 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
     return job.as_json(texts_for(request))
 
 
-async def _filled(job: Job, request: Request, form: FormData, server: Server) -> MatteSettings:
+async def _filled(job: WebJob, request: Request, form: FormData, server: WebServer) -> MatteSettings:
     """Fill a job with its items, and return its settings. Raises RequestError, SettingsError, OSError."""
     background = forms.one_file(form, BACKGROUND)
     kept = await server.drive.ask(forms.kept, background, job.folder) if background else None
@@ -97,10 +97,10 @@ async def _filled(job: Job, request: Request, form: FormData, server: Server) ->
     return settings
 
 
-def _item_of(upload: UploadFile, job: Job, options: Options) -> Item:
+def _item_of(upload: UploadFile, job: WebJob, options: Options) -> Item:
     """An uploaded photo of a job. Raises OSError."""
     name = harmless(upload.filename)
-    if (upload.size or 0) > options.upload_bytes and not endings.is_clip(name):
+    if (upload.size or 0) > options.upload_bytes and not file_types.is_clip(name):
         limit = options.upload_bytes // 1_000_000
         return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
     return Item(name, forms.kept(upload, job.folder))
@@ -137,7 +137,7 @@ async def follow(job: Found, texts: InLanguage) -> StreamingResponse:
     return StreamingResponse(_events(job, texts), media_type="text/event-stream", headers=headers)
 
 
-async def _events(job: Job, texts: Texts) -> AsyncIterator[str]:
+async def _events(job: WebJob, texts: Texts) -> AsyncIterator[str]:
     seen, quiet = -1, 0.0
     while True:
         version, over = job.version, job.is_over
@@ -175,7 +175,7 @@ async def mask(job: Found, number: int) -> Response:
     return _sent(item.mask, item.mask_name)
 
 
-def _item(job: Job, number: int) -> Item:
+def _item(job: WebJob, number: int) -> Item:
     """Raises RequestError."""
     if not 0 <= number < len(job.items):
         raise RequestError("nothing_here")
@@ -208,7 +208,7 @@ def _walked(root: Path) -> Iterator[str]:
         place = Path(path).relative_to(root)
         yield place.as_posix()
         is_deep = len(place.parts) >= _FOLDER_DEPTH
-        names[:] = [] if is_deep else sorted(name for name in names if not endings.is_hidden(name))
+        names[:] = [] if is_deep else sorted(name for name in names if not file_types.is_hidden(name))
 
 
 def _photos_in(root: Path | None, folder: str, recursive: bool, most: int) -> list[Path]:

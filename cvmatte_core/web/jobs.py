@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any, Callable, Mapping
 
 from ..batch import folders
+from ..image import file_types, images
 from ..layers import outputs
+from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
+from ..localization.notes import Note
+from ..localization.texts import Texts
 from ..matting.matter import Matter
 from ..models.catalogue import ModelEntry, needs_packages
 from ..models.fetch import fetch
-from ..pictures import endings, images
 from ..settings import MatteSettings
 from ..system import devices
-from ..words.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
-from ..words.notes import Note
-from ..words.texts import Texts
 from .answers import explained, noted
-from .drives import Drive
+from .drive_threads import Drive
 from .engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -62,11 +62,11 @@ class Item:
 
     @property
     def is_clip(self) -> bool:
-        return endings.is_clip(self.name)
+        return file_types.is_clip(self.name)
 
 
 @dataclass
-class Job:
+class WebJob:
     """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches.
 
     fetched: bytes, and of how many; the latter is 0 as long as that isn't known.
@@ -149,13 +149,13 @@ class Jobs:
         self._drive = drive
         self._folder = folder
         self._seconds = seconds  # that a photo may take
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, WebJob] = {}
         self._lock = threading.RLock()
         # Two threads, so that a model can be fetched while a long job of photos runs.
         self._photos = ThreadPoolExecutor(1, thread_name_prefix="jobs")
         self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
 
-    def new(self, kind: str, title: str) -> Job:
+    def new(self, kind: str, title: str) -> WebJob:
         """A job that waits for its photos, whose folder is still to be made.
 
         Raises RequestError where there are too many.
@@ -164,11 +164,11 @@ class Jobs:
             self._tidy()
             if sum(not job.is_over for job in self._jobs.values()) >= _UNFINISHED_LIMIT:
                 raise RequestError("server_busy", seconds=_RETRY_SECONDS)
-            job = Job(kind, title, self._folder / secrets.token_hex(16))
+            job = WebJob(kind, title, self._folder / secrets.token_hex(16))
             self._jobs[job.id] = job
             return job
 
-    def find(self, id: str) -> Job:
+    def find(self, id: str) -> WebJob:
         """Raises RequestError where there is no such job."""
         with self._lock:
             self._tidy()
@@ -176,16 +176,16 @@ class Jobs:
                 raise RequestError("job_unknown")
             return self._jobs[id]
 
-    def forget(self, job: Job) -> Future[None]:
+    def forget(self, job: WebJob) -> Future[None]:
         """Forget a job that is over, or hasn't started. The answer comes once its files are gone."""
         with self._lock:
             self._jobs.pop(job.id, None)
         return self._drive.remove(job.folder)
 
-    def start(self, job: Job, settings: MatteSettings) -> None:
+    def start(self, job: WebJob, settings: MatteSettings) -> None:
         self._photos.submit(self._guarded, job, lambda: self._cut_out(job, settings))
 
-    def install(self, entry: ModelEntry) -> Job:
+    def install(self, entry: ModelEntry) -> WebJob:
         """Fetch a model; the job that does so already, where there is one. Raises RequestError."""
         with self._lock:
             for job in self._jobs.values():
@@ -201,7 +201,7 @@ class Jobs:
         for threads in (self._photos, self._models):
             threads.shutdown(wait=True, cancel_futures=True)
 
-    def _guarded(self, job: Job, work: Callable[[], None]) -> None:
+    def _guarded(self, job: WebJob, work: Callable[[], None]) -> None:
         try:
             if job.cancelled.is_set():
                 raise Cancelled
@@ -218,7 +218,7 @@ class Jobs:
             logger.exception("job")
             job.end(FAILED, WorkerError("internal"))
 
-    def _cut_out(self, job: Job, settings: MatteSettings) -> None:
+    def _cut_out(self, job: WebJob, settings: MatteSettings) -> None:
         names = _Names()
         for number, item in enumerate(job.items):
             if job.cancelled.is_set():
@@ -241,7 +241,7 @@ class Jobs:
                 item.photo.unlink(missing_ok=True)  # an upload: nobody else needs it
         self._write_archive(job)
 
-    def _photo(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
+    def _photo(self, job: WebJob, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
         layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
         item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
         for name, content in (("layer", layer), ("mask", mask)):
@@ -250,11 +250,11 @@ class Jobs:
                 path.write_bytes(content)
                 setattr(item, name, path)
 
-    def _clip(self, job: Job, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
+    def _clip(self, job: WebJob, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
         """Runs in this thread, so that other people's photos aren't held up. Cancelled, it leaves a clip that plays."""
         with needs_packages("clips_need_packages", "video"):
             from ..video import clips
-        kind = endings.clip_before(settings.background)
+        kind = file_types.clip_before(settings.background)
         total = max(1, clips.look_at(item.photo).frames)
 
         def step(done: int) -> None:
@@ -268,7 +268,7 @@ class Jobs:
         if not made.whole:
             raise Cancelled
 
-    def _pictures(self, job: Job, item: Item, settings: MatteSettings, matter: Matter) -> tuple[bytes, bytes | None]:
+    def _pictures(self, job: WebJob, item: Item, settings: MatteSettings, matter: Matter) -> tuple[bytes, bytes | None]:
         in_time = Deadline(self._seconds)
 
         def step(stage: str, done: int, total: int) -> None:
@@ -280,7 +280,7 @@ class Jobs:
         item.notes = matte.notes
         return matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
 
-    def _fetch(self, job: Job, entry: ModelEntry) -> None:
+    def _fetch(self, job: WebJob, entry: ModelEntry) -> None:
         def step(_stage: str, done: int, total: int) -> None:
             if total > 1:
                 job.change(fetched=(done, total))
@@ -288,7 +288,7 @@ class Jobs:
         fetch(entry, step, job.cancelled)
         self._engine.warm_up()
 
-    def _write_archive(self, job: Job) -> None:
+    def _write_archive(self, job: WebJob) -> None:
         """All results in one ZIP. Raises OutputError."""
         pairs = [pair for one in job.items for pair in ((one.layer, one.layer_name), (one.mask, one.mask_name))]
         made = [(path, name) for path, name in pairs if path is not None]

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Mapping, Sequence
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
 
 from .. import presets, settings
+from ..image import colours
+from ..localization.errors import SettingsError
+from ..localization.texts import Texts
 from ..models import catalogue
-from ..pictures import colours
 from ..settings import CLIP, PHOTO, Control, MatteSettings, controls_for
-from ..words.errors import SettingsError
-from ..words.texts import Texts
 from .answers import FILE
 
 BACKGROUND = "background_image"  # a file of the request, not a path

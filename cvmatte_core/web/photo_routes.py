@@ -18,17 +18,17 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 
+from ..image import images
+from ..localization.errors import CvmatteError, RequestError
+from ..localization.notes import Note
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
-from ..pictures import images
 from ..settings import MatteSettings
-from ..words.errors import CvmatteError, RequestError
-from ..words.notes import Note
 from . import forms
 from .answers import FILE, NO_STORE, noted, refusals, texts_for
-from .drives import Drive
+from .drive_threads import Drive
 from .jobs import Deadline, harmless, named
 from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described
-from .server import Running, Server
+from .server import Running, WebServer
 from .touch_up import as_json
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
@@ -105,7 +105,7 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
 
 
 @contextlib.asynccontextmanager
-async def _asked(request: Request, server: Server, or_photo: bool = False) -> AsyncIterator[_Asked]:
+async def _asked(request: Request, server: WebServer, or_photo: bool = False) -> AsyncIterator[_Asked]:
     """Take a place in the queue and read the request. Errors name its files as the person knows them.
 
     Raises RequestError, SettingsError, OSError.

@@ -14,8 +14,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from ..layers.touch_ups import TouchUps
-from ..words.texts import names_of_languages
-from .drives import Drive
+from ..localization.texts import names_of_languages
+from .drive_threads import Drive
 from .engine import Engine
 from .guard import Rules
 from .jobs import Jobs
@@ -39,7 +39,7 @@ class Options:
     files: int = 1000
 
 
-class Server:
+class WebServer:
     """The application's parts, for as long as it runs."""
 
     def __init__(self, options: Options) -> None:
@@ -69,11 +69,11 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-async def _running(request: Request) -> Server:
+async def _running(request: Request) -> WebServer:
     return request.app.state.server
 
 
-Running = Annotated[Server, Depends(_running)]
+Running = Annotated[WebServer, Depends(_running)]
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -20,13 +20,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..image import images
 from ..layers.touch_ups import TouchUps, stamp_of
+from ..localization.errors import CvmatteError, RequestError
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
-from ..pictures import images
 from ..settings import TOUCH_UP, MatteSettings
-from ..words.errors import CvmatteError, RequestError
-from .drives import Drive
+from .drive_threads import Drive
 
 # The most recently used stay open: at most so many, holding at most so many bytes of memory.
 _OPEN_PHOTOS = 12

@@ -15,9 +15,9 @@ from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..pictures import images
-from ..words.errors import WorkerError
-from ..words.texts import names_of_languages
+from ..image import images
+from ..localization.errors import WorkerError
+from ..localization.texts import names_of_languages
 from . import touch_up_routes
 from .answers import STATIC, UNCACHED, InLanguage, add_errors, add_static
 from .guard import Guard, Rules

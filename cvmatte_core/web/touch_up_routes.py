@@ -10,8 +10,8 @@ import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from ..localization.errors import RequestError
 from ..matting.matter import strokes_of
-from ..words.errors import RequestError
 from .answers import FILE, NO_STORE, refusals
 from .touch_up import GREY_PNG, Change, Desk, OpenPhoto, as_json
 

@@ -15,7 +15,7 @@ from typing import Any, Callable, Sequence
 from ..child_process import messages
 from ..child_process.child import Child, Messages, queued
 from ..child_process.process import Process
-from ..words.errors import Cancelled, CvmatteError, WorkerError
+from ..localization.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ Listener = Callable[[str, Any], None]
 
 
 @dataclass
-class _Job:
+class _Request:
     """A request under way. Its listener hears (event, detail).
 
     The events: "waiting", "progress", "layer", "retrying", "done", "failed".
@@ -79,7 +79,7 @@ class WorkerClient(Child):
     ) -> None:
         super().__init__("the worker", "cvmatte_core.worker.server", command=command, delays=delays)
         self._on_state = on_state
-        self._jobs: dict[int, _Job] = {}  # everything not answered yet, in the order of submission
+        self._jobs: dict[int, _Request] = {}  # everything not answered yet, in the order of submission
         self._numbers = iter(range(1, sys.maxsize))
         self._handshake = 0  # the number of the request
         self._failed_starts = 0  # in a row, without a handshake between
@@ -101,11 +101,11 @@ class WorkerClient(Child):
     def submit(self, method: str, params: dict[str, Any], listener: Listener) -> int:
         """Queue a request and return its number. The listener's last call is "done" or "failed"."""
         number = next(self._numbers)
-        self._accept(_Job(number, method, params, listener))
+        self._accept(_Request(number, method, params, listener))
         return number
 
     @queued
-    def _accept(self, job: _Job) -> None:
+    def _accept(self, job: _Request) -> None:
         self._jobs[job.number] = job
         if self.state == READY:
             self._send_job(job)
@@ -167,7 +167,7 @@ class WorkerClient(Child):
         else:
             self._set_state(WAITING if self._jobs else STOPPED)
 
-    def _after_death(self, job: _Job) -> None:
+    def _after_death(self, job: _Request) -> None:
         """Only the jobs that the worker was busy with may have killed it; the others just wait on."""
         was_at_it = job.number in self._hung if self._hung else job.begun
         job.sent = job.begun = False
@@ -250,7 +250,7 @@ class WorkerClient(Child):
         else:
             self._finish(job, "done", message.get("result"))
 
-    def _send_job(self, job: _Job) -> None:
+    def _send_job(self, job: _Request) -> None:
         job.sent = True
         self._send({"id": job.number, "method": job.method, "params": job.params})
 
@@ -259,11 +259,11 @@ class WorkerClient(Child):
 
     # What is told
 
-    def _finish(self, job: _Job, event: str, detail: Any) -> None:
+    def _finish(self, job: _Request, event: str, detail: Any) -> None:
         self._jobs.pop(job.number, None)
         self._tell(job, event, detail)
 
-    def _tell(self, job: _Job, event: str, detail: Any) -> None:
+    def _tell(self, job: _Request, event: str, detail: Any) -> None:
         if self._closing.is_set():
             return
         if isinstance(detail, CvmatteError) and not isinstance(detail, Cancelled):

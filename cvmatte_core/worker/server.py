@@ -26,10 +26,10 @@ from .. import __version__, diagnose
 from ..child_process import messages
 from ..child_process.beat import Beat, Standing
 from ..child_process.parent import Parent
-from ..disk import files, paths, runtime
+from ..filesystem import files, paths, runtime_folders
 from ..layers.store import LayerStore
+from ..localization.errors import Cancelled, CvmatteError, WorkerError
 from ..settings import MatteSettings
-from ..words.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
 from .jobs import clip, computer, folder, matte, models, touch_up
 from .jobs.job import Answer, Aside, Computation, Job, Worker
@@ -74,7 +74,7 @@ class _Call:
                 self.result.set_exception(error)
 
 
-class Server:
+class WorkerServer:
     """One worker's threads and queues; `warnings` is what a diagnosis shows of the log."""
 
     def __init__(
@@ -93,7 +93,7 @@ class Server:
 
     def serve(self) -> None:
         """Answer requests until the input ends or one asks to shut down."""
-        for written in (self._worker.store.folder, self._worker.outputs_folder, *runtime.folders()):
+        for written in (self._worker.store.folder, self._worker.outputs_folder, *runtime_folders.folders()):
             files.remove_stale(written)
         for name, work in (("compute", self._compute_all), ("finish", self._finish_all)):
             threading.Thread(target=work, name=name, daemon=True).start()
@@ -278,7 +278,7 @@ def main() -> None:
     parent = Parent.connected("%(asctime)s %(levelname)s %(message)s")
     warnings = diagnose.RecentWarnings()
     logging.getLogger().addHandler(warnings)
-    Server(parent, LayerStore(), paths.outputs_folder(), warnings).serve()
+    WorkerServer(parent, LayerStore(), paths.outputs_folder(), warnings).serve()
     # At once, also out of the middle of a network's pass: nothing is left to wait for.
     os._exit(0)
 

@@ -10,8 +10,8 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from cvmatte_core.disk import files
-from cvmatte_core.words.errors import ImageError, OutputError
+from cvmatte_core.filesystem import files
+from cvmatte_core.localization.errors import ImageError, OutputError
 
 from . import libobs, websocket
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
+from cvmatte_core.localization.errors import CvmatteError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.models import catalogue
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
-from cvmatte_core.words.errors import CvmatteError
-from cvmatte_core.words.texts import Texts
 
 from . import libobs
 

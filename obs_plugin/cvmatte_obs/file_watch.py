@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Callable, Tuple
 
-from cvmatte_core.disk import mounts
+from cvmatte_core.filesystem import mounts
 
 _LOOK_SECONDS = 0.7
 _STUCK_SECONDS = 5.0  # at one file, after which the others on its drive aren't left to wait

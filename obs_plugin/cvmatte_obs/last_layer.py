@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Callable, Collection
 
-from cvmatte_core.layers.store import LayerStore, Record
+from cvmatte_core.layers.store import LayerRecord, LayerStore
 
 
 class LastLayer:
@@ -31,7 +31,7 @@ class LastLayer:
             self._save_id(self.id)
             self.keep(key, self.id)
 
-    def record(self) -> Record | None:
+    def record(self) -> LayerRecord | None:
         """Of the layer that it showed last."""
         return self._store.find(self._key) if self._key else None
 

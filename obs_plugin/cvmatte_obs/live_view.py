@@ -1,4 +1,4 @@
-"""A live portrait in OBS: does what its life (live_life.py) says, and hands each frame of its process to libobs."""
+"""A live portrait in OBS: does what its lifecycle says, and hands each frame of its process to libobs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any, Callable
 
 from cvmatte_core.live.client import LiveClient
-from cvmatte_core.live.frames import FrameReader, Shown
-from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.live.shared_frames import FrameReader, Shown
+from cvmatte_core.localization.errors import CvmatteError
 
 from . import controls, layers, libobs
-from .gate import GATE
-from .life import Says
-from .live_life import Begin, End, LiveAction, LiveCourse, LiveLife, Order, Tell, UseStill, Wish
+from .live_lifecycle import Begin, End, LiveAction, LiveCourse, LiveLifecycle, Order, Tell, UseStill, Wish
+from .photo_lifecycle import Says
 from .services import Services
+from .shutdown_gate import GATE
 from .weak_source import WeakSource
 
 _NO_SOURCE = {controls.FROM_CAMERA: "state.no_camera", controls.FROM_VIDEO: "state.no_video"}
@@ -29,7 +29,7 @@ class LiveView:
         self,
         source: WeakSource,
         services: Services,
-        life: LiveLife,
+        life: LiveLifecycle,
         happens: Callable[[LiveCourse], None],
         catch_up: Callable[[], None],
         tell_error: Callable[[CvmatteError], None],
@@ -104,7 +104,7 @@ class LiveView:
 class _Process:
     """A process that is started again whenever it dies, until it is closed; its frames are shown."""
 
-    def __init__(self, source: WeakSource, life: LiveLife, hear: Callable[..., None]) -> None:
+    def __init__(self, source: WeakSource, life: LiveLifecycle, hear: Callable[..., None]) -> None:
         """hear: called with this, what happens to the life, and the details of that; on a thread of the client."""
         self._source, self._life, self._hear = source, life, partial(hear, self)
         self._showing = threading.Lock()

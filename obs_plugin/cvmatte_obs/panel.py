@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from cvmatte_core import __version__
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.image import file_types
+from cvmatte_core.localization.errors import CvmatteError, ImageError
+from cvmatte_core.localization.notes import from_wire, sentences
+from cvmatte_core.localization.texts import megabytes
 from cvmatte_core.models.catalogue import (
     AUTO,
     ModelEntry,
@@ -30,14 +34,10 @@ from cvmatte_core.models.catalogue import (
     shown_title,
     to_install,
 )
-from cvmatte_core.pictures import endings
 from cvmatte_core.system import devices
-from cvmatte_core.words.errors import CvmatteError, ImageError
-from cvmatte_core.words.notes import from_wire, sentences
-from cvmatte_core.words.texts import megabytes
 from cvmatte_core.worker.client import STOPPED
 
-from . import controls, errands, libobs, scenes
+from . import controls, libobs, scenes, worker_tasks
 from .session import Choices, Session
 from .source_type import SOURCE_TYPE
 
@@ -81,25 +81,27 @@ class Panel:
         self._data = data
         libobs.obs_data_addref(data)
         self._said = ""
-        self._unfinished = errands.Unfinished.folder()
-        self._batch = errands.Errand(
+        self._unfinished = worker_tasks.Unfinished.folder()
+        self._batch = worker_tasks.WorkerTask(
             session.client,
             "batch",
             lambda result: self._unfinished.forget(),
             lambda resume: self._unfinished.save({**self._batch_params, **resume}),
         )
         self._batch_params = self._unfinished.load()  # of the last one, maybe in another panel's life
-        self._install = errands.Errand(session.client, "install_model", self._model_is_installed)
-        self._unfinished_clip = errands.Unfinished.clip()
+        self._install = worker_tasks.WorkerTask(session.client, "install_model", self._model_is_installed)
+        self._unfinished_clip = worker_tasks.Unfinished.clip()
         self._clip_params = self._unfinished_clip.load()  # of the last one, in another panel's life
-        self._clip = errands.Errand(session.client, "clip", self._clip_made, on_failed=self._clip_failed)
-        self._tidying = errands.Errand(session.client, "tidy")
+        self._clip = worker_tasks.WorkerTask(session.client, "clip", self._clip_made, on_failed=self._clip_failed)
+        self._tidying = worker_tasks.WorkerTask(session.client, "tidy")
         self._installing = ""  # the title of the model that is being installed
-        self._diagnose = errands.Errand(session.client, "diagnose")
+        self._diagnose = worker_tasks.WorkerTask(session.client, "diagnose")
         self._is_diagnosing = False
         self._diagnosed: tuple[int | None, dict[str, Any]] = (None, {})  # a worker, and its part of the text
         libobs.obs_data_erase(data, _DIAGNOSIS)  # of an OBS that has ended, or a session
-        self._listing = errands.Errand(session.client, "photos", lambda found: session.post(self._add_listed, found))
+        self._listing = worker_tasks.WorkerTask(
+            session.client, "photos", lambda found: session.post(self._add_listed, found)
+        )
         self._listed: list[str] = []  # what came of that
         self._acts: dict[str, Callable[[], str | None]] = {  # what they say
             "add": self._add,
@@ -257,7 +259,7 @@ class Panel:
             if not can_run(entry):
                 shown = f"{shown} {texts('panel.model.by_command', command=install_command(entry.name))}"
         self._show_text(properties, _CHOSEN, html.escape(shown))
-        installing = self._install.state == errands.RUNNING
+        installing = self._install.state == worker_tasks.RUNNING
         can_install = entry is not None and can_run(entry) and not installing
         return {_MODEL.decode(): entry is not None, "install_model": can_install, "install_cancel": installing}
 
@@ -279,8 +281,8 @@ class Panel:
             self._show_text(properties, name, "<br>".join(html.escape(line) for line in shown if line))
         self._show_text(properties, "folder_state", self._folder_state())
         shown_or_not = self._show_models(properties)
-        shown_or_not["folder_cancel"] = self._batch.state == errands.RUNNING
-        shown_or_not["clip_cancel"] = self._clip.state == errands.RUNNING
+        shown_or_not["folder_cancel"] = self._batch.state == worker_tasks.RUNNING
+        shown_or_not["clip_cancel"] = self._clip.state == worker_tasks.RUNNING
         shown_or_not[_DIAGNOSIS.decode()] = bool(self._value(_DIAGNOSIS))
         for name, visible in shown_or_not.items():
             libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name.encode()), visible)
@@ -291,7 +293,7 @@ class Panel:
         libobs.obs_property_set_description(line, libobs.utf8(f"<span>{rich_text}</span>"))
         libobs.obs_property_set_visible(line, bool(rich_text))
 
-    def _error_of(self, errand: errands.Errand) -> str:
+    def _error_of(self, errand: worker_tasks.WorkerTask) -> str:
         error = errand.error
         if error is None:
             return ""
@@ -310,7 +312,7 @@ class Panel:
                 lines.append(texts("panel.model.auto", line=line) if entry.name == auto else line)
         except CvmatteError as error:
             lines.append(error.sentence(texts))
-        if install.state == errands.RUNNING:
+        if install.state == worker_tasks.RUNNING:
             done, total = install.progress.get("done", 0), install.progress.get("total", 1)
             lines.append(f"{texts('panel.model.installing', model=self._installing)} {self._goes_on()}")
             if total > 1:
@@ -322,21 +324,21 @@ class Panel:
 
     def _listing_state(self) -> list[str]:
         listing = self._listing
-        if listing.state == errands.RUNNING:
+        if listing.state == worker_tasks.RUNNING:
             return [f"{self._texts('panel.photos.listing')} {self._goes_on()}"]
-        return self._listed if listing.state == errands.DONE else [self._error_of(listing)]
+        return self._listed if listing.state == worker_tasks.DONE else [self._error_of(listing)]
 
     def _folder_state(self) -> str:
         """How the folder is getting on, as rich text."""
         batch, texts = self._batch, self._texts
-        if batch.state == errands.RUNNING:
+        if batch.state == worker_tasks.RUNNING:
             done, total = batch.progress.get("done", 0), batch.progress.get("total", 0)
             name = batch.progress.get("name", "")
             return html.escape(texts("panel.folder_running", done=done, total=total, name=name))
-        if batch.state == errands.IDLE and self._batch_params:
+        if batch.state == worker_tasks.IDLE and self._batch_params:
             names = {"button": texts("panel.folder_start"), "preset": texts("panel.new_preset")}
             return html.escape(texts("panel.folder_interrupted", folder=self._batch_params["folder"], **names))
-        if batch.state != errands.DONE:
+        if batch.state != worker_tasks.DONE:
             return html.escape(self._error_of(batch))
         result = batch.result
         lines = [html.escape(texts("panel.folder_done", done=result["done"], failed=len(result["failed"])))]
@@ -350,12 +352,12 @@ class Panel:
 
     def _clip_state(self) -> str:
         clip, texts = self._clip, self._texts
-        if clip.state == errands.RUNNING:
+        if clip.state == worker_tasks.RUNNING:
             return texts("panel.clip_running", done=clip.progress.get("done", 0), total=clip.progress.get("total", 0))
-        if clip.state == errands.IDLE and self._clip_params:
+        if clip.state == worker_tasks.IDLE and self._clip_params:
             names = {"button": texts("panel.clip_start"), "preset": texts("panel.new_preset")}
             return texts("panel.clip_interrupted", clip=Path(self._clip_params["clip"]).name, **names)
-        if clip.state != errands.DONE:
+        if clip.state != worker_tasks.DONE:
             return self._error_of(clip)
         key = "panel.clip_done" if clip.result["whole"] else "panel.clip_part"
         made = texts(key, name=Path(clip.result["path"]).name)
@@ -363,9 +365,9 @@ class Panel:
 
     def _tidy_state(self) -> str:
         tidying, texts = self._tidying, self._texts
-        if tidying.state == errands.RUNNING:
+        if tidying.state == worker_tasks.RUNNING:
             return texts("panel.tidying", refresh=texts("panel.refresh"))
-        if tidying.state != errands.DONE:
+        if tidying.state != worker_tasks.DONE:
             return self._error_of(tidying)
         return texts("panel.tidied", count=tidying.result["count"], megabytes=megabytes(tidying.result["bytes"]))
 
@@ -375,10 +377,10 @@ class Panel:
         photos = self._photos()
         if not photos:
             return self._texts("panel.added_none")
-        if all(photo.suffix.lower() in endings.PHOTOS for photo in photos):
+        if all(photo.suffix.lower() in file_types.PHOTOS for photo in photos):
             said, is_begun = self._added(photos)
         else:  # folders: the worker looks at them, since a drive may be away
-            said, is_begun = "", self._listing.state != errands.RUNNING
+            said, is_begun = "", self._listing.state != worker_tasks.RUNNING
             self._listing.start({"paths": [str(photo) for photo in photos], "most": _MOST_PHOTOS})
         if is_begun:
             libobs.obs_data_erase(self._data, _PHOTOS)
@@ -435,10 +437,10 @@ class Panel:
         folder = self._value(_FOLDER)
         if not folder:
             return self._texts("panel.folder_none")
-        if self._batch.state != errands.RUNNING:
+        if self._batch.state != worker_tasks.RUNNING:
             wanted = {"folder": folder, "settings": self._session.defaults_of_new()}
             last = {**self._batch_params, **self._batch.resume}
-            goes_on = self._batch.state != errands.DONE and wanted.items() <= last.items()
+            goes_on = self._batch.state != worker_tasks.DONE and wanted.items() <= last.items()
             self._batch_params = last if goes_on else {**wanted, "output_folder": ""}
             self._batch.start(self._batch_params)
         return ""
@@ -447,7 +449,7 @@ class Panel:
         clip = self._value(_CLIP)
         if not clip:
             return self._texts("panel.clip_none")
-        if self._clip.state != errands.RUNNING:
+        if self._clip.state != worker_tasks.RUNNING:
             params = {"clip": clip, "settings": self._session.defaults_of_new()}
             self._unfinished_clip.save(params)
             self._clip.start(params)
@@ -482,7 +484,7 @@ class Panel:
 
     def _install_model(self) -> None:
         entry = self._to_install(self._offered())
-        if entry is not None and self._install.state != errands.RUNNING:
+        if entry is not None and self._install.state != worker_tasks.RUNNING:
             self._installing = shown_title(entry, self._texts)
             self._install.start({"name": entry.name})
 
@@ -501,7 +503,7 @@ class Panel:
         return [self._texts("panel.diagnose_again")] if self._is_diagnosing else [self._error_of(self._diagnose)]
 
     def _complete_diagnosis(self) -> None:
-        if self._is_diagnosing and self._diagnose.state != errands.RUNNING:
+        if self._is_diagnosing and self._diagnose.state != worker_tasks.RUNNING:
             self._is_diagnosing = False
             self._diagnosed = (self._session.client.process_id, self._diagnose.result or {})
             self._show_diagnosis()

@@ -1,4 +1,4 @@
-"""A portrait of a photo or a still in OBS: does what its life (life.py) says, and tells it what the worker answers."""
+"""A portrait of a photo or a still in OBS: does what its lifecycle says, and tells it what the worker answers."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import time
 from pathlib import Path
 from typing import Any, Callable
 
-from cvmatte_core.disk import files
-from cvmatte_core.layers.store import Frame, FrameUnusable, Record
-from cvmatte_core.words.errors import CvmatteError
-from cvmatte_core.words.notes import from_wire
+from cvmatte_core.filesystem import files
+from cvmatte_core.layers.store import Frame, FrameUnusable, LayerRecord
+from cvmatte_core.localization.errors import CvmatteError
+from cvmatte_core.localization.notes import from_wire
 
 from . import controls, layers, libobs
 from .file_watch import State
 from .last_layer import LastLayer
-from .life import (
+from .photo_lifecycle import (
     Action,
     Cancel,
     Course,
     Discard,
     Hide,
-    Job,
     KeepStill,
-    Life,
     Look,
     LookAgain,
     LookBack,
+    MatteJob,
+    PhotoLifecycle,
     Request,
     Show,
     Submit,
@@ -42,7 +42,12 @@ class PhotoView:
     """One portrait's."""
 
     def __init__(
-        self, source: WeakSource, services: Services, life: Life, last: LastLayer, happens: Callable[[Course], None]
+        self,
+        source: WeakSource,
+        services: Services,
+        life: PhotoLifecycle,
+        last: LastLayer,
+        happens: Callable[[Course], None],
     ) -> None:
         """happens: do what follows from something that happened to the life."""
         self._source, self._services, self._life, self._last, self._happens = source, services, life, last, happens
@@ -112,7 +117,7 @@ class PhotoView:
         store.mark_used(key)
         return True
 
-    def _submit(self, job: Job) -> None:
+    def _submit(self, job: MatteJob) -> None:
         is_painted_on = time.monotonic() - self._painted_at < _PAINTING_SECONDS
         params: dict[str, Any] = {
             "image": job.request.image,
@@ -127,7 +132,7 @@ class PhotoView:
 
         job.number = self._services.client.submit("matte", params, listener)
 
-    def _hear(self, job: Job, event: str, detail: Any) -> None:
+    def _hear(self, job: MatteJob, event: str, detail: Any) -> None:
         """An event of a job; see worker.client.Listener."""
         life = self._life
         if event in ("waiting", "progress"):
@@ -138,7 +143,7 @@ class PhotoView:
             self._happens(life.is_tried_again(job, detail))
         elif event == "done":
             notes, outdated = from_wire(detail.pop("notes")), detail.pop("outdated")
-            record = Record(**{**detail, "size": tuple(detail["size"])})
+            record = LayerRecord(**{**detail, "size": tuple(detail["size"])})
             self._happens(life.is_done(job, record, notes, outdated))
             stamp = self._touch_up_of(record)
             if stamp not in (record.touch_up, self._painted_for):  # painted on while the layer was made
@@ -154,5 +159,5 @@ class PhotoView:
             self._painted_at = time.monotonic()
             self._happens(self._life.is_painted())
 
-    def _touch_up_of(self, record: Record) -> str:
+    def _touch_up_of(self, record: LayerRecord) -> str:
         return self._services.touch_ups.stamp(record.digest) if record.digest else ""

@@ -1,4 +1,4 @@
-"""A portrait in OBS: one source of our type. It tells its lives (life.py, live_life.py) what happens, and does in OBS
+"""A portrait in OBS: one source of our type. It tells its two lifecycles what happens, and does in OBS
 what follows.
 
 Only the session's thread changes a portrait; other threads read single attributes.
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.system import devices
 from cvmatte_core.system.browser import Way
-from cvmatte_core.words.errors import CvmatteError, ImageError
 from cvmatte_core.worker.client import READY
 
-from . import controls, dialogs, libobs, sentences, stills
+from . import controls, dialogs, libobs, messages, stills
 from .file_watch import GONE, State
 from .helper_file import HelperFile
 from .last_layer import LastLayer
-from .life import Action, Course, Life, Reconsider, Refresh, Says
-from .live_life import LiveAction, LiveCourse, LiveLife
+from .live_lifecycle import LiveAction, LiveCourse, LiveLifecycle
 from .live_view import LiveView
+from .photo_lifecycle import Action, Course, PhotoLifecycle, Reconsider, Refresh, Says
 from .photo_view import PhotoView
 from .services import Services
 from .source_signals import SourceSignals
@@ -50,7 +50,7 @@ class Portrait:
     def __init__(self, source: int, helper: int, services: Services) -> None:
         """helper: the source's data, a private image source that lives as long as it; see source_type.py."""
         self.helper = helper
-        self.life, self.live = Life(), LiveLife()
+        self.life, self.live = PhotoLifecycle(), LiveLifecycle()
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
@@ -81,7 +81,7 @@ class Portrait:
 
     def tell_error(self, error: CvmatteError) -> None:
         """Have them say what a button couldn't do."""
-        self.tell(sentences.of_error(error, self._input, self._services.texts))
+        self.tell(messages.of_error(error, self._input, self._services.texts))
         self.refresh_wanted = True
 
     def in_use(self) -> set[str]:
@@ -288,7 +288,7 @@ class Portrait:
     def _sentence(self, says: Says) -> str:
         if says.key == "state.waiting" and self._services.client.state != READY:
             says = Says("state.starting")
-        sentence = sentences.of_life(says, self._input, self._services.texts)
+        sentence = messages.of_life(says, self._input, self._services.texts)
         background = self.values.needed.get(controls.BACKGROUND, "") if self.values is not None else ""
         if says.key == "state.ready" and self._services.watch.state(background) == GONE:
             gone = ImageError("background_gone", name=Path(background).name)

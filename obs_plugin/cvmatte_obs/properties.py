@@ -7,12 +7,12 @@ import sys
 from functools import partial
 from typing import Any, Callable
 
+from cvmatte_core.localization.errors import CvmatteError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CONTROLS
-from cvmatte_core.words.errors import CvmatteError
-from cvmatte_core.words.texts import Texts
 
-from . import controls, libobs, scenes, state_line
+from . import controls, libobs, scenes, status_line
 from .portrait import Portrait
 from .session import Session
 from .source_type import SOURCE_TYPE
@@ -127,17 +127,17 @@ def _offer_cameras(properties: int, session: Session, settings: int) -> None:
 
 
 def _add_state(properties: int, portrait: Portrait) -> None:
-    shown, _ = state_line.lines(portrait.state.text, portrait.note)
-    _add_text(properties, b"state", state_line.rich_text(shown, portrait.state.is_error), wraps=False)
+    shown, _ = status_line.lines(portrait.state.text, portrait.note)
+    _add_text(properties, b"state", status_line.rich_text(shown, portrait.state.is_error), wraps=False)
 
 
 def _add_whole_state(properties: int, portrait: Portrait) -> None:
     """What there was no room for above: at the end it moves nothing."""
     state, note = portrait.state, portrait.note
-    _, is_all = state_line.lines(state.text, note)
+    _, is_all = status_line.lines(state.text, note)
     if not is_all:
-        whole = state_line.all_lines(state.text, note)
-        _add_text(properties, b"state_whole", state_line.rich_text(whole, state.is_error), wraps=False)
+        whole = status_line.all_lines(state.text, note)
+        _add_text(properties, b"state_whole", status_line.rich_text(whole, state.is_error), wraps=False)
 
 
 def _add_text(properties: int, name: bytes, rich_text: str, wraps: bool = True) -> None:
@@ -161,7 +161,7 @@ def _add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
         width, height = record.size
         width = min(_VIEWS_WIDTH, _VIEWS * _VIEWS_HEIGHT * width // height)
         views = f'{html.escape(texts("source.views"))}<br><img src="{html.escape(portrait.preview)}" width="{width}">'
-    _add_text(properties, b"views", state_line.with_room(views, 1 + _VIEWS_LINES), wraps=False)
+    _add_text(properties, b"views", status_line.with_room(views, 1 + _VIEWS_LINES), wraps=False)
 
 
 def _add_button(properties: int, name: str, texts: Texts, clicked: Any, portrait: Portrait) -> None:

@@ -7,11 +7,11 @@ from typing import Callable, Collection
 
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
-from cvmatte_core.words.texts import Texts
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
 from .file_watch import FileWatch
-from .touching_up import TouchingUp
+from .touch_up_client import TouchingUp
 
 
 @dataclass(frozen=True)

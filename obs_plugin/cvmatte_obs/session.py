@@ -16,25 +16,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable
 
+from cvmatte_core.image import file_types
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
-from cvmatte_core.pictures import endings
+from cvmatte_core.localization.errors import CvmatteError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.presets import PresetStore
 from cvmatte_core.system import memory
-from cvmatte_core.words.errors import CvmatteError
-from cvmatte_core.words.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
 from . import controls, layers, libobs, scenes
-from .errands import Errand
-from .events import Event, Hotkey
 from .file_watch import FileWatch, State
-from .gate import GATE
+from .housekeeping import PollTimes, Trimming
 from .portrait import StateLine
 from .services import Services
+from .shutdown_gate import GATE
+from .signals import Hotkey, Signal
 from .source_type import SOURCE_TYPE
-from .touching_up import TouchingUp
-from .upkeep import PollTimes, Trimming
+from .touch_up_client import TouchingUp
+from .worker_tasks import WorkerTask
 
 _POLL_SECONDS = 0.015
 _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits there are
@@ -72,7 +72,7 @@ class Session:
         self.client = WorkerClient(on_state=self._worker_is)
         self.client.on_painted = partial(self.post, self._painted)
         self.cameras: dict[str, str] = {}  # what each is opened by, and shown as
-        self._camera_look = Errand(self.client, "cameras", partial(self.post, self._cameras_are))
+        self._camera_look = WorkerTask(self.client, "cameras", partial(self.post, self._cameras_are))
         self._looked_for_cameras = float("-inf")
         self._touching_up = TouchingUp(self.client, texts)
         self._watch = FileWatch(partial(self.post, self._file_is))
@@ -83,7 +83,7 @@ class Session:
             hotkey.load(data)
         self._has_discovered = False
         self._follow_at = math.inf  # when portraits look for the sources of their stills
-        self._sources_changed = Event()
+        self._sources_changed = Signal()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.connect(libobs.obs_get_signal_handler(), signal)
         self._thread = threading.Thread(target=self._run, name="cvmatte-session", daemon=True)
@@ -108,12 +108,12 @@ class Session:
     @property
     def image_filter(self) -> str:
         """What OBS's file dialogs offer where a photo is to be chosen."""
-        return self._filter("source.image_filter", endings.PHOTOS)
+        return self._filter("source.image_filter", file_types.PHOTOS)
 
     @property
     def video_filter(self) -> str:
         """And where a clip is."""
-        return self._filter("source.video_filter", (*endings.CLIPS, *endings.ANIMATION_KINDS))
+        return self._filter("source.video_filter", (*file_types.CLIPS, *file_types.ANIMATION_KINDS))
 
     def _filter(self, text: str, of: tuple[str, ...]) -> str:
         patterns = " ".join(f"*{ending}" for ending in (*of, *map(str.upper, of)))

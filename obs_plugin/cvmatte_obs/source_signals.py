@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cvmatte_core.words.texts import Texts
+from cvmatte_core.localization.texts import Texts
 
 from . import libobs
-from .events import Event, Hotkey
+from .signals import Hotkey, Signal
 from .weak_source import WeakSource
 
 _BINDINGS = b"cvmatte_hotkeys"  # in the helper's private settings
@@ -16,7 +16,7 @@ class SourceSignals:
 
     def __init__(self, source: int, helper: int, texts: Texts) -> None:
         self._helper = WeakSource(helper)
-        self.updated, self.relinked = Event(), Event()
+        self.updated, self.relinked = Signal(), Signal()
         self.updated.connect(libobs.obs_source_get_signal_handler(source), b"update")
         self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
         names = ("rematte", "take_still", "freeze")

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from cvmatte_core.disk import files, paths
+from cvmatte_core.filesystem import files, paths
 from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import CvmatteError, ImageError
 
 from . import capture, libobs
-from .life import Course, Life, Request
+from .photo_lifecycle import Course, PhotoLifecycle, Request
 from .weak_source import WeakSource
 
 _BURST = 4  # frames: what the recurrent network needs to settle
@@ -28,7 +28,7 @@ _promised: set[Path] = set()  # names of stills: the worker writes them when it 
 class Stills:
     """Takes a portrait's stills, one at a time."""
 
-    def __init__(self, store: LayerStore, life: Life, happens: Callable[[Course], None]) -> None:
+    def __init__(self, store: LayerStore, life: PhotoLifecycle, happens: Callable[[Course], None]) -> None:
         """happens: do what follows from something that happened to the life."""
         self._store, self._life, self._happens = store, life, happens
         self._still: Still | None = None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Callable
 
+from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.system.browser import Way
-from cvmatte_core.words.errors import CvmatteError
 
 from . import controls, libobs
 from .services import Services

@@ -16,10 +16,10 @@ import shutil
 import tempfile
 import time
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.models.catalogue import install_packages_command
-from cvmatte_core.words.errors import Refused
-from cvmatte_core.words.texts import system_texts
+from cvmatte_core.localization.errors import Refused
+from cvmatte_core.localization.texts import system_texts
 
 SAMPLE = Path(__file__).with_name("astronaut.png")
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"

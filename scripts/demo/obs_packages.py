@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from cvmatte_core.system import debian
-from cvmatte_core.words.errors import Refused
-from cvmatte_core.words.texts import system_texts
+from cvmatte_core.localization.errors import Refused
+from cvmatte_core.localization.texts import system_texts
 
 _PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}  # with Debian's package of each
 _LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")  # Mesa's draw without a graphics card

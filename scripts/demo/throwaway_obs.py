@@ -23,8 +23,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import obsws_python
-from cvmatte_core.disk import files
-from cvmatte_core.words.texts import LANGUAGES
+from cvmatte_core.filesystem import files
+from cvmatte_core.localization.texts import LANGUAGES
 from PIL import Image, ImageGrab
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out

@@ -29,7 +29,7 @@ from development import benchmark_live, benchmark_touch_up
 from development import benchmark_obs as obs
 from development.benchmark_obs import memory
 from development.measuring import SAMPLE, make_photos, milliseconds, ratio, row, table
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.matting.matter import Matter, decode
 from cvmatte_core.settings import MatteSettings

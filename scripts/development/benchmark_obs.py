@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from demo import throwaway_obs
 from development.measuring import milliseconds, ratio, row, table
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.worker.client import READY, WorkerClient
 from demo.throwaway_obs import SCENE, ThrowawayObs

@@ -13,7 +13,8 @@ dilated 9x9. The recomposite error is known for composites only: over green, and
 --larger adds to each composite the same one mirrored, in the dark, in warm light, noisy, saved as a poor JPEG, at half
 the size and cropped. --people adds a row for each cutout: to choose by all of them but one.
 
---strokes N mends held.py's pictures with a brush, played by a rule that strokes.py tells, with plain paint beside it.
+--strokes N mends evaluate_held.py's pictures with a brush, played by a rule that strokes.py tells, with plain paint
+beside it.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ import numpy as np
 
 from cvmatte_core.commands.matte import add_controls
 from cvmatte_core.matting import compose
-from cvmatte_core.pictures import images
-from cvmatte_core.pictures import endings
+from cvmatte_core.image import images
+from cvmatte_core.image import file_types
 from cvmatte_core.models.catalogue import catalogue, is_there
-from cvmatte_core.words.errors import CvmatteError, ModelError
+from cvmatte_core.localization.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
-from cvmatte_core.words.texts import system_texts
-from development import measures, strokes
+from cvmatte_core.localization.texts import system_texts
+from development import metrics, strokes
 from development.measuring import backgrounds, cutouts, in_bytes, matted, out_of_focus
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
@@ -130,12 +131,12 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
     """(picture, alpha) of every photo that has one, in the order of their names."""
     found = []
     for sub in _IMAGE_FOLDERS:
-        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in endings.PHOTOS):
+        for picture in sorted(path for path in folder.glob(f"{sub}/*") if path.suffix.lower() in file_types.PHOTOS):
             alphas = [path for name in _ALPHA_FOLDERS for path in folder.glob(f"{name}/*") if path.stem == picture.stem]
             found += [(picture, alpha) for alpha in alphas[:1]]
     for alpha in sorted(folder.glob("*.alpha.png")):
         name = alpha.name.removesuffix(".alpha.png")
-        found += [(folder / (name + end), alpha) for end in endings.PHOTOS if (folder / (name + end)).exists()][:1]
+        found += [(folder / (name + end), alpha) for end in file_types.PHOTOS if (folder / (name + end)).exists()][:1]
     return found
 
 
@@ -143,13 +144,13 @@ def measured(case: Case, matter: Matter, settings: MatteSettings) -> tuple[dict[
     """The case's figures, scaled as they are printed, and the layer: uint8 RGBA."""
     matte, seconds = matted(matter, case.picture, settings)
     figures = {"seconds": seconds}
-    figures |= measures.differences(matte.alpha, case.alpha)
-    figures["ghost"] = measures.ghost_error(matte.alpha, case.alpha)
+    figures |= metrics.differences(matte.alpha, case.alpha)
+    figures["ghost"] = metrics.ghost_error(matte.alpha, case.alpha)
     if case.colours is not None:
         colours = matte.foreground / 255
         parts = matte.alpha, colours, case.alpha, case.colours
-        figures["recomposite"] = measures.recomposite_error(*parts)
-        over = [measures.recomposite_error(*parts, background) for background in measures.BACKGROUNDS]
+        figures["recomposite"] = metrics.recomposite_error(*parts)
+        over = [metrics.recomposite_error(*parts, background) for background in metrics.BACKGROUNDS]
         figures["recomposite_5"] = sum(over) / len(over)
     for name in figures.keys() - {"seconds"}:
         figures[name] *= 1000 if name in _THOUSANDTHS else 0.001

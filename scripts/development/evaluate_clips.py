@@ -24,7 +24,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cvmatte_core.matting import refine
-from cvmatte_core.matting.moving import Moving
+from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.models.catalogue import entry_of
 from cvmatte_core.models.network import load
 from cvmatte_core.settings import MatteSettings
@@ -58,8 +58,8 @@ def main() -> int:
 
 
 def ways(settings: MatteSettings, model: str | None, side: int | None) -> dict[str, Callable[[], Way]]:
-    def remembering() -> Moving:
-        moving = Moving(settings, 2)
+    def remembering() -> VideoMatter:
+        moving = VideoMatter(settings, 2)
         moving.side = side or moving.side
         return moving
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matte, Matter
-from cvmatte_core.pictures import endings, images
+from cvmatte_core.image import file_types, images
 from cvmatte_core.settings import MatteSettings
 from PIL import Image, ImageEnhance, ImageOps
 
@@ -50,7 +50,7 @@ def cutouts(dataset: Path) -> Iterator[tuple[str, np.ndarray]]:
 def backgrounds(dataset: Path) -> Iterator[tuple[str, np.ndarray]]:
     """The name and the pixels (uint8 RGB) of each background in a data set."""
     for path in sorted((dataset / "backgrounds").iterdir()):
-        if path.suffix.lower() in endings.PHOTOS:
+        if path.suffix.lower() in file_types.PHOTOS:
             yield path.stem, images.decode(images.read(path), path.name).rgb
 
 

@@ -30,12 +30,12 @@ from PIL import Image
 
 from demo import throwaway_obs
 from demo.demo import COLOUR, SAMPLE, SCRIPT, STANDING
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.web.touch_up import Desk
 from cvmatte_core.web.touch_up_page import TouchUpPage
-from cvmatte_core.words.texts import LANGUAGES
+from cvmatte_core.localization.texts import LANGUAGES
 from development import made_clips
 
 _PICTURES = paths.ROOT / "docs" / "pictures"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from cvmatte_core import __version__
-from cvmatte_core.words import console
+from cvmatte_core.localization import console
 
 CONTENT = (
     *("install.py", "install.cmd", "install.command", "pyproject.toml"),

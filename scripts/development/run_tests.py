@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import install
-from cvmatte_core.disk.paths import ENVIRONMENT, python_of
+from cvmatte_core.filesystem.paths import ENVIRONMENT, python_of
 from cvmatte_core.system import debian
 from demo import obs_packages
 

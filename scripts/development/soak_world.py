@@ -20,7 +20,7 @@ from demo import throwaway_obs
 from development import made_clips
 from development.measuring import make_photos
 from development.soak_watch import Watch
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import COLOUR, CONTROLS, MatteSettings
 from obsws_python.error import OBSSDKRequestError

@@ -20,8 +20,8 @@ from cvmatte_core.matting.matter import Matter
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE
 from cvmatte_core.settings import MatteSettings
 
-from development import measures
-from development.held import cases
+from development import metrics
+from development.evaluate_held import cases
 from development.measuring import matted, row, table
 
 _BRUSH, _THIN, _STRAY_OVER = 0.05, 0.008, 0.05  # parts of the longer side; the last: over how much a hand strays
@@ -78,7 +78,7 @@ WAYS: dict[str, Way] = {"ours": ours, "plain paint": paint}
 
 def away_from_edge(alpha: np.ndarray, truth: np.ndarray) -> float:
     """The error that isn't at the true edge: its mean over the picture, with the edge band counting nothing."""
-    return float(np.where(measures.edge_band(truth), 0, np.abs(alpha - truth)).mean())
+    return float(np.where(metrics.edge_band(truth), 0, np.abs(alpha - truth)).mean())
 
 
 def played(dataset: Path, most: int, stray: float, settings: MatteSettings) -> dict[tuple[str, int], list[list[float]]]:
@@ -106,7 +106,7 @@ def played(dataset: Path, most: int, stray: float, settings: MatteSettings) -> d
 
 
 def _figures(alpha: np.ndarray, truth: np.ndarray, seconds: float) -> list[float]:
-    band = np.abs(alpha - truth)[measures.edge_band(truth)].mean()
+    band = np.abs(alpha - truth)[metrics.edge_band(truth)].mean()
     return [
         1000 * float(np.abs(alpha - truth).mean()),
         1000 * float(band),

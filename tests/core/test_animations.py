@@ -12,8 +12,8 @@ from development import made_clips
 from PIL import Image
 
 from cvmatte_core.commands import matte as matte_command
-from cvmatte_core.live.opening import Wanted
-from cvmatte_core.live.sources import Latest
+from cvmatte_core.live.capture import LiveSource
+from cvmatte_core.live.latest_frame import LatestFrame
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.video import animation, clips
 
@@ -140,7 +140,7 @@ def test_what_comes_out_says_whether_it_is_a_clip_or_a_photo(
 
 def test_live_it_plays_as_a_video_does(pictures: list[Image.Image], tmp_path: Path) -> None:
     for ending in (".gif", ".webp", ".apng"):
-        latest = Latest(Wanted(video=str(animated(tmp_path / f"anim{ending}", pictures))))
+        latest = LatestFrame(LiveSource(video=str(animated(tmp_path / f"anim{ending}", pictures))))
         seen: list[np.ndarray] = []
         number = 0
         while len(seen) < 10:  # longer than it is: it begins anew

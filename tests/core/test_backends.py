@@ -15,14 +15,14 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from cvmatte_core.disk import paths
-from cvmatte_core.models import catalogue, single
+from cvmatte_core.filesystem import paths
+from cvmatte_core.image import images
+from cvmatte_core.localization.errors import ModelError
+from cvmatte_core.models import catalogue, single_image
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.models.descriptions import PRESETS, Description, described
 from cvmatte_core.models.network import Network, load
-from cvmatte_core.pictures import images
+from cvmatte_core.models.network_description import PRESETS, Description, described
 from cvmatte_core.system import memory
-from cvmatte_core.words.errors import ModelError
 from tests.conftest import DATA
 
 WEIGHTS = np.array([0.5, 0.25, 0.125])
@@ -128,12 +128,14 @@ def test_a_reduced_photo_s_alpha_follows_the_photo(opened: Any, photo: Path) -> 
 def test_the_size_of_what_a_network_sees(
     shape: tuple[int, int], description: Description, size: tuple[int, int]
 ) -> None:
-    assert single.size_of_look(shape, QUALITY, description) == size
+    assert single_image.size_of_look(shape, QUALITY, description) == size
 
 
 def test_the_quality_decides_only_a_size_that_nothing_else_does() -> None:
     def sizes(description: Description) -> list[int]:
-        return [single.size_of_look((3000, 3000), quality, description)[0] for quality in ("fast", "balanced", "best")]
+        return [
+            single_image.size_of_look((3000, 3000), quality, description)[0] for quality in ("fast", "balanced", "best")
+        ]
 
     assert sizes(Description()) == [768, 1280, 1920]
     assert sizes(Description(shortest_side=512)) == [512] * 3

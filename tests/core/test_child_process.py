@@ -22,9 +22,9 @@ from cvmatte_core.child_process import child, messages
 from cvmatte_core.child_process.beat import Beat, Standing
 from cvmatte_core.child_process.child import Child, Messages, queued
 from cvmatte_core.child_process.process import Process
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import WorkerError
 from cvmatte_core.system import spawn
-from cvmatte_core.words.errors import WorkerError
 
 SAY = "import json, os, sys, time\ndef say(**message): print(json.dumps(message), flush=True)\n"
 BEATS = SAY + "def beat(standing=()): say(beat=list(standing))\n"

@@ -17,11 +17,11 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from cvmatte_core.live.opening import Wanted
-from cvmatte_core.live.sources import Latest
+from cvmatte_core.live.capture import LiveSource
+from cvmatte_core.live.latest_frame import LatestFrame
+from cvmatte_core.localization.errors import ImageError
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.video import clips, source
-from cvmatte_core.words.errors import ImageError
 from tests import colours
 
 PATCHES = ((0, 255, 0), (255, 0, 0), (200, 120, 40), (30, 90, 220), (128, 128, 128))
@@ -131,7 +131,7 @@ def test_colours_are_read_by_what_the_file_says_and_else_by_its_size(
 
 
 def taken_live(path: Path) -> np.ndarray:
-    latest = Latest(Wanted(video=str(path)))
+    latest = LatestFrame(LiveSource(video=str(path)))
     try:
         taken = latest.next(0, 20)
         assert taken is not None, latest.error
@@ -389,7 +389,7 @@ def test_a_recording_that_was_cut_off_is_called_incomplete(portrait_clip: Path, 
         with pytest.raises(ImageError) as refused:
             clips.look_at(cut)
         assert refused.value.key == key
-        latest = Latest(Wanted(video=str(cut)))
+        latest = LatestFrame(LiveSource(video=str(cut)))
         assert latest.next(0, 5) is None and latest.error is not None and latest.error.key == key
         latest.close()
 

@@ -16,10 +16,10 @@ from development import made_clips
 from PIL import Image
 
 from cvmatte_core.commands import matte as matte_command
-from cvmatte_core.matting.moving import Moving
+from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, OutputError
+from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video import clips, parts, sound, source
-from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
+from cvmatte_core.video import audio, checkpoints, clips, source
 
 SIZE, COUNT = (320, 180), 12
 FAST = MatteSettings(quality="fast")
@@ -122,7 +122,7 @@ def test_sound_is_where_it_was_and_the_clip_begins_at_0(photo: Path, tmp_path: P
 
 
 def test_sound_that_changes_its_kind_goes_on() -> None:
-    made = sound.InStep("flt")
+    made = audio.InStep("flt")
     total = 0
     for number, (rate, layout) in enumerate([(44_100, "mono"), (48_000, "5.1"), (44_100, "mono")]):
         channels = 1 if layout == "mono" else 6
@@ -130,7 +130,7 @@ def test_sound_that_changes_its_kind_goes_on() -> None:
         frame.sample_rate, frame.pts, frame.time_base = rate, number * rate, Fraction(1, rate)
         total += sum(out.samples for out in made.frames(frame))
     total += sum(out.samples for out in made.rest())
-    assert total == pytest.approx(3 * sound.RATE, abs=200)
+    assert total == pytest.approx(3 * audio.RATE, abs=200)
 
 
 @pytest.mark.parametrize("ending", [".webm", ".mp4", ""])
@@ -149,7 +149,7 @@ def test_damaged_sound_costs_sound_and_no_more(
     made: Path, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of re-encoded sound what can't be decoded, of copied what has no time of its own."""
-    taken = sound.Track.packets
+    taken = audio.Track.packets
     seen: list[Any] = []
 
     def damaged(track: Any, packet: Any) -> Any:
@@ -162,7 +162,7 @@ def test_damaged_sound_costs_sound_and_no_more(
         seen.append(packet)
         return taken(track, packet)
 
-    monkeypatch.setattr(sound.Track, "packets", damaged)
+    monkeypatch.setattr(audio.Track, "packets", damaged)
     result = clips.cut_out(made, tmp_path / f"out{ending}", FAST, 2)
     assert len(seen) > 6
     assert len(decoded(result.path)) == COUNT
@@ -361,7 +361,7 @@ def test_a_full_disk_leaves_nothing_half(made: Path, tmp_path: Path, monkeypatch
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("cvmatte_core.disk.files.replace", full)
+    monkeypatch.setattr("cvmatte_core.filesystem.files.replace", full)
     with pytest.raises(OutputError, match="full"):
         clips.cut_out(made, tmp_path / "out.webm", FAST, 2)
     assert not list(tmp_path.iterdir())
@@ -409,7 +409,7 @@ def test_ctrl_c_ends_with_the_clip_it_meets(
 
 def test_another_scene_begins_anew(photo: Path) -> None:
     frames = list(made_clips.frames(made_clips.cut_by_an_ellipse(photo), np.full((60, 90, 3), 120, np.uint8), SIZE, 4))
-    moving, anew = Moving(FAST, 2), Moving(FAST, 2)
+    moving, anew = VideoMatter(FAST, 2), VideoMatter(FAST, 2)
     white, black = (np.full((180, 320, 3), value, np.uint8) for value in (255, 0))
     for _ in range(3):
         moving.alpha(white)
@@ -423,7 +423,7 @@ def test_a_crop_follows_the_person_calmly_in_the_frame_s_own_size(photo: Path) -
     small = np.zeros((1024, 1600, 4), np.uint8)  # the person is small, and at the left
     small[512:, 200:712] = made_clips.cut_by_an_ellipse(photo)
     frames = [one.picture for one in made_clips.frames(small, background, SIZE, 30)]
-    cropped, whole = Moving(MatteSettings(quality="fast", crop=True), 2), Moving(FAST, 2)
+    cropped, whole = VideoMatter(MatteSettings(quality="fast", crop=True), 2), VideoMatter(FAST, 2)
     layers = [(cropped.layer(frame)[..., 3], whole.layer(frame)[..., 3]) for frame in frames]
     assert all(one.shape == other.shape for one, other in layers)
     sums = [[float(one.sum()) for one in pair] for pair in layers]
@@ -436,7 +436,7 @@ def test_a_crop_follows_the_person_calmly_in_the_frame_s_own_size(photo: Path) -
 def test_an_image_that_is_chosen_later_stands_behind_the_person(tmp_path: Path) -> None:
     picture = tmp_path / "blue.png"
     Image.new("RGB", (40, 30), (0, 0, 255)).save(picture)
-    moving = Moving(MatteSettings(quality="fast", background_image=str(picture)), 2)
+    moving = VideoMatter(MatteSettings(quality="fast", background_image=str(picture)), 2)
     frame = np.zeros((90, 160, 3), np.uint8)
     assert not moving.layer(frame)[0, 0, 3]
     moving.change(MatteSettings(quality="fast", background="image", background_image=str(picture)))
@@ -453,7 +453,7 @@ def test_an_image_that_is_chosen_later_stands_behind_the_person(tmp_path: Path) 
 def test_a_clip_that_was_broken_off_goes_on_where_it_was(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr(parts, "_PART_SECONDS", 0.0)  # a part each frame
+    monkeypatch.setattr(checkpoints, "_PART_SECONDS", 0.0)  # a part each frame
     kept, target = tmp_path / "kept", tmp_path / f"out{ending}"
 
     def killed(done: int) -> None:
@@ -481,7 +481,7 @@ def test_a_clip_that_was_broken_off_goes_on_where_it_was(
 def test_parts_that_are_damaged_or_gone_are_made_anew(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "_PART_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "_PART_SECONDS", 0.0)
     for damage in ("gone", "record", "both"):
         kept = tmp_path / damage
         kept.mkdir()
@@ -497,7 +497,7 @@ def test_parts_that_are_damaged_or_gone_are_made_anew(
 def test_times_that_nobody_can_go_to_are_counted(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A raw stream has no times, and no index."""
     path = tmp_path / "raw.h264"
-    monkeypatch.setattr(parts, "_PART_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "_PART_SECONDS", 0.0)
     with av.open(str(path), "w", format="h264") as clip:
         stream: Any = clip.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"

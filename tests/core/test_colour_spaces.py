@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvmatte_core.pictures.colour_spaces import ColourSpace, peak_of, to_srgb
+from cvmatte_core.image.colour_spaces import ColourSpace, peak_of, to_srgb
 from tests.colours import light_of, signal_of
 
 _STEPS = np.linspace(0, 255, 24)

@@ -14,7 +14,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from cvmatte_core.pictures import images
+from cvmatte_core.image import images
 from tests.colours import light_of, signal_of
 from tests.hostile import chunk, png, rows_of
 

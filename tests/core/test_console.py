@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.disk import paths
-from cvmatte_core.words.texts import Texts
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.texts import Texts
 
 PROGRAMS = sorted(
     path.relative_to(paths.ROOT).as_posix()

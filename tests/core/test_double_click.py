@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="a shell script"),

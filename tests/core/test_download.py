@@ -26,13 +26,13 @@ import pytest
 from demo.throwaway_obs import wait_until
 
 from cvmatte_core.commands import models as script
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import Cancelled, CvmatteError, ModelError, OutputError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.models import catalogue, download
 from cvmatte_core.models.catalogue import ModelEntry, add_own, entry_of, is_there, remove_own, verify
-from cvmatte_core.models.descriptions import described
 from cvmatte_core.models.fetch import fetch, remove
-from cvmatte_core.words.errors import Cancelled, CvmatteError, ModelError, OutputError
-from cvmatte_core.words.texts import Texts
+from cvmatte_core.models.network_description import described
 from tests.publisher import MODEL, Publisher, publishing, serve
 
 OTHER = random.Random(3).randbytes(len(MODEL))
@@ -222,9 +222,9 @@ def test_a_server_that_falls_silent_is_asked_again(
 KILLED = """
 import sys
 from pathlib import Path
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 paths.models_folder = lambda: Path(sys.argv[1])
-from cvmatte_core.models.descriptions import described
+from cvmatte_core.models.network_description import described
 from cvmatte_core.models.fetch import fetch
 from tests.core.test_download import entry_at
 fetch(entry_at(sys.argv[2]))

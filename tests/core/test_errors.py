@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 
-from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, OutputError
-from cvmatte_core.words.texts import Texts
+from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, OutputError
+from cvmatte_core.localization.texts import Texts
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 import registration
 
-from cvmatte_core.disk import files, paths
+from cvmatte_core.filesystem import files, paths
+from cvmatte_core.image import images
 from cvmatte_core.layers import outputs
-from cvmatte_core.layers.store import LayerStore, Record
+from cvmatte_core.layers.store import LayerRecord, LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
-from cvmatte_core.pictures import images
+from cvmatte_core.localization.errors import ImageError, OutputError
 from cvmatte_core.presets import PresetStore
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import ImageError, OutputError
 from tests.conftest import fail
 
 
@@ -48,7 +48,7 @@ def test_where_one_may_not_look_nothing_is_there(tmp_path: Path) -> None:
     (closed / "file").touch()
     closed.chmod(0)
     program = (
-        "import sys; from pathlib import Path; from cvmatte_core.disk import files\n"
+        "import sys; from pathlib import Path; from cvmatte_core.filesystem import files\n"
         "print(files.exists(Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", program, str(closed / "file")]
@@ -241,7 +241,7 @@ def test_obs_s_scene_collection_and_its_backup_are_on_the_disk_one_after_the_oth
 def test_what_can_be_made_anew_waits_for_no_disk(disk: Disk, tmp_path: Path) -> None:
     store = LayerStore(tmp_path)
     store.write_frame("key", 1, 1, bytes(4), (1, 1))
-    store.save(Record("key", "photo", 1, 1, "", (1, 1), 1.0))
+    store.save(LayerRecord("key", "photo", 1, 1, "", (1, 1), 1.0))
     assert [call for call in disk.calls if "settled" in call] == []
 
 

@@ -20,7 +20,7 @@ import pytest
 from demo.throwaway_obs import wait_until
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from tests.conftest import make_team
 
 pytestmark = pytest.mark.whole

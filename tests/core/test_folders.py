@@ -32,11 +32,11 @@ from cvmatte_core.batch.folders import (
 )
 from cvmatte_core.batch.pipeline import STAGES, Cutter, OneByOne, Pipeline
 from cvmatte_core.batch.record import made_in
-from cvmatte_core.disk import files, paths
+from cvmatte_core.filesystem import files, paths
+from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.matting.matter import Decoded, Estimate, Matte, Matter, Seen
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
-from cvmatte_core.words.texts import Texts
 from tests.conftest import fail
 
 SETTINGS = MatteSettings(save_mask=True, longest_side=32)
@@ -446,7 +446,7 @@ def ended_process(folder: Path, out: Path, at: str) -> None:
     class Killed(BaseException): ...
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(folders.Record, "let_go", lambda self, photo: None)
+        patch.setattr(folders.BatchRecord, "let_go", lambda self, photo: None)
         patch.setattr("cvmatte_core.batch.pipeline.explained", fail(Killed()))
         run(folder, out, pretend(**{at: fail(Killed())}))
 

@@ -23,14 +23,14 @@ from hypothesis import strategies as some
 
 from cvmatte_core.child_process import messages
 from cvmatte_core.child_process.parent import Parent
-from cvmatte_core.disk import paths
-from cvmatte_core.layers.store import LayerStore, Record
-from cvmatte_core.pictures import images
+from cvmatte_core.filesystem import paths
+from cvmatte_core.image import images
+from cvmatte_core.layers.store import LayerRecord, LayerStore
+from cvmatte_core.localization.errors import CvmatteError, ImageError, SettingsError
+from cvmatte_core.localization.texts import LANGUAGES, Texts
 from cvmatte_core.presets import PRESET_CONTROLS, PresetStore
 from cvmatte_core.settings import CONTROLS, MatteSettings
 from cvmatte_core.system import spawn
-from cvmatte_core.words.errors import CvmatteError, ImageError, SettingsError
-from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.server import KINDS
 from tests import hostile
@@ -219,7 +219,7 @@ def test_any_file_of_a_record_is_a_record_or_none(data: Path, content: Any) -> N
     (data / "a.json").write_text(json.dumps(content))
     found = store.find("a")
     if found is not None:
-        assert Record(**vars(found)) == found
+        assert LayerRecord(**vars(found)) == found
         assert all(isinstance(path, str) for path in (found.key, found.image, found.saved, found.mask))
         assert all(isinstance(number, int) for number in (*found.size, found.image_bytes, found.image_modified_ns))
 

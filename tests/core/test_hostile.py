@@ -23,13 +23,13 @@ from PIL import Image
 
 from cvmatte_core.batch.folders import DONE, FAILED, FolderBatch
 from cvmatte_core.batch.pipeline import Pipeline
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.image import decompression_bombs, images
+from cvmatte_core.localization.errors import CvmatteError, ImageError
+from cvmatte_core.localization.texts import LANGUAGES, Texts
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.pictures import bombs, images
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import CvmatteError, ImageError
-from cvmatte_core.words.texts import LANGUAGES, Texts
 from cvmatte_core.worker.client import WorkerClient
 from tests import hostile
 from tests.conftest import DATA, SAMPLE
@@ -287,5 +287,5 @@ def test_looking_for_bombs_takes_no_time(photo: Path, make: Callable[[bytes], by
         options = {"lossless": True, "method": 0, "quality": 0} if kind == "WEBP" else {}
         data = make(hostile.encoded(noise, kind, **options))
         begun = time.perf_counter()
-        bombs.refuse(data)
+        decompression_bombs.refuse(data)
         assert time.perf_counter() - begun < 0.5, kind

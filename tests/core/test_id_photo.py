@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvmatte_core.localization.errors import ImageError, OutputError
 from cvmatte_core.matting import id_photo
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import CONTROLS, MatteSettings
-from cvmatte_core.words.errors import ImageError, OutputError
 
 MM = 300 / 25.4
 # What the sample shows, measured by hand, in pixels of 512.

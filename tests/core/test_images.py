@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from cvmatte_core.pictures import images
+from cvmatte_core.image import images
+from cvmatte_core.localization.errors import ImageError, OutputError
 from cvmatte_core.settings import CONTROLS
-from cvmatte_core.words.errors import ImageError, OutputError
 from tests import hostile
 
 _ACROSS, _DOWN = np.meshgrid(np.linspace(0, 255, 96), np.linspace(0, 255, 64))

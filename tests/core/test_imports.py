@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 FOLDERS = ("cvmatte_core", "obs_plugin", "scripts", "tests")
 ON_THE_PATH = ("", "obs_plugin", "scripts", "tests")  # as the scripts, OBS and pytest set it

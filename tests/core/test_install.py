@@ -12,10 +12,10 @@ import pytest
 import registration
 
 import install as installer
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import ModelError
 from cvmatte_core.models.catalogue import ModelEntry
 from cvmatte_core.system import devices
-from cvmatte_core.words.errors import ModelError
 
 from .conftest import COLLECTION
 
@@ -104,7 +104,7 @@ ELSEWHERE = """
 import sys
 from pathlib import Path
 models = Path(sys.argv.pop())
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 paths.models_folder = lambda: models
 import install
 sys.exit(install.main())

@@ -19,9 +19,9 @@ import pytest
 import registration
 
 import install as installer
-from cvmatte_core.disk import lock, paths
+from cvmatte_core.filesystem import lock, paths
+from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.system import devices, sandbox, spawn
-from cvmatte_core.words.errors import CvmatteError
 from cvmatte_core.worker import client
 
 from .test_install import collections, install, scripts

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cvmatte_core.commands import models as script
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models import catalogue
 from cvmatte_core.models.catalogue import DEFAULT, entry_of, verify

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from tests.core.test_imports import imports
 
 VERMIN = str(Path(sys.executable).with_name("vermin"))

@@ -18,14 +18,14 @@ from demo.throwaway_obs import wait_until
 from cvmatte_core.child_process import messages
 from cvmatte_core.child_process.parent import Parent
 from cvmatte_core.diagnose import RecentWarnings
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.localization.errors import Cancelled, ModelError
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import Cancelled, ModelError
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.jobs.job import Aside, Computation, Job, Steps, Worker
 from cvmatte_core.worker.jobs.parameters import WholeNumber, parsed
-from cvmatte_core.worker.server import KINDS, Server
+from cvmatte_core.worker.server import KINDS, WorkerServer
 
 RIGHT: dict[str, dict[str, Any]] = {
     "matte": {"image": "me.png", "settings": {"feather": 2}, "rest_seconds": 1, "burst": ["1.bmp"]},
@@ -88,7 +88,9 @@ class Talk:
         ours, theirs = os.pipe()
         self.heard = io.BytesIO()
         self._requests = os.fdopen(theirs, "wb", buffering=0)
-        self.server = Server(Parent(os.fdopen(ours, "rb"), self.heard), LayerStore(folder), folder, RecentWarnings())
+        self.server = WorkerServer(
+            Parent(os.fdopen(ours, "rb"), self.heard), LayerStore(folder), folder, RecentWarnings()
+        )
         self._thread = threading.Thread(target=self.server.serve, daemon=True)
         self._thread.start()
 

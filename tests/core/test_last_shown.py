@@ -10,7 +10,7 @@ import pytest
 from cvmatte_obs.last_layer import LastLayer
 
 from cvmatte_core.layers import outputs
-from cvmatte_core.layers.store import LayerStore, Record
+from cvmatte_core.layers.store import LayerRecord, LayerStore
 
 KEYS = ("a" * 32, "b" * 32, "c" * 32)
 
@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> LayerStore:
         saved = tmp_path / f"{key}.png"
         saved.write_bytes(b"a layer")
         store.write_frame(key, 2, 2, np.zeros((2, 2, 4), np.uint8).data, (1, 1))
-        store.save(Record(key, str(photo), 1, 1, str(saved), (2, 2), 0.1))
+        store.save(LayerRecord(key, str(photo), 1, 1, str(saved), (2, 2), 0.1))
         times = (1_000_000 - 100 * age,) * 2
         for path in (saved, store.folder / f"{key}.json", store.frame_path(key)):
             os.utime(path, times)

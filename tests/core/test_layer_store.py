@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.disk import files
-from cvmatte_core.layers.store import Frame, FrameUnusable, LayerStore, Record
+from cvmatte_core.filesystem import files
+from cvmatte_core.layers.store import Frame, FrameUnusable, LayerRecord, LayerStore
+from cvmatte_core.localization.errors import OutputError
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import OutputError
 
 ROWS = bytes(range(48))
 MADE_FROM = (5, 7)  # bytes, and modification in ns
@@ -23,7 +23,7 @@ def store(tmp_path: Path) -> LayerStore:
     return LayerStore(tmp_path / "layers")
 
 
-def record(key: str, **changes: object) -> Record:
+def record(key: str, **changes: object) -> LayerRecord:
     values = {
         "image": "/a.png",
         "image_bytes": 5,
@@ -32,7 +32,7 @@ def record(key: str, **changes: object) -> Record:
         "size": (4, 3),
         "seconds": 1.5,
     }
-    return Record(key=key, **{**values, **changes})  # type: ignore[arg-type]
+    return LayerRecord(key=key, **{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_a_frame_comes_back_pixel_for_pixel(store: LayerStore) -> None:

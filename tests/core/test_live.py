@@ -23,16 +23,16 @@ import pytest
 from development import made_clips
 from PIL import Image
 
-from cvmatte_core.disk import paths
-from cvmatte_core.live import opening, shared_camera, sources
-from cvmatte_core.live.frames import FrameReader, FramesUnusable, FrameWriter
-from cvmatte_core.live.opening import Wanted
+from cvmatte_core.filesystem import paths
+from cvmatte_core.live import capture, latest_frame, shared_camera
+from cvmatte_core.live.capture import LiveSource
+from cvmatte_core.live.latest_frame import LatestFrame
 from cvmatte_core.live.pace import Pace
 from cvmatte_core.live.process import Orders
-from cvmatte_core.live.sources import Latest
+from cvmatte_core.live.shared_frames import FrameReader, FramesUnusable, FrameWriter
+from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import cameras
-from cvmatte_core.words.errors import CvmatteError
 
 SIZE = (160, 90)
 
@@ -128,12 +128,12 @@ def wait_for(condition: Any, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def has_failed(source: Latest) -> bool:
+def has_failed(source: LatestFrame) -> bool:
     return source.error is not None
 
 
 def test_a_file_plays_in_its_own_time_and_again(clip: Path) -> None:
-    source = Latest(Wanted(video=str(clip)))
+    source = LatestFrame(LiveSource(video=str(clip)))
     begun, number = time.monotonic(), 0
     while time.monotonic() < begun + 1.5:
         taken = source.next(number, 1)
@@ -145,13 +145,13 @@ def test_a_file_plays_in_its_own_time_and_again(clip: Path) -> None:
 
 
 def test_once_it_ends(clip: Path) -> None:
-    source = Latest(Wanted(video=str(clip), loop=False))
+    source = LatestFrame(LiveSource(video=str(clip), loop=False))
     wait_for(lambda: source.is_over)
     assert source.error is None
 
 
 def test_who_is_late_gets_the_newest(clip: Path) -> None:
-    source = Latest(Wanted(video=str(clip)))
+    source = LatestFrame(LiveSource(video=str(clip)))
     first = source.next(0, 5)
     time.sleep(0.4)
     later = source.next(0, 5)
@@ -169,19 +169,19 @@ def test_bad_sources_are_said(tmp_path: Path) -> None:
         container.mux(audio.encode(part))
         container.mux(audio.encode(None))
     for wanted, key in (
-        (Wanted(video=str(broken)), "clip_unreadable"),
-        (Wanted(video=str(sound)), "clip_no_picture"),
-        (Wanted(video=str(tmp_path / "none.mp4")), "clip_missing"),
-        (Wanted(video="http://127.0.0.1:9/none"), "stream_unreadable"),
-        (Wanted(camera="/dev/video99"), "camera_missing"),
+        (LiveSource(video=str(broken)), "clip_unreadable"),
+        (LiveSource(video=str(sound)), "clip_no_picture"),
+        (LiveSource(video=str(tmp_path / "none.mp4")), "clip_missing"),
+        (LiveSource(video="http://127.0.0.1:9/none"), "stream_unreadable"),
+        (LiveSource(camera="/dev/video99"), "camera_missing"),
     ):
-        source = Latest(wanted)
+        source = LatestFrame(wanted)
         wait_for(partial(has_failed, source))
         assert source.error is not None and source.error.key == key, wanted
 
 
 def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "STALL_SECONDS", 1)
+    monkeypatch.setattr(capture, "STALL_SECONDS", 1)
     content = clip.read_bytes()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -195,7 +195,7 @@ def test_a_stream_that_stalls_is_said(clip: Path, monkeypatch: pytest.MonkeyPatc
 
         connections: list[socket.socket] = []
         threading.Thread(target=serve, daemon=True).start()
-        source = Latest(Wanted(video=f"http://127.0.0.1:{server.getsockname()[1]}/stream"))
+        source = LatestFrame(LiveSource(video=f"http://127.0.0.1:{server.getsockname()[1]}/stream"))
         wait_for(partial(has_failed, source))
         assert source.error is not None and source.error.key in ("stream_unreadable", "live_lost")
         for connection in connections:
@@ -216,7 +216,7 @@ def with_times(path: Path, times: list[float]) -> Path:
     return path
 
 
-def gaps(source: Latest, count: int) -> list[float]:
+def gaps(source: LatestFrame, count: int) -> list[float]:
     """Seconds between its frames; it is closed."""
     came: list[float] = []
     for _ in range(count + 1):
@@ -228,10 +228,10 @@ def gaps(source: Latest, count: int) -> list[float]:
 
 
 def test_a_video_with_a_hole_plays_on_as_fast_as_it_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_LONGEST_GAP", 1.0)
+    monkeypatch.setattr(latest_frame, "_LONGEST_GAP", 1.0)
     times = [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 61.6, 61.8, 62.0]
     before_it, hole, after_it = [0.2, 0.2], [0.8], [0.2, 0.2]
-    found = gaps(Latest(Wanted(video=str(with_times(tmp_path / "holes.mp4", times)))), 8)
+    found = gaps(LatestFrame(LiveSource(video=str(with_times(tmp_path / "holes.mp4", times)))), 8)
     assert found == pytest.approx([*before_it, *hole, *after_it, 1.0, *after_it], abs=0.15)
 
 
@@ -239,21 +239,21 @@ def test_a_video_whose_times_begin_anew_plays_on(tmp_path: Path) -> None:
     parts = [with_times(tmp_path / f"{number}.ts", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]) for number in range(2)]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    found = gaps(Latest(Wanted(video=str(joined), loop=False)), 15)
+    found = gaps(LatestFrame(LiveSource(video=str(joined), loop=False)), 15)
     assert sum(found[8:]) == pytest.approx(1.4, abs=0.3)
 
 
 def test_a_video_of_one_frame_is_not_opened_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = with_times(tmp_path / "one.mp4", [0.0])
     opened: list[str] = []
-    real = opening.opened
+    real = capture.opened
 
-    def counted(wanted: Wanted) -> Any:
+    def counted(wanted: LiveSource) -> Any:
         opened.append(wanted.video)
         return real(wanted)
 
-    monkeypatch.setattr(opening, "opened", counted)
-    source = Latest(Wanted(video=str(video)))
+    monkeypatch.setattr(capture, "opened", counted)
+    source = LatestFrame(LiveSource(video=str(video)))
     time.sleep(1.2)
     source.close()
     assert 2 <= len(opened) <= 4
@@ -262,7 +262,7 @@ def test_a_video_of_one_frame_is_not_opened_again_and_again(tmp_path: Path, monk
 def test_a_looped_video_that_becomes_empty_is_said(clip: Path, tmp_path: Path) -> None:
     video = tmp_path / "me.mp4"
     video.write_bytes(clip.read_bytes())
-    source = Latest(Wanted(video=str(video)))
+    source = LatestFrame(LiveSource(video=str(video)))
     assert source.next(0, 10) is not None
     content = clip.read_bytes()
     pictures = content.index(b"mdat") + 4
@@ -308,8 +308,8 @@ def test_a_camera_is_asked_for_less_until_it_gives_something(
         return open_one(path, **more)
 
     monkeypatch.setattr(av, "open", picky)
-    monkeypatch.setattr(opening, "_USUAL_RATES", {"lavfi": ("30", "15")})
-    source = Latest(Wanted(camera=CAMERA, width=1280, height=720, rate=60))
+    monkeypatch.setattr(capture, "_USUAL_RATES", {"lavfi": ("30", "15")})
+    source = LatestFrame(LiveSource(camera=CAMERA, width=1280, height=720, rate=60))
     assert source.next(0, 10) is not None
     source.close()
     size = {"video_size": "1280x720"}
@@ -334,7 +334,7 @@ def test_why_a_camera_is_not_opened_is_said(
         raise error
 
     monkeypatch.setattr(av, "open", refuse)
-    source = Latest(Wanted(camera=CAMERA, rate=60))
+    source = LatestFrame(LiveSource(camera=CAMERA, rate=60))
     wait_for(lambda: has_failed(source))
     assert source.error is not None and source.error.key == key
 
@@ -357,10 +357,10 @@ class Hesitant:
 def test_a_camera_that_has_nothing_yet_is_asked_again(
     camera: list[str], monkeypatch: pytest.MonkeyPatch, gives: int
 ) -> None:
-    monkeypatch.setattr(opening, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(capture, "STALL_SECONDS", 0.5)
     open_one = av.open
     monkeypatch.setattr(av, "open", lambda *path, **options: Hesitant(open_one(*path, **options), gives))
-    source = Latest(Wanted(camera=CAMERA))
+    source = LatestFrame(LiveSource(camera=CAMERA))
     for number in range(gives):
         assert source.next(number, 10) is not None
     wait_for(lambda: has_failed(source))
@@ -374,23 +374,23 @@ def frame_files() -> list[Path]:
 
 def test_who_asks_for_a_camera_again_gets_no_old_picture(camera: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_camera, "_ASKED_SECONDS", 0.7)
-    holder = Latest(Wanted(camera=CAMERA))
+    holder = LatestFrame(LiveSource(camera=CAMERA))
     assert holder.next(0, 10) is not None
-    other = Latest(Wanted(camera=CAMERA))
+    other = LatestFrame(LiveSource(camera=CAMERA))
     assert other.next(0, 10) is not None
     assert frame_files()
     other.close()
     wait_for(lambda: not frame_files())
-    again = Latest(Wanted(camera=CAMERA))
+    again = LatestFrame(LiveSource(camera=CAMERA))
     assert again.next(0, 10) is not None
     again.close()
     holder.close()
 
 
 def test_two_share_a_camera_and_the_second_takes_over(camera: list[str]) -> None:
-    first = Latest(Wanted(camera=CAMERA))
+    first = LatestFrame(LiveSource(camera=CAMERA))
     one = first.next(0, 10)
-    second = Latest(Wanted(camera=CAMERA, width=64, height=36))
+    second = LatestFrame(LiveSource(camera=CAMERA, width=64, height=36))
     other = second.next(0, 10)
     assert one is not None and other is not None and one[1].shape == other[1].shape == (90, 160, 3)
     assert camera == [CAMERA]
@@ -410,7 +410,7 @@ def test_two_share_a_camera_and_the_second_takes_over(camera: list[str]) -> None
 
 
 def test_cameras_of_other_names_are_not_shared(camera: list[str]) -> None:
-    both = [Latest(Wanted(camera=name)) for name in (CAMERA, CAMERA.replace("160x90", "80x60"))]
+    both = [LatestFrame(LiveSource(camera=name)) for name in (CAMERA, CAMERA.replace("160x90", "80x60"))]
     shapes = [taken[1].shape for source in both if (taken := source.next(0, 10)) is not None]
     for source in both:
         source.close()
@@ -432,7 +432,7 @@ def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_p
         holder.stdin.flush()
         while b"frame" not in holder.stdout.readline():
             pass
-        source = Latest(Wanted(camera=CAMERA))
+        source = LatestFrame(LiveSource(camera=CAMERA))
         taken = source.next(0, 10)
         assert taken is not None and camera == []
         holder.kill()

@@ -15,7 +15,7 @@ import pytest
 
 from cvmatte_core.live import client as live_client
 from cvmatte_core.live.client import LiveClient
-from cvmatte_core.words.errors import CvmatteError
+from cvmatte_core.localization.errors import CvmatteError
 
 LARGE = {"nonsense": "x" * 1_000_000}  # more than a pipe holds
 DEAF = "import time; time.sleep(3600)"  # it reads nothing

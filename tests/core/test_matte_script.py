@@ -13,7 +13,7 @@ import pytest
 from development import made_clips
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS
 

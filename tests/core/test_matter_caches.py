@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps
+from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.matting import raw_matte
 from cvmatte_core.matting.matter import Matte, Matter, Strokes, decode
-from cvmatte_core.matting.steps import Steps
+from cvmatte_core.matting.step_cache import Steps
 from cvmatte_core.models import network
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
-from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import CvmatteError
 
 SIZE = (48, 36)
 SEQUENCES, USES = 40, 20  # of each part

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.image import images
+from cvmatte_core.localization.errors import Cancelled, ImageError, ModelError
 from cvmatte_core.matting import refine
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models import catalogue, network
 from cvmatte_core.models.catalogue import DEFAULT, entry_of, verify
-from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import devices
-from cvmatte_core.words.errors import Cancelled, ImageError, ModelError
 
 
 @pytest.fixture(scope="module")

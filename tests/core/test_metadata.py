@@ -11,10 +11,10 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 from PIL.ExifTags import Base
 
+from cvmatte_core.image import images
+from cvmatte_core.image.metadata import Metadata
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.matting.matter import Matter
-from cvmatte_core.pictures import images
-from cvmatte_core.pictures.metadata import Metadata
 from cvmatte_core.settings import MatteSettings
 
 _TAKEN, _ZONE, _AUTHOR, _RIGHTS = "2026:05:04 13:30:00", "+02:00", "Zoë 小明", "© Zoë"

@@ -24,8 +24,9 @@ from typing import Any
 import pytest
 from demo.throwaway_obs import wait_until
 
-from cvmatte_core.disk import paths
-from cvmatte_core.disk.lock import locked
+from cvmatte_core.filesystem import paths
+from cvmatte_core.filesystem.lock import locked
+from cvmatte_core.localization.errors import Cancelled, CvmatteError, ModelError, OutputError
 from cvmatte_core.models import catalogue, hub
 from cvmatte_core.models.catalogue import (
     AUTO,
@@ -39,7 +40,6 @@ from cvmatte_core.models.catalogue import (
     verify,
 )
 from cvmatte_core.models.fetch import fetch, remove
-from cvmatte_core.words.errors import Cancelled, CvmatteError, ModelError, OutputError
 
 MODEL = random.Random(1).randbytes(3_000_000)  # pip says how far it is of large files only
 ENTRY = ModelEntry(
@@ -231,7 +231,7 @@ def test_a_model_of_ones_own_that_is_gone_can_not_be_fetched(models: Path) -> No
 TWO = """
 import sys
 from pathlib import Path
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 paths.models_folder = lambda: Path(sys.argv[1])
 from cvmatte_core.models.fetch import fetch
 from tests.core.test_models import ENTRY
@@ -254,7 +254,7 @@ def test_two_processes_that_want_the_same_model_fetch_it_once(shelf: type[Shelf]
 HOLD = """
 import sys, time
 from pathlib import Path
-from cvmatte_core.disk.lock import locked
+from cvmatte_core.filesystem.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

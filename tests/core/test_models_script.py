@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from cvmatte_core.commands import models as script
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import ModelError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.models import catalogue, network
 from cvmatte_core.models.catalogue import DEFAULT, add_own, entry_of, verify
-from cvmatte_core.words.errors import ModelError
-from cvmatte_core.words.texts import Texts
 
 from .test_models import ENTRY, MODEL, OWN, Shelf, put_conversion, put_cv_unet, shelf
 
@@ -168,11 +168,11 @@ def test_torchscript_is_told_by_the_ending(folder: Path, network_file: Path, loa
     assert entry_of("mine").options == {"output": "alpha"}
 
 
-@pytest.mark.skipif(find_spec("cvmatte_core.models.descriptions") is None, reason="no descriptions yet")
+@pytest.mark.skipif(find_spec("cvmatte_core.models.network_description") is None, reason="no descriptions yet")
 def test_a_well_known_model_s_description_is_taken_and_can_be_changed(
     folder: Path, network_file: Path, loadable: None
 ) -> None:
-    from cvmatte_core.models.descriptions import PRESETS
+    from cvmatte_core.models.network_description import PRESETS
 
     assert tuple(PRESETS) == script._LIKE
     for like in PRESETS:

@@ -20,7 +20,7 @@ import pytest
 import registration
 from obs_python import ARM64, X64, X86, Computer, Embeddable
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 
 def pe(machine: int) -> bytes:

@@ -13,10 +13,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.models.onnx_session import CPU, FALLBACK, Session, title
 from cvmatte_core.system.devices import DEVICES
-from cvmatte_core.words.texts import Texts
 from tests.conftest import DATA
 
 CUDA, TENSORRT, DML = "CUDAExecutionProvider", "TensorrtExecutionProvider", "DmlExecutionProvider"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cvmatte_core.layers import outputs
-from cvmatte_core.layers.store import LayerStore, Record
-from cvmatte_core.words.errors import OutputError
+from cvmatte_core.layers.store import LayerRecord, LayerStore
+from cvmatte_core.localization.errors import OutputError
 
 LONG_AGO = 1_600_000_000
 
@@ -47,7 +47,7 @@ class Desk:
             beside.write_bytes(b"m" * 10)
         self.store.write_frame(key, 1, 1, b"rgba", (5, 7))
         self.store.preview_path(key).write_bytes(b"preview")
-        self.store.save(Record(key, image, 5, 7, str(path), (1, 1), 1.0, str(beside) if mask else ""))
+        self.store.save(LayerRecord(key, image, 5, 7, str(path), (1, 1), 1.0, str(beside) if mask else ""))
         self._minutes += 1
         for written in (path, beside, self.store.folder / f"{key}.json"):
             if written.exists():

@@ -17,7 +17,7 @@ import tomllib
 from PIL import Image
 
 import cvmatte_core
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 DECLARED: dict[str, Any] = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 

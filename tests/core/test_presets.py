@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from cvmatte_core.localization.errors import OutputError, SettingsError
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.presets import BUILT_IN, NAME_LIMIT, PRESET_CONTROLS, PresetStore
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import OutputError, SettingsError
-from cvmatte_core.words.texts import Texts
 
 SOFT = MatteSettings(feather=7, background="colour", background_colour="#102030")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 READMES = {"README.md": "docs", "README.zh-CN.md": "docs/zh-CN"}
 TEXTS = [paths.ROOT / name for name in READMES] + sorted((paths.ROOT / "docs").rglob("*.md"))

@@ -11,7 +11,7 @@ import pytest
 from development import run_tests
 
 import install
-from cvmatte_core.disk.paths import ENVIRONMENT, python_of
+from cvmatte_core.filesystem.paths import ENVIRONMENT, python_of
 
 CHECKS = ["ruff check", "ruff format --check", "mypy"]
 

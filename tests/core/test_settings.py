@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.localization.errors import ModelError, SettingsError
 from cvmatte_core.models import catalogue
 from cvmatte_core.settings import (
     ANSWER,
@@ -21,7 +22,6 @@ from cvmatte_core.settings import (
     MatteSettings,
     controls_for,
 )
-from cvmatte_core.words.errors import ModelError, SettingsError
 
 
 def test_defaults_pass_their_own_checks_and_survive_a_round_trip() -> None:

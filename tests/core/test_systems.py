@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 import registration
-from cvmatte_obs.upkeep import PollTimes
+from cvmatte_obs.housekeeping import PollTimes
 from demo.throwaway_obs import wait_until
 
 import install
-from cvmatte_core.disk import files, lock, paths
-from cvmatte_core.words import texts
-from cvmatte_core.words.errors import OutputError
+from cvmatte_core.filesystem import files, lock, paths
+from cvmatte_core.localization import texts
+from cvmatte_core.localization.errors import OutputError
 from cvmatte_core.worker.client import READY, WorkerClient
 
 

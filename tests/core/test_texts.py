@@ -11,13 +11,13 @@ from collections.abc import Collection
 import pytest
 
 from cvmatte_core.__main__ import COMMANDS
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization import errors
+from cvmatte_core.localization.texts import LANGUAGES, Texts, language_of
 from cvmatte_core.models.catalogue import catalogue, is_own
 from cvmatte_core.presets import BUILT_IN
 from cvmatte_core.settings import CHOICE, CONTROLS
 from cvmatte_core.system.devices import DEVICES
-from cvmatte_core.words import errors
-from cvmatte_core.words.texts import LANGUAGES, Texts, language_of
 
 PLACEMENTS = ("fit_height", "bottom_centre", "left_third", "right_third", "full_frame")
 TEXTS = {

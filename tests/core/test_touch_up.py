@@ -14,13 +14,13 @@ from PIL import Image
 
 from cvmatte_core.batch.folders import FolderBatch
 from cvmatte_core.commands import matte as matte_command
+from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps, stamp_of
+from cvmatte_core.localization.errors import ImageError, OutputError
 from cvmatte_core.matting import touch_up
 from cvmatte_core.matting.matter import Matter, Strokes, strokes_of
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE, TouchUp
-from cvmatte_core.pictures import images
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.words.errors import ImageError, OutputError
 
 SIDE = 512
 THING = (330, 300, 60)  # column, row and radius of a disc that the network has lost

@@ -7,19 +7,19 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
-from cvmatte_obs.errands import Unfinished
 from cvmatte_obs.last_layer import LastLayer
+from cvmatte_obs.worker_tasks import Unfinished
 
 from cvmatte_core.batch.folders import DONE, UNCHANGED, FolderBatch
 from cvmatte_core.batch.pipeline import Made
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.layers import outputs
 from cvmatte_core.layers.store import Frame, LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.models import catalogue
 from cvmatte_core.presets import PRESET_CONTROLS, PresetStore
 from cvmatte_core.settings import MatteSettings
-from cvmatte_core.video import clips, parts
+from cvmatte_core.video import checkpoints, clips
 from tests import version_before
 from tests.version_before import CLIP_FRAMES, FAST, OF_PRESET, PORTRAITS, PRESET
 
@@ -116,7 +116,7 @@ def test_a_clip_is_gone_on_with_where_it_was_ended(folder: Path) -> None:
     params, done = Unfinished.clip().load(), list[int]()
     clip, settings = Path(params["clip"]), MatteSettings.from_mapping(params["settings"])
     assert settings == FAST
-    with parts.kept_for(clip, settings) as kept:
+    with checkpoints.kept_for(clip, settings) as kept:
         made = clips.cut_out(clip, folder / "made.webm", settings, 2, on_frame=done.append, kept=kept)
     assert done[0] > 2
     assert (made.frames, made.whole) == (CLIP_FRAMES, True)

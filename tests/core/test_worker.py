@@ -25,14 +25,14 @@ from development import made_clips
 from PIL import Image
 
 from cvmatte_core.child_process import messages
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.layers.store import Frame, LayerStore
+from cvmatte_core.localization.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.matting import compose
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import spawn
-from cvmatte_core.words.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError, WorkerError
 from cvmatte_core.worker.client import READY, WorkerClient
 
 pytestmark = pytest.mark.whole
@@ -670,7 +670,8 @@ def test_the_first_photo_hears_that_the_model_is_being_loaded(data: Path, photo:
 
 
 ELSEWHERE = (
-    "from pathlib import Path; from cvmatte_core.disk import paths\npaths.models_folder = lambda: Path(sys.argv[2])"
+    "from pathlib import Path\nfrom cvmatte_core.filesystem import paths\n"
+    "paths.models_folder = lambda: Path(sys.argv[2])"
 )
 
 
@@ -929,7 +930,7 @@ STANDING_STILL = (
 
 
 SHORT_OF_MEMORY = (
-    "from cvmatte_core.pictures import images\n"
+    "from cvmatte_core.image import images\n"
     "from cvmatte_core.worker.jobs.matte import PhotoMatte\n"
     "def fail(*arguments): raise MemoryError\n"
     "if {at!r} == 'finish': PhotoMatte._save = fail\n"
@@ -992,7 +993,7 @@ def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_
 
 def test_a_folder_whose_drive_does_not_answer_is_given_up(folder: Path, photo: Path, start: Start) -> None:
     hanging = (
-        "import os, time; from cvmatte_core.disk import files; files._PATIENCE_SECONDS = 3\n"
+        "import os, time; from cvmatte_core.filesystem import files; files._PATIENCE_SECONDS = 3\n"
         "scandir = os.scandir\n"
         "os.scandir = lambda where: time.sleep(600 if 'party' in str(where) else 0) or scandir(where)"
     )
@@ -1234,7 +1235,7 @@ def test_a_missing_environment_is_a_sentence_each_time(data: Path, photo: Path) 
 def test_a_missing_model_is_a_sentence_and_no_death(data: Path, photo: Path, tmp_path: Path) -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from cvmatte_core.disk import paths; paths.models_folder = lambda: Path(sys.argv[2])\n"
+        "from cvmatte_core.filesystem import paths; paths.models_folder = lambda: Path(sys.argv[2])\n"
         "from cvmatte_core.worker.server import main; main()\n"
     )
     client = WorkerClient([sys.executable, "-c", program, str(paths.ROOT), str(tmp_path)])

@@ -23,22 +23,22 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin"), str(ROOT / "scripts")]
 
 import numpy as np  # noqa: E402
-from cvmatte_obs.errands import Unfinished  # noqa: E402
+from cvmatte_obs.worker_tasks import Unfinished  # noqa: E402
 from demo.throwaway_obs import SCENE, wait_until  # noqa: E402
 from development import made_clips  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from cvmatte_core.batch.folders import FolderBatch  # noqa: E402
 from cvmatte_core.batch.pipeline import OneByOne  # noqa: E402
-from cvmatte_core.disk import paths  # noqa: E402
+from cvmatte_core.filesystem import paths  # noqa: E402
 from cvmatte_core.layers.store import LayerStore  # noqa: E402
 from cvmatte_core.layers.touch_ups import TouchUps  # noqa: E402
+from cvmatte_core.localization.errors import Cancelled  # noqa: E402
 from cvmatte_core.matting.matter import Matter  # noqa: E402
 from cvmatte_core.models import catalogue  # noqa: E402
 from cvmatte_core.presets import PresetStore  # noqa: E402
 from cvmatte_core.settings import MatteSettings  # noqa: E402
-from cvmatte_core.video import clips, parts  # noqa: E402
-from cvmatte_core.words.errors import Cancelled  # noqa: E402
+from cvmatte_core.video import checkpoints, clips  # noqa: E402
 from tests.conftest import SAMPLE  # noqa: E402
 from tests.obs.conftest import Studio, open_studio  # noqa: E402
 from tests.version_before import (  # noqa: E402
@@ -124,7 +124,7 @@ def make_unfinished(folder: Path) -> None:
 
     clip = folder / "photos" / "clip.mp4"
     try:
-        with parts.kept_for(clip, FAST) as kept:
+        with checkpoints.kept_for(clip, FAST) as kept:
             clips.cut_out(clip, folder / "clip.webm", FAST, 2, on_frame=on_frame, kept=kept)
     except Cancelled:
         Unfinished.clip().save({"clip": str(clip), "settings": FAST.as_dict()})

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import ModelError
 from cvmatte_core.models import catalogue, convert, cv_unet, hub
 from cvmatte_core.models.network import Network, load
-from cvmatte_core.words.errors import ModelError
 from tests.modelscope import make_fixture
 
 QUALITY = "balanced"

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.errors import Cancelled, CvmatteError
 from cvmatte_core.models import hub
 from cvmatte_core.models.catalogue import entry_of, is_there, verify
 from cvmatte_core.models.fetch import fetch, remove
-from cvmatte_core.words.errors import Cancelled, CvmatteError
 from tests.modelscope.fake_hub import FakeHub
 
 pytest.importorskip("modelscope_hub")
@@ -218,7 +218,7 @@ def test_without_the_client_it_says_how_to_get_it(tmp_path: Path) -> None:
 FETCH = """
 import sys
 from pathlib import Path
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 paths.models_folder = lambda: Path(sys.argv[1])
 from cvmatte_core.models.catalogue import entry_of
 from cvmatte_core.models.fetch import fetch

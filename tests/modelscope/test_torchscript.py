@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from cvmatte_core.localization.errors import ModelError
 from cvmatte_core.models import torchscript
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.words.errors import ModelError
 
 WEIGHTS = np.array([0.5, 0.25, 0.125])
 

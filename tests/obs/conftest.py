@@ -13,7 +13,7 @@ import pytest
 from demo.throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, screenshot, size_in_scene, wait_until
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
 

@@ -18,7 +18,7 @@ from demo.throwaway_obs import SCENE, wait_until
 from development import made_clips
 from PIL import Image
 
-from cvmatte_core.disk import mounts, paths
+from cvmatte_core.filesystem import mounts, paths
 
 from .conftest import Studio, open_studio
 

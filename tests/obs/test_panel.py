@@ -18,9 +18,9 @@ import pytest
 from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.models.catalogue import costs, entry_of, good_at, is_there, record_of
-from cvmatte_core.words.texts import Texts
 from tests.publisher import publishing
 
 from .conftest import Studio, open_studio

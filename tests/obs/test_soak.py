@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 SOAK = paths.ROOT / "scripts" / "development" / "soak.py"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from demo.throwaway_obs import free_port
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from tests.conftest import make_team
 
 from .conftest import ENVIRONMENT, Node, RayCluster, wait_for

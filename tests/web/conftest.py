@@ -130,11 +130,11 @@ def small(photo: Path) -> bytes:
 @pytest.fixture
 def waits_for_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job's third photo and those after it wait until the job is cancelled: it is never done before."""
-    from cvmatte_core.web.jobs import Job, Jobs
+    from cvmatte_core.web.jobs import Jobs, WebJob
 
     cut_out = Jobs._pictures
 
-    def held(self: Jobs, job: Job, item: Any, settings: Any, matter: Any) -> Any:
+    def held(self: Jobs, job: WebJob, item: Any, settings: Any, matter: Any) -> Any:
         if job.items.index(item) >= 2:
             assert job.cancelled.wait(30)
         return cut_out(self, job, item, settings, matter)

@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import strategies
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 
 PORTRAIT = paths.ROOT / "scripts" / "demo" / "astronaut.png"
 

@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS
 from cvmatte_core.web import forms, jobs

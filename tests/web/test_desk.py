@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from cvmatte_core.localization.errors import RequestError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.web.touch_up import Desk, OpenPhoto, bytes_of
-from cvmatte_core.words.errors import RequestError
 
 SIDE = 400
 BYTES = SIDE * SIDE * (3 + 4 + 1)  # of a photo: its pixels, its layer's, and what is painted

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
 from cvmatte_core.settings import CONTROLS, FOLDER, IMAGE
 from cvmatte_core.web import jobs
 

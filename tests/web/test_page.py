@@ -27,13 +27,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from cvmatte_core.disk import paths
+from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.texts import LANGUAGES, Texts
 from cvmatte_core.models import catalogue
 from cvmatte_core.models.catalogue import ModelEntry, entry_of
 from cvmatte_core.system.browser import Way
 from cvmatte_core.web import jobs
 from cvmatte_core.web.parameters import OF_PHOTOS
-from cvmatte_core.words.texts import LANGUAGES, Texts
 from tests.publisher import MODEL, publishing
 
 from .conftest import CHROMIUM, TOKEN, Address, serving

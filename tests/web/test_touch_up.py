@@ -170,7 +170,7 @@ def test_a_full_disk_keeps_what_was_painted(api: httpx.Client, photo: Path, monk
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cvmatte_core.disk.files.replace", full)
+        patch.setattr("cvmatte_core.filesystem.files.replace", full)
         box = {"x": 0, "y": 0, "width": 4, "height": 4}
         assert api.patch(f"{path}/strokes", params=box, content=b"\xff" * 16).status_code == 507
     assert (pixels(api.get(f"{path}/strokes")) == strokes_over_the_helmet()).all()

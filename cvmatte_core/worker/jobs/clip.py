@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...layers import outputs
+from ...localization.errors import Cancelled
+from ...localization.notes import to_wire
 from ...models.catalogue import needs_packages
-from ...words.errors import Cancelled
-from ...words.notes import to_wire
 from .job import Answer, Aside, Job
 from .parameters import Settings, resolved
 
@@ -26,8 +26,8 @@ class ClipCutout(Aside):
     def run(self, job: Job) -> Answer:
         job.tell("clip", 0, 0)
         with needs_packages("clips_need_packages", "video"):
-            from ...pictures import endings
-            from ...video import clips, parts
+            from ...image import file_types
+            from ...video import checkpoints, clips
         settings = dataclasses.replace(self.settings, background="transparent")
         frames = clips.look_at(self.clip).frames
 
@@ -36,9 +36,9 @@ class ClipCutout(Aside):
             if job.worker.is_ending:
                 raise Cancelled
 
-        name = f"{outputs.shortened(self.clip.stem)}-cutout{endings.clip_before('transparent')}"
+        name = f"{outputs.shortened(self.clip.stem)}-cutout{file_types.clip_before('transparent')}"
         to = job.worker.outputs_folder / name
         threads = max(1, (os.cpu_count() or 2) // 2)  # portraits go on beside it
-        with parts.kept_for(self.clip, settings) as kept:
+        with checkpoints.kept_for(self.clip, settings) as kept:
             made = clips.cut_out(self.clip, to, settings, threads, on_frame=on_frame, ended=job.cancelled, kept=kept)
         return {"path": str(made.path), "frames": made.frames, "whole": made.whole, "notes": to_wire(made.notes)}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generator
 
 from ...child_process import messages
-from ...disk import files
-from ...words.errors import Cancelled, CvmatteError
-from ...words.notes import to_wire
+from ...filesystem import files
+from ...localization.errors import Cancelled, CvmatteError
+from ...localization.notes import to_wire
 from .job import Answer, Aside, Computation, Job, Steps
 from .parameters import PathIfAny, Settings, Texts, WholeNumber, resolved
 

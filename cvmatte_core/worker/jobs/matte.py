@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ...disk import files
+from ...filesystem import files
 from ...layers import outputs
-from ...layers.store import LARGEST_SIDE, LayerStore, Record
+from ...layers.store import LARGEST_SIDE, LayerRecord, LayerStore
+from ...localization.errors import Cancelled, OutputError
+from ...localization.notes import to_wire
 from ...system import memory
-from ...words.errors import Cancelled, OutputError
-from ...words.notes import to_wire
 from .job import Answer, Computation, Job, Steps
 from .parameters import Settings, resolved
 
@@ -52,7 +52,7 @@ class _Frames:
 
     def show(self, job: Job, key: str, layer: np.ndarray, made_from: tuple[int, int]) -> tuple[int, int]:
         """layer: uint8 RGBA, as it is saved. Returns the width and height that OBS has of it."""
-        from ...pictures import images
+        from ...image import images
 
         shown = images.reduced_layer(layer, LARGEST_SIDE)
         height, width = shown.shape[:2]
@@ -94,17 +94,17 @@ class PhotoMatte(Computation):
                 raise
             return self._save(job, *made)
 
-    def _show(self, job: Job) -> Answer | tuple[Record, Matte]:
+    def _show(self, job: Job) -> Answer | tuple[LayerRecord, Matte]:
         """Show the layer. Returns what is to be saved, or the answer where it is saved already."""
         job.tell("start", 0, 1)
         burst = []
         if self.burst:  # also of a job that was cancelled: the next one for this still has no burst
-            from ...matting import stills
+            from ...matting import still_burst
 
-            burst = stills.take(self.image, self.burst)
+            burst = still_burst.take(self.image, self.burst)
         if job.cancelled.is_set():
             raise Cancelled
-        from ...pictures import images
+        from ...image import images
 
         status = images.status(self.image)
         restored = self._restored(job) if status is None else None
@@ -123,7 +123,7 @@ class PhotoMatte(Computation):
         width, height = job.worker.held(_Frames).show(job, self.key, matte.layer, made_from)
         stages = ", ".join(f"{stage} {seconds * 1000:.0f} ms" for stage, seconds in matte.seconds.items())
         logger.info("job %d: %d x %d, %s", job.number, width, height, stages)
-        record = Record(
+        record = LayerRecord(
             key=self.key,
             image=str(self.image),
             image_bytes=made_from[0],
@@ -141,7 +141,7 @@ class PhotoMatte(Computation):
         record = job.worker.store.find(self.key)
         if record is None or Path(record.saved).suffix not in _RESTORABLE or not files.is_file(Path(record.saved)):
             return None
-        from ...pictures import images
+        from ...image import images
 
         layer = images.read_layer(Path(record.saved))
         size = job.worker.held(_Frames).show(job, self.key, layer, record.made_from)
@@ -152,7 +152,7 @@ class PhotoMatte(Computation):
 
         content: the photo's digest, with what is painted on it.
         """
-        from ...pictures import images
+        from ...image import images
 
         chosen = self.settings.output_folder
         try:
@@ -162,8 +162,8 @@ class PhotoMatte(Computation):
         name = f"{outputs.shortened(self.image.stem)}-{LayerStore.key(content, self.settings)[:10]}"
         return folder / (name + images.suffix(self.settings.format))
 
-    def _save(self, job: Job, record: Record, matte: Matte) -> Answer:
-        from ...pictures import images
+    def _save(self, job: Job, record: LayerRecord, matte: Matte) -> Answer:
+        from ...image import images
 
         store = job.worker.store
         with files.atomic_write(store.preview_path(record.key), durable=False) as file:

@@ -1,0 +1,223 @@
+"""Writing files so that a reader never sees half of one, and drives that don't answer. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import sys
+import threading
+import time
+from concurrent import futures
+from pathlib import Path
+from typing import IO, BinaryIO, Callable, Collection, Iterator, TypeVar
+
+from ..localization.errors import OutputError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CANNOT_WAIT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # as drives say that know no such thing
+TEMPORARY_PREFIX = ".cvmatte-"
+_CHUNK = 1 << 20  # bytes
+_STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
+_IN_USE_SECONDS, _LOOK_SECONDS = 2.0, 0.02  # that a file is waited for which another program has open; between tries
+_PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
+_unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
+_T = TypeVar("_T")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """A binary file that appears at `path`, whole, when the block ends without an error; else not at all.
+
+    durable: even if the power fails; this waits for the disk, which isn't worth it for what can be made anew. Raises
+    OutputError if the folder can't be made or written, or the disk is full.
+    """
+    temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8))
+    try:
+        with _created(temporary) as file:
+            yield file
+            if durable:
+                _reach_disk(file)
+        replace(path, temporary)
+        if durable:
+            _folder_reaches_disk(path.parent)
+    except OSError as error:
+        raise output_error(error, path.parent) from error
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink()
+
+
+def replace(path: Path, successor: Path) -> None:
+    """Put a whole file of the same folder in the place of another, or of none. Raises OSError."""
+    deadline = time.monotonic() + _IN_USE_SECONDS
+    while True:
+        try:
+            successor.replace(path)
+            return
+        except PermissionError:
+            # On Windows a file that is open can't be replaced: OBS may be copying a frame, or antivirus reading it.
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_SECONDS)
+
+
+def replace_durably(path: Path, successor: Path) -> None:
+    """As `replace`, so that it lasts when the power fails, too. Raises OSError."""
+    with successor.open("r+b") as file:
+        _reach_disk(file)
+    replace(path, successor)
+    _folder_reaches_disk(path.parent)
+
+
+def _reach_disk(file: BinaryIO) -> None:
+    """Wait until what was written is on the disk: renaming may get there first. Raises OSError."""
+    file.flush()
+    try:
+        if sys.platform == "darwin":
+            import fcntl
+
+            with contextlib.suppress(OSError, AttributeError):  # a network drive knows only the weaker one
+                fcntl.fcntl(file.fileno(), fcntl.F_FULLFSYNC)
+                return
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _CANNOT_WAIT:
+            raise
+
+
+def _folder_reaches_disk(folder: Path) -> None:
+    """The same for the names in it; Windows and some drives have no way to."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write a whole file as atomic_write does. Raises OutputError."""
+    with atomic_write(path, durable) as file:
+        file.write(content)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there, as far as one may look: Path's own raises in a folder that lets nobody look."""
+    return _mode_of(path) != 0
+
+
+def is_file(path: Path) -> bool:
+    return stat.S_ISREG(_mode_of(path))
+
+
+def is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(_mode_of(path))
+
+
+def _mode_of(path: Path) -> int:
+    """0 where nothing is there, or nobody may look."""
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path
+        return path.stat().st_mode
+    return 0
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of a folder's files; 0 where there is none."""
+    with contextlib.suppress(OSError):
+        parts = path.rglob("*") if path.is_dir() else [path]
+        return sum(part.stat().st_size for part in parts if part.is_file())
+    return 0
+
+
+def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] = lambda: 0) -> _T:
+    """What a call that reaches for a folder's drive returns or raises.
+
+    A network drive that is gone may never answer: a thread is left waiting for it, and until it returns, calls for the
+    same folder fail at once. progress: how many answers a call has had, if it takes many. Raises TimeoutError,
+    MemoryError.
+    """
+    before = _unanswered.get(folder)
+    if before is not None and before.is_alive():
+        raise TimeoutError(errno.ETIMEDOUT, "still no answer", str(folder))
+    answer: futures.Future[_T] = futures.Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    thread = threading.Thread(target=ask, name="drive", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:  # which is all that Python says of it
+        raise MemoryError("too little for a thread") from error
+    while True:
+        so_far = progress()
+        if futures.wait([answer], _PATIENCE_SECONDS).done:
+            return answer.result()
+        if progress() == so_far:
+            _unanswered[folder] = thread
+            raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
+
+
+def await_answer(folder: Path) -> None:
+    """Raises OutputError where the folder's drive doesn't answer."""
+    try:
+        patiently(lambda: exists(folder), folder)
+    except TimeoutError as error:
+        raise OutputError("folder_no_answer", folder=str(folder)) from error
+
+
+def _created(path: Path) -> BinaryIO:
+    """A new file, in a folder that is made if it is missing. Raises OSError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+    except ValueError as error:  # a zero in the path, or half of a character
+        raise OSError(errno.EINVAL, str(error)) from error
+
+
+def output_error(error: OSError, folder: Path) -> OutputError:
+    """What to tell the person of a write into a folder that failed."""
+    key = "disk_full" if error.errno in DISK_FULL else "cannot_write"
+    return OutputError(key, folder=str(folder))
+
+
+def sha256(file: IO[bytes], copy_to: IO[bytes] | None = None) -> str:
+    """The SHA-256 of the rest of a file, which is copied to `copy_to`, if given. Raises OSError."""
+    return digests(file, ("sha256",), copy_to)["sha256"]
+
+
+def digests(
+    file: IO[bytes], kinds: Collection[str], copy_to: IO[bytes] | None = None, tick: Callable[[], None] = lambda: None
+) -> dict[str, str]:
+    """As `sha256`, but of every kind that is named as hashlib does. tick() is called now and then. Raises OSError."""
+    found = {kind: hashlib.new(kind, usedforsecurity=kind != "md5") for kind in kinds}
+    for chunk in iter(lambda: file.read(_CHUNK), b""):
+        tick()
+        for digest in found.values():
+            digest.update(chunk)
+        if copy_to is not None:
+            copy_to.write(chunk)
+    return {kind: digest.hexdigest() for kind, digest in found.items()}
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder: files, and folders of parts."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+            if path.is_dir():
+                touched = max(part.stat().st_mtime for part in (path, *path.iterdir()))
+                if time.time() - touched > _STALE_SECONDS:
+                    shutil.rmtree(path, ignore_errors=True)
+            # A lock's time is of its making, and it may be held for days.
+            elif path.suffix != ".lock" and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()

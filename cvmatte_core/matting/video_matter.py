@@ -1,0 +1,181 @@
+"""Moving pictures: each frame's cut goes on from the one before, as the recurrent network was made for."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from ..models import guided_filter
+from ..models.catalogue import entry_of
+from ..models.network import Networks
+from ..models.recurrent import Look, RecurrentVideoMatting
+from ..models.regions import Region
+from ..settings import MatteSettings
+from . import compose, refine
+from .dressing import Backgrounds, dress
+from .framing import WHOLE, Cutout, Framing, Move
+from .region_of_interest import RegionOfInterest
+
+# Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
+SIDES = {"fast": 384, "balanced": 512, "best": 720}
+_CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from which on it is another scene
+_FIRST_SIDE = 448  # of the first frames at least: the network remembers for long what it took for people then
+_FEW = 32
+_CALM = 0.07  # how far a crop goes towards the person with each frame
+_SMALLEST = 0.2  # its side, of the frame's, at least
+
+
+_Window = Tuple[float, float, float]  # left, top and side, as parts of the frame's sides
+
+
+class VideoMatter:
+    """Cuts people out of the frames of one clip or camera, one after the other.
+
+    settings: as for photos; but a crop keeps the frame's size, and follows the person. Raises ModelError, ImageError
+    for a background that isn't one.
+    """
+
+    def __init__(self, settings: MatteSettings, threads: int, device: str | None = None) -> None:
+        """device: of devices.DEVICES; without it, the environment's."""
+        self.settings = settings.resolved()
+        self.side = SIDES[self.settings.quality]
+        self._threads = threads
+        self._network = Networks(threads, device).get(entry_of(self.settings.model))
+        self.network_seconds = 0.0  # of the last frame
+        self.has_seen_somebody = False  # in any frame
+        self._beside = ThreadPoolExecutor(1, "colours")
+        self._before: Look | None = None
+        self._attention = RegionOfInterest()
+        self._small: np.ndarray | None = None  # of the frame before
+        self._following = _Following(self.settings.crop_margin)
+        self._backgrounds = Backgrounds()
+        self._backgrounds(self.settings, (1, 1))  # where the image won't do, that is said before the first frame
+
+    @property
+    def device(self) -> str:
+        """What the network runs on, as its runtime calls it."""
+        return self._network.device
+
+    @property
+    def fallback(self) -> dict[str, str] | None:
+        """See matter.Matte."""
+        return self._network.fallback
+
+    def alpha(self, frame: np.ndarray) -> np.ndarray:
+        """Alpha of a frame, see `layer`, before any control: float32 in 0..1, shape (H, W). Raises ModelError."""
+        frame, _ = compose.over_grey(frame)
+        region, picture, estimate = self._seen(frame)
+        result = np.zeros(frame.shape[:2], np.float32)
+        result[region] = _enlarged_alpha(picture, estimate, frame[region])
+        return result
+
+    def layer(self, frame: np.ndarray) -> np.ndarray:
+        """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError.
+
+        frame: uint8 RGB, shape (H, W, 3), or RGBA with straight alpha, whose transparency stays.
+        """
+        settings = self.settings
+        seen, own = compose.over_grey(frame)
+        region, picture, estimate = self._seen(seen)
+        frame = frame[..., :3]
+        near, radius = frame[region], refine.colour_radius(frame.shape)
+        # One takes as long as the other, and each a core.
+        nearby = self._beside.submit(refine.colours_nearby, near, estimate, radius) if settings.decontaminate else None
+        near_people = _enlarged_alpha(picture, estimate, near)
+        people = np.zeros(frame.shape[:2], np.float32)
+        people[region] = near_people
+        colours = frame
+        if nearby is not None:
+            colours = frame.copy()
+            colours[region] = refine.foreground_by(near, near_people, nearby.result())
+        if own is not None:
+            people = np.minimum(people, own)
+        self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
+        framing = self._following if settings.crop else WHOLE
+        return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds).layer
+
+    def change(self, settings: MatteSettings) -> None:
+        """Other controls, from the next frame on: all but the model and quality."""
+        self.settings = settings.resolved()
+        self._following.margin = self.settings.crop_margin
+
+    def forget(self) -> None:
+        """What comes next doesn't go on from what came before."""
+        self._before = self._small = self._following.window = None
+        self._attention.forget()
+
+    def _seen(self, frame: np.ndarray) -> tuple[Region, np.ndarray, np.ndarray]:
+        """Where the network looked, what it saw of that, uint8 RGB, shape (h, w, 3), and its alpha, float32, (h, w).
+
+        Elsewhere nobody is.
+        """
+        height, width = frame.shape[:2]
+        everywhere = (slice(0, height), slice(0, width))
+        if not isinstance(self._network, RecurrentVideoMatting):
+            return everywhere, frame, self._network(frame, self.settings.quality, lambda done, total: None)
+        small = _few_pixels_of(frame)
+        if self._small is not None and float(np.abs(small - self._small).mean()) > _CUT:
+            # Another scene: what the network remembers is of no use then, and does harm.
+            self._before = None
+            self._attention.forget()
+        self._small = small
+        begun = time.monotonic()
+        region = self._attention.region(frame.shape)
+        side = max(self.side, _FIRST_SIDE) if self._attention.is_settling else self.side
+        pixels = side**2 * min(height, width) / max(height, width)
+        self._before = look = self._network.follow(frame, region, pixels, self._before)
+        self._attention.saw(look.alpha)
+        if self._attention.is_worth_a_look(small):
+            self._attention.saw_all(self._network.follow(frame, everywhere, pixels, None).alpha)
+        self.network_seconds = time.monotonic() - begun
+        return region, look.picture, look.alpha
+
+
+class _Following(Framing):
+    """A crop that follows the person: of the frame's shape, and as calm as a camera on its stand."""
+
+    def __init__(self, margin: int) -> None:
+        self.margin = margin
+        self.window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
+
+    def crop(self, alpha: np.ndarray) -> Move:
+        height, width = alpha.shape
+        rows, columns = refine.crop_box(alpha, self.margin)
+        share = max((rows.stop - rows.start) / height, (columns.stop - columns.start) / width, _SMALLEST)
+        middle = (columns.start + columns.stop) / 2 / width, (rows.start + rows.stop) / 2 / height
+        wanted = np.array([*middle, min(1.0, share)])
+        if self.window is None:
+            self.window = wanted
+        self.window = self.window + _CALM * (wanted - self.window)
+        x, y, share = self.window
+        left, top = (np.clip(place - share / 2, 0, 1 - share) for place in (x, y))
+        window = float(left), float(top), float(share)
+        return lambda picture: _enlarged(picture, window)
+
+
+def _few_pixels_of(frame: np.ndarray) -> np.ndarray:
+    few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
+    return cv2.resize(few, (_FEW, _FEW), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def _enlarged_alpha(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Alpha at the frame's size, of what a network made of a picture of it."""
+    is_whole = alpha.shape == frame.shape[:2]
+    return refine.clean_alpha(alpha if is_whole else guided_filter.enlarge_alpha(alpha, picture, frame))
+
+
+def _enlarged(pixels: np.ndarray, window: _Window) -> np.ndarray:
+    """What a frame's pixels show within a window, in the frame's own size."""
+    height, width = pixels.shape[:2]
+    left, top, share = window
+    if share > 0.999:
+        return pixels
+    # The pixel in the middle of (0, 0) lies at 0, as OpenCV counts.
+    offset = [0.5 * share - 0.5 + left * width, 0.5 * share - 0.5 + top * height]
+    transform = np.array([[share, 0, offset[0]], [0, share, offset[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(pixels, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)

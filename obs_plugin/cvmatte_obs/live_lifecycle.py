@@ -1,0 +1,236 @@
+"""The life of a portrait's live picture: what its process is told to do, what of it is shown, and what is said of it.
+
+Plain Python like photo_lifecycle.py, which tells how it is used: no libobs, no thread, no file, no clock. live_view.py
+does in
+OBS what follows; tests/core/test_live_lifecycle.py does it in a made-up world, in thousands of orders of events.
+
+Nothing sets what it says or orders: both follow from the rest. Figures are those of the process that runs, since it was
+started, shown again or given another source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Generator, Union
+
+from cvmatte_core.localization.errors import CvmatteError, ImageError, WorkerError
+
+from .photo_lifecycle import Refresh, Says
+
+_HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
+_SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be shown, and how.
+
+    source: as live.opening.Wanted. settings: of MatteSettings, resolved. limit: percent of the processor that it may
+    take. device: of devices.DEVICES; empty for what OBS's own environment says.
+    """
+
+    source: dict[str, Any]
+    settings: dict[str, Any]
+    rate: int
+    limit: int
+    device: str
+
+
+# What is to be done
+
+
+class LiveAction:
+    """Of a live picture alone."""
+
+
+@dataclass(frozen=True)
+class Begin(LiveAction):
+    """Have a process, started again whenever it dies, whose frames are shown."""
+
+
+@dataclass(frozen=True)
+class Order(LiveAction):
+    """Tell the process what is wanted from now on; see live/process.py."""
+
+    orders: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End(LiveAction):
+    """End the process, and leave the source without a picture. Nothing more of it is shown or heard."""
+
+
+@dataclass(frozen=True)
+class UseStill(LiveAction):
+    """Have the portrait show a still that was taken, cut out in full quality, in place of the live picture."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Tell(LiveAction):
+    """Tell why no still was taken."""
+
+    error: CvmatteError
+
+
+LiveCourse = Generator[Union[LiveAction, Refresh], None, None]
+
+
+class LiveLifecycle:
+    """One portrait's, also while its input isn't a live one."""
+
+    def __init__(self) -> None:
+        self._nothing = ""  # what to say where nothing is wished for
+        self._impossible: CvmatteError | None = None  # why the settings can't be; the process keeps to the former ones
+        self._stop()
+        self._told = self._news
+
+    def _stop(self) -> None:
+        self.wish: Wish | None = None
+        self.is_frozen = False  # then no frame is handed to OBS; read by the thread on which they come
+        self._is_hidden = False
+        self._hidden_since: float | None = None
+        self._process: int | None = None  # as of the last look
+        self._error: CvmatteError | None = None
+        self._figures: dict[str, Any] = {}
+        self._states = 0  # how often figures were told
+        self._still = ""  # the file of one that is being taken
+        self._ordered: dict[str, Any] = {}
+
+    @property
+    def says(self) -> Says:
+        if self._impossible is not None:
+            return Says(error=self._impossible)
+        if self.wish is None:
+            return Says(self._nothing)
+        if self._is_hidden:  # whatever was wrong is looked at again when it is shown
+            return Says("live.hidden")
+        if self._error is not None:
+            return Says(error=self._error)
+        if self._still:
+            return Says("state.capture")
+        if self.is_frozen:
+            return Says("live.frozen")
+        return Says("live.state", self._figures) if self._figures else Says("state.starting")
+
+    @property
+    def _news(self) -> tuple[object, ...]:
+        """What open properties say anew when it changes. Not with each figure: that would redraw them in the midst of
+        somebody's typing."""
+        says = self.says
+        return says.key, str(says.error), self._states >= _SETTLED_STATES
+
+    def _follow(self) -> LiveCourse:
+        """At the end of whatever happens: what follows from how things are now."""
+        if self.wish is not None:
+            orders = {**vars(self.wish), "paused": self._is_hidden, "still": self._still}
+            if orders != self._ordered:
+                self._ordered = orders
+                yield Order(orders)
+        if self._news != self._told:
+            self._told = self._news
+            yield Refresh()
+
+    # What the settings ask for
+
+    def wants(self, wish: Wish) -> LiveCourse:
+        self._nothing, self._impossible = "", None
+        if self.wish is None:
+            self.wish = wish
+            yield Begin()
+        yield from self._wish_for(wish)
+
+    def wants_nothing(self, why: str) -> LiveCourse:
+        """No source is chosen, or the input isn't a live one. why: the text that says it."""
+        self._nothing, self._impossible = why, None
+        if self.wish is not None:
+            yield from self._give_up_still(ImageError("live_still_none"))
+            yield End()
+            self._stop()
+        yield from self._follow()
+
+    def wants_the_impossible(self, error: CvmatteError, source: dict[str, Any]) -> LiveCourse:
+        """The settings can't be: the picture goes on with the last ones that can."""
+        self._impossible = error
+        if self.wish is not None:
+            yield from self._wish_for(dataclasses.replace(self.wish, source=source))
+        else:
+            yield from self._follow()
+
+    def _wish_for(self, wish: Wish) -> LiveCourse:
+        if self.wish is not None and wish.source != self.wish.source:
+            yield from self._give_up_still(ImageError("live_still_none"))
+            self._look_anew()
+        self.wish = wish
+        yield from self._follow()
+
+    def _look_anew(self) -> None:
+        """What was said is of another source, or of another time. But that there is no process isn't the source's."""
+        self._figures, self._states = {}, 0
+        if not isinstance(self._error, WorkerError):
+            self._error = None
+
+    # What happens in OBS
+
+    def looks(self, is_showing: bool, device: str, process: int | None, now: float) -> LiveCourse:
+        """is_showing: whether anybody can see it. process: the id of the present one. now: in seconds of any clock."""
+        if self.wish is None:
+            return
+        if device != self.wish.device:
+            self.wish = dataclasses.replace(self.wish, device=device)
+        if process != self._process:
+            self._process, self._figures, self._states = process, {}, 0
+        since = now if self._hidden_since is None else self._hidden_since
+        self._hidden_since = None if is_showing else since
+        was_hidden, self._is_hidden = self._is_hidden, not is_showing and now - since > _HIDDEN_SECONDS
+        if self._is_hidden:
+            yield from self._give_up_still(ImageError("live_still_hidden"))
+        elif was_hidden:
+            self._look_anew()
+        yield from self._follow()
+
+    def freezes(self) -> LiveCourse:
+        """Hold the picture as it is, whatever becomes of the process and its source; or let it go on."""
+        self.is_frozen = self.wish is not None and not self.is_frozen
+        yield from self._follow()
+
+    # Stills
+
+    def takes_still(self, path: str) -> LiveCourse:
+        """Save what the source shows now, or as soon as it shows something, unless that is under way already."""
+        if self._is_hidden:
+            yield Tell(ImageError("live_still_hidden"))
+        elif self.wish is None or self._error is not None:
+            yield Tell(ImageError("live_still_none"))
+        else:
+            self._still = self._still or path
+        yield from self._follow()
+
+    def still_is(self, path: str) -> LiveCourse:
+        """One was saved there."""
+        if path == self._still:
+            self._still = ""  # or a process that is started anew would take it once more
+            yield UseStill(path)
+        yield from self._follow()
+
+    def _give_up_still(self, error: CvmatteError) -> LiveCourse:
+        still, self._still = self._still, ""
+        if still:
+            yield Tell(error)
+
+    # What the process tells
+
+    def state_is(self, figures: dict[str, Any], process: int | None) -> LiveCourse:
+        """figures: empty while the process starts. process: that told them."""
+        if process == self._process:
+            self._figures, self._states = figures, self._states + 1 if figures else 0
+        yield from self._follow()
+
+    def error_is(self, error: CvmatteError | None) -> LiveCourse:
+        """None once it has passed."""
+        self._error = error
+        if error is not None:
+            yield from self._give_up_still(error)
+        yield from self._follow()

@@ -1,0 +1,123 @@
+"""Opening the page on which a portrait's photo is touched up. The worker serves it; see cvmatte_core/web."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import webbrowser
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Tuple
+
+from cvmatte_core.localization.errors import Cancelled, CvmatteError
+from cvmatte_core.localization.texts import Texts
+from cvmatte_core.settings import MatteSettings
+from cvmatte_core.system.browser import LASTS_SECONDS, Way
+from cvmatte_core.worker.client import READY, STOPPED, WAITING, WorkerClient
+
+_MOST = 8  # pages that are opened again when the worker had to be started again
+_ASKED = 0  # in place of a process: it is being opened
+_Page = Tuple[str, MatteSettings]
+
+Hear = Callable[["Way | None", "CvmatteError | None"], None]  # the way to the page, or else what went wrong
+_Heard = Callable[[str, "CvmatteError | None"], None]  # the same, of its address
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A page: the worker's process that it was opened in, the address that it had there, and who is told of it."""
+
+    process: int
+    url: str
+    hear: _Heard
+
+
+class TouchingUp:
+    """A session's pages. All have one token, and one port as long as that is free: so an open page goes on to work
+    when the worker was started again.
+    """
+
+    def __init__(self, client: WorkerClient, texts: Texts) -> None:
+        self._client = client
+        self._language = texts.language
+        self._token = secrets.token_urlsafe(24)
+        self._port = 0
+        self._opened: dict[_Page, _Opened] = {}
+        self._ways: list[Way] = []
+        self._closed = threading.Event()
+
+    def open(self, image: str, settings: MatteSettings, hear: Hear) -> None:
+        """Have the page served and shown in the browser.
+
+        hear: called on a thread of ours; again when the way is closed; and again where the page has to be opened anew
+        and that fails, or its address is another then.
+        """
+
+        def heard(url: str, error: CvmatteError | None, show: bool = False) -> None:
+            if error is not None:
+                hear(None, error)
+            else:  # a thread of its own: looking for a browser may take its time
+                threading.Thread(target=self._lead, args=(url, hear, show), name="browser", daemon=True).start()
+
+        self._ask((image, settings), "", heard, partial(heard, show=True))
+
+    def _lead(self, url: str, hear: Hear, show: bool) -> None:
+        """Keep a way to a page open for a while. show: in the browser, at once."""
+        way = Way(url)
+        self._ways.append(way)
+        hear(way, None)
+        if show:
+            webbrowser.open(way.link)
+        self._closed.wait(LASTS_SECONDS)
+        way.close()
+        self._ways.remove(way)
+        hear(way, None)
+
+    def close(self) -> None:
+        """Nothing leads to the pages any more."""
+        self._closed.set()
+        for way in list(self._ways):
+            way.close()
+
+    def worker_is(self, state: str) -> None:
+        """The worker's state has changed: what was open in one that is gone is opened again, in the next."""
+        if state in (READY, STOPPED, WAITING):
+            process = self._client.process_id
+            for page, opened in list(self._opened.items()):
+                if opened.process not in (_ASKED, process):
+                    self._open_again(page, opened)
+
+    def _open_again(self, page: _Page, before: _Opened) -> None:
+        def answered(url: str, error: CvmatteError | None) -> None:
+            if url != before.url:
+                before.hear(url, error)
+
+        self._ask(page, before.url, before.hear, answered)
+
+    def _ask(self, page: _Page, url: str, hear: _Heard, answer: _Heard) -> None:
+        """url: that it has so far. answer: told what comes of this; hear: what comes later."""
+
+        def answered(event: str, detail: Any) -> None:
+            if event == "done":
+                self._port = detail["port"]
+                self._opened[page] = _Opened(self._client.process_id or _ASKED, detail["url"], hear)
+                answer(detail["url"], None)
+            elif event == "failed":
+                self._opened.pop(page, None)
+                if not isinstance(detail, Cancelled):
+                    answer("", detail)
+
+        self._opened.pop(page, None)
+        self._opened[page] = _Opened(_ASKED, url, hear)
+        while len(self._opened) > _MOST:
+            self._opened.pop(next(iter(self._opened)))
+        self._client.submit("touch_up", self._params(*page), answered)
+
+    def _params(self, image: str, settings: MatteSettings) -> dict[str, Any]:
+        return {
+            "image": image,
+            "settings": settings.as_dict(),
+            "token": self._token,
+            "port": self._port,
+            "language": self._language,
+        }
