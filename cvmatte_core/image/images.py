@@ -1,7 +1,7 @@
 """Decoding photos: formats, orientation, colour and limits. Encoding of finished layers.
 
-Any file may be hostile: bombs are refused before decoding (see decompression_bombs.py), the size is
-checked by the header before any pixel is decoded, and whatever the decoder raises becomes an ImageError.
+Any file may be hostile: bombs are refused before decoding (see decompression_bombs.py), the size is checked
+by the header before any pixel is decoded, and whatever the decoder raises becomes an ImageError.
 """
 
 from __future__ import annotations

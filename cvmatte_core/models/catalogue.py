@@ -5,7 +5,7 @@ Standard library only: OBS and install.py read them too.
 An entry's `source` says where it comes from: {"kind": "wheel", "wheel": a requirement, "member": a file in it},
 {"kind": "modelscope", "id": …, "revision": …}, {"kind": "url", "url": …, "md5": …, "rembg": …}, or {"kind": "file"},
 which is a person's own. `options` are the backend's: see the module of that backend; or {"like": one of
-descriptions.PRESETS}, of a shipped one.
+network_description.PRESETS}, of a shipped one.
 
 A "url" has an md5 if its publisher names no SHA-256: a new file is compared with that, and its SHA-256 is noted beside
 it (record_of) for later. "rembg" is what that package calls the model, if it has the same file.

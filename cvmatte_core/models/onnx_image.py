@@ -18,7 +18,7 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class OnnxImageMatting(OnSession, SingleLook):
-    """A loaded network; see models.network.Network, and descriptions.Description for its entry's options."""
+    """A loaded network; see models.network.Network, and network_description.Description for its entry's options."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._description = described(entry.options, entry.title)

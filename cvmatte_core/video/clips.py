@@ -62,7 +62,7 @@ def cut_out(
     ended: threading.Event | None = None,
     kept: Path | None = None,
 ) -> Made:
-    """Cut the people out of a clip. target: ends in one of endings.MOVING_KINDS; a folder of PNGs in none.
+    """Cut the people out of a clip. target: ends in one of file_types.MOVING_KINDS; a folder of PNGs in none.
 
     on_frame: called with the number of frames done, after each and repeatedly while they are joined with the sound.
     Once `ended` is set, what is done becomes a clip that plays. An existing target is never replaced: the new one is

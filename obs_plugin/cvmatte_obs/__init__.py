@@ -5,6 +5,5 @@ So there is no per-frame callback, no signal handler and no timer; one backgroun
 portraits' settings and does all that may wait, through ctypes, which lets go of the GIL.
 
 What becomes of a portrait is decided in photo_lifecycle.py and live_lifecycle.py, which know nothing of OBS;
-photo_view.py and
-live_view.py do that in OBS.
+photo_view.py and live_view.py do that in OBS.
 """

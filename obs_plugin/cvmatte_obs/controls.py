@@ -63,7 +63,7 @@ class Values:
 
     @property
     def live_source(self) -> dict[str, Any]:
-        """As live.opening.Wanted; empty where nothing is chosen yet."""
+        """As live.capture.LiveSource; empty where nothing is chosen yet."""
         if self.input == FROM_VIDEO:
             return {"video": self.video, "loop": self.video_loop} if self.video else {}
         width, _, height = self.device_size.partition("x")

@@ -1,8 +1,8 @@
 """The life of a portrait's live picture: what its process is told to do, what of it is shown, and what is said of it.
 
 Plain Python like photo_lifecycle.py, which tells how it is used: no libobs, no thread, no file, no clock. live_view.py
-does in
-OBS what follows; tests/core/test_live_lifecycle.py does it in a made-up world, in thousands of orders of events.
+does in OBS what follows; tests/core/test_live_lifecycle.py does it in a made-up world, in thousands of orders of
+events.
 
 Nothing sets what it says or orders: both follow from the rest. Figures are those of the process that runs, since it was
 started, shown again or given another source.
@@ -26,8 +26,8 @@ _SETTLED_STATES = 6  # after so many, one a second, rate and working size have s
 class Wish:
     """What is to be shown, and how.
 
-    source: as live.opening.Wanted. settings: of MatteSettings, resolved. limit: percent of the processor that it may
-    take. device: of devices.DEVICES; empty for what OBS's own environment says.
+    source: as live.capture.LiveSource. settings: of MatteSettings, resolved. limit: percent of the processor that it
+    may take. device: of devices.DEVICES; empty for what OBS's own environment says.
     """
 
     source: dict[str, Any]

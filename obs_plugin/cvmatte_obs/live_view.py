@@ -53,7 +53,7 @@ class LiveView:
         return self._life.wants(Wish(source, settings, values.rate, values.limit, device))
 
     def look(self, source: int, device: str) -> None:
-        """See what has happened since the last look. device: see `live_life.Wish`."""
+        """See what has happened since the last look. device: see `live_lifecycle.Wish`."""
         if self._process is not None:
             is_showing = bool(libobs.obs_source_showing(source))
             self._happens(self._life.looks(is_showing, device, self._process.process_id, time.monotonic()))

@@ -1,5 +1,4 @@
-"""A portrait in OBS: one source of our type. It tells its two lifecycles what happens, and does in OBS
-what follows.
+"""A portrait in OBS: one source of our type. It tells its two lifecycles what happens, and does what follows.
 
 Only the session's thread changes a portrait; other threads read single attributes.
 """

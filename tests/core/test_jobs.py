@@ -73,7 +73,7 @@ def test_the_protocol_tells_of_every_kind_and_its_parameters(method: str) -> Non
 def test_obs_asks_for_kinds_that_there_are() -> None:
     asked = set()
     for path in (paths.ROOT / "obs_plugin").rglob("*.py"):
-        asked |= set(re.findall(r'(?:Errand\(\s*[\w.]+,|\.submit\()\s*"(\w+)"', path.read_text(encoding="utf-8")))
+        asked |= set(re.findall(r'(?:WorkerTask\(\s*[\w.]+,|\.submit\()\s*"(\w+)"', path.read_text(encoding="utf-8")))
     assert len(asked) > 5  # what there is to see is seen
     assert asked <= set(KINDS)
 

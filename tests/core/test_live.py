@@ -543,8 +543,8 @@ def test_it_goes_over_to_another_device_at_once(process: Process, clip: Path) ->
 def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
     """In a driver that hangs: nothing but the end of the process frees the camera."""
     program = (
-        "import sys, time\nfrom cvmatte_core.live import process, sources\nprocess._MUTE_SECONDS = 1\n"
-        "sources.Latest._run = lambda self: time.sleep(3600)\nprocess.main()"
+        "import sys, time\nfrom cvmatte_core.live import latest_frame, process\nprocess._MUTE_SECONDS = 1\n"
+        "latest_frame.LatestFrame._run = lambda self: time.sleep(3600)\nprocess.main()"
     )
     mute = Process(tmp_path, "-c", program)
     mute.order(source={"camera": "/dev/video0"})
@@ -554,8 +554,8 @@ def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
 
 def test_a_network_that_hangs_is_told_by_the_beat(tmp_path: Path, clip: Path) -> None:
     program = (
-        "import time\nfrom cvmatte_core.live import process\nfrom cvmatte_core.matting import moving\n"
-        "moving.Moving.layer = lambda self, frame: time.sleep(3600)\nprocess.main()"
+        "import time\nfrom cvmatte_core.live import process\nfrom cvmatte_core.matting import video_matter\n"
+        "video_matter.VideoMatter.layer = lambda self, frame: time.sleep(3600)\nprocess.main()"
     )
     hanging = Process(tmp_path, "-c", program)
     hanging.order(source={"video": str(clip)})

@@ -541,7 +541,7 @@ def test_a_batch_that_kills_workers_before_its_first_photo_fails(data: Path, fol
 
 
 def test_a_burst_that_kills_workers_fails(data: Path, burst: list[Path], tmp_path: Path) -> None:
-    deadly = "import os; from cvmatte_core.matting import stills; stills.take = lambda still, burst: os._exit(9)"
+    deadly = "import os; from cvmatte_core.matting import still_burst; still_burst.take = lambda *_: os._exit(9)"
     client = WorkerClient(worker_with(deadly), delays=(0.05,))
     assert take(client, tmp_path / "still.png", burst)[1].wait_for("failed").key == "worker_died_twice"
     client.close()
