@@ -14,7 +14,7 @@ from tests.core.test_imports import imports
 VERMIN = str(Path(sys.executable).with_name("vermin"))
 
 CORE = paths.ROOT / "cvmatte_core"
-ALL_OF = ("disk", "layers", "system", "words")  # rooms that are for everybody
+ALL_OF = ("child_process", "filesystem", "layers", "localization", "system")  # rooms that are for everybody
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,14 @@ def standard_library_only() -> list[Path]:
 
 
 def test_what_obs_imports_is_found(standard_library_only: list[Path]) -> None:
-    for name in ("live/client", "live/frames", "worker/client", "child_process/child", "models/catalogue", "settings"):
+    for name in (
+        "live/client",
+        "live/shared_frames",
+        "worker/client",
+        "child_process/child",
+        "models/catalogue",
+        "settings",
+    ):
         assert CORE / f"{name}.py" in standard_library_only
     assert CORE / "matting" / "matter.py" not in standard_library_only
 

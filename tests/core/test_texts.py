@@ -22,7 +22,7 @@ from cvmatte_core.system.devices import DEVICES
 PLACEMENTS = ("fit_height", "bottom_centre", "left_third", "right_third", "full_frame")
 TEXTS = {
     language: json.loads(
-        (paths.ROOT / "cvmatte_core" / "words" / "locale" / f"{language}.json").read_text(encoding="utf-8")
+        (paths.ROOT / "cvmatte_core" / "localization" / "locale" / f"{language}.json").read_text(encoding="utf-8")
     )
     for language in LANGUAGES
 }
