@@ -129,7 +129,7 @@ def test_it_hears_what_is_sent_and_says_what_it_likes(keep: Keep) -> None:
 )
 def test_one_that_dies_at_its_start_is_followed_by_others_ever_later(keep: Keep, program: str) -> None:
     kept = keep(program, delays=(0.05, 0.3, 0.6)).begin()
-    wait_until(lambda: len(kept.starts) == 5)
+    wait_until(lambda: len(kept.starts) >= 5)
     rests = [later - before for before, later in itertools.pairwise(kept.starts)]
     assert rests[1] > 0.3 and rests[2] > 0.6 and rests[3] > 0.6  # and the last delay holds from then on
 
@@ -138,7 +138,7 @@ def test_one_that_dies_by_chance_is_followed_by_another_at_once(keep: Keep) -> N
     kept = keep("import time; time.sleep(0.1)", delays=(0.05, 3600.0))
     kept.by_chance = True
     kept.begin()
-    wait_until(lambda: len(kept.starts) == 4)
+    wait_until(lambda: len(kept.starts) >= 4)
 
 
 def test_one_that_is_killed_is_replaced(keep: Keep) -> None:
@@ -160,7 +160,7 @@ def test_one_that_is_not_wanted_is_not_started(keep: Keep, monkeypatch: pytest.M
 @pytest.mark.parametrize("python", ["/nonexistent/python", "/a\0b"])
 def test_a_program_that_is_missing_is_said(keep: Keep, python: str) -> None:
     kept = keep("", command=[python]).begin()
-    wait_until(lambda: len(kept.failures) == 3)
+    wait_until(lambda: len(kept.failures) >= 3)
     assert {failure.key for failure in kept.failures} == {"worker_missing"}
 
 
@@ -193,7 +193,7 @@ def test_a_line_without_an_end_is_no_more_than_its_limit(keep: Keep, monkeypatch
 
 def test_one_that_is_silent_is_replaced(keep: Keep) -> None:
     kept = keep(ECHOES, silence=1.5).begin()
-    wait_until(lambda: len(kept.starts) == 2)
+    wait_until(lambda: len(kept.starts) >= 2)
     assert kept.starts[1] - kept.starts[0] > 1.5
 
 
@@ -202,7 +202,7 @@ def test_one_that_stands_still_is_silent_too(keep: Keep) -> None:
     time.sleep(2.5)
     assert len(kept.starts) == 1  # it beats
     os.kill(kept.said[0]["pid"], signal.SIGSTOP)
-    wait_until(lambda: len(kept.starts) == 2)
+    wait_until(lambda: len(kept.starts) >= 2)
 
 
 def test_one_that_nobody_waits_for_may_be_silent(keep: Keep) -> None:
@@ -233,7 +233,7 @@ def test_a_computer_that_slept_ends_nobody(keep: Keep) -> None:
         looked = threading.Event()
         kept.do(kept.do, looked.set)  # looked after in between
         assert looked.wait(5)
-    wait_until(lambda: len(kept.starts) == 2)
+    wait_until(lambda: len(kept.starts) >= 2)
 
 
 # Ends
@@ -327,7 +327,7 @@ def test_its_errors_go_to_the_log_which_stays_small(keep: Keep, log: Path, monke
     log.parent.mkdir(parents=True)
     log.write_bytes(b"x" * 1001)
     kept = keep("import sys, time; sys.exit('this was wrong')").begin()
-    wait_until(lambda: kept.deaths == 2)
+    wait_until(lambda: kept.deaths >= 2)
     assert log.read_text().startswith("this was wrong\n" * 2)
     assert log.with_suffix(".old.log").read_bytes() == b"x" * 1001
 

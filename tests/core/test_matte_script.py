@@ -297,9 +297,9 @@ def test_the_longest_side_is_the_crop_s(photo: Path, tmp_path: Path) -> None:
 
 def test_what_the_log_explains_is_there_and_where_it_is_said(photo: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from cvmatte_core.commands import matte; from cvmatte_core.matting import matter\n"
+        "import sys; from cvmatte_core.commands import matte; from cvmatte_core.matting import refine\n"
         "def fail(*_): raise ValueError('of the test')\n"
-        "matter.refine.crop_box = fail\n"
+        "refine.crop_box = fail\n"
         "sys.exit(matte.main(sys.argv[1:]))"
     )
     done = run_changed(program, photo, tmp_path, "--crop")

@@ -457,13 +457,13 @@ main()
 ELSEWHERE = """
 import sys
 sys.path.insert(0, {root!r})
-from cvmatte_core.matting import matter
-load = matter.load
+from cvmatte_core.models import network as networks
+load = networks.load
 def elsewhere(*arguments):
     network = load(*arguments)
     type(network).fallback = property(lambda self: {{"wanted": "CUDA", "device": "CPU"}})
     return network
-matter.load = elsewhere
+networks.load = elsewhere
 from cvmatte_core.worker.server import main
 main()
 """
