@@ -129,7 +129,7 @@ def made_of(photo: Path, see: Callable[[], Seen], matter: Matter, settings: Matt
     try:
         matte = matter.finish(see(), settings)
         begun = time.perf_counter()
-        layer, mask = matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
+        layer, mask = matte.files(settings)
         seconds = sum(matte.seconds.values()) + time.perf_counter() - begun
         height, width = matte.alpha.shape
         return Made(photo, layer, mask, (width, height), round(seconds, 3), notes=matte.notes)

@@ -10,17 +10,7 @@ from ..localization import errors
 INTERNAL_ERROR, CVMATTE_ERROR = -32603, -32000  # JSON-RPC's codes
 LONGEST_LINE = 1 << 24  # bytes; far above any real message, a batch of photos that all failed among them
 
-_ERROR_TYPES = {
-    kind.__name__: kind
-    for kind in (
-        errors.CvmatteError,
-        errors.ImageError,
-        errors.SettingsError,
-        errors.ModelError,
-        errors.OutputError,
-        errors.WorkerError,
-    )
-}
+_ERROR_TYPES = {kind.__name__: kind for kind in errors.CvmatteError.__subclasses__()}
 
 
 def encode(message: dict[str, Any]) -> bytes:

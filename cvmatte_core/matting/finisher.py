@@ -79,6 +79,10 @@ class Matte:
         """The three-view sheet, uint8 RGB."""
         return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
 
+    def files(self, settings: MatteSettings) -> Tuple[bytes, bytes | None]:
+        """The layer's file and, where one is wanted, the mask's. Raises OutputError."""
+        return self.layer_file(settings.format), self.mask_file() if settings.save_mask else None
+
     def layer_file(self, format: str) -> bytes:
         """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
         file = io.BytesIO()

@@ -278,7 +278,7 @@ class Jobs:
 
         matte = matter(item.photo, settings, on_progress=step, cancelled=job.cancelled)
         item.notes = matte.notes
-        return matte.layer_file(settings.format), matte.mask_file() if settings.save_mask else None
+        return matte.files(settings)
 
     def _fetch(self, job: WebJob, entry: ModelEntry) -> None:
         def step(_stage: str, done: int, total: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
-import io
 import json
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -18,7 +18,6 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 
-from ..image import images
 from ..localization.errors import CvmatteError, RequestError
 from ..localization.notes import Note
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
@@ -158,10 +157,6 @@ def _picture(matte: Matte, settings: MatteSettings, output: str) -> bytes:
     """The bytes of what was asked for. Raises OutputError."""
     if output == "mask":
         return matte.mask_file()
-    if output == "layer":
-        return matte.layer_file(settings.format)
-    file = io.BytesIO()
-    images.write_layer(
-        file, cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA), settings.format, matte.about, matte.max_kilobytes
-    )
-    return file.getvalue()
+    if output == "photo":
+        matte = dataclasses.replace(matte, layer=cv2.cvtColor(matte.photo, cv2.COLOR_RGB2RGBA))
+    return matte.layer_file(settings.format)

@@ -168,8 +168,7 @@ class PhotoMatte(Computation):
         store = job.worker.store
         with files.atomic_write(store.preview_path(record.key), durable=False) as file:
             images.write_png(file, matte.preview())
-        mask = matte.mask_file() if self.settings.save_mask else None
-        saved, saved_mask = outputs.place(Path(record.saved), matte.layer_file(self.settings.format), mask)
+        saved, saved_mask = outputs.place(Path(record.saved), *matte.files(self.settings))
         record = dataclasses.replace(record, saved=str(saved), mask=str(saved_mask or ""))
         store.save(record)
         store.trim(_FRAMES_LIMIT)
