@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -143,6 +144,9 @@ class ThrowawayObs:
                 ["obs", "--multi", "--disable-updater"],
                 env=own, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        with contextlib.suppress(OSError):  # it has ended already
+            resource.prlimit(self._obs.pid, resource.RLIMIT_CORE, (most, most))  # for `crashes`
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -355,6 +359,10 @@ class ThrowawayObs:
         """What each of OBS's threads is doing, where gdb is installed."""
         return stacks("-p", str(self.process_id))
 
+    def crashes(self) -> str:
+        """As `stacks`, at each crash of this folder's OBS, where the system writes cores into the working folder."""
+        return "\n".join(stacks("obs", str(core)) for core in sorted(self.folder.glob("core*")))
+
     def close(self) -> None:
         """End OBS, however it is, and the screen."""
         for process in (self._obs, self._xvfb):
@@ -423,7 +431,7 @@ def ask_probe(file: Path, command: dict[str, Any], timeout: float) -> dict[str, 
 
 def stacks(*process: str) -> str:
     """What gdb tells of the threads of a process, or of a crash: its program and core file."""
-    asked = ["gdb", *process, "-batch", "-ex", "thread apply all backtrace 30"]
+    asked = ["gdb", *process, "-batch", "-ex", "backtrace 30", "-ex", "thread apply all backtrace 30"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=120).stdout
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -16,7 +16,6 @@ environment.enter()
 
 import argparse
 import contextlib
-import resource
 import shutil
 import signal
 import subprocess
@@ -67,8 +66,6 @@ def main() -> int:
         for action in (soak_quits.ACTIONS if chosen.quits else ACTIONS)
         if is_named(action, chosen.only or "") and not (chosen.without and is_named(action, chosen.without))
     ]
-    with contextlib.suppress(ValueError):  # a crash leaves its memory in OBS's home, for a debugger
-        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # through what ends OBS and unmounts its disk
     if chosen.quits:
         return soak_quits.run(wanted, chosen.results, chosen.quits, chosen.beside, chosen.busy)

@@ -218,5 +218,4 @@ def keep_evidence(obs: ThrowawayObs, folder: Path) -> None:
     for number in (1, 2) if obs.is_running else ():  # what has moved from the first to the second isn't stuck
         (folder / f"stacks-{number}.txt").write_text(obs.stacks(), encoding="utf-8")
         time.sleep(2)
-    for core in obs.folder.glob("core*"):
-        (folder / f"{core.name}.txt").write_text(throwaway_obs.stacks("obs", str(core)), encoding="utf-8")
+    (folder / "crashes.txt").write_text(obs.crashes(), encoding="utf-8")

@@ -156,7 +156,7 @@ class Studio:
     def quit(self) -> None:
         """Quit OBS: it must have lost no memory, and logged no error of ours."""
         leaks = self.obs.quit()
-        assert leaks == 0, f"{self.obs.last_lines()}\n{self.obs.log()[-3000:]}"
+        assert leaks == 0, f"{self.obs.last_lines()}\n{self.obs.log()[-3000:]}\n{self.obs.crashes()}"
         assert "Traceback" not in self.obs.log()
 
 
