@@ -222,6 +222,11 @@ class Desk:
         png = await self.drive.ask(self._removed, photo)
         return await (self.changes(photo) if png is None else self.put(photo, partial(strokes_of, png, photo.name)))
 
+    @property
+    def keeps(self) -> bool:
+        """Whether strokes are saved."""
+        return self._touch_ups is not None
+
     def look(self, photo: OpenPhoto) -> bool:
         """Load what is saved of a photo, and say whether a touch-up of it was removed."""
         self._catch_up(photo.sheet)
@@ -298,4 +303,5 @@ def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
         "version": photo.sheet.version,
         "painted": bool(photo.sheet.png),
         "removed": removed,
+        "kept": desk.keeps,
     }

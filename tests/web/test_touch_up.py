@@ -101,6 +101,7 @@ def test_a_stroke_is_answered_with_the_rectangle_that_changed_and_kept(api: http
     photo_open = opened(api, photo)
     path = f"/touch_ups/{photo_open['id']}"
     assert (photo_open["width"], photo_open["height"], photo_open["painted"]) == (512, 512, False)
+    assert photo_open["kept"]
     before = pixels(api.get(f"{path}/layer"))
     box = {"x": 340, "y": 385, "width": 130, "height": 115}
     answer = api.patch(f"{path}/strokes", params=box, content=b"\xff" * (130 * 115))
@@ -181,7 +182,9 @@ def test_on_a_server_for_others_nothing_is_kept(photo: Path, data: Path) -> None
         serving(token="a token", only_loopback=False) as address,
         httpx.Client(base_url=address.url, timeout=60, headers={"Authorization": "Bearer a token"}) as api,
     ):
-        path = f"/touch_ups/{opened(api, photo)['id']}"
+        photo_open = opened(api, photo)
+        assert not photo_open["kept"]
+        path = f"/touch_ups/{photo_open['id']}"
         api.put(f"{path}/strokes", content=png(strokes_over_the_helmet()))
         assert pixels(api.get(f"{path}/layer"))[IN_HELMET][..., 3].mean() > 250
         cut = pixels(api.post("/remove_background", files={"image": photo.read_bytes()}))
@@ -336,6 +339,42 @@ def test_undo_redo_automatic_and_the_right_button(page: Any) -> None:
     brush.stroke(HELMET, (512, 512))
     assert opacity(page) < 0.1
     assert page.get_by_role("radio", name="Automatic").is_checked()
+
+
+HINT, KEPT = "Paint roughly", "Every stroke is saved at once."
+
+
+@needs_chromium
+def test_the_hint_is_shown_until_the_first_stroke(page: Any) -> None:
+    brush = touching_up(page)
+    status = page.locator("#editor [role=status]")
+    assert status.inner_text().startswith(HINT) and status.inner_text().endswith(KEPT)
+    brush.stroke([(40, 40), (60, 40)], (512, 512))
+    page.wait_for_function("kept => document.querySelector('#editor [role=status]').innerText === kept", arg=KEPT)
+    page.keyboard.press("Control+z")
+    brush.wait_until_sent(2)
+    assert status.inner_text() == KEPT
+    page.keyboard.press("Control+Shift+z")
+    brush.wait_until_sent(3)
+    page.keyboard.press("Escape")
+    page.locator("#editor[hidden]").wait_for(state="attached")
+    touching_up(page)  # what is painted already needs no hint
+    assert status.inner_text() == KEPT
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1100, 360])
+def test_a_sentence_that_comes_or_goes_moves_nothing(page: Any, width: int) -> None:
+    """However many lines it has: somebody may be painting, or have zoomed."""
+    page.set_viewport_size({"width": width, "height": 640})
+    brush = touching_up(page)
+    status = page.locator("#editor [role=status]")
+    canvas = page.locator("#editor canvas")
+    before, lines = canvas.bounding_box(), status.bounding_box()["height"]
+    brush.stroke([(40, 40), (60, 40)], (512, 512))
+    page.wait_for_function("kept => document.querySelector('#editor [role=status]').innerText === kept", arg=KEPT)
+    assert canvas.bounding_box() == before
+    assert width > 360 or status.bounding_box()["height"] < lines
 
 
 @needs_chromium

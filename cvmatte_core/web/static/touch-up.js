@@ -90,7 +90,7 @@ export class Editor {
         row(this.backs, this.colour, this.before, button("smaller", () => this.zoom(1 / ZOOM_STEP)), button("fit", () => this.fit()), button("larger", () => this.zoom(ZOOM_STEP))),
       ),
       this.frame,
-      this.status,
+      made("div", { className: "status-line" }, this.status),
       made("details", { className: "touch-up-more" },
         made("summary", { textContent: this.text("more") }),
         row(made("label", { className: "button quiet", title: this.text("import.tip"), dataset: { act: "import" } }, this.importing, made("span", { textContent: this.text("import") })), this.exporting, this.removing, this.restoring),
@@ -266,10 +266,16 @@ export class Editor {
     this.undone = [];
   }
 
+  /** sentence: empty where there is nothing but what somebody who hasn't painted yet should know. */
   say(sentence, kind = "", gone = false) {
-    this.status.textContent = sentence;
+    this.status.textContent = sentence || this.advice;
     this.status.className = `status ${kind}`;
     this.status.dataset.gone = gone ? "true" : "";
+  }
+
+  get advice() {
+    const isNew = !this.painted && !this.done.length && !this.undone.length;
+    return [isNew && this.text("hint"), this.photo.kept && this.text("kept")].filter(Boolean).join(" ");
   }
 
   tell() {
