@@ -44,7 +44,7 @@ _IN_PASSING = (
     "Saving the", "Still in", "Taking the", "trying once more",
 )  # fmt: skip
 _FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is full or read-only, may leave behind
-    "made the matting process end twice", "is full:", "Nothing can be written", "not enough memory",
+    "made the cut-out process end twice", "is full:", "Nothing can be written", "not enough memory",
     "failed on this picture", "can't be loaded", "ends as soon as it starts", "Something went wrong",
 )  # fmt: skip
 

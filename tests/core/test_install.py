@@ -38,7 +38,7 @@ def test_it_enters_the_script_once_and_takes_exactly_that_back(home: Path) -> No
     for _ in range(2):
         done = install()
         assert done.returncode == 0, done.stderr
-        assert "Tools → Scripts" in done.stdout
+        assert "press + under “Sources”" in done.stdout
         assert scripts(home, "Mine.json") == ["/mine.lua", registration.SCRIPT.as_posix()]
         assert scripts(home, "Bare.json") == [registration.SCRIPT.as_posix()]
     backups = list((home / ".config/obs-studio/basic/scenes").glob("*.before-cvmatte-*"))

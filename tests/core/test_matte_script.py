@@ -283,7 +283,7 @@ def test_a_device_that_can_not_be_used_is_said_and_where_the_log_is(photo: Path,
     done = run_changed(program, photo, tmp_path)
     assert done.returncode == 0
     first, second = done.stderr.splitlines()
-    assert first.startswith("CUDA can't be used, so the network runs on CPU")
+    assert first.startswith("CUDA can't be used, so CVMatte runs on CPU")
     assert second == f"The log is {tmp_path / 'logs' / 'shell.log'}."
 
 

@@ -104,7 +104,7 @@ def test_one_that_silently_runs_on_cpu_is_noticed(providers: Callable[..., list[
     session = Session(FREE, "cuda", 1)
     assert session.fallback == {"wanted": "CUDA", "device": "CPU"}
     sentence = Texts("en")(FALLBACK, **session.fallback)
-    assert sentence.startswith("CUDA can't be used, so the network runs on CPU")
+    assert sentence.startswith("CUDA can't be used, so CVMatte runs on CPU")
 
 
 def test_a_failure_in_mid_job_repeats_the_same_on_cpu_and_stays_there(

@@ -213,7 +213,7 @@ def test_everything_is_chinese_in_a_chinese_obs(tmp_path: Path, photo: Path) -> 
         properties = studio.properties("人像")
         assert properties["image"]["description"] == "照片"
         assert properties["rematte"]["description"] == "重新抠图"
-        assert properties["threshold"]["description"] == "透明度阈值"
+        assert properties["threshold"]["description"] == "清除浅淡残留"
         studio.set("人像", image="/nowhere/没有.png")
         studio.wait_for_state("人像", "找不到 没有.png：请重新选择照片。")
 

@@ -473,7 +473,7 @@ def test_a_network_that_runs_elsewhere_is_said_so_with_the_layer(tmp_path: Path,
     python = worker_with(tmp_path, ELSEWHERE)
     with open_studio(tmp_path / "obs", environment={"CVMATTE_PYTHON": str(python)}) as studio:
         studio.add("portrait", photo)
-        studio.wait_for_state("portrait", "CUDA can't be used, so the network runs on CPU")
+        studio.wait_for_state("portrait", "CUDA can't be used, so CVMatte runs on CPU")
         assert "Ready: 512 × 512" in studio.state("portrait")
 
 
@@ -508,7 +508,7 @@ def test_a_hanging_worker_is_restarted_from_the_panel(tmp_path: Path, photo: Pat
 def test_in_a_sandbox_the_panel_and_a_portrait_say_that_it_can_not_work(tmp_path: Path, photo: Path) -> None:
     """As far as OBS's environment goes: it isn't really in one."""
     with open_studio(tmp_path, environment={"SNAP_NAME": "obs-studio"}) as studio:
-        sentence = "matting process, since its sandbox hides the system"
+        sentence = "cut-out process, since its sandbox hides the system"
         panel = studio.panel("refresh")
         for line in ("said", "worker_state"):
             assert sentence in panel[line]["description"]

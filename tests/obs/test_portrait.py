@@ -368,7 +368,7 @@ def test_a_photo_on_which_the_worker_dies_twice_is_given_up_and_the_next_one_ser
         studio.wait_for_state("deadly", "Cutting out")
         os.kill(worker, signal.SIGKILL)
         killed.add(worker)
-    studio.wait_for_state("deadly", "made the matting process end twice")
+    studio.wait_for_state("deadly", "made the cut-out process end twice")
     studio.wait_for_layer("next", expected_layer(photo, erosion=2))
     studio.remove("deadly")
     studio.remove("next")

@@ -126,7 +126,7 @@ def test_a_photo_that_ends_two_actors_is_left_out(tmp_path: Path, photo: Path, c
             killed.add(engine)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 3
-    assert "made the matting process end twice" in errors
+    assert "made the cut-out process end twice" in errors
 
 
 @pytest.mark.slow
