@@ -22,7 +22,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generator, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping
 
 import cv2
 
@@ -34,7 +34,7 @@ from ..matting.matter import Matter, decode
 from ..models.catalogue import ModelEntry, add_own, entry_of, files_of, install_packages_command, verify
 from ..settings import MatteSettings
 from ..system import devices
-from .pipeline import Made, explained, made_of
+from .pipeline import Line, Made, explained, made_of
 
 _AT_AN_ACTOR = 2  # photos: one at work, and one that is there already when that is done
 _LOOK_SECONDS = 0.2  # in which Ctrl+C is noticed
@@ -153,9 +153,7 @@ class Cluster:
         while self._actors:
             self._end(self._actors[-1])
 
-    def cut_out(
-        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
-    ) -> Generator[Made, None, None]:
+    def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         """Photos come out as they are done. alone: no difference, as no photo can end this process. Raises Cancelled;
         ClusterError or ModelError if the cluster can't go on."""
         remaining, again = iter(photos), deque[Path]()

@@ -146,7 +146,7 @@ class FolderBatch:
                 yield path
 
         try:
-            line = cutter.cut_out(beginning(), self._settings, cancelled, alone=alone)
+            line = cutter.cut_out(beginning(), cancelled, alone=alone)
             with contextlib.closing(line):  # its threads end before this does
                 for made in line:
                     name, state, names = begun[made.photo]

@@ -1,7 +1,4 @@
-"""What cuts out many photos: Pipeline, where the next is decoded and the last encoded while the network is at work.
-
-OneByOne where other things are to be done between two photos; cluster.py in the processes of a cluster.
-"""
+"""What cuts out many photos in this process; cluster.py does so in the processes of a cluster."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ import logging
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Callable, Generator, Iterable, Protocol
+from typing import Callable, Generator, Iterable, Iterator, Protocol
 
 from ..image import images
 from ..localization.errors import Cancelled, CvmatteError, WorkerError
@@ -47,18 +44,19 @@ class Made:
     notes: tuple[Note, ...] = ()
 
 
+Line = Generator[Made, None, None]
+
+
 class Cutter(Protocol):
     """Cuts out photos, in this process or elsewhere. in_this_process: so a photo that ends a process ends this one."""
 
     in_this_process: bool
 
     def prepare(self, settings: MatteSettings) -> None:
-        """Get ready for these settings, ahead of the first photo. Raises ModelError."""
+        """Get ready for the photos to come, with these settings. Raises ModelError."""
         ...
 
-    def cut_out(
-        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
-    ) -> Generator[Made, None, None]:
+    def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         """Matte photos, a few of them under way; each is drawn from `photos` when its turn comes.
 
         A photo that won't do is a Made with an error. Once `cancelled` is set no further photo is begun: those whose
@@ -68,51 +66,71 @@ class Cutter(Protocol):
 
 
 class Pipeline:
-    """The Cutter of this process: photos come out in their order."""
+    """The Cutter of this process: the next photo is decoded and the last encoded while the network is at work.
 
-    in_this_process = True
-
-    def __init__(self, matter: Matter) -> None:
-        self._matter = matter
-
-    def prepare(self, settings: MatteSettings) -> None:
-        self._matter.prepare(settings.model)
-
-    def cut_out(
-        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
-    ) -> Generator[Made, None, None]:
-        return _cut_out(photos, self._matter, settings, cancelled, at_once=1 if alone else STAGES)
-
-
-class OneByOne:
-    """The Cutter of this process where nothing is to be under way between two photos.
-
-    on_progress(photo) is called as each begins, and then every now and then.
+    Photos come out in their order. on_progress(photo): called as each begins, and then every now and then; with it,
+    nothing is under way between two photos.
     """
 
     in_this_process = True
 
-    def __init__(self, matter: Matter, on_progress: Callable[[Path], None]) -> None:
-        self._matter = matter
-        self._tell = on_progress
+    def __init__(self, matter: Matter, on_progress: Callable[[Path], None] | None = None) -> None:
+        self._matter, self._one_by_one = matter, on_progress is not None
+        self._tell = on_progress or (lambda photo: None)
 
     def prepare(self, settings: MatteSettings) -> None:
+        self._settings = settings
         self._matter.prepare(settings.model)
 
-    def cut_out(
-        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
-    ) -> Generator[Made, None, None]:
+    def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         remaining = iter(photos)
-        while not cancelled.is_set():
-            photo = next(remaining, None)
-            if photo is None:
-                return
-            self._tell(photo)
-            yield made_of(photo, functools.partial(self._see, photo, settings, cancelled), self._matter, settings)
-        raise Cancelled
+        drawn = iter(lambda: None if cancelled.is_set() else next(remaining, None), None)
+        if alone or self._one_by_one:
+            for photo in drawn:
+                self._tell(photo)
+                yield self._made(photo, functools.partial(self._see, photo, cancelled))
+        else:
+            yield from self._overlapping(drawn, cancelled)
+        if cancelled.is_set():
+            raise Cancelled
 
-    def _see(self, photo: Path, settings: MatteSettings, cancelled: threading.Event) -> Seen:
-        return self._matter.see(_decoded(photo, settings), settings, cancelled, lambda *step: self._tell(photo))
+    def _overlapping(self, photos: Iterator[Path], cancelled: threading.Event) -> Line:
+        given_up = threading.Event()  # which must not pass for the caller's own wish
+
+        def unless_given_up(*step: object) -> None:
+            if given_up.is_set():
+                raise Cancelled
+
+        def see(decoded: Future[Decoded]) -> Seen:
+            return self._matter.see(decoded.result(), self._settings, cancelled, unless_given_up)
+
+        under_way: deque[Future[Made]] = deque()
+        with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as network, ThreadPoolExecutor(1) as encoding:
+            try:
+                while True:
+                    for photo in islice(photos, STAGES - len(under_way)):
+                        decoded = decoding.submit(self._decoded, photo)
+                        seen = network.submit(see, decoded)
+                        under_way.append(encoding.submit(self._made, photo, seen.result))
+                        del decoded, seen  # what they hold is gone as soon as the next stage has done with it
+                    if not under_way:
+                        return
+                    while not wait([under_way[0]], _PATIENCE).done:
+                        pass
+                    with contextlib.suppress(Cancelled):
+                        yield under_way.popleft().result()
+            except BaseException:
+                given_up.set()  # else leaving would wait for every photo under way
+                raise
+
+    def _decoded(self, photo: Path) -> Decoded:
+        return decode(images.read(photo), photo.name, self._settings.decoded_side)
+
+    def _see(self, photo: Path, cancelled: threading.Event) -> Seen:
+        return self._matter.see(self._decoded(photo), self._settings, cancelled, lambda *step: self._tell(photo))
+
+    def _made(self, photo: Path, see: Callable[[], Seen]) -> Made:
+        return made_of(photo, see, self._matter, self._settings)
 
 
 def explained(error: Exception, name: str) -> CvmatteError:
@@ -139,56 +157,3 @@ def made_of(photo: Path, see: Callable[[], Seen], matter: Matter, settings: Matt
         failure = explained(error, photo.name)
         error.__traceback__ = None  # it leads through this frame to `see`, which has it: the pixels would stay alive
         return Made(photo, error=failure)
-
-
-def _cut_out(
-    photos: Iterable[Path], matter: Matter, settings: MatteSettings, cancelled: threading.Event, at_once: int
-) -> Generator[Made, None, None]:
-    ended = _EndedOr(cancelled)
-    under_way: deque[Future[Made]] = deque()
-    remaining = iter(photos)
-    with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as network, ThreadPoolExecutor(1) as encoding:
-        try:
-            while True:
-                while len(under_way) < at_once and not cancelled.is_set():
-                    photo = next(remaining, None)
-                    if photo is None:
-                        break
-                    decoded = decoding.submit(_decoded, photo, settings)
-                    seen = network.submit(_seen, decoded, matter, settings, ended)
-                    under_way.append(encoding.submit(made_of, photo, seen.result, matter, settings))
-                    del decoded, seen  # what they hold is gone as soon as the next stage has done with it
-                if not under_way:
-                    break
-                with contextlib.suppress(Cancelled):
-                    yield _awaited(under_way.popleft())
-        except BaseException:
-            ended.set()  # else leaving would wait for every photo under way
-            raise
-    if cancelled.is_set():
-        raise Cancelled
-
-
-class _EndedOr(threading.Event):
-    """Set where it is itself, or the other is: leaving early must not pass for the caller's own wish."""
-
-    def __init__(self, other: threading.Event) -> None:
-        super().__init__()
-        self._other = other
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._other.is_set()
-
-
-def _decoded(photo: Path, settings: MatteSettings) -> Decoded:
-    return decode(images.read(photo), photo.name, settings.decoded_side)
-
-
-def _seen(decoded: Future[Decoded], matter: Matter, settings: MatteSettings, cancelled: threading.Event) -> Seen:
-    return matter.see(decoded.result(), settings, cancelled)
-
-
-def _awaited(future: Future[Made]) -> Made:
-    while True:
-        with contextlib.suppress(NotYet):
-            return future.result(timeout=_PATIENCE)

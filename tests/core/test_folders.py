@@ -30,7 +30,7 @@ from cvmatte_core.batch.folders import (
     new_output_folder,
     walk,
 )
-from cvmatte_core.batch.pipeline import STAGES, Cutter, OneByOne, Pipeline
+from cvmatte_core.batch.pipeline import STAGES, Cutter, Pipeline
 from cvmatte_core.batch.record import made_in
 from cvmatte_core.filesystem import files, paths
 from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
@@ -76,7 +76,7 @@ def pretend(**by_stem: Callable[[], None]) -> Any:
 
 CUTTERS: dict[str, Callable[[Any], Cutter]] = {
     "at once": Pipeline,
-    "one by one": lambda matter: OneByOne(matter, lambda photo: None),
+    "one by one": lambda matter: Pipeline(matter, lambda photo: None),
 }
 cutter_of = Pipeline
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from cvmatte_obs.last_layer import LastLayer
 from cvmatte_obs.worker_tasks import Unfinished
 
 from cvmatte_core.batch.folders import DONE, UNCHANGED, FolderBatch
-from cvmatte_core.batch.pipeline import Made
+from cvmatte_core.batch.pipeline import Line, Made
 from cvmatte_core.filesystem import paths
 from cvmatte_core.layers import outputs
 from cvmatte_core.layers.store import Frame, LayerStore
@@ -92,9 +92,7 @@ class PretendCutter:
 
     def prepare(self, settings: MatteSettings) -> None: ...
 
-    def cut_out(
-        self, photos: Iterable[Path], settings: MatteSettings, cancelled: threading.Event, *, alone: bool = False
-    ) -> Generator[Made, None, None]:
+    def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         for photo in photos:
             self.asked.append(photo.name)
             yield Made(photo, layer=b"a layer", size=(2, 2))

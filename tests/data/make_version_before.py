@@ -29,7 +29,7 @@ from development import made_clips  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from cvmatte_core.batch.folders import FolderBatch  # noqa: E402
-from cvmatte_core.batch.pipeline import OneByOne  # noqa: E402
+from cvmatte_core.batch.pipeline import Pipeline  # noqa: E402
 from cvmatte_core.filesystem import paths  # noqa: E402
 from cvmatte_core.layers.store import LayerStore  # noqa: E402
 from cvmatte_core.layers.touch_ups import TouchUps  # noqa: E402
@@ -108,7 +108,7 @@ def make_unfinished(folder: Path) -> None:
     matter, ended = Matter(), threading.Event()
     with FolderBatch(folder / "team", FAST, folder / "cut out") as batch:
         try:
-            for number, _ in enumerate(batch.run(batch.scan(), OneByOne(matter, lambda photo: None), ended)):
+            for number, _ in enumerate(batch.run(batch.scan(), Pipeline(matter, lambda photo: None), ended)):
                 if number == 1:
                     ended.set()
         except Cancelled:

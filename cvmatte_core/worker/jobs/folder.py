@@ -36,7 +36,7 @@ class Folder(Computation):
     def steps(self, job: Job) -> Steps:
         """A photo at each step, then the archive."""
         from ...batch.folders import ARCHIVE, WAITING, new_output_folder
-        from ...batch.pipeline import OneByOne
+        from ...batch.pipeline import Pipeline
         from ...matting.matter import Matter
 
         if job.cancelled.is_set():
@@ -57,7 +57,7 @@ class Folder(Computation):
             if not batch.entries:
                 raise CvmatteError("batch_no_photos", folder=str(self.folder))
             # A Matter of its own, which keeps no photo: the live portraits' raw mattes stay cached. The network is one.
-            cutter = OneByOne(Matter(cache_bytes=0, touch_ups=job.worker.touch_ups), tell_photo)
+            cutter = Pipeline(Matter(cache_bytes=0, touch_ups=job.worker.touch_ups), tell_photo)
             for _ in batch.run(photos, cutter, job.cancelled):
                 yield None
             archive = batch.write_archive(job.cancelled, lambda: tell(ARCHIVE))
