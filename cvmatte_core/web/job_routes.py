@@ -156,37 +156,29 @@ async def _events(job: WebJob, texts: Texts) -> AsyncIterator[str]:
 @router.get("/jobs/{id}/archive", response_class=FileResponse, responses={200: _ZIP, **refusals(404, 409)})
 async def archive(job: Found) -> Response:
     """All results of a job that is over, as a ZIP."""
-    if not job.is_over:
-        raise RequestError("job_unfinished")
-    return _sent(job.archive, "cvmatte.zip", "application/zip")
+    if not job.is_over or job.archive is None:
+        raise RequestError("nothing_here" if job.is_over else "job_unfinished")
+    return FileResponse(job.archive, media_type="application/zip", filename="cvmatte.zip", headers=NO_STORE)
 
 
 @router.get("/jobs/{id}/results/{number}", response_class=FileResponse, responses={200: _RESULT, **refusals(404)})
 async def result(job: Found, number: int) -> Response:
     """The layer of one of a job's photos, or the clip of one of its clips."""
-    item = _item(job, number)
-    return _sent(item.layer, item.layer_name)
+    return _sent_of(job, number, "layer")
 
 
 @router.get("/jobs/{id}/masks/{number}", response_class=FileResponse, responses={200: _RESULT, **refusals(404)})
 async def mask(job: Found, number: int) -> Response:
     """The mask of one of a job's photos, where `save_mask` asked for it."""
-    item = _item(job, number)
-    return _sent(item.mask, item.mask_name)
+    return _sent_of(job, number, "mask")
 
 
-def _item(job: WebJob, number: int) -> Item:
-    """Raises RequestError."""
-    if not 0 <= number < len(job.items):
+def _sent_of(job: WebJob, number: int, kind: str) -> Response:
+    """Raises RequestError where there is none."""
+    if not 0 <= number < len(job.items) or kind not in job.items[number].results:
         raise RequestError("nothing_here")
-    return job.items[number]
-
-
-def _sent(path: Path | None, name: str, media: str = "") -> Response:
-    """A file. Raises RequestError where there is none."""
-    if path is None:
-        raise RequestError("nothing_here")
-    media = media or _CLIP_MEDIA.get(Path(name).suffix) or MEDIA[images.format_of(Path(name)) or "png"]
+    path, name = job.items[number].results[kind]
+    media = _CLIP_MEDIA.get(Path(name).suffix) or MEDIA[images.format_of(Path(name)) or "png"]
     return FileResponse(path, media_type=media, filename=name, headers=NO_STORE)
 
 

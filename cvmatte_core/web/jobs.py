@@ -44,7 +44,8 @@ _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 class Item:
     """A photo of a job, or a clip.
 
-    name: what the person calls it. progress: 0 to 1. version: grows with every change.
+    name: what the person calls it. progress: 0 to 1. results: of "layer" and "mask", the file and what the person calls
+    it. version: grows with every change.
     """
 
     name: str
@@ -53,16 +54,9 @@ class Item:
     state: str = WAITING
     progress: float = 0.0
     seconds: float = 0.0
-    layer: Path | None = None
-    mask: Path | None = None
-    layer_name: str = ""
-    mask_name: str = ""
+    results: dict[str, tuple[Path, str]] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     version: int = 0
-
-    @property
-    def is_clip(self) -> bool:
-        return file_types.is_clip(self.name)
 
 
 @dataclass
@@ -84,6 +78,7 @@ class WebJob:
     ended: float = 0.0
     version: int = 0
     cancelled: threading.Event = field(default_factory=threading.Event)
+    _taken: set[str] = field(default_factory=set)  # names
 
     @property
     def is_over(self) -> bool:
@@ -96,6 +91,14 @@ class WebJob:
         if item is not None:
             item.version = self.version + 1
         self.version += 1
+
+    def new_names(self, photo: str, suffix: str) -> list[str]:
+        """Of a photo's layer and mask: unique in the archive whatever their case, and never a path."""
+        plain = Path((outputs.shortened(Path(photo).stem) or "photo") + suffix)
+        found = outputs.free_names(plain, True, lambda path: path.name.casefold() in self._taken)
+        names = [path.name for path in found if path is not None]
+        self._taken |= {name.casefold() for name in names}
+        return names
 
     def end(self, state: str, error: CvmatteError | None = None) -> None:
         self.ended = time.monotonic()
@@ -128,11 +131,11 @@ class WebJob:
             "number": number,
             "name": item.name,
             "state": item.state,
-            "kind": "clip" if item.is_clip else "photo",
+            "kind": "clip" if file_types.is_clip(item.name) else "photo",
             "progress": round(item.progress, 2),
             "seconds": round(item.seconds, 2),
-            "result": f"/jobs/{self.id}/results/{number}" if item.layer else None,
-            "mask": f"/jobs/{self.id}/masks/{number}" if item.mask else None,
+            "result": f"/jobs/{self.id}/results/{number}" if "layer" in item.results else None,
+            "mask": f"/jobs/{self.id}/masks/{number}" if "mask" in item.results else None,
             "notes": noted(item.notes, texts),
             **explained(item.error, texts),
         }
@@ -219,7 +222,6 @@ class Jobs:
             job.end(FAILED, WorkerError("internal"))
 
     def _cut_out(self, job: WebJob, settings: MatteSettings) -> None:
-        names = _Names()
         for number, item in enumerate(job.items):
             if job.cancelled.is_set():
                 raise Cancelled
@@ -228,7 +230,8 @@ class Jobs:
             job.change(item, state=RUNNING)
             begun = time.monotonic()
             try:
-                (self._clip if item.is_clip else self._photo)(job, number, item, settings, names)
+                cut_out = self._clip if file_types.is_clip(item.name) else self._photo
+                cut_out(job, job.folder / str(number), item, settings)
                 job.change(item, state=DONE, progress=1.0, seconds=time.monotonic() - begun)
             except Cancelled:
                 raise
@@ -241,30 +244,26 @@ class Jobs:
                 item.photo.unlink(missing_ok=True)  # an upload: nobody else needs it
         self._write_archive(job)
 
-    def _photo(self, job: WebJob, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
-        layer, mask = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
-        item.layer_name, item.mask_name = names.new(item.name, images.suffix(settings.format))
-        for name, content in (("layer", layer), ("mask", mask)):
+    def _photo(self, job: WebJob, to: Path, item: Item, settings: MatteSettings) -> None:
+        pictures = self._engine.run(functools.partial(self._pictures, job, item, settings)).result()
+        names = job.new_names(item.name, images.suffix(settings.format))
+        for kind, content, name in zip(("layer", "mask"), pictures, names):
             if content is not None:
-                path = job.folder / f"{number}-{name}"
-                path.write_bytes(content)
-                setattr(item, name, path)
+                to.with_suffix(f".{kind}").write_bytes(content)
+                item.results[kind] = to.with_suffix(f".{kind}"), name
 
-    def _clip(self, job: WebJob, number: int, item: Item, settings: MatteSettings, names: _Names) -> None:
+    def _clip(self, job: WebJob, to: Path, item: Item, settings: MatteSettings) -> None:
         """Runs in this thread, so that other people's photos aren't held up. Cancelled, it leaves a clip that plays."""
         with needs_packages("clips_need_packages", "video"):
             from ..video import clips
-        kind = file_types.clip_before(settings.background)
-        total = max(1, clips.look_at(item.photo).frames)
+        kind, total = file_types.clip_before(settings.background), max(1, clips.look_at(item.photo).frames)
 
         def step(done: int) -> None:
             job.change(item, progress=min(0.99, done / total))
 
         threads = max(1, devices.threads() // 2)
-        target = job.folder / f"{number}-clip{kind}"
-        made = clips.cut_out(item.photo, target, settings, threads, on_frame=step, ended=job.cancelled)
-        item.layer_name, _ = names.new(item.name, kind)
-        item.layer, item.notes = made.path, made.notes
+        made = clips.cut_out(item.photo, to.with_suffix(kind), settings, threads, on_frame=step, ended=job.cancelled)
+        item.results["layer"], item.notes = (made.path, job.new_names(item.name, kind)[0]), made.notes
         if not made.whole:
             raise Cancelled
 
@@ -290,8 +289,7 @@ class Jobs:
 
     def _write_archive(self, job: WebJob) -> None:
         """All results in one ZIP. Raises OutputError."""
-        pairs = [pair for one in job.items for pair in ((one.layer, one.layer_name), (one.mask, one.mask_name))]
-        made = [(path, name) for path, name in pairs if path is not None]
+        made = [result for item in job.items for result in item.results.values()]
         if made:
             folders.write_zip(job.folder / "archive", made)
             job.change(archive=job.folder / "archive")
@@ -301,21 +299,6 @@ class Jobs:
         old = [job for job in over if time.monotonic() - job.ended > _KEPT_SECONDS]
         for job in {job.id: job for job in (*old, *over[: max(0, len(over) - _KEPT)])}.values():
             self.forget(job)
-
-
-class _Names:
-    """Names for the files of an archive: unique whatever their case, and never a path."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def new(self, name: str, suffix: str) -> tuple[str, str]:
-        """The names of a photo's layer and mask."""
-        plain = Path((outputs.shortened(Path(name).stem) or "photo") + suffix)
-        layer, mask = outputs.free_names(plain, True, lambda path: path.name.casefold() in self._taken)
-        assert mask is not None
-        self._taken |= {layer.name.casefold(), mask.name.casefold()}
-        return layer.name, mask.name
 
 
 def harmless(name: str | None) -> str:
