@@ -21,10 +21,9 @@ from ..localization.errors import CvmatteError, RequestError
 from ..localization.texts import Texts
 from ..models.catalogue import entry_of
 from ..settings import MatteSettings
-from . import forms
 from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
 from .jobs import FAILED, Item, WebJob, harmless
-from .parameters import BACKGROUND, MANY, described
+from .parameters import BACKGROUND, MANY, described, one_file, read_form, saved, settings_of
 from .photo_routes import MEDIA
 from .server import Options, Running, WebServer
 
@@ -71,7 +70,7 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
     job = server.jobs.new("photos", "")
     try:
         await server.drive.ask(job.folder.mkdir)
-        async with forms.read(request, server.options.files + 1) as form:
+        async with read_form(request, server.options.files + 1) as form:
             settings = await _filled(job, request, form, server)
     except BaseException:
         await asyncio.wrap_future(server.jobs.forget(job))
@@ -82,9 +81,9 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
 
 async def _filled(job: WebJob, request: Request, form: FormData, server: WebServer) -> MatteSettings:
     """Fill a job with its items, and return its settings. Raises RequestError, SettingsError, OSError."""
-    background = forms.one_file(form, BACKGROUND)
-    kept = await server.drive.ask(forms.kept, background, job.folder) if background else None
-    settings, more = await forms.settings_of(request, form, MANY, kept, server.drive)
+    background = one_file(form, BACKGROUND)
+    kept = await server.drive.ask(saved, background, job.folder) if background else None
+    settings, more = await settings_of(request, form, MANY, kept, server.drive)
     if "folder" in more:
         job.title, recursive, options = more["folder"], more.get("recursive", False), server.options
         photos = await server.root_drive.ask(_photos_in, options.root, job.title, recursive, options.files)
@@ -103,7 +102,7 @@ def _item_of(upload: UploadFile, job: WebJob, options: Options) -> Item:
     if (upload.size or 0) > options.upload_bytes and not file_types.is_clip(name):
         limit = options.upload_bytes // 1_000_000
         return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
-    return Item(name, forms.kept(upload, job.folder))
+    return Item(name, saved(upload, job.folder))
 
 
 @router.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **refusals(404, 503)})

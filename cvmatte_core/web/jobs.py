@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import logging
 import re
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from ..batch import folders
+from ..batch import folders, pipeline
 from ..image import file_types, images
 from ..layers import outputs
 from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
@@ -27,8 +26,7 @@ from ..models.fetch import fetch
 from ..settings import MatteSettings
 from ..system import devices
 from .answers import explained, noted
-from .drive_threads import Drive
-from .engine import Engine
+from .threads import Drive, Engine
 
 logger = logging.getLogger(__name__)
 
@@ -235,11 +233,9 @@ class Jobs:
                 job.change(item, state=DONE, progress=1.0, seconds=time.monotonic() - begun)
             except Cancelled:
                 raise
-            except CvmatteError as error:
-                job.change(item, state=FAILED, error=named(error, {item.photo.name: item.name}))
-            except Exception:  # one photo's failure mustn't stop the others
-                logger.exception("job")
-                job.change(item, state=FAILED, error=WorkerError("internal"))
+            except Exception as error:  # one photo's failure mustn't stop the others
+                failure = pipeline.explained(error, item.name)
+                job.change(item, state=FAILED, error=named(failure, {item.photo.name: item.name}))
             if item.photo.parent == job.folder:
                 item.photo.unlink(missing_ok=True)  # an upload: nobody else needs it
         self._write_archive(job)
@@ -309,14 +305,10 @@ def harmless(name: str | None) -> str:
 
 
 def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
-    """The error with the photo's name as the person knows it. names: those, by the names of the files kept of them.
-
-    A copy without the traceback, which would keep the photo's pixels alive as long as its job is kept.
-    """
-    renamed = copy.copy(error)
-    if renamed.values.get("name") in names:
-        renamed.values["name"] = names[renamed.values["name"]]
-    return renamed
+    """The error with the photo's name as the person knows it. names: those, by the names of the files kept of them."""
+    if error.values.get("name") in names:
+        error.values["name"] = names[error.values["name"]]
+    return error
 
 
 class Deadline:

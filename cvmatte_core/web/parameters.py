@@ -1,27 +1,39 @@
-"""What a request may ask for: models that read every control out of texts and describe it in OpenAPI; and the controls
-as JSON, for the page."""
+"""What a request may ask for: forms, read within limits of time and size; models that read every control out of their
+texts and describe it in OpenAPI; and the controls as JSON, for the page."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
+import secrets
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Mapping, Sequence
 
+import anyio
+from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from .. import presets, settings
 from ..image import colours
-from ..localization.errors import SettingsError
+from ..localization.errors import RequestError, SettingsError
 from ..localization.texts import Texts
 from ..models import catalogue
 from ..settings import CLIP, PHOTO, Control, MatteSettings, controls_for
 from .answers import FILE
+from .threads import Drive
 
 BACKGROUND = "background_image"  # a file of the request, not a path
 TOUCH_UP = "touch_up"  # a file too, and no control
 OF_JOBS = controls_for(PHOTO, CLIP, at=settings.JOB)
 OF_PHOTOS = controls_for(PHOTO, at=settings.ANSWER)
 _PICTURES = "image/bmp, image/jpeg, image/png, image/tiff, image/webp"
+_UPLOAD_SECONDS = 600.0  # that a request may take to arrive
+_FIELDS, _FIELD_BYTES = 64, 4096
 _COLOUR = {"type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}
 
 
@@ -79,7 +91,61 @@ MANY = _model(
 )
 
 
-def parsed(
+@contextlib.asynccontextmanager
+async def read_form(request: Request, most_files: int, or_photo: bool = False) -> AsyncIterator[FormData]:
+    """The request's form. or_photo: the body may also be the photo itself, which becomes the field `image`.
+
+    Raises RequestError, HTTPException, ClientDisconnect.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        with anyio.fail_after(_UPLOAD_SECONDS):
+            if or_photo and (media.startswith("image/") or media == "application/octet-stream"):
+                body = await request.body()
+                form = FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
+            else:
+                limits = {"max_fields": _FIELDS, "max_part_size": _FIELD_BYTES}
+                form = await request.form(max_files=most_files, **limits)
+    except TimeoutError as error:
+        raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
+    except HTTPException as error:
+        if "Too many files" in str(error.detail):
+            raise RequestError("upload_too_many", limit=most_files) from error
+        raise
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+async def settings_of(
+    request: Request, form: FormData, model: type[BaseModel], background: Path | None, drive: Drive
+) -> tuple[MatteSettings, dict[str, Any]]:
+    """As _parsed, of a request. Also raises RequestError, for a photo that was sent as text."""
+    texts = {name: value for name, value in form.items() if isinstance(value, str)}
+    query = dict(request.query_params)
+    for values in (query, texts):
+        values.pop("language", None)  # the answer's
+        for name in {"image", "images"} & set(values):  # it isn't a file
+            raise RequestError("upload_missing", field=name)
+    return await drive.ask(_parsed, model, query, texts, background)
+
+
+def one_file(form: FormData, name: str) -> UploadFile | None:
+    """The file of a form's field; None where none was chosen, which browsers send as one without a name."""
+    upload = form.get(name)
+    return upload if isinstance(upload, UploadFile) and (upload.filename or upload.size) else None
+
+
+def saved(upload: UploadFile, folder: Path) -> Path:
+    """An uploaded file in a folder, under a name of ours. Raises OSError."""
+    path = folder / secrets.token_hex(16)
+    with path.open("xb") as file:
+        shutil.copyfileobj(upload.file, file)
+    return path
+
+
+def _parsed(
     model: type[BaseModel], query: Mapping[str, str], form: Mapping[str, str], background: Path | None
 ) -> tuple[MatteSettings, dict[str, Any]]:
     """The settings that a request asks for, and its other text fields.

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import secrets
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,12 +23,11 @@ from ..localization.errors import CvmatteError, RequestError
 from ..localization.notes import Note
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..settings import MatteSettings
-from . import forms
 from .answers import FILE, NO_STORE, noted, refusals, texts_for
-from .drive_threads import Drive
 from .jobs import Deadline, harmless, named
-from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described
+from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described, one_file, read_form, saved, settings_of
 from .server import Running, WebServer
+from .threads import Drive
 from .touch_up import as_json
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
@@ -110,8 +110,9 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
     Raises RequestError, SettingsError, OSError.
     """
     with server.engine.place():
-        async with forms.read(request, 3, or_photo) as form:
-            folder = await server.new_folder()
+        async with read_form(request, 3, or_photo) as form:
+            folder = server.folder / secrets.token_hex(16)
+            await server.drive.ask(folder.mkdir)
             asked: _Asked | None = None
             try:
                 asked = await _read(request, form, folder, server.drive)
@@ -127,12 +128,12 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
 
 async def _read(request: Request, form: FormData, folder: Path, drive: Drive) -> _Asked:
     """Raises RequestError, SettingsError, OSError."""
-    photo, background, painted = (forms.one_file(form, name) for name in ("image", BACKGROUND, TOUCH_UP))
+    photo, background, painted = (one_file(form, name) for name in ("image", BACKGROUND, TOUCH_UP))
     if photo is None:
         raise RequestError("upload_missing", field="image")
-    kept = {upload: await drive.ask(forms.kept, upload, folder) for upload in (photo, background) if upload is not None}
+    kept = {upload: await drive.ask(saved, upload, folder) for upload in (photo, background) if upload is not None}
     behind = kept[background] if background is not None else None
-    settings, more = await forms.settings_of(request, form, ONE_PHOTO, behind, drive)
+    settings, more = await settings_of(request, form, ONE_PHOTO, behind, drive)
     strokes = None
     if painted is not None:
         strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename))

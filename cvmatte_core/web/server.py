@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import socket
 import sys
@@ -15,10 +14,9 @@ from fastapi import Depends, Request
 
 from ..layers.touch_ups import TouchUps
 from ..localization.texts import names_of_languages
-from .drive_threads import Drive
-from .engine import Engine
 from .guard import Rules
 from .jobs import Jobs
+from .threads import Drive, Engine
 from .touch_up import Desk
 
 
@@ -53,12 +51,6 @@ class WebServer:
         self.desk = Desk(self.engine.run, touch_ups)
         self.engine.warm_up()
         names_of_languages()  # reads all their texts now, so that no request waits for that
-
-    async def new_folder(self) -> Path:
-        """For a request's files. Raises OSError."""
-        folder = self.folder / secrets.token_hex(16)
-        await self.drive.ask(folder.mkdir)
-        return folder
 
     def close(self) -> None:
         self.jobs.close()

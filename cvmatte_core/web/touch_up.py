@@ -26,7 +26,7 @@ from ..localization.errors import CvmatteError, RequestError
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..settings import TOUCH_UP, MatteSettings
-from .drive_threads import Drive
+from .threads import Drive
 
 # The most recently used stay open: at most so many, holding at most so many bytes of memory.
 _OPEN_PHOTOS = 12

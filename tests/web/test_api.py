@@ -30,8 +30,8 @@ from PIL import Image
 from cvmatte_core.filesystem import paths
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS
-from cvmatte_core.web import forms, jobs
-from cvmatte_core.web.engine import Engine
+from cvmatte_core.web import jobs, parameters
+from cvmatte_core.web.threads import Engine
 
 from .conftest import TOKEN, Address, serving
 
@@ -439,7 +439,7 @@ def test_what_takes_too_long_is_given_up(small: bytes, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("media", ["image/png", "multipart/form-data; boundary=x"])
 def test_an_upload_that_does_not_arrive_is_given_up(media: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forms, "_UPLOAD_SECONDS", 0.3)
+    monkeypatch.setattr(parameters, "_UPLOAD_SECONDS", 0.3)
     lines = ["POST /remove_background HTTP/1.1", "Host: localhost", f"Content-Type: {media}", "Content-Length: 1000"]
     with serving() as address, socket.create_connection(("127.0.0.1", address.port), timeout=20) as connection:
         connection.sendall("\r\n".join([*lines, "", "--x"]).encode())

@@ -1,14 +1,18 @@
-"""One Matter in one thread, and the bounded queue of requests for it."""
+"""The threads that requests wait for: the Matter's, and those for drives. The event loop waits for neither."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import math
+import shutil
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Callable, Iterator, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Iterator, TypeVar
 
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import CvmatteError, RequestError
@@ -20,36 +24,55 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 _CACHE_BYTES = 200_000_000
 _FIRST_GUESS = 2.0  # at seconds a photo, until one was timed
+_DRIVE_THREADS = 4  # that one hanging drive may block
+
+
+class Drive:
+    """The threads for one kind of files: when their drive hangs, only those who want these files wait."""
+
+    def __init__(self, name: str) -> None:
+        self._threads = ThreadPoolExecutor(_DRIVE_THREADS, thread_name_prefix=name)
+
+    async def ask(self, work: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+        """What the work returns or raises; it may wait for the drive."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **options))
+
+    def remove(self, folder: Path) -> Future[None]:
+        """Have a folder removed in the background; does nothing once closed."""
+        with contextlib.suppress(RuntimeError):
+            return self._threads.submit(shutil.rmtree, folder, ignore_errors=True)
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def close(self) -> None:
+        """Waits for what was asked for."""
+        self._threads.shutdown()
 
 
 class Engine:
     """Runs what needs the Matter, one at a time, first come first served.
 
     places: how many requests may be queued, including the running one. device: what the network runs on, as its runtime
-    calls it; "" until it is loaded.
+    calls it; "" until it is loaded. touch_ups: where photos' touch-ups are looked for; None: nowhere.
     """
 
     def __init__(self, places: int, touch_ups: TouchUps | None) -> None:
-        """touch_ups: where photos' touch-ups are looked for; None: nowhere."""
         self.device = ""
-        self._places, self._taken = places, 0
+        self._number, self._places = places, threading.Semaphore(places)
         self._seconds = _FIRST_GUESS
-        self._lock = threading.Lock()
         self._matter = Matter(cache_bytes=_CACHE_BYTES, touch_ups=touch_ups)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="matter")
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
         """A place in the queue, taken before an upload is read. Raises RequestError when the queue is full."""
-        with self._lock:
-            if self._taken >= self._places:
-                raise RequestError("server_busy", seconds=max(1, math.ceil(self._seconds * self._taken)))
-            self._taken += 1
+        if not self._places.acquire(blocking=False):
+            raise RequestError("server_busy", seconds=max(1, math.ceil(self._seconds * self._number)))
         try:
             yield
         finally:
-            with self._lock:
-                self._taken -= 1
+            self._places.release()
 
     def run(self, work: Callable[[Matter], Result]) -> Future[Result]:
         """Have work done in the Matter's thread. Take a `place` first, unless it is little work."""
