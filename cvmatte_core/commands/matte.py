@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import glob
 import io
@@ -11,27 +10,21 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from .. import settings
-from ..batch import cluster
-from ..batch.pipeline import Cutter, Pipeline
 from ..filesystem import files, paths
-from ..image import colours, file_types, images
+from ..image import file_types, images
 from ..layers import outputs
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, CvmatteError, ImageError, SettingsError
 from ..localization.texts import Texts, system_texts
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
-from ..models.catalogue import AUTO, catalogue, entry_of, is_there, missing, pair_for_held
+from ..models.catalogue import AUTO, entry_of, is_there, missing, pair_for_held
 from ..presets import PresetStore
-from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings, controls_for
+from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings
 from ..system import devices
-from . import clips, folders
+from .clips_and_folders import cut_out_clip, cut_out_folder, is_animated
 from .program import (
     ALL_GOOD,
     INTERRUPTED,
@@ -39,6 +32,7 @@ from .program import (
     SOME_FAILED,
     Misused,
     Parser,
+    add_controls,
     ended,
     option_of,
     parser_for,
@@ -48,65 +42,9 @@ from .program import (
 STANDARD = Path("-")  # standard input or output
 
 _WIDTH = 79  # of help, as argparse has it
-_ALSO_SPELT = {"background_colour": "--background-color"}
-_UNITS = {"px": "PX", "%": "PERCENT"}
 # The one kind of input that each option is for, controls aside; and what is said where it is another.
 _ONLY_OF = {"mask": PHOTO, "touch_up": PHOTO, "overwrite": PHOTO, "watch": FOLDER, "recursive": FOLDER, "ray": FOLDER}
 _UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
-
-
-def colour(text: str) -> str:
-    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
-    try:
-        return colours.hexadecimal(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
-
-
-_OF_KIND: dict[str, dict[str, Any]] = {  # of argparse
-    settings.SWITCH: {"action": argparse.BooleanOptionalAction},
-    settings.INTEGER: {"type": int, "metavar": "N"},
-    settings.COLOUR: {"type": colour, "metavar": "#RRGGBB"},
-    settings.IMAGE: {"metavar": "FILE"},
-    FOLDER: {"metavar": "FOLDER"},
-    settings.MODEL: {"metavar": "NAME"},
-    settings.CHOICE: {},
-}
-
-
-def add_controls(
-    parser: argparse.ArgumentParser, texts: Texts, controls: Iterable[settings.Control] = controls_for(PHOTO, CLIP)
-) -> None:
-    """An option for each control of MatteSettings; one that isn't given is absent from what is parsed."""
-    groups: dict[str, Any] = {}
-    for control in controls:
-        if control.group not in groups:
-            groups[control.group] = parser.add_argument_group(texts(f"group.{control.group}"))
-        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name, **_OF_KIND[control.kind]}
-        options["help"] = help_of(control, texts).replace("%", "%%")
-        if control.choices:
-            options["choices"] = control.choices
-        if control.unit in _UNITS:
-            options["metavar"] = _UNITS[control.unit]
-        names = [option_of(control.name), *filter(None, [_ALSO_SPELT.get(control.name)])]
-        groups[control.group].add_argument(*names, **options)
-
-
-def help_of(control: settings.Control, texts: Texts) -> str:
-    """What a control does, which values it takes, and which it has by itself."""
-    parts = [texts(f"control.{control.name}.tip")]
-    if control.kind == settings.MODEL:
-        parts.append(texts("matte.models", models=", ".join(model_names())))
-    if control.kind == settings.COLOUR:
-        parts.append(texts("matte.colours"))
-    default = str(control.default)
-    if control.kind == settings.SWITCH:
-        default = option_of(control.name if control.default else f"no_{control.name}")
-    if control.kind == settings.INTEGER:
-        default = texts("matte.range", low=control.minimum, high=control.maximum, default=control.default)
-    if control.name == "save_mask":
-        default = texts("matte.save_mask_default")
-    return " ".join([*parts, f"[{default}]" if default else ""]).strip()
 
 
 @dataclass(frozen=True)
@@ -119,20 +57,12 @@ class Task:
     output: Path
 
 
-def model_names() -> list[str]:
-    """Every name that --model takes now."""
-    try:
-        return [AUTO, *catalogue()]
-    except CvmatteError:  # said when a model is needed
-        return [AUTO]
-
-
 def kind_of(photo: Path, output: Path | None) -> str:
     """PHOTO, CLIP or FOLDER. A clip is known by its name; an animated picture is one if the output is to move."""
     if photo != STANDARD and files.is_folder(photo):
         return FOLDER
     moves = output is not None and output.suffix.lower() in file_types.MOVING_KINDS
-    if file_types.is_clip(photo.name) or (moves and file_types.may_move(photo.name) and clips.is_animated(photo)):
+    if file_types.is_clip(photo.name) or (moves and file_types.may_move(photo.name) and is_animated(photo)):
         return CLIP
     return PHOTO
 
@@ -204,7 +134,7 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, tex
     ]
     if task.kind == CLIP:
         for control in CONTROLS:
-            # What clips lack altogether is refused as an option, but ignored in a preset; see clips.py for ID photos.
+            # What clips lack altogether is refused as an option, but ignored in a preset, as ID photos are.
             of = task.settings if CLIP in control.applies_to else chosen
             if control.is_refused and control.does_nothing(getattr(of, control.name, control.default), CLIP):
                 unfit.append(control.name)
@@ -234,14 +164,6 @@ def refuse_what_cannot_be(wanted: MatteSettings, texts: Texts) -> None:
         path = Path(wanted.background_image)
         if not files.exists(path):
             raise ImageError("background_gone", name=path.name)
-
-
-def cutting(chosen: argparse.Namespace) -> AbstractContextManager[Cutter]:
-    """What cuts out the photos of a folder."""
-    if chosen.ray is not None:
-        return cluster.connected(chosen.ray, chosen.threads, chosen.device)
-    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # caches nothing
-    return contextlib.nullcontext(Pipeline(matter))
 
 
 def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesFor | None, texts: Texts) -> Matte:
@@ -349,10 +271,9 @@ class Files:
     def _do(self, task: Task) -> int:
         chosen, texts, wanted = self._chosen, self._texts, task.settings
         if task.kind == CLIP:
-            return clips.cut_out(task.photo, task.output, wanted, texts, chosen.threads, chosen.device)
+            return cut_out_clip(task.photo, wanted, task.output, chosen, texts)
         if task.kind == FOLDER:
-            how = {"recursive": chosen.recursive, "watch": chosen.watch}
-            return folders.cut_out(task.photo, wanted.resolved(), task.output, texts, cutting(chosen), **how)
+            return cut_out_folder(task.photo, wanted.resolved(), task.output, chosen, texts)
         self._photo(task)
         return ALL_GOOD
 
@@ -395,4 +316,4 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names that are no text are told all the same
             stream.reconfigure(errors="backslashreplace")
-    return ended(parser, texts, Files(chosen, texts))
+    return ended(parser, Files(chosen, texts))

@@ -268,9 +268,4 @@ def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
     parser = parser_of(texts)
     chosen = parser.parse_args(arguments)
-
-    def work() -> int:
-        chosen.run(chosen, texts)
-        return ALL_GOOD
-
-    return ended(parser, texts, work)
+    return ended(parser, lambda: chosen.run(chosen, texts) or ALL_GOOD)

@@ -1,4 +1,4 @@
-"""What every command of the shell has: its name, its version, its log, and how it ends."""
+"""What every command of the shell has: its name, its version, its log, controls as options, and how it ends."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import signal
 import sys
 import threading
 from logging.handlers import RotatingFileHandler
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Iterable, NoReturn
 
-from .. import __version__
+from .. import __version__, settings
 from ..filesystem import paths
+from ..image import colours
 from ..localization.errors import Cancelled, CvmatteError, SettingsError, WorkerError
-from ..localization.texts import Texts
-from ..settings import CONTROLS
+from ..localization.texts import Texts, system_texts
+from ..models.catalogue import AUTO, catalogue
+from ..settings import CLIP, CONTROLS, PHOTO, controls_for
 from ..system import devices
 
 NAME = "cvmatte"
@@ -25,6 +27,9 @@ _EXPLAINED_BY_THE_LOG = ("internal", "model_failed", "model_unreadable", "model_
 _LOG_BYTES = 1_000_000
 # Errors that a person's options make, whatever the photo is.
 _OF_OPTIONS = ("model_unknown", "held_needs_model", "background_missing", "background_gone", "clip_needs_background")
+
+_ALSO_SPELT = {"background_colour": "--background-color"}
+_UNITS = {"px": "PX", "%": "PERCENT"}
 
 _interrupted = threading.Event()  # by Ctrl+C
 
@@ -73,13 +78,70 @@ def option_of(control: str) -> str:
     return "--" + control.replace("_", "-")
 
 
-def ended(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
+def colour(text: str) -> str:
+    """For argparse: "#rrggbb". Raises ArgumentTypeError."""
+    try:
+        return colours.hexadecimal(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(system_texts()("matte.no_colour", colour=text)) from None
+
+
+_OF_KIND: dict[str, dict[str, Any]] = {  # of argparse
+    settings.SWITCH: {"action": argparse.BooleanOptionalAction},
+    settings.INTEGER: {"type": int, "metavar": "N"},
+    settings.COLOUR: {"type": colour, "metavar": "#RRGGBB"},
+    settings.IMAGE: {"metavar": "FILE"},
+    settings.FOLDER: {"metavar": "FOLDER"},
+    settings.MODEL: {"metavar": "NAME"},
+    settings.CHOICE: {},
+}
+
+
+def add_controls(
+    parser: argparse.ArgumentParser, texts: Texts, controls: Iterable[settings.Control] = controls_for(PHOTO, CLIP)
+) -> None:
+    """An option for each control of MatteSettings; one that isn't given is absent from what is parsed."""
+    groups: dict[str, Any] = {}
+    for control in controls:
+        if control.group not in groups:
+            groups[control.group] = parser.add_argument_group(texts(f"group.{control.group}"))
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": control.name, **_OF_KIND[control.kind]}
+        options["help"] = help_of(control, texts).replace("%", "%%")
+        if control.choices:
+            options["choices"] = control.choices
+        if control.unit in _UNITS:
+            options["metavar"] = _UNITS[control.unit]
+        names = [option_of(control.name), *filter(None, [_ALSO_SPELT.get(control.name)])]
+        groups[control.group].add_argument(*names, **options)
+
+
+def help_of(control: settings.Control, texts: Texts) -> str:
+    """What a control does, which values it takes, and which it has by itself."""
+    parts = [texts(f"control.{control.name}.tip")]
+    if control.kind == settings.MODEL:
+        names = [AUTO]
+        with contextlib.suppress(CvmatteError):  # said when a model is needed
+            names += catalogue()
+        parts.append(texts("matte.models", models=", ".join(names)))
+    if control.kind == settings.COLOUR:
+        parts.append(texts("matte.colours"))
+    default = str(control.default)
+    if control.kind == settings.SWITCH:
+        default = option_of(control.name if control.default else f"no_{control.name}")
+    if control.kind == settings.INTEGER:
+        default = texts("matte.range", low=control.minimum, high=control.maximum, default=control.default)
+    if control.name == "save_mask":
+        default = texts("matte.save_mask_default")
+    return " ".join([*parts, f"[{default}]" if default else ""]).strip()
+
+
+def ended(parser: Parser, work: Callable[[], int]) -> int:
     """A command's exit code: what its work returns, or what that has met, told as a sentence."""
     _log()
     try:
         # enter() has put it off while the packages were imported.
         signal.signal(signal.SIGINT, _interrupt)
-        return _outcome(parser, texts, work)
+        return _outcome(parser, work)
     except (KeyboardInterrupt, Cancelled):
         return INTERRUPTED
     finally:
@@ -91,7 +153,8 @@ def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _outcome(parser: Parser, texts: Texts, work: Callable[[], int]) -> int:
+def _outcome(parser: Parser, work: Callable[[], int]) -> int:
+    texts = parser.texts
     try:
         _check_environment()
         return work()
@@ -151,12 +214,9 @@ def _log() -> None:
 
 
 def _check_environment() -> None:
-    """Raises Misused where a variable of the environment says what can't be."""
-    texts = Parser.texts
+    """Raises SettingsError where a variable of the environment says what can't be."""
     device, threads = (os.environ.get(name, "") for name in (devices.DEVICE_VARIABLE, devices.THREADS_VARIABLE))
     if device and device not in devices.DEVICES:
-        allowed = ", ".join(devices.DEVICES)
-        raise Misused(texts("error.setting_value", control=devices.DEVICE_VARIABLE, allowed=allowed))
+        raise SettingsError("setting_value", control=devices.DEVICE_VARIABLE, allowed=", ".join(devices.DEVICES))
     if threads and not (threads.isdecimal() and 1 <= int(threads) <= devices.MOST_THREADS):
-        low, high = 1, devices.MOST_THREADS
-        raise Misused(texts("error.setting_range", control=devices.THREADS_VARIABLE, low=low, high=high))
+        raise SettingsError("setting_range", control=devices.THREADS_VARIABLE, low=1, high=devices.MOST_THREADS)

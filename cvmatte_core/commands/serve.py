@@ -67,7 +67,7 @@ def _is_of_this_computer(origin: str) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
     parser, chosen = parsed(arguments, texts)
-    return ended(parser, texts, lambda: serve(chosen, texts))
+    return ended(parser, lambda: serve(chosen, texts))
 
 
 def serve(chosen: argparse.Namespace, texts: Texts) -> int:

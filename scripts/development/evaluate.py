@@ -38,7 +38,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cvmatte_core.commands.matte import add_controls
+from cvmatte_core.commands.program import add_controls
 from cvmatte_core.matting import compose
 from cvmatte_core.image import images
 from cvmatte_core.image import file_types

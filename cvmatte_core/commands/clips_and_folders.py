@@ -1,4 +1,4 @@
-"""What scripts/matte.py does with a folder: a progress bar, a clean end, and watching for new photos."""
+"""What scripts/matte.py does with what takes long, a clip or a folder: a progress bar, a clean end, and watching."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,41 +16,79 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..batch import cluster
 from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
-from ..batch.pipeline import Cutter
+from ..batch.pipeline import Cutter, Pipeline
+from ..image import file_types
+from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputError
 from ..localization.notes import sentences
 from ..localization.texts import Texts
+from ..matting.matter import Matter
+from ..models.catalogue import needs_packages
 from ..settings import MatteSettings
+from ..system import devices
 from .program import ALL_GOOD, INTERRUPTED, NOTHING_DONE, SOME_FAILED, tell
 
 _NAMED = 5  # files that are left out
 _WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the same from one to the next is whole
 
 
-def cut_out(
-    folder: Path,
-    settings: MatteSettings,
-    output_folder: Path,
-    texts: Texts,
-    cutting: AbstractContextManager[Cutter],
-    *,
-    recursive: bool,
-    watch: bool,
-) -> int:
-    """Cut out a folder with a Cutter, and return the exit code; whatever prevents it is told as a sentence."""
+def is_animated(picture: Path) -> bool:
+    """Whether a picture is made to move: a GIF, or one of another kind with more than one frame.
+
+    Not where what it takes to cut that out isn't installed.
+    """
+    try:
+        from ..video import animation
+    except ImportError:
+        return False
+    return picture.suffix.lower() == file_types.GIF or animation.count(picture) > 1
+
+
+def cut_out_clip(source: Path, settings: MatteSettings, target: Path, chosen: Namespace, texts: Texts) -> int:
+    """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing.
+
+    An ID photo in the settings is a preset's: given as an option, it is refused before.
+    """
+    with needs_packages("clips_need_packages", "video"):
+        from ..video import clips
+    clip = clips.look_at(source)
+    if settings.id_photo != "off":
+        print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
+    with (
+        ended_by_signals() as ended,
+        tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
+    ):
+        threads, device = chosen.threads or devices.threads(), chosen.device
+        made = clips.cut_out(source, target, settings, threads, device, lambda done: bar.update(done - bar.n), ended)
+    if made.notes:
+        print(f"{source.name}: {sentences(made.notes, texts)}", file=sys.stderr)
+    print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))
+    return 0 if made.whole else INTERRUPTED
+
+
+def cut_out_folder(folder: Path, settings: MatteSettings, target: Path, chosen: Namespace, texts: Texts) -> int:
+    """Cut out a folder, and return the exit code; whatever prevents it is told as a sentence."""
     try:
         with (
-            FolderBatch(folder, settings, output_folder, recursive=recursive) as batch,
-            cutting as cutter,
+            FolderBatch(folder, settings, target, recursive=chosen.recursive) as batch,
+            _cutting(chosen) as cutter,
             ended_by_signals() as ended,
             # disable=None: shown only where a person looks on.
             tqdm(unit=texts("matte.unit"), disable=None, dynamic_ncols=True, smoothing=0.1) as bar,
         ):
-            return _Run(batch, texts, cutter, ended, bar, watch).code()
+            return _Run(batch, texts, cutter, ended, bar, chosen.watch).code()
     except CvmatteError as error:
         tell(error, texts)
         return NOTHING_DONE
+
+
+def _cutting(chosen: Namespace) -> AbstractContextManager[Cutter]:
+    if chosen.ray is not None:
+        return cluster.connected(chosen.ray, chosen.threads, chosen.device)
+    matter = Matter(chosen.threads, 0, device=chosen.device, touch_ups=TouchUps())  # caches nothing
+    return contextlib.nullcontext(Pipeline(matter))
 
 
 @contextlib.contextmanager
