@@ -22,7 +22,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping
+from typing import Any, Iterable, Iterator, Mapping, Tuple
 
 import cv2
 
@@ -65,9 +65,8 @@ def connected(address: str, threads: int | None = None, device: str | None = Non
             address = services.canonicalize_bootstrap_address_or_die(address)
         _knock(address, _CONNECT_SECONDS)
         with tempfile.TemporaryDirectory() as code:
-            shutil.copytree(
-                paths.ROOT / "cvmatte_core", Path(code, "cvmatte_core"), ignore=shutil.ignore_patterns("__pycache__")
-            )
+            package = paths.ROOT / "cvmatte_core"
+            shutil.copytree(package, Path(code, package.name), ignore=shutil.ignore_patterns("__pycache__"))
             ray.init(
                 address=address,
                 # Not as a module: actors on this computer would look for it in the driver's folders first.
@@ -94,14 +93,8 @@ def _knock(address: str, seconds: float) -> None:
     socket.create_connection((host.strip("[]"), int(port)), seconds).close()
 
 
-@dataclass(frozen=True)
-class _Equipment:
-    """What an actor works with. files: of the models folder, by name. background: the image's content."""
-
-    settings: MatteSettings
-    entry: ModelEntry
-    files: Mapping[str, bytes]
-    background: bytes
+# What an actor works with: settings, model, the content of the model's files by their names, and of the background.
+_Equipment = Tuple[MatteSettings, ModelEntry, Mapping[str, bytes], bytes]
 
 
 @dataclass
@@ -112,6 +105,10 @@ class _Actor:
     starting: Any
     node: str = ""
     photos: dict[Any, Path] = field(default_factory=dict)
+
+    @property
+    def has_room(self) -> bool:
+        return self.node != "" and len(self.photos) < _AT_AN_ACTOR
 
 
 class Cluster:
@@ -144,7 +141,8 @@ class Cluster:
             with contextlib.suppress(ImageError):  # which the photos will tell of
                 background = images.read(Path(settings.background_image))
         named = dataclasses.replace(settings, model=entry.name)  # a node has its own notion of "auto"
-        self._equipment = self._ray.put(_Equipment(named, entry, content, background))
+        equipment: _Equipment = (named, entry, content, background)
+        self._equipment = self._ray.put(equipment)
         self._equipped_for = (settings, entry)
         self._failures.clear()
 
@@ -164,7 +162,8 @@ class Cluster:
         try:
             while not cancelled.is_set() and (photo is not None or self._under_way()):
                 self._look_after_the_cluster(more=photo is not None)
-                while photo is not None and (actor := self._free()) is not None:
+                while photo is not None and (free := [actor for actor in self._actors if actor.has_room]):
+                    actor = min(free, key=lambda actor: len(actor.photos))
                     try:
                         actor.photos[actor.handle.cut_out.remote(photo.name, images.read(photo))] = photo
                     except Exception as error:  # it can't be read
@@ -216,10 +215,6 @@ class Cluster:
             handle = kind.remote(self._equipment, self._threads, self._device)
             self._actors.append(_Actor(handle, handle.started.remote()))
 
-    def _free(self) -> _Actor | None:
-        ready = [actor for actor in self._actors if actor.node and len(actor.photos) < _AT_AN_ACTOR]
-        return min(ready, key=lambda actor: len(actor.photos), default=None)
-
     def _news(self, again: deque[Path], ended: Counter[Path], seconds: float) -> Iterator[Made]:
         """What is done, within so many seconds. Photos that were lost with an actor are added to `again`."""
         awaited = {ref: actor for actor in self._actors for ref in (actor.photos if actor.node else [actor.starting])}
@@ -257,12 +252,9 @@ class Cluster:
             made = self._ray.get(ref)
         except errors.RayTaskError as error:
             made = Made(photo, error=explained(error, photo.name))
-        except errors.RayActorError as error:
+        except errors.RayError as error:  # else what was made is gone with the node that had it
             alone = isinstance(error, errors.ActorDiedError) and self._is_alive(actor.node)
             yield from self._lost(actor, again, ended, _ENDED_ALONE if alone else _ENDED_WITH_ITS_NODE)
-            return
-        except errors.RayError:  # what was made is gone with the node that had it
-            yield from self._lost(actor, again, ended, _ENDED_WITH_ITS_NODE)
             return
         del actor.photos[ref]
         yield dataclasses.replace(made, photo=photo)
@@ -301,18 +293,18 @@ class _Engine:
 
     def __init__(self, equipment: _Equipment, threads: int, device: str) -> None:
         cv2.setNumThreads(threads)
-        self._settings = equipment.settings
+        self._settings, entry, models, background = equipment
         self._matter = Matter(threads, 0, device=device, touch_ups=TouchUps())
         self._failure: CvmatteError | None = None
         try:
-            for name, content in equipment.files.items():
+            for name, content in models.items():
                 _keep(paths.models_folder() / name, content)
-            if equipment.entry.source["kind"] == "file":
-                add_own(equipment.entry)
-            if equipment.background:
-                digest = images.digest(equipment.background)
-                path = paths.ROOT / "backgrounds" / digest / Path(self._settings.background_image).name
-                _keep(path, equipment.background)
+            if entry.source["kind"] == "file":
+                add_own(entry)
+            if background:
+                name = Path(self._settings.background_image).name
+                path = paths.ROOT / "backgrounds" / images.digest(background) / name
+                _keep(path, background)
                 self._settings = dataclasses.replace(self._settings, background_image=str(path))
             self._matter.prepare(self._settings.model)
         except CvmatteError as error:

@@ -57,7 +57,7 @@ class Entry:
     notes: tuple[Note, ...] = ()
 
 
-class FolderBatch:
+class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
     """The photos of a folder on their way to an output folder, which is made if it is missing.
 
     entries: what became of each photo and unreadable subfolder, by its path below the folder. Use it in a `with` block:
@@ -77,12 +77,10 @@ class FolderBatch:
         if not files.is_folder(self.folder):
             raise CvmatteError("batch_folder", folder=str(folder))
         self._record = BatchRecord(self.folder.resolve(), self.output_folder)
+        # In one spelling for all that some file systems take for one.
         self._taken = {name.casefold() for name in self._record.taken()}
         for written in {self.output_folder, *((self.output_folder / name).parent for name in self._record.taken())}:
             files.remove_stale(written)
-
-    def __enter__(self) -> FolderBatch:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -101,7 +99,7 @@ class FolderBatch:
         for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out, on_look):
             name = path.relative_to(self.folder).as_posix()
             state = state_of(path)
-            if name in self._tried and self._tried[name] == state:
+            if self._tried.get(name) == state:
                 continue
             if not self._record.is_finished(name, state, self._key_of(path)):
                 self.entries[name] = Entry(name, WAITING, bytes=state[0] if state else 0)
@@ -126,8 +124,7 @@ class FolderBatch:
             for name in blamed:
                 yield self._failed(name, WorkerError("worker_died_twice"))
             # One of these made the last process end: alone, it can be told which.
-            suspects = [name for name, tries in waiting if 0 < tries < _TRIES]
-            yield from self._run(suspects, cutter, cancelled, alone=True)
+            yield from self._run([name for name, tries in waiting if 0 < tries < _TRIES], cutter, cancelled, alone=True)
             yield from self._run([name for name, tries in waiting if not tries], cutter, cancelled, alone=False)
         finally:
             # Not before: should another photo end this process, the next one must still know of these.
@@ -176,8 +173,7 @@ class FolderBatch:
             return self._failed(name, error)
         self._tried.pop(name, None)
         self._record.finish(name, state, self._key_of(self.folder / name), names, made.size, made.seconds)
-        entry = self._entry(name, DONE, state[0] if state else 0)
-        self.entries[name] = replace(entry, notes=made.notes)
+        self.entries[name] = replace(self._entry(name, DONE, state[0] if state else 0), notes=made.notes)
         return self.entries[name]
 
     def _key_of(self, photo: Path) -> str:
@@ -204,7 +200,7 @@ class FolderBatch:
         if not before or not all(self._may_take(name, before, path) for path in (layer, mask) if path is not None):
             layer = Path(name).with_name(outputs.shortened(Path(name).stem) + suffix)
             layer, mask = outputs.free_names(layer, self._settings.save_mask, self._is_taken)
-        self._taken |= {_folded(path) for path in (layer, mask) if path is not None}
+        self._taken |= {path.as_posix().casefold() for path in (layer, mask) if path is not None}
         return Names(layer.as_posix(), mask.as_posix() if mask is not None else "")
 
     def _may_take(self, photo: str, before: Names, path: Path) -> bool:
@@ -213,7 +209,7 @@ class FolderBatch:
         return its_own or not self._is_taken(path)
 
     def _is_taken(self, path: Path) -> bool:
-        return _folded(path) in self._taken or os.path.lexists(self.output_folder / path)
+        return path.as_posix().casefold() in self._taken or os.path.lexists(self.output_folder / path)
 
     # What tells of it
 
@@ -223,11 +219,10 @@ class FolderBatch:
         statuses = [entry.status for entry in self.entries.values()]
         return {status: statuses.count(status) for status in (DONE, UNCHANGED, FAILED, WAITING)}
 
-    def write_reports(self, texts: Texts, seconds: float) -> list[Path]:
+    def write_reports(self, texts: Texts, seconds: float) -> None:
         """Write the report as JSON and as CSV; seconds: of this run. Raises OutputError."""
-        entries = [self.entries[name] for name in sorted(self.entries)]
         rows = []
-        for entry in entries:
+        for _, entry in sorted(self.entries.items()):
             size = "x".join(map(str, entry.size)) if entry.layer else ""
             sentence = entry.error.sentence(texts) if entry.error else ""
             rows.append({**vars(entry), "size": size, "error": sentence, "notes": sentences(entry.notes, texts)})
@@ -243,18 +238,14 @@ class FolderBatch:
         writer = csv.DictWriter(table, list(asdict(Entry("", ""))))
         writer.writeheader()
         writer.writerows(rows)
-        return [
-            self._place(REPORT_JSON, json.dumps(report, indent=1).encode("ascii")),
-            # With the mark that tells Excel of UTF-8.
-            self._place(REPORT_CSV, table.getvalue().encode("utf-8-sig", "backslashreplace")),
-        ]
+        self._place(REPORT_JSON, json.dumps(report, indent=1).encode("ascii"))
+        # With the mark that tells Excel of UTF-8.
+        self._place(REPORT_CSV, table.getvalue().encode("utf-8-sig", "backslashreplace"))
 
     def write_archive(self, cancelled: threading.Event, on_file: Callable[[], None] = lambda: None) -> Path | None:
         """Write the ZIP of layers and masks, unless it is there; None without any. Raises OutputError, Cancelled."""
-        entries = [self.entries[name] for name in sorted(self.entries) if self.entries[name].layer]
-        names = [name for entry in entries for name in (entry.layer, entry.mask) if name]
-        members = [(self.output_folder / name, name) for name in names]
-        members = [(path, name) for path, name in members if files.is_file(path)]
+        names = [name for _, entry in sorted(self.entries.items()) for name in (entry.layer, entry.mask) if name]
+        members = [(path, name) for name in names if files.is_file(path := self.output_folder / name)]
         if not members:
             return None
         content = hashlib.sha256(repr([(name, state_of(path)) for path, name in members]).encode("ascii", "replace"))
@@ -264,11 +255,10 @@ class FolderBatch:
             self._record.note(name, content.hexdigest())
         return self.output_folder / name
 
-    def _place(self, wanted: str, content: bytes) -> Path:
+    def _place(self, wanted: str, content: bytes) -> None:
         name = self._own_name(wanted)
         files.write(self.output_folder / name, content)
         self._record.note(name)
-        return self.output_folder / name
 
     def _own_name(self, wanted: str) -> str:
         """The name, or the first numbered one that is free or this batch's own."""
@@ -394,8 +384,3 @@ def _key(settings: MatteSettings) -> str:
     if settings.background == "image":
         values["background_image"] = [settings.background_image, state_of(Path(settings.background_image))]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()[:16]
-
-
-def _folded(path: Path) -> str:
-    """One spelling for all that some file systems take for one."""
-    return path.as_posix().casefold()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Iterator
 
 from ..filesystem import files
-from ..filesystem.lock import locked
+from ..filesystem.lock import locked_if_free
 from ..localization.errors import CvmatteError
 
 _PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
@@ -35,7 +35,6 @@ class Names:
 class Done:
     """A finished photo: its state and settings as it was matted, and what was made of it."""
 
-    photo: str
     state: State
     settings: str
     names: Names
@@ -63,7 +62,8 @@ class BatchRecord:
         self._path = output_folder / f"{_PREFIX}{digest[:12]}{_SUFFIX}"
         self._made_root = not files.exists(output_folder)
         self._held = contextlib.ExitStack()
-        self._held.enter_context(locked(output_folder / _LOCK, self._at_work))
+        if not self._held.enter_context(locked_if_free(output_folder / _LOCK)):
+            raise CvmatteError("batch_at_work", folder=str(output_folder))
         try:
             # Without a buffer: what a full disk refused must not be tried again when it closes.
             self._file = self._path.open("ab", buffering=0)
@@ -86,9 +86,6 @@ class BatchRecord:
             with contextlib.suppress(OSError):  # something was made
                 self.root.rmdir()
 
-    def _at_work(self) -> None:
-        raise CvmatteError("batch_at_work", folder=str(self.root))
-
     def begin(self, photo: str, names: Names, a_try: bool = True) -> None:
         """A photo is under way; its files will have these names. a_try: it may end this process. Raises OutputError."""
         self._append({"begun": photo, **asdict(names), **({} if a_try else {"try": False})})
@@ -101,9 +98,11 @@ class BatchRecord:
         self, photo: str, state: State, settings: str, names: Names, size: tuple[int, int], seconds: float
     ) -> None:
         """The files of a photo are written. Raises OutputError."""
-        made = {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
-        step = {"done": photo, "state": state, "settings": settings, **asdict(names)}
-        self._append({**step, "made": made, "size": size, "seconds": seconds})
+        step = {"done": photo, "state": state, "settings": settings, **asdict(names), "made": self._states(names)}
+        self._append({**step, "size": size, "seconds": seconds})
+
+    def _states(self, names: Names) -> dict[str, State]:
+        return {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
 
     def note(self, name: str, content: str = "") -> None:
         """An archive or a report was written; `content` tells one from another. Raises OutputError."""
@@ -115,8 +114,7 @@ class BatchRecord:
         if names is None or photo in self.tries:  # begun and not finished: what stands there, the process had written
             return names
         known = self.done[photo].made if photo in self.done else {}
-        states = {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
-        return names if all(not now or now == known.get(name) for name, now in states.items()) else None
+        return names if all(now in ([], known.get(name)) for name, now in self._states(names).items()) else None
 
     def may_replace(self, photo: str, name: str) -> bool:
         """Whether a file stands as it was once made of a photo, perhaps with other options."""
@@ -131,7 +129,7 @@ class BatchRecord:
 
     def is_current(self, name: str, content: str) -> bool:
         """Whether a file that was noted with that content still stands as it was written."""
-        return self._contents.get(name) == content and state_of(self.root / name) == self._others.get(name)
+        return self._contents.get(name) == content and self.own(name)
 
     def own(self, name: str) -> bool:
         """Whether an archive or a report stands as this batch wrote it, and so may be replaced."""
@@ -151,7 +149,7 @@ class BatchRecord:
         elif "done" in step:
             photo, names = step["done"], Names(step["layer"], step["mask"])
             size = (int(step["size"][0]), int(step["size"][1]))
-            self.done[photo] = Done(photo, step["state"], step["settings"], names, step["made"], size, step["seconds"])
+            self.done[photo] = Done(step["state"], step["settings"], names, step["made"], size, step["seconds"])
             self._promised[photo] = names
             self._ever_made.setdefault(photo, {}).update(step["made"])
             self.tries.pop(photo, None)

@@ -146,9 +146,7 @@ class Jobs:
     """
 
     def __init__(self, engine: Engine, drive: Drive, folder: Path, seconds: float) -> None:
-        self._engine = engine
-        self._drive = drive
-        self._folder = folder
+        self._engine, self._drive, self._folder = engine, drive, folder
         self._seconds = seconds  # that a photo may take
         self._jobs: dict[str, WebJob] = {}
         self._lock = threading.RLock()
@@ -157,10 +155,7 @@ class Jobs:
         self._models = ThreadPoolExecutor(1, thread_name_prefix="models")
 
     def new(self, kind: str, title: str) -> WebJob:
-        """A job that waits for its photos, whose folder is still to be made.
-
-        Raises RequestError where there are too many.
-        """
+        """A job that waits, whose folder is still to be made. Raises RequestError where there are too many."""
         with self._lock:
             self._tidy()
             if sum(not job.is_over for job in self._jobs.values()) >= _UNFINISHED_LIMIT:
@@ -291,10 +286,10 @@ class Jobs:
             job.change(archive=job.folder / "archive")
 
     def _tidy(self) -> None:
-        over = sorted((job for job in self._jobs.values() if job.is_over), key=lambda job: job.ended)
-        old = [job for job in over if time.monotonic() - job.ended > _KEPT_SECONDS]
-        for job in {job.id: job for job in (*old, *over[: max(0, len(over) - _KEPT)])}.values():
-            self.forget(job)
+        over = sorted((job for job in self._jobs.values() if job.is_over), key=lambda job: job.ended, reverse=True)
+        for place, job in enumerate(over):
+            if place >= _KEPT or time.monotonic() - job.ended > _KEPT_SECONDS:
+                self.forget(job)
 
 
 def harmless(name: str | None) -> str:

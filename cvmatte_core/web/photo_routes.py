@@ -28,7 +28,6 @@ from .jobs import Deadline, harmless, named
 from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described, one_file, read_form, saved, settings_of
 from .server import Running, WebServer
 from .threads import Drive
-from .touch_up import as_json
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
@@ -100,7 +99,7 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
         if asked.strokes is not None:
             await server.desk.put(photo, asked.strokes)
         asked.is_kept = True
-    return await server.desk.drive.ask(as_json, server.desk, photo)
+    return await server.desk.drive.ask(server.desk.told, photo)
 
 
 @contextlib.asynccontextmanager

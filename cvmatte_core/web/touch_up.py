@@ -25,6 +25,7 @@ from ..layers.touch_ups import TouchUps, stamp_of
 from ..localization.errors import CvmatteError, RequestError
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
+from ..matting.stages import untold
 from ..settings import TOUCH_UP, MatteSettings
 from .threads import Drive
 
@@ -57,11 +58,7 @@ class Sheet:
 
     def strokes(self, shape: tuple[int, int]) -> Strokes:
         """As Matter takes them."""
-        return Strokes(touch_up.fitted(self.pixels, shape), self.stamp)
-
-    @property
-    def stamp(self) -> str:
-        return stamp_of(self.png) if self.png else ""
+        return Strokes(touch_up.fitted(self.pixels, shape), stamp_of(self.png) if self.png else "")
 
 
 @dataclass
@@ -106,10 +103,7 @@ class Desk:
         most_bytes: int = _OPEN_BYTES,
     ) -> None:
         self.drive = Drive("touch-ups")
-        self._most_bytes = most_bytes
-        self._run = run
-        self._touch_ups = touch_ups
-        self._on_change = on_change
+        self._run, self._touch_ups, self._on_change, self._most_bytes = run, touch_ups, on_change, most_bytes
         self._photos: OrderedDict[str, OpenPhoto] = OrderedDict()
         self._sheets: dict[str, Sheet] = {}
         self._lock = threading.Lock()
@@ -122,7 +116,7 @@ class Desk:
         settings: MatteSettings,
         id: str = "",
         folder: Path | None = None,
-        on_progress: Progress = lambda stage, done, total: None,
+        on_progress: Progress = untold,
     ) -> OpenPhoto:
         """For who is in the Matter's thread. id: to be found by; empty: a new one. Raises ImageError, ModelError."""
         digest = images.digest(images.read(path))
@@ -132,11 +126,13 @@ class Desk:
             self._catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
         matte = matter(path, settings, may_be_empty=True, on_progress=on_progress)
+        height, width = matte.alpha.shape
         if sheet is None:
-            sheet = self._sheet(digest, matte.alpha.shape)
-        elif sheet.pixels.shape != matte.alpha.shape:
-            sheet.pixels = touch_up.fitted(sheet.pixels, matte.photo.shape[:2])
-        if sheet.stamp != matte.touch_up:
+            sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"")
+            self._catch_up(sheet)
+            sheet.version = 0
+        sheet.pixels = touch_up.fitted(sheet.pixels, (height, width))
+        if sheet.strokes((height, width)).stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes, may_be_empty=True)
         id, layer = id or secrets.token_hex(16), matte.layer.copy()
         photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)
@@ -147,13 +143,6 @@ class Desk:
             self._make_room()
         return photo
 
-    def _sheet(self, digest: str, shape: tuple[int, ...]) -> Sheet:
-        height, width = shape[:2]
-        sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"")
-        self._catch_up(sheet)
-        sheet.version = 0
-        return sheet
-
     def _catch_up(self, sheet: Sheet) -> None:
         """Load what is saved, in case another program (OBS's page, a server) has painted meanwhile."""
         if self._touch_ups is None:
@@ -162,11 +151,10 @@ class Desk:
             png = self._touch_ups.load(sheet.digest) or b""
             if png == sheet.png:
                 return
-            height, width = sheet.pixels.shape
-            pixels = np.full((height, width), touch_up.AUTOMATIC, np.uint8)
+            pixels = np.full_like(sheet.pixels, touch_up.AUTOMATIC)
             if png:
                 try:
-                    pixels = strokes_of(png, f"{sheet.digest}.png", (height, width)).pixels
+                    pixels = touch_up.strokes_of(png, f"{sheet.digest}.png", pixels.shape)
                 except CvmatteError:  # a damaged file stays until something is painted
                     return
             sheet.become(pixels, png)
@@ -202,16 +190,12 @@ class Desk:
     async def paint(self, photo: OpenPhoto, box: tuple[int, int, int, int], pixels: np.ndarray) -> Change:
         """Put a rectangle (x, y, width, height) of the sheet. Raises OutputError, ImageError, ModelError."""
         x, y, width, height = box
-
-        def put(sheet: np.ndarray) -> None:
-            sheet[y : y + height, x : x + width] = touch_up.fitted(pixels, pixels.shape[:2])
-
-        return await self._changed(photo, put)
+        part = np.s_[y : y + height, x : x + width]
+        return await self._changed(photo, lambda sheet: np.copyto(sheet[part], touch_up.fitted(pixels, pixels.shape)))
 
     async def put(self, photo: OpenPhoto, strokes: StrokesFor) -> Change:
         """Put a whole sheet. Raises ImageError, OutputError, ModelError."""
-        height, width = photo.sheet.pixels.shape
-        return await self._changed(photo, lambda sheet: np.copyto(sheet, strokes((height, width)).pixels))
+        return await self._changed(photo, lambda sheet: np.copyto(sheet, strokes(sheet.shape).pixels))
 
     async def clear(self, photo: OpenPhoto) -> Change:
         """Remove the touch-up; it is kept for `restore`. Raises OutputError, ImageError, ModelError."""
@@ -222,15 +206,14 @@ class Desk:
         png = await self.drive.ask(self._removed, photo)
         return await (self.changes(photo) if png is None else self.put(photo, partial(strokes_of, png, photo.name)))
 
-    @property
-    def keeps(self) -> bool:
-        """Whether strokes are saved."""
-        return self._touch_ups is not None
-
-    def look(self, photo: OpenPhoto) -> bool:
-        """Load what is saved of a photo, and say whether a touch-up of it was removed."""
+    def told(self, photo: OpenPhoto) -> dict[str, Any]:
+        """What the page has to know about a photo, and what is saved of it now. May wait for a drive."""
         self._catch_up(photo.sheet)
-        return self._removed(photo) is not None
+        removed = self._removed(photo) is not None
+        height, width = photo.picture.shape[:2]
+        about = {"id": photo.id, "name": photo.name, "width": width, "height": height, "removed": removed}
+        kept = self._touch_ups is not None
+        return {**about, "version": photo.sheet.version, "painted": bool(photo.sheet.png), "kept": kept}
 
     def _removed(self, photo: OpenPhoto) -> bytes | None:
         return self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
@@ -289,19 +272,3 @@ def bytes_of(photos: Iterable[OpenPhoto]) -> int:
             held[id(pixels)] = pixels.nbytes
         held[id(photo.sheet.png)] = len(photo.sheet.png)
     return sum(held.values())
-
-
-def as_json(desk: Desk, photo: OpenPhoto) -> dict[str, Any]:
-    """What the page has to know about a photo. May wait for a drive."""
-    removed = desk.look(photo)
-    height, width = photo.picture.shape[:2]
-    return {
-        "id": photo.id,
-        "name": photo.name,
-        "width": width,
-        "height": height,
-        "version": photo.sheet.version,
-        "painted": bool(photo.sheet.png),
-        "removed": removed,
-        "kept": desk.keeps,
-    }

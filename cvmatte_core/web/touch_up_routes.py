@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from ..localization.errors import RequestError
 from ..matting.matter import strokes_of
 from .answers import FILE, NO_STORE, refusals
-from .touch_up import GREY_PNG, Change, Desk, OpenPhoto, as_json
+from .touch_up import GREY_PNG, Change, Desk, OpenPhoto
 
 _BYTES = {"content": {"application/octet-stream": {"schema": FILE}}}
 _PNG = {"content": {"image/png": {"schema": FILE}}}
@@ -45,7 +45,7 @@ router = APIRouter()
 @router.get("/touch_ups/{id}", responses=_REFUSALS)
 async def open_photo(desk: OnDesk, photo: Photo) -> dict[str, Any]:
     """A photo that is open for touching up."""
-    return await desk.drive.ask(as_json, desk, photo)
+    return await desk.drive.ask(desk.told, photo)
 
 
 @router.get("/touch_ups/{id}/photo", **_ONE_PNG)
