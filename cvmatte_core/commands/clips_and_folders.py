@@ -35,10 +35,7 @@ _WATCH_SECONDS = 1.0  # between two looks at the folder; a file that stays the s
 
 
 def is_animated(picture: Path) -> bool:
-    """Whether a picture is made to move: a GIF, or one of another kind with more than one frame.
-
-    Not where what it takes to cut that out isn't installed.
-    """
+    """Whether a picture is made to move: a GIF, or another with more than one frame; not where clips need packages."""
     try:
         from ..video import animation
     except ImportError:
@@ -47,14 +44,11 @@ def is_animated(picture: Path) -> bool:
 
 
 def cut_out_clip(source: Path, settings: MatteSettings, target: Path, chosen: Namespace, texts: Texts) -> int:
-    """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing.
-
-    An ID photo in the settings is a preset's: given as an option, it is refused before.
-    """
+    """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing."""
     with needs_packages("clips_need_packages", "video"):
         from ..video import clips
     clip = clips.look_at(source)
-    if settings.id_photo != "off":
+    if settings.id_photo != "off":  # a preset's: given as an option, it is refused before
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
     with (
         ended_by_signals() as ended,
@@ -170,10 +164,7 @@ class _Run:
                 self._say(f"{entry.file}: {sentences(entry.notes, self.texts)}")
             self.bar.update()
         if reports:
-            self._write_reports()
-
-    def _write_reports(self) -> None:
-        self.batch.write_reports(self.texts, time.perf_counter() - self.begun)
+            self.batch.write_reports(self.texts, time.perf_counter() - self.begun)
 
     def _end(self, trouble: str) -> int:
         """Write what tells of the run, and say how it went."""
@@ -181,7 +172,7 @@ class _Run:
         interrupted = self.ended.is_set() and (counts[WAITING] > 0 or not self.watch)
         archive = None
         try:
-            self._write_reports()
+            self.batch.write_reports(self.texts, time.perf_counter() - self.begun)
             if not trouble and not interrupted:
                 self.ended.clear()  # a watch that the person has ended still gets its archive
                 archive = self.batch.write_archive(self.ended)

@@ -24,20 +24,9 @@ from ..models.catalogue import AUTO, entry_of, is_there, missing, pair_for_held
 from ..presets import PresetStore
 from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings
 from ..system import devices
+from . import program
 from .clips_and_folders import cut_out_clip, cut_out_folder, is_animated
-from .program import (
-    ALL_GOOD,
-    INTERRUPTED,
-    NOTHING_DONE,
-    SOME_FAILED,
-    Misused,
-    Parser,
-    add_controls,
-    ended,
-    option_of,
-    parser_for,
-    tell,
-)
+from .program import Misused, Parser, add_controls, ended, option_of, parser_for, tell
 
 STANDARD = Path("-")  # standard input or output
 
@@ -68,14 +57,10 @@ def kind_of(photo: Path, output: Path | None) -> str:
 
 
 def settings_and_output(chosen: argparse.Namespace, photo: Path, kind: str, texts: Texts) -> tuple[MatteSettings, Path]:
-    """The settings, and where the layer goes: the format and the name's ending always agree.
-
-    Raises SettingsError, or Misused where they can't.
-    """
+    """The settings, and where the layer goes: its format and its name's ending agree. Raises SettingsError, Misused."""
     preset = PresetStore().values(preset_named(chosen.preset, texts)) if chosen.preset is not None else {}
-    given = MatteSettings.with_implied(
-        {control.name: getattr(chosen, control.name) for control in CONTROLS if hasattr(chosen, control.name)}, preset
-    )
+    asked_for = {one.name: getattr(chosen, one.name) for one in CONTROLS if hasattr(chosen, one.name)}
+    given = MatteSettings.with_implied(asked_for, preset)
     if kind == FOLDER and chosen.output != STANDARD:
         given.setdefault("save_mask", True)
     wanted, output = MatteSettings(**given), chosen.output
@@ -127,11 +112,18 @@ def refuse_to_replace_sources(chosen: argparse.Namespace, task: Task, texts: Tex
                 raise Misused(texts("matte.output_is_input"))
 
 
+def refuse_what_is_of_one(chosen: argparse.Namespace, texts: Texts) -> None:
+    """Raise Misused for what several inputs can't have together."""
+    unfit = {"--mask": chosen.mask, "--touch-up": chosen.touch_up, "-": STANDARD in chosen.photos}
+    for option in (option for option, given in unfit.items() if given):
+        raise Misused(texts("matte.not_of_several", option=option))
+    if chosen.output is not None and not chosen.into_folder and (chosen.output == STANDARD or chosen.output.suffix):
+        raise Misused(texts("matte.several_need_a_folder", name=chosen.output))
+
+
 def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
     """Raise Misused for an option that is of no use for this input, or an output that has nowhere to go."""
-    unfit = [
-        name for name, kind in _ONLY_OF.items() if kind != task.kind and getattr(chosen, name) not in (None, False)
-    ]
+    unfit = [one for one, kind in _ONLY_OF.items() if kind != task.kind and getattr(chosen, one) not in (None, False)]
     if task.kind == CLIP:
         for control in CONTROLS:
             # What clips lack altogether is refused as an option, but ignored in a preset, as ID photos are.
@@ -184,9 +176,8 @@ def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.
     parser.epilog = f"{texts('matte.examples', command=parser.prog)}\n\n{codes}".replace("%", "%%")
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help=texts("matte.photo"))
     parser.add_argument("-o", "--output", metavar="OUT", help=texts("matte.output"))
-    parser.add_argument(
-        "--preset", metavar="NAME", help=texts("matte.preset", presets=", ".join(PresetStore().names()))
-    )
+    presets = ", ".join(PresetStore().names())
+    parser.add_argument("--preset", metavar="NAME", help=texts("matte.preset", presets=presets))
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
     parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
@@ -226,36 +217,27 @@ class Files:
         chosen, texts = self._chosen, self._texts
         if chosen.threads is not None and not 1 <= chosen.threads <= devices.MOST_THREADS:
             raise SettingsError("setting_range", control="threads", low=1, high=devices.MOST_THREADS)
-        several = len(chosen.photos) > 1
-        if several:
-            self._prepare_for_several()
+        if len(chosen.photos) > 1:
+            refuse_what_is_of_one(chosen, texts)
+            chosen.into_folder = chosen.clips_into_folder = chosen.output is not None
         tasks = [self._task(photo) for photo in chosen.photos]  # wrong options are told before anything is done
-        if not several:
+        if len(tasks) == 1:
             return self._do(tasks[0])
         failed = 0
         for task in tasks:
             try:
                 code = self._do(task)
-                if code == INTERRUPTED:
+                if code == program.INTERRUPTED:
                     return code
-                failed += code != ALL_GOOD
+                failed += code != program.ALL_GOOD
             except Cancelled:
                 raise
             except CvmatteError as error:
                 failed += 1
                 tell(error, texts, before="" if task.photo.name in error.sentence(texts) else f"{task.photo}: ")
-        return NOTHING_DONE if failed == len(chosen.photos) else SOME_FAILED if failed else ALL_GOOD
-
-    def _prepare_for_several(self) -> None:
-        """Raises Misused."""
-        chosen, texts = self._chosen, self._texts
-        unfit = {"--mask": chosen.mask, "--touch-up": chosen.touch_up, "-": STANDARD in chosen.photos}
-        for option in (option for option, given in unfit.items() if given):
-            raise Misused(texts("matte.not_of_several", option=option))
-        if chosen.output is not None:
-            if not chosen.into_folder and (chosen.output == STANDARD or chosen.output.suffix):
-                raise Misused(texts("matte.several_need_a_folder", name=chosen.output))
-            chosen.into_folder = chosen.clips_into_folder = True
+        if not failed:
+            return program.ALL_GOOD
+        return program.NOTHING_DONE if failed == len(tasks) else program.SOME_FAILED
 
     def _task(self, photo: Path) -> Task:
         """Raises Misused, CvmatteError."""
@@ -275,7 +257,7 @@ class Files:
         if task.kind == FOLDER:
             return cut_out_folder(task.photo, wanted.resolved(), task.output, chosen, texts)
         self._photo(task)
-        return ALL_GOOD
+        return program.ALL_GOOD
 
     def _photo(self, task: Task) -> None:
         chosen, texts, output, wanted = self._chosen, self._texts, task.output, task.settings

@@ -35,8 +35,7 @@ class ProgressLine:
     """How far it is: one line that changes on a terminal; elsewhere a line each tenth."""
 
     def __init__(self, texts: Texts) -> None:
-        self._texts = texts
-        self._terminal = sys.stderr.isatty()
+        self._texts, self._terminal = texts, sys.stderr.isatty()
         self._told: int | float = -1
         self._last = (0, 0)
 
@@ -49,9 +48,7 @@ class ProgressLine:
             return
         self._told = now
         line = self._texts("models.fetched", done=megabytes(done), total=megabytes(total))
-        print(
-            f"\r{line}  " if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr, flush=True
-        )
+        print(f"\r{line}  " if self._terminal else f"{line}\n", end="", file=sys.stderr, flush=True)
 
     def end(self, arrived: bool) -> None:
         """arrived: all of it, which the last look may have come too soon for."""
@@ -63,18 +60,13 @@ class ProgressLine:
             print(file=sys.stderr)
 
 
-def name_or_place(text: str) -> str | int:
-    """Of an output: its name, or its place, -1 the last."""
-    return int(text) if re.fullmatch(r"-?\d+", text) else text
-
-
-# Options of `add` that are the backend's.
+# Options of `add` that are the backend's. An output is given by its name, or its place, -1 the last.
 _DESCRIBED: dict[str, dict[str, Any]] = {
     "size": {"type": int, "metavar": "PX"},
     "mean": {"type": float, "nargs": 3, "metavar": ("R", "G", "B")},
     "std": {"type": float, "nargs": 3, "metavar": ("R", "G", "B")},
     "channels": {"choices": ("rgb", "bgr")},
-    "output": {"type": name_or_place, "metavar": "NAME"},
+    "output": {"type": lambda text: int(text) if re.fullmatch(r"-?\d+", text) else text, "metavar": "NAME"},
     "sigmoid": {"action": argparse.BooleanOptionalAction},
 }
 

@@ -130,25 +130,23 @@ def _told(error: CvmatteError) -> CvmatteError:
     return RequestError("server_storage")
 
 
-def add_static(app: FastAPI) -> None:
-    for ending, media in _PAGE_TYPES.items():
-        mimetypes.add_type(media, ending)
-    app.mount("/static", StaticFiles(directory=STATIC))
-
-
-def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:
-    """Let an application with these routers answer every exception as `answer` does.
+def complete(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:
+    """Give an application these routers and the pages' files, and let it answer every exception as `answer` does.
 
     folder_of: where it keeps its files, for errors of the drive.
     """
+    for ending, media in _PAGE_TYPES.items():
+        mimetypes.add_type(media, ending)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    for router in routers:
+        app.include_router(router)
 
     async def told(request: Request, error: Exception) -> Response:
-        if isinstance(error, CvmatteError):
-            return answer(error, request)
         if isinstance(error, OSError):
-            return answer(files.output_error(error, folder_of(request)), request)
-        malformed = isinstance(error, (RequestValidationError, ClientDisconnect))
-        return answer(RequestError("request_malformed") if malformed else WorkerError("internal"), request)
+            error = files.output_error(error, folder_of(request))
+        if isinstance(error, (RequestValidationError, ClientDisconnect)):
+            error = RequestError("request_malformed")
+        return answer(error if isinstance(error, CvmatteError) else WorkerError("internal"), request)
 
     for kind in (CvmatteError, OSError, RequestValidationError, ClientDisconnect, Exception):
         app.add_exception_handler(kind, told)
@@ -161,5 +159,5 @@ def add_errors(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequ
         if error.status_code == 405:  # of all routes to the address, not only the first
             routes = [route for router in (app.router, *routers) for route in router.routes if isinstance(route, Route)]
             found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-            response.headers["Allow"] = ", ".join(sorted({method for methods in found for method in methods}))
+            response.headers["Allow"] = ", ".join(sorted(set().union(*found)))
         return response

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from .. import __version__
 from . import information_routes, job_routes, photo_routes, touch_up_routes
-from .answers import add_errors, add_static
+from .answers import complete
 from .guard import Guard
 from .server import Options, WebServer
 
@@ -42,13 +42,10 @@ def create_app(options: Options) -> ASGIApp:
         redoc_url=None,
         dependencies=[Depends(HTTPBearer(auto_error=False))] if options.rules.token else [],
     )
-    add_static(app)
-    for router in _ROUTERS:
-        for route in router.routes:
-            if isinstance(route, APIRoute):  # FastAPI's own summary would be the function's name
-                route.summary = route.description.partition("\n")[0].rstrip(".")
-        app.include_router(router)
-    add_errors(app, lambda request: request.app.state.server.folder, _ROUTERS)
+    for route in [route for router in _ROUTERS for route in router.routes]:
+        if isinstance(route, APIRoute):  # FastAPI's own summary would be the function's name
+            route.summary = route.description.partition("\n")[0].rstrip(".")
+    complete(app, lambda request: request.app.state.server.folder, _ROUTERS)
 
     def body_limit(path: str) -> int:
         return options.batch_bytes if path == "/jobs" else options.upload_bytes

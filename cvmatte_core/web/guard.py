@@ -7,11 +7,12 @@ it has to hold the token where one is needed.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import ipaddress
 from dataclasses import dataclass
 from typing import Callable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
@@ -88,15 +89,13 @@ class Guard:
         await (entrance or self._app)(scope, limited, send_with_headers)
 
     def _check_host(self, request: Request) -> None:
-        host = _host_of(request.headers.get("host", ""))
-        if host in self._rules.hosts or host in map(_host_of, map(_netloc_of, self._rules.origins)):
+        host = _host_of(f"//{request.headers.get('host', '')}")
+        if host in self._rules.hosts or host in map(_host_of, self._rules.origins):
             return
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            address = None
-        if address is None or (self._rules.only_loopback and not address.is_loopback):
-            raise RequestError("host_foreign")
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(host).is_loopback or not self._rules.only_loopback:
+                return
+        raise RequestError("host_foreign")
 
     def _for_other_pages(self, request: Request) -> dict[str, str]:
         """The headers by which a browser lets an allowed page read an answer."""
@@ -115,14 +114,11 @@ class Guard:
         if site not in ("none", "same-origin") and not is_link:
             raise RequestError("origin_foreign")
         origin = request.headers.get("origin")
-        if origin is not None and _netloc_of(origin) != request.headers.get("host"):
+        if origin is not None and _parts_of(origin).netloc != request.headers.get("host"):
             raise RequestError("origin_foreign")
 
     def _check_token(self, request: Request) -> ASGIApp | None:
-        """None if the request may go on; at the page's first call, an answer that sets a cookie and redirects.
-
-        Raises RequestError.
-        """
+        """None where it may go on; at the page's first call, an answer that sets a cookie and redirects."""
         if not self._rules.token or request.url.path == _OPEN:
             return None
         cookie = f"cvmatte-{(request.scope.get('server') or ('', 0))[1]}"  # cookies know no ports
@@ -161,18 +157,16 @@ def origin_of(text: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
 
 
-def _host_of(header: str) -> str:
-    try:
-        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+def _host_of(address: str) -> str:
+    return (_parts_of(address).hostname or "").rstrip(".")
 
 
-def _netloc_of(origin: str) -> str:
+def _parts_of(address: str) -> SplitResult:
+    """Empty ones where it is no address."""
     try:
-        return urlsplit(origin).netloc
+        return urlsplit(address)
     except ValueError:
-        return ""
+        return urlsplit("")
 
 
 def _limited(request: Request, receive: Receive, limit: int) -> Receive:

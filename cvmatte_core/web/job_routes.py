@@ -6,7 +6,8 @@ import asyncio
 import itertools
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -137,19 +138,18 @@ async def follow(job: Found, texts: InLanguage) -> StreamingResponse:
 
 
 async def _events(job: WebJob, texts: Texts) -> AsyncIterator[str]:
-    seen, quiet = -1, 0.0
+    seen, said_at = -1, time.monotonic()
     while True:
         version, over = job.version, job.is_over
         if version != seen:
             yield f"data: {json.dumps(job.as_json(texts, since=seen))}\n\n"
-            seen, quiet = version, 0.0
+            seen, said_at = version, time.monotonic()
         if over:
             return
-        await asyncio.sleep(_LOOK_SECONDS)
-        quiet += _LOOK_SECONDS
-        if quiet >= _KEEP_ALIVE_SECONDS:
+        if time.monotonic() - said_at > _KEEP_ALIVE_SECONDS:
             yield ": still here\n\n"
-            quiet = 0.0
+            said_at = time.monotonic()
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 @router.get("/jobs/{id}/archive", response_class=FileResponse, responses={200: _ZIP, **refusals(404, 409)})
@@ -191,29 +191,27 @@ async def folders(server: Running) -> dict[str, Any]:
 
 def _folders_in(root: Path) -> list[str]:
     """The root and its folders, as jobs name them: no links, no hidden ones, only so deep and only so many."""
-    return list(itertools.islice(_walked(root), _FOLDER_LIMIT))
-
-
-def _walked(root: Path) -> Iterator[str]:
-    for path, names, _ in os.walk(root):
+    found: list[str] = []
+    for path, names, _ in itertools.islice(os.walk(root), _FOLDER_LIMIT):
         place = Path(path).relative_to(root)
-        yield place.as_posix()
+        found.append(place.as_posix())
         is_deep = len(place.parts) >= _FOLDER_DEPTH
         names[:] = [] if is_deep else sorted(name for name in names if not file_types.is_hidden(name))
+    return found
 
 
 def _photos_in(root: Path | None, folder: str, recursive: bool, most: int) -> list[Path]:
     """The photos in a folder under the root. Raises RequestError."""
     if root is None:
         raise RequestError("folders_closed")
+    photos: list[Path] = []
     try:
         root = root.resolve()
         chosen = (root / folder).resolve()
-        found: Iterable[Path] = ()
         if chosen.is_relative_to(root) and files.is_folder(chosen):
             found = walk(chosen, chosen, recursive=recursive, unreadable=[])
-        # A link in it mustn't lead out either.
-        photos = [photo for photo in found if photo.resolve().is_relative_to(root)]
+            # A link in it mustn't lead out either.
+            photos = [photo for photo in found if photo.resolve().is_relative_to(root)]
     except (OSError, ValueError, RuntimeError, CvmatteError) as error:  # impossible names, circular links
         raise RequestError("folder_unknown") from error
     if not photos:

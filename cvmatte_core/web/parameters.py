@@ -37,16 +37,12 @@ _FIELDS, _FIELD_BYTES = 64, 4096
 _COLOUR = {"type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}
 
 
-def _switch(text: str) -> bool | None:
-    return {"true": True, "false": False}.get(text)
-
-
 def _whole(text: str) -> int | None:
     """Stricter than int() and pydantic, which take blanks and underscores, and int() digits of any script."""
     return int(text) if re.fullmatch("-?[0-9]{1,9}", text) else None
 
 
-_Switch = Annotated[bool, BeforeValidator(_switch)]
+_Switch = Annotated[bool, BeforeValidator(lambda text: {"true": True, "false": False}.get(text))]
 
 
 def _known(model: str) -> str:
@@ -121,14 +117,31 @@ async def read_form(request: Request, most_files: int, or_photo: bool = False) -
 async def settings_of(
     request: Request, form: FormData, model: type[BaseModel], background: Path | None, drive: Drive
 ) -> tuple[MatteSettings, dict[str, Any]]:
-    """As _parsed, of a request. Also raises RequestError, for a photo that was sent as text."""
+    """The settings that a request asks for, and its other text fields.
+
+    The form goes before the query, both before the named preset, and that before the defaults. Raises SettingsError,
+    ModelError; RequestError for a photo that was sent as text.
+    """
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     query = dict(request.query_params)
     for values in (query, texts):
         values.pop("language", None)  # the answer's
         for name in {"image", "images"} & set(values):  # it isn't a file
             raise RequestError("upload_missing", field=name)
-    return await drive.ask(_parsed, model, query, texts, background)
+
+    def parsed() -> tuple[MatteSettings, dict[str, Any]]:
+        try:
+            model.model_validate(query)  # a wrong value is refused even where the form overrides it
+            values = model.model_validate({**query, **texts}).model_dump(exclude_unset=True)
+        except ValidationError as error:
+            raise _refusal(str(error.errors()[0]["loc"][0]), model) from None
+        preset = presets.PresetStore().values(values.pop("preset")) if "preset" in values else {}
+        chosen = {control.name: values.pop(control.name) for control in OF_JOBS if control.name in values}
+        if background is not None:
+            chosen[BACKGROUND] = str(background)
+        return MatteSettings(**MatteSettings.with_implied(chosen, preset)), values
+
+    return await drive.ask(parsed)
 
 
 def one_file(form: FormData, name: str) -> UploadFile | None:
@@ -143,26 +156,6 @@ def saved(upload: UploadFile, folder: Path) -> Path:
     with path.open("xb") as file:
         shutil.copyfileobj(upload.file, file)
     return path
-
-
-def _parsed(
-    model: type[BaseModel], query: Mapping[str, str], form: Mapping[str, str], background: Path | None
-) -> tuple[MatteSettings, dict[str, Any]]:
-    """The settings that a request asks for, and its other text fields.
-
-    The form goes before the query, both before the named preset, and that before the defaults. Raises SettingsError,
-    ModelError; may wait for a drive.
-    """
-    try:
-        model.model_validate(query)  # a wrong value is refused even where the form overrides it
-        values = model.model_validate({**query, **form}).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        raise _refusal(str(error.errors()[0]["loc"][0]), model) from None
-    preset = presets.PresetStore().values(values.pop("preset")) if "preset" in values else {}
-    chosen = {control.name: values.pop(control.name) for control in OF_JOBS if control.name in values}
-    if background is not None:
-        chosen[BACKGROUND] = str(background)
-    return MatteSettings(**MatteSettings.with_implied(chosen, preset)), values
 
 
 def _refusal(name: str, model: type[BaseModel]) -> SettingsError:

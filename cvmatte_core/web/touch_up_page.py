@@ -19,7 +19,7 @@ from ..image import images
 from ..localization.errors import WorkerError
 from ..localization.texts import names_of_languages
 from . import touch_up_routes
-from .answers import STATIC, UNCACHED, InLanguage, add_errors, add_static
+from .answers import STATIC, UNCACHED, InLanguage, complete
 from .guard import Guard, Rules
 from .server import listening
 from .touch_up import Desk
@@ -45,8 +45,8 @@ class TouchUpPage:
         app = Guard(self._noting_use(_app(desk)), rules, lambda path: images.PIXEL_LIMIT)
         config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, lifespan="off")
         self._server = uvicorn.Server(config)
-        threading.Thread(target=self._serve, name="touch-up page", daemon=True).start()
-        threading.Thread(target=self._end_when_idle, name="touch-up idle", daemon=True).start()
+        for work in (self._serve, self._end_when_idle):
+            threading.Thread(target=work, name="touch-up page", daemon=True).start()
         end = time.monotonic() + _START_SECONDS
         while not self._server.started:
             if time.monotonic() > end or self._server.should_exit:
@@ -101,10 +101,8 @@ def _bound(port: int) -> socket.socket:
 def _app(desk: Desk) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     names_of_languages()  # reads all their texts now, so that no request waits for that
-    add_static(app)
     app.state.desk = desk
-    app.include_router(touch_up_routes.router)
-    add_errors(app, lambda request: STATIC, [touch_up_routes.router])
+    complete(app, lambda request: STATIC, [touch_up_routes.router])
 
     @app.get("/")
     async def page() -> Response:
