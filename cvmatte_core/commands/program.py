@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
         return MISUSED
 
 
-def parser_for(command: str, texts: Texts, **more: Any) -> Parser:
+def parser_for(command: str, texts: Texts) -> Parser:
     """A parser for a command, called as `cvmatte COMMAND` or as scripts/COMMAND.py."""
     name = f"{NAME} {command}" if sys.argv[0] == f"{NAME} {command}" else f"{command}.py"
     Parser.texts = texts  # those of its subcommands are made by argparse
@@ -63,7 +63,6 @@ def parser_for(command: str, texts: Texts, **more: Any) -> Parser:
         description=texts(f"{command}.about"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        **more,
     )
     add_version(parser, texts)
     return parser
