@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import Any, Iterator
 
 from ..filesystem import files
 from ..filesystem.lock import locked_if_free
@@ -70,10 +70,9 @@ class BatchRecord:
         except OSError as error:
             self._held.close()
             raise files.output_error(error, output_folder) from error
-        with contextlib.suppress(OSError), self._path.open("rb") as file:
-            for step in _steps(file):
-                with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
-                    self._learn(step)
+        for step in _steps(self._path):
+            with contextlib.suppress(KeyError, TypeError, ValueError, IndexError):
+                self._learn(step)
 
     def close(self) -> None:
         """Where nothing was made, nothing stays."""
@@ -174,15 +173,14 @@ def made_in(folder: Path) -> set[Path]:
     with contextlib.suppress(OSError):
         for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
             begun: dict[str, set[Path]] = {}
-            with path.open("rb") as file:
-                for step in _steps(file):
-                    paths = {folder / str(step[key]) for key in ("layer", "mask") if step.get(key)}
-                    if "begun" in step:
-                        begun[str(step["begun"])] = paths
-                    elif "let_go" in step:
-                        begun.pop(str(step["let_go"]), None)
-                    else:
-                        made |= paths
+            for step in _steps(path):
+                paths = {folder / str(step[key]) for key in ("layer", "mask") if step.get(key)}
+                if "begun" in step:
+                    begun[str(step["begun"])] = paths
+                elif "let_go" in step:
+                    begun.pop(str(step["let_go"]), None)
+                else:
+                    made |= paths
             made |= set().union(*begun.values())
     return made
 
@@ -196,9 +194,11 @@ def state_of(path: Path) -> State:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _steps(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    for line in file:
-        with contextlib.suppress(ValueError):  # the process ended in mid-line
-            step = json.loads(line)
-            if isinstance(step, dict):
-                yield step
+def _steps(path: Path) -> list[dict[str, Any]]:
+    """None where it can't be read."""
+    steps = []
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):  # the process ended in mid-line
+                steps.append(json.loads(line))
+    return [step for step in steps if isinstance(step, dict)]

@@ -89,14 +89,12 @@ def _cutting(chosen: Namespace) -> AbstractContextManager[Cutter]:
 def ended_by_signals() -> Iterator[threading.Event]:
     """An event that Ctrl+C, or a request to terminate, sets; the second time they act at once, as always."""
     ended = threading.Event()
-    before: dict[signal.Signals, Any] = {}
 
     def end(number: int, frame: object) -> None:
         ended.set()
-        signal.signal(number, before[signal.Signals(number)])
+        signal.signal(number, before[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, end)
+    before: dict[int, Any] = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield ended
     finally:

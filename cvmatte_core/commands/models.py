@@ -177,9 +177,7 @@ def add(chosen: argparse.Namespace, texts: Texts) -> None:
 
 def described(chosen: argparse.Namespace, texts: Texts) -> dict[str, Any]:
     """What the backend is to know: of the model that it is like, then --options, then the single flags."""
-    options: dict[str, Any] = {}
-    if chosen.like:
-        options |= PRESETS[chosen.like]
+    options: dict[str, Any] = dict(PRESETS[chosen.like]) if chosen.like else {}
     if chosen.options:
         try:
             options |= dict(json.loads(chosen.options).items())

@@ -28,24 +28,17 @@ from .parameters import BACKGROUND, MANY, described, one_file, read_form, saved,
 from .photo_routes import MEDIA
 from .server import Options, Running, WebServer
 
-_FOLLOWING: dict[int | str, dict[str, Any]] = {
-    202: {
-        "links": {
-            name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
-            for name in ("look", "follow", "archive", "remove")
-        }
-    }
-}
+_ID = {"id": "$response.body#/id"}
+_LINKS = {name: {"operationId": name, "parameters": _ID} for name in ("look", "follow", "archive", "remove")}
+_FOLLOWING: dict[int | str, dict[str, Any]] = {202: {"links": _LINKS}}
 _CLIP_MEDIA = {".webm": "video/webm", ".mp4": "video/mp4"}
 _LOOK_SECONDS = 0.2
 _KEEP_ALIVE_SECONDS = 15.0
 _FOLDER_DEPTH, _FOLDER_LIMIT = 3, 500
 _PHOTOS = {"type": "array", "items": FILE, "minItems": 1}
 _TO_START = described(MANY, {"images": _PHOTOS}, in_form_only=("folder", "recursive"))
-_TO_START["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = [
-    {"required": ["images"]},
-    {"required": ["folder"]},
-]
+_ONE_OF = [{"required": [name]} for name in ("images", "folder")]
+_TO_START["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = _ONE_OF
 _EVENT = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
 _EVENTS = {"content": {"text/event-stream": {"schema": _EVENT}}}
 _ZIP = {"content": {"application/zip": {"schema": FILE}}}

@@ -196,19 +196,14 @@ def declaration(texts: Texts) -> dict[str, Any]:
         groups.setdefault(control.group, []).append(_declared(control, texts))
     names = {control.name for control in OF_JOBS}
     store = presets.PresetStore()
+
+    def preset(name: str) -> dict[str, Any]:
+        values = {control: value for control, value in store.values(name).items() if control in names}
+        return {"name": name, "label": store.title(name, texts), "values": values}
+
     return {
-        "groups": [
-            {"name": group, "label": texts(f"group.{group}"), "controls": controls}
-            for group, controls in groups.items()
-        ],
-        "presets": [
-            {
-                "name": name,
-                "label": store.title(name, texts),
-                "values": {control: value for control, value in store.values(name).items() if control in names},
-            }
-            for name in presets.BUILT_IN
-        ],
+        "groups": [{"name": name, "label": texts(f"group.{name}"), "controls": groups[name]} for name in groups],
+        "presets": [preset(name) for name in presets.BUILT_IN],
     }
 
 
