@@ -141,8 +141,7 @@ class Cluster:
             with contextlib.suppress(ImageError):  # which the photos will tell of
                 background = images.read(Path(settings.background_image))
         named = dataclasses.replace(settings, model=entry.name)  # a node has its own notion of "auto"
-        equipment: _Equipment = (named, entry, content, background)
-        self._equipment = self._ray.put(equipment)
+        self._equipment = self._ray.put((named, entry, content, background))
         self._equipped_for = (settings, entry)
         self._failures.clear()
 
@@ -230,18 +229,15 @@ class Cluster:
                 yield from self._outcomes(actor, ref, again, ended)
 
     def _begin(self, actor: _Actor) -> None:
-        errors = self._ray.exceptions
-        failure = None
+        errors, failure = self._ray.exceptions, None
         try:
             actor.node, failure = self._ray.get(actor.starting)
-        except errors.RayError as error:
+        except errors.RayError as error:  # where that says no more, its node is gone
             if getattr(error, "actor_init_failed", False) or not isinstance(error, errors.RayActorError):
-                reason = str(error).strip().splitlines()[-1].rstrip(".")
-                failure = ClusterError("cluster_node", reason=reason)
-            else:  # its node is gone
-                self._end(actor)
+                failure = ClusterError("cluster_node", reason=str(error).strip().splitlines()[-1].rstrip("."))
         if failure is not None:
             self._failures.append(failure)
+        if failure is not None or not actor.node:
             self._end(actor)
 
     def _outcomes(self, actor: _Actor, ref: Any, again: deque[Path], ended: Counter[Path]) -> Iterator[Made]:
@@ -276,11 +272,10 @@ class Cluster:
                 yield dataclasses.replace(made, photo=photo)
 
     def _is_alive(self, node: str) -> bool:
-        try:
+        with contextlib.suppress(OSError):
             _knock(self._address, _HIRE_SECONDS)
-        except OSError:
-            return False
-        return any(known["NodeID"] == node and known["Alive"] for known in self._ray.nodes())
+            return any(known["NodeID"] == node and known["Alive"] for known in self._ray.nodes())
+        return False
 
     def _end(self, actor: _Actor) -> None:
         self._actors.remove(actor)

@@ -47,13 +47,11 @@ def cut_out_clip(source: Path, settings: MatteSettings, target: Path, chosen: Na
     """Cut out a clip, and return the exit code. Raises CvmatteError; Cancelled where Ctrl+C left nothing."""
     with needs_packages("clips_need_packages", "video"):
         from ..video import clips
-    clip = clips.look_at(source)
+    total = clips.look_at(source).frames or None
     if settings.id_photo != "off":  # a preset's: given as an option, it is refused before
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
-    with (
-        ended_by_signals() as ended,
-        tqdm(total=clip.frames or None, unit=texts("clip.unit"), disable=None, dynamic_ncols=True) as bar,
-    ):
+    bar = tqdm(total=total, unit=texts("clip.unit"), disable=None, dynamic_ncols=True)
+    with ended_by_signals() as ended, bar:
         threads, device = chosen.threads or devices.threads(), chosen.device
         made = clips.cut_out(source, target, settings, threads, device, lambda done: bar.update(done - bar.n), ended)
     if made.notes:

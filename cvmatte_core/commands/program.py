@@ -58,12 +58,8 @@ def parser_for(command: str, texts: Texts) -> Parser:
     """A parser for a command, called as `cvmatte COMMAND` or as scripts/COMMAND.py."""
     name = f"{NAME} {command}" if sys.argv[0] == f"{NAME} {command}" else f"{command}.py"
     Parser.texts = texts  # those of its subcommands are made by argparse
-    parser = Parser(
-        prog=name,
-        description=texts(f"{command}.about"),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    about, form = texts(f"{command}.about"), argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog=name, description=about, formatter_class=form, allow_abbrev=False)
     add_version(parser, texts)
     return parser
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import re
 import secrets
 import threading
@@ -17,7 +16,7 @@ from typing import Any, Callable, Mapping
 from ..batch import folders, pipeline
 from ..image import file_types, images
 from ..layers import outputs
-from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestError, WorkerError
+from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestError
 from ..localization.notes import Note
 from ..localization.texts import Texts
 from ..matting.matter import Matter
@@ -27,8 +26,6 @@ from ..settings import MatteSettings
 from ..system import devices
 from .answers import explained, noted
 from .threads import Drive, Engine
-
-logger = logging.getLogger(__name__)
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 _UNFINISHED_LIMIT = 8
@@ -208,11 +205,8 @@ class Jobs:
             with contextlib.suppress(OutputError):
                 self._write_archive(job)
             job.end(CANCELLED)
-        except CvmatteError as error:
-            job.end(FAILED, error)
-        except Exception:
-            logger.exception("job")
-            job.end(FAILED, WorkerError("internal"))
+        except Exception as error:
+            job.end(FAILED, pipeline.explained(error, job.title))
 
     def _cut_out(self, job: WebJob, settings: MatteSettings) -> None:
         for number, item in enumerate(job.items):

@@ -79,20 +79,16 @@ def _model(controls: tuple[Control, ...], **more: Any) -> type[BaseModel]:
     return create_model("Asked", __config__={"extra": "forbid"}, **fields, **more)
 
 
+TOUCHED_UP = _model(OF_PHOTOS)
 ONE_PHOTO = _model(OF_PHOTOS, output=(Literal["layer", "mask", "photo"], "layer"))
-MANY = _model(
-    OF_JOBS,
-    folder=(str, Field(default_factory=str)),
-    recursive=(_Switch, Field(False, description="Of a folder: its subfolders too.")),
-)
+_RECURSIVE = (_Switch, Field(False, description="Of a folder: its subfolders too."))
+MANY = _model(OF_JOBS, folder=(str, Field(default_factory=str)), recursive=_RECURSIVE)
 
 
 @contextlib.asynccontextmanager
 async def read_form(request: Request, most_files: int, or_photo: bool = False) -> AsyncIterator[FormData]:
-    """The request's form. or_photo: the body may also be the photo itself, which becomes the field `image`.
-
-    Raises RequestError, HTTPException, ClientDisconnect.
-    """
+    """The request's form. or_photo: the body may also be the photo itself, which becomes the field `image`. Raises
+    RequestError, HTTPException, ClientDisconnect."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
         with anyio.fail_after(_UPLOAD_SECONDS):
@@ -170,15 +166,11 @@ def _refusal(name: str, model: type[BaseModel]) -> SettingsError:
 
 
 def described(
-    model: type[BaseModel],
-    files: Mapping[str, Any],
-    required: Sequence[str] = (),
-    without: Sequence[str] = (),
-    in_form_only: Sequence[str] = (),
+    model: type[BaseModel], files: Mapping[str, Any], required: Sequence[str] = (), in_form_only: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """OpenAPI of a form: its files, and its text fields, which may be in the query too. without: useless fields."""
+    """OpenAPI of a form: its files, and its text fields, which may be in the query too."""
     schema = model.model_json_schema()
-    texts = {name: takes for name, takes in schema["properties"].items() if name not in without}
+    texts = schema["properties"]
     files = {**files, BACKGROUND: {**FILE, "description": Texts("en")(f"control.{BACKGROUND}.tip")}}
     form = {"schema": {**schema, "properties": {**files, **texts}, "required": list(required)}}
     form["encoding"] = {name: {"contentType": _PICTURES} for name in files}

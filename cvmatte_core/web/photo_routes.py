@@ -25,7 +25,7 @@ from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..settings import MatteSettings
 from .answers import FILE, NO_STORE, noted, refusals, texts_for
 from .jobs import Deadline, harmless, named
-from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, described, one_file, read_form, saved, settings_of
+from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, TOUCHED_UP, described, one_file, read_form, saved, settings_of
 from .server import Running, WebServer
 from .threads import Drive
 
@@ -35,10 +35,12 @@ _LOOK_SECONDS = 0.2
 _NOTES = "CVMatte-Notes"  # a header of an answered picture
 _SAID = {"description": "A JSON list of {note, message}, where there is something to say", "schema": {"type": "string"}}
 _ANSWER = {"content": {media: {"schema": FILE} for media in MEDIA.values()}, "headers": {_NOTES: _SAID}}
+_REFUSALS = refusals(409, 413, 415, 503, 504)
+_ANSWERS = {200: _ANSWER, **_REFUSALS}
 _FILES = {"image": FILE, TOUCH_UP: FILE}
 _TO_CUT_OUT = described(ONE_PHOTO, _FILES, ("image",))
 _TO_CUT_OUT["requestBody"]["content"] |= {media: {"schema": FILE} for media in _RAW}
-_TO_TOUCH_UP = described(ONE_PHOTO, _FILES, ("image",), without=("output",))
+_TO_TOUCH_UP = described(TOUCHED_UP, _FILES, ("image",))
 
 router = APIRouter()
 Result = TypeVar("Result")
@@ -61,12 +63,7 @@ class _Asked:
     is_kept: bool = False
 
 
-@router.post(
-    "/remove_background",
-    response_class=Response,
-    responses={200: _ANSWER, **refusals(409, 413, 415, 503, 504)},
-    openapi_extra=_TO_CUT_OUT,
-)
+@router.post("/remove_background", response_class=Response, responses=_ANSWERS, openapi_extra=_TO_CUT_OUT)
 async def remove_background(request: Request, server: Running) -> Response:
     """Cut the people out of a photo, and answer the picture.
 
@@ -89,7 +86,7 @@ async def remove_background(request: Request, server: Running) -> Response:
     return Response(picture, media_type=media, headers={**NO_STORE, _NOTES: told} if notes else NO_STORE)
 
 
-@router.post("/touch_ups", status_code=201, responses=refusals(409, 413, 415, 503, 504), openapi_extra=_TO_TOUCH_UP)
+@router.post("/touch_ups", status_code=201, responses=_REFUSALS, openapi_extra=_TO_TOUCH_UP)
 async def open_for_touching_up(request: Request, server: Running) -> dict[str, Any]:
     """Open the photo in the form field `image` for touching up: the page's addresses then take strokes."""
     async with _asked(request, server) as asked:
@@ -104,10 +101,8 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
 
 @contextlib.asynccontextmanager
 async def _asked(request: Request, server: WebServer, or_photo: bool = False) -> AsyncIterator[_Asked]:
-    """Take a place in the queue and read the request. Errors name its files as the person knows them.
-
-    Raises RequestError, SettingsError, OSError.
-    """
+    """Take a place in the queue and read the request. Errors name its files as the person knows them. Raises
+    RequestError, SettingsError, OSError."""
     with server.engine.place():
         async with read_form(request, 3, or_photo) as form:
             folder = server.folder / secrets.token_hex(16)

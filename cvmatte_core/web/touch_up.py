@@ -174,10 +174,9 @@ class Desk:
         self.drive.close()
 
     def _make_room(self) -> None:
-        while len(self._photos) > _OPEN_PHOTOS or (
-            len(self._photos) > 1 and bytes_of(self._photos.values()) > self._most_bytes
-        ):
-            self._let_go(self._photos.popitem(last=False)[1])
+        photos = self._photos
+        while len(photos) > _OPEN_PHOTOS or (len(photos) > 1 and bytes_of(photos.values()) > self._most_bytes):
+            self._let_go(photos.popitem(last=False)[1])
 
     def _let_go(self, photo: OpenPhoto) -> None:
         if photo.folder is not None:
