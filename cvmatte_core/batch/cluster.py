@@ -197,11 +197,9 @@ class Cluster:
                 raise ClusterError("cluster_gone", address=self._address) from error
             return  # what asks it anything now waits for its answer
         self._head_at = now
-        if more:
-            self._hire(now)
-
-    def _hire(self, now: float) -> None:
-        """As many actors as the cluster has room for now, as nodes come and go. Raises CvmatteError: there is none."""
+        if not more:
+            return
+        # As many as the cluster has room for now, as nodes come and go.
         resources = self._ray.cluster_resources()
         room = resources.get("GPU", 0) if self._on_graphics_cards else resources.get("CPU", 0) // self._threads
         wanted = max(1, int(room)) - len(self._failures)  # one that there is no room for yet may make it grow
@@ -256,9 +254,8 @@ class Cluster:
         yield dataclasses.replace(made, photo=photo)
 
     def _lost(self, actor: _Actor, again: deque[Path], ended: Counter[Path], weight: int) -> Iterator[Made]:
-        had = dict(actor.photos)
         self._end(actor)
-        for ref, photo in had.items():
+        for ref, photo in actor.photos.items():
             try:
                 made = self._ray.get(ref, timeout=_LOOK_SECONDS)
             except self._ray.exceptions.RayError:

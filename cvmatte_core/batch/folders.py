@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator
+from typing import Callable, Iterable, Iterator, Mapping
 
 from ..filesystem import files, paths
 from ..image import file_types, images
@@ -30,7 +30,7 @@ from ..localization.texts import Texts
 from ..models.catalogue import entry_of
 from ..settings import MatteSettings
 from .pipeline import Cutter, Made
-from .record import BatchRecord, Names, made_in, state_of
+from .record import BatchRecord, Names, State, made_in, state_of
 
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
 DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
@@ -93,8 +93,7 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
 
         on_look: see walk. Raises CvmatteError if the folder can't be read.
         """
-        unreadable: list[Path] = []
-        left_out: list[Path] = []
+        unreadable, left_out = list[Path](), list[Path]()
         self.entries = {name: entry for name, entry in self.entries.items() if entry.status != WAITING}
         for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out, on_look):
             name = path.relative_to(self.folder).as_posix()
@@ -275,8 +274,7 @@ def new_output_folder(folder: Path) -> Path:
 def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Path]]:
     """The photos among these paths and in the folders among them, at most one more than `most`; the folders without
     any. Raises CvmatteError if one can't be read."""
-    photos: list[Path] = []
-    empty: list[Path] = []
+    photos, empty = list[Path](), list[Path]()
     for path in paths:
         found = list(islice(walk(path, path, False, []), most + 1)) if files.is_folder(path) else [path]
         photos += found
@@ -284,17 +282,9 @@ def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Pat
     return photos[: most + 1], empty
 
 
-class Settled:
-    """Tells which photos of a watched folder are complete: their size and time of change are as at the last look."""
-
-    def __init__(self) -> None:
-        self._last: dict[Path, list[int]] = {}
-
-    def __call__(self, paths: Iterable[Path]) -> list[Path]:
-        now = {path: state_of(path) for path in paths}
-        settled = [path for path, state in now.items() if state and self._last.get(path) == state]
-        self._last = now
-        return settled
+def settled(now: Mapping[str, State], before: Mapping[str, State]) -> list[str]:
+    """The photos of a watched folder that are complete: their size and time of change are as at the last look."""
+    return [photo for photo, state in now.items() if state and before.get(photo) == state]
 
 
 def walk(
@@ -315,15 +305,14 @@ def walk(
     seen: set[tuple[int, int]] = set()
     if output_folder.resolve() != folder.resolve():
         with contextlib.suppress(OSError):
-            seen.add(_identity(output_folder.stat()))
-    made: set[Path] = set()
+            seen.add(_identity(output_folder))
+    made = set[Path]()
     ahead, links = deque([folder]), deque[Path]()
     while ahead or links:
         where = ahead.popleft() if ahead else links.popleft()
         on_look()
         try:
-            identity = _identity(where.stat())
-            if identity in seen:
+            if (identity := _identity(where)) in seen:
                 continue
             seen.add(identity)
             with os.scandir(where) as scanned:
@@ -373,7 +362,8 @@ def write_zip(
             archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
     return status.st_dev, status.st_ino
 
 

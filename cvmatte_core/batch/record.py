@@ -12,7 +12,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Tuple
 
 from ..filesystem import files
 from ..filesystem.lock import locked_if_free
@@ -21,6 +21,7 @@ from ..localization.errors import CvmatteError
 _PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
 _LOCK = ".matte.lock"
 State = list[int]  # of a file: bytes and time of change; empty where there is none
+Size = Tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Done:
     settings: str
     names: Names
     made: dict[str, State]
-    size: tuple[int, int]
+    size: Size
     seconds: float
 
 
@@ -93,9 +94,7 @@ class BatchRecord:
         """It is so no more, in good order. Raises OutputError."""
         self._append({"let_go": photo})
 
-    def finish(
-        self, photo: str, state: State, settings: str, names: Names, size: tuple[int, int], seconds: float
-    ) -> None:
+    def finish(self, photo: str, state: State, settings: str, names: Names, size: Size, seconds: float) -> None:
         """The files of a photo are written. Raises OutputError."""
         step = {"done": photo, "state": state, "settings": settings, **asdict(names), "made": self._states(names)}
         self._append({**step, "size": size, "seconds": seconds})

@@ -17,8 +17,9 @@ from typing import Any
 from tqdm import tqdm
 
 from ..batch import cluster
-from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, FolderBatch, Settled
+from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch, settled
 from ..batch.pipeline import Cutter, Pipeline
+from ..batch.record import State, state_of
 from ..image import file_types
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputError
@@ -136,26 +137,24 @@ class _Run:
 
     def _keep_watching(self) -> None:
         """Until the person ends it. Raises Cancelled where that is amid a photo."""
-        settled = Settled()
+        before: dict[str, State] = {}
         self._say(self.texts("matte.watching", folder=self.batch.folder))
         while not self.ended.wait(_WATCH_SECONDS):
-            waiting = self.batch.scan()
-            ready = set(settled(self.batch.folder / name for name in waiting))
-            self._round([name for name in waiting if self.batch.folder / name in ready], reports=True)
+            now = {name: state_of(self.batch.folder / name) for name in self.batch.scan()}
+            self._round(settled(now, before), reports=True)
+            before = now
 
     def _round(self, photos: list[str], reports: bool = False) -> None:
         """Matte these photos. Raises OutputError, Cancelled."""
         for entry in self.batch.entries.values():
-            if entry.status == FAILED:
-                self._tell_failure(entry.file)
+            self._tell_failure(entry)
         if not photos:
             return
         self.bar.total = (self.bar.total or 0) + len(photos)
         self.bar.refresh()
         for entry in self.batch.run(photos, self.cutter, self.ended):
-            if entry.status == FAILED:
-                self.told.discard(entry.file)
-                self._tell_failure(entry.file)
+            self.told.discard(entry.file)
+            self._tell_failure(entry)
             if entry.notes:
                 self._say(f"{entry.file}: {sentences(entry.notes, self.texts)}")
             self.bar.update()
@@ -189,11 +188,10 @@ class _Run:
             return NOTHING_DONE
         return SOME_FAILED if counts[FAILED] or trouble else ALL_GOOD
 
-    def _tell_failure(self, name: str) -> None:
-        error = self.batch.entries[name].error
-        if name not in self.told and error is not None:
-            self.told.add(name)
-            tell(error, self.texts, f"{name}: ", self._say)
+    def _tell_failure(self, entry: Entry) -> None:
+        if entry.error is not None and entry.file not in self.told:
+            self.told.add(entry.file)
+            tell(entry.error, self.texts, f"{entry.file}: ", self._say)
 
     def _say(self, line: str) -> None:
         self.bar.write(line, file=sys.stderr)

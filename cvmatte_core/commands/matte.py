@@ -26,7 +26,7 @@ from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings
 from ..system import devices
 from . import program
 from .clips_and_folders import cut_out_clip, cut_out_folder, is_animated
-from .program import Misused, Parser, add_controls, ended, option_of, parser_for, tell
+from .program import Misused, add_controls, ended, option_of, parser_for, tell
 
 STANDARD = Path("-")  # standard input or output
 
@@ -170,33 +170,6 @@ def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesF
     return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted, strokes)
 
 
-def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.Namespace]:
-    parser = parser_for("matte", texts)
-    codes = textwrap.fill(texts("matte.exit_codes"), _WIDTH)
-    parser.epilog = f"{texts('matte.examples', command=parser.prog)}\n\n{codes}".replace("%", "%%")
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help=texts("matte.photo"))
-    parser.add_argument("-o", "--output", metavar="OUT", help=texts("matte.output"))
-    presets = ", ".join(PresetStore().names())
-    parser.add_argument("--preset", metavar="NAME", help=texts("matte.preset", presets=presets))
-    parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
-    parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
-    parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
-    parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
-    parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))
-    parser.add_argument("--ray", metavar="ADDRESS", help=texts("matte.ray"))
-    parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
-    parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
-    add_controls(parser, texts)
-    chosen = parser.parse_args(arguments)
-    chosen.photos = [path for name in chosen.photos for path in named(name)]
-    # A name without an ending is a folder for a clip's pictures, also where that is there.
-    chosen.clips_into_folder = chosen.output is not None and chosen.output.endswith(("/", os.sep))
-    chosen.output = None if chosen.output is None else Path(chosen.output)
-    into_one = chosen.output not in (None, STANDARD) and files.is_folder(chosen.output)
-    chosen.into_folder = chosen.clips_into_folder or into_one
-    return parser, chosen
-
-
 def named(name: str) -> list[Path]:
     """The files that a name means: Windows' shells leave patterns to the program."""
     if any(character in name for character in "*?[") and not files.exists(Path(name)):
@@ -261,9 +234,8 @@ class Files:
 
     def _photo(self, task: Task) -> None:
         chosen, texts, output, wanted = self._chosen, self._texts, task.output, task.settings
-        strokes: StrokesFor | None = None
-        if chosen.touch_up is not None:
-            strokes = functools.partial(strokes_of, images.read(chosen.touch_up), chosen.touch_up.name)
+        painted = chosen.touch_up
+        strokes = functools.partial(strokes_of, images.read(painted), painted.name) if painted else None
         if self._matter is None:
             self._matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
         if task.photo == STANDARD:
@@ -294,7 +266,29 @@ class Files:
 
 def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
-    parser, chosen = parsed(arguments, texts)
+    parser = parser_for("matte", texts)
+    codes = textwrap.fill(texts("matte.exit_codes"), _WIDTH)
+    parser.epilog = f"{texts('matte.examples', command=parser.prog)}\n\n{codes}".replace("%", "%%")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help=texts("matte.photo"))
+    parser.add_argument("-o", "--output", metavar="OUT", help=texts("matte.output"))
+    presets = ", ".join(PresetStore().names())
+    parser.add_argument("--preset", metavar="NAME", help=texts("matte.preset", presets=presets))
+    parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
+    parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
+    parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
+    parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
+    parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))
+    parser.add_argument("--ray", metavar="ADDRESS", help=texts("matte.ray"))
+    parser.add_argument("--device", choices=devices.devices_here(), help=texts("matte.device"))
+    parser.add_argument("--threads", type=int, metavar="N", help=texts("matte.threads"))
+    add_controls(parser, texts)
+    chosen = parser.parse_args(arguments)
+    chosen.photos = [path for name in chosen.photos for path in named(name)]
+    # A name without an ending is a folder for a clip's pictures, also where that is there.
+    chosen.clips_into_folder = chosen.output is not None and chosen.output.endswith(("/", os.sep))
+    chosen.output = None if chosen.output is None else Path(chosen.output)
+    into_one = chosen.output not in (None, STANDARD) and files.is_folder(chosen.output)
+    chosen.into_folder = chosen.clips_into_folder or into_one
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names that are no text are told all the same
             stream.reconfigure(errors="backslashreplace")

@@ -23,7 +23,7 @@ from ..models.fetch import fetch, remove
 from ..models.local_file import opened_model
 from ..models.network_description import PRESETS
 from ..models.single_image import packages_missing
-from .program import ALL_GOOD, Misused, Parser, ended, parser_for
+from .program import ALL_GOOD, Misused, ended, parser_for
 
 _BACKENDS = {".onnx": "onnx", ".pt": "torchscript", ".ts": "torchscript", ".torchscript": "torchscript"}
 _LIKE = tuple(PRESETS)
@@ -165,7 +165,9 @@ def add(chosen: argparse.Namespace, texts: Texts) -> None:
     )
     if entry.file in {name for other in known.values() for name in (other.file, other.converted.get("file"))}:
         raise ModelError("model_name_taken", name=chosen.name)
-    entry = copied(entry, chosen.file)
+    with opened_model(chosen.file) as opened, files.atomic_write(entry.path) as file:
+        digest = files.sha256(opened, copy_to=file)
+    entry = dataclasses.replace(entry, sha256=digest, size_bytes=files.size_of(entry.path))
     try:
         add_own(entry)
         try_out(entry, chosen.file.name, texts)
@@ -184,13 +186,6 @@ def described(chosen: argparse.Namespace, texts: Texts) -> dict[str, Any]:
         except (ValueError, AttributeError, RecursionError) as error:
             raise Misused(texts("models.bad_options")) from error
     return options | {name: getattr(chosen, name) for name in _DESCRIBED if hasattr(chosen, name)}
-
-
-def copied(entry: ModelEntry, source: Path) -> ModelEntry:
-    """The entry as it is with a file copied to where its model belongs. Raises ModelError, OutputError."""
-    with opened_model(source) as opened, files.atomic_write(entry.path) as file:
-        digest = files.sha256(opened, copy_to=file)
-    return dataclasses.replace(entry, sha256=digest, size_bytes=files.size_of(entry.path))
 
 
 def try_out(entry: ModelEntry, file: str, texts: Texts) -> None:
@@ -225,7 +220,8 @@ def trial_picture() -> np.ndarray:
 # The shell
 
 
-def parser_of(texts: Texts) -> Parser:
+def main(arguments: list[str] | None = None) -> int:
+    texts = system_texts()
     parser = parser_for("models", texts)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -251,11 +247,5 @@ def parser_of(texts: Texts) -> Parser:
     for name, how in _DESCRIBED.items():
         added.add_argument(f"--{name}", default=argparse.SUPPRESS, help=texts(f"models.add.{name}"), **how)
     added.add_argument("--general", action="store_true", help=texts("models.add.general"))
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    texts = system_texts()
-    parser = parser_of(texts)
     chosen = parser.parse_args(arguments)
     return ended(parser, lambda: chosen.run(chosen, texts) or ALL_GOOD)

@@ -15,30 +15,11 @@ from urllib.parse import quote, urlsplit
 
 from ..localization.texts import Texts, system_texts
 from ..models.catalogue import install_packages_command
-from .program import Misused, Parser, ended, parser_for
+from .program import Misused, ended, parser_for
 
 TOKEN_VARIABLE = "CVMATTE_TOKEN"  # which nobody else can read, as they can a program's options
-_LOCAL_NAMES = ("localhost",)
 _LAST_PORT = 65_535
 _CONNECTIONS = 200  # at once; beyond, the server answers 503
-
-
-def parsed(arguments: list[str] | None, texts: Texts) -> tuple[Parser, argparse.Namespace]:
-    parser = parser_for("serve", texts)
-    parser.add_argument("--host", default="127.0.0.1", help=texts("serve.host"))
-    parser.add_argument("--port", type=_port, default=7860, help=texts("serve.port"))
-    parser.add_argument("--root", type=Path, metavar="FOLDER", help=texts("serve.root"))
-    parser.add_argument("--token", default="", help=texts("serve.token", variable=TOKEN_VARIABLE))
-    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=texts("serve.allow_host"))
-    parser.add_argument("--origin", action="append", default=[], metavar="URL", help=texts("serve.origin"))
-    parser.add_argument("--upload-limit", type=_positive, default=64, metavar="MB", help=texts("serve.upload_limit"))
-    parser.add_argument("--batch-limit", type=_positive, default=2000, metavar="MB", help=texts("serve.batch_limit"))
-    parser.add_argument("--queue", type=_positive, default=16, metavar="N", help=texts("serve.queue"))
-    parser.add_argument("--time-limit", type=_positive, default=120, metavar="SECONDS", help=texts("serve.time_limit"))
-    chosen = parser.parse_args(arguments)
-    if chosen.root is not None and not chosen.root.is_dir():
-        parser.error(texts("serve.no_root", folder=chosen.root))
-    return parser, chosen
 
 
 def _port(text: str) -> int:
@@ -59,14 +40,27 @@ def _positive(text: str) -> int:
 def _is_of_this_computer(origin: str) -> bool:
     host = urlsplit(origin).hostname or ""
     try:
-        return host in _LOCAL_NAMES or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
 def main(arguments: list[str] | None = None) -> int:
     texts = system_texts()
-    parser, chosen = parsed(arguments, texts)
+    parser = parser_for("serve", texts)
+    parser.add_argument("--host", default="127.0.0.1", help=texts("serve.host"))
+    parser.add_argument("--port", type=_port, default=7860, help=texts("serve.port"))
+    parser.add_argument("--root", type=Path, metavar="FOLDER", help=texts("serve.root"))
+    parser.add_argument("--token", default="", help=texts("serve.token", variable=TOKEN_VARIABLE))
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help=texts("serve.allow_host"))
+    parser.add_argument("--origin", action="append", default=[], metavar="URL", help=texts("serve.origin"))
+    parser.add_argument("--upload-limit", type=_positive, default=64, metavar="MB", help=texts("serve.upload_limit"))
+    parser.add_argument("--batch-limit", type=_positive, default=2000, metavar="MB", help=texts("serve.batch_limit"))
+    parser.add_argument("--queue", type=_positive, default=16, metavar="N", help=texts("serve.queue"))
+    parser.add_argument("--time-limit", type=_positive, default=120, metavar="SECONDS", help=texts("serve.time_limit"))
+    chosen = parser.parse_args(arguments)
+    if chosen.root is not None and not chosen.root.is_dir():
+        parser.error(texts("serve.no_root", folder=chosen.root))
     return ended(parser, lambda: serve(chosen, texts))
 
 
@@ -97,7 +91,7 @@ def serve(chosen: argparse.Namespace, texts: Texts) -> int:
     at_home = ipaddress.ip_address(address.partition("%")[0]).is_loopback
     only_loopback = at_home and all(map(_is_of_this_computer, origins))
     token = chosen.token or os.environ.get(TOKEN_VARIABLE, "") or ("" if only_loopback else secrets.token_urlsafe(24))
-    names = {*_LOCAL_NAMES, *chosen.allow_host} | (set() if at_home else {socket.gethostname()})
+    names = {"localhost", *chosen.allow_host} | (set() if at_home else {socket.gethostname()})
     options = Options(
         rules=Rules(token, frozenset(name.lower() for name in names), only_loopback, origins),
         root=chosen.root,

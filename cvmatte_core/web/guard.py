@@ -11,7 +11,7 @@ import contextlib
 import hmac
 import ipaddress
 from dataclasses import dataclass
-from typing import Callable, Mapping
+from typing import Callable
 from urllib.parse import SplitResult, urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -81,7 +81,9 @@ class Guard:
         try:
             self._check_host(request)
             self._check_origin(request)
-            entrance = _preflight(request, headers) or self._check_token(request)
+            asks_first = request.method == "OPTIONS" and "access-control-request-method" in request.headers
+            is_answered = asks_first and "Access-Control-Allow-Origin" in headers  # a browser, for an allowed page
+            entrance = Response(headers=_PREFLIGHT, status_code=204) if is_answered else self._check_token(request)
             limited = _limited(request, receive, self._body_limit(request.url.path))
         except RequestError as error:
             await answer(error, request)(scope, receive, send_with_headers)
@@ -106,14 +108,14 @@ class Guard:
         return {"Vary": "Origin", **allowed}
 
     def _check_origin(self, request: Request) -> None:
-        if request.headers.get("origin") in self._rules.origins:
+        origin = request.headers.get("origin")
+        if origin in self._rules.origins:
             return
         site = request.headers.get("sec-fetch-site", "none")
         # Another page may link to ours, but nothing more.
-        is_link = request.method == "GET" and request.url.path == "/" and "origin" not in request.headers
+        is_link = request.method == "GET" and request.url.path == "/" and origin is None
         if site not in ("none", "same-origin") and not is_link:
             raise RequestError("origin_foreign")
-        origin = request.headers.get("origin")
         if origin is not None and _parts_of(origin).netloc != request.headers.get("host"):
             raise RequestError("origin_foreign")
 
@@ -138,12 +140,6 @@ class Guard:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._rules.token.encode())
-
-
-def _preflight(request: Request, headers: Mapping[str, str]) -> ASGIApp | None:
-    """The answer to a browser's preflight for an allowed page; None if the request isn't one."""
-    asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
-    return Response(status_code=204, headers=_PREFLIGHT) if asks and "Access-Control-Allow-Origin" in headers else None
 
 
 def origin_of(text: str) -> str:

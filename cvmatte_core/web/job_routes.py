@@ -23,10 +23,10 @@ from ..localization.texts import Texts
 from ..models.catalogue import entry_of
 from ..settings import MatteSettings
 from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
-from .jobs import FAILED, Item, WebJob, harmless
-from .parameters import BACKGROUND, MANY, described, one_file, read_form, saved, settings_of
+from .jobs import FAILED, Item, WebJob
+from .parameters import BACKGROUND, MANY, described, harmless, one_file, read_form, saved, settings_of
 from .photo_routes import MEDIA
-from .server import Options, Running, WebServer
+from .server import Running, WebServer
 
 _ID = {"id": "$response.body#/id"}
 _LINKS = {name: {"operationId": name, "parameters": _ID} for name in ("look", "follow", "archive", "remove")}
@@ -84,19 +84,15 @@ async def _filled(job: WebJob, request: Request, form: FormData, server: WebServ
         job.items = [Item(harmless(photo.name), photo) for photo in photos]
     for upload in form.getlist("images"):
         if isinstance(upload, UploadFile):
-            job.items.append(await server.drive.ask(_item_of, upload, job, server.options))
+            name, most = harmless(upload.filename), server.options.upload_bytes
+            if (upload.size or 0) > most and not file_types.is_clip(name):
+                error = RequestError("upload_too_large", limit=most // 1_000_000)
+                job.items.append(Item(name, job.folder / "none", state=FAILED, error=error))
+            else:
+                job.items.append(Item(name, await server.drive.ask(saved, upload, job.folder)))
     if not job.items:
         raise RequestError("upload_missing", field="images")
     return settings
-
-
-def _item_of(upload: UploadFile, job: WebJob, options: Options) -> Item:
-    """An uploaded photo of a job. Raises OSError."""
-    name = harmless(upload.filename)
-    if (upload.size or 0) > options.upload_bytes and not file_types.is_clip(name):
-        limit = options.upload_bytes // 1_000_000
-        return Item(name, job.folder / "none", state=FAILED, error=RequestError("upload_too_large", limit=limit))
-    return Item(name, saved(upload, job.folder))
 
 
 @router.post("/models/{name}/install", status_code=202, responses={**_FOLLOWING, **refusals(404, 503)})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import secrets
 import threading
 import time
@@ -25,14 +24,13 @@ from ..models.fetch import fetch
 from ..settings import MatteSettings
 from ..system import devices
 from .answers import explained, noted
-from .threads import Drive, Engine
+from .threads import Deadline, Drive, Engine
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 _UNFINISHED_LIMIT = 8
 _KEPT = 24  # jobs that have ended
 _KEPT_SECONDS = 3600.0
 _RETRY_SECONDS = 10
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 
 
 @dataclass
@@ -137,12 +135,10 @@ class WebJob:
 
 
 class Jobs:
-    """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed.
-
-    drive: of the folder that they keep their files in. Only the jobs' own threads wait for it.
-    """
+    """The jobs of a server: kept for an hour after their end, and found by their ids only, which can't be guessed."""
 
     def __init__(self, engine: Engine, drive: Drive, folder: Path, seconds: float) -> None:
+        """drive: that of the folder, which they keep their files in. Only the jobs' own threads wait for it."""
         self._engine, self._drive, self._folder = engine, drive, folder
         self._seconds = seconds  # that a photo may take
         self._jobs: dict[str, WebJob] = {}
@@ -180,10 +176,9 @@ class Jobs:
 
     def install(self, entry: ModelEntry) -> WebJob:
         """Fetch a model; the job that does so already, where there is one. Raises RequestError."""
-        with self._lock:
-            for job in self._jobs.values():
-                if job.kind == "install" and job.title == entry.title and not job.is_over:
-                    return job
+        for job in list(self._jobs.values()):
+            if job.kind == "install" and job.title == entry.title and not job.is_over:
+                return job
         job = self.new("install", entry.title)
         self._models.submit(self._guarded, job, lambda: self._fetch(job, entry))
         return job
@@ -286,26 +281,8 @@ class Jobs:
                 self.forget(job)
 
 
-def harmless(name: str | None) -> str:
-    """The name of an uploaded file without what makes a path or can't be shown; "photo" where nothing is left."""
-    last = re.split(r"[/\\]", (name or "").encode("utf-8", "replace").decode())[-1]
-    cleaned = _NOT_IN_NAMES.sub("_", last).strip(". ")
-    return outputs.shortened(cleaned) or "photo"
-
-
 def named(error: CvmatteError, names: Mapping[str, str]) -> CvmatteError:
     """The error with the photo's name as the person knows it. names: those, by the names of the files kept of them."""
     if error.values.get("name") in names:
         error.values["name"] = names[error.values["name"]]
     return error
-
-
-class Deadline:
-    """How long a photo may take, from now on. Called with its progress; raises RequestError once the time is over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._end = seconds, time.monotonic() + seconds
-
-    def __call__(self, *progress: object) -> None:
-        if time.monotonic() > self._end:
-            raise RequestError("took_too_long", seconds=round(self._seconds))

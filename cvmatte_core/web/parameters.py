@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from .. import presets, settings
 from ..image import colours
+from ..layers import outputs
 from ..localization.errors import RequestError, SettingsError
 from ..localization.texts import Texts
 from ..models import catalogue
@@ -32,8 +33,9 @@ TOUCH_UP = "touch_up"  # a file too, and no control
 OF_JOBS = controls_for(PHOTO, CLIP, at=settings.JOB)
 OF_PHOTOS = controls_for(PHOTO, at=settings.ANSWER)
 _PICTURES = "image/bmp, image/jpeg, image/png, image/tiff, image/webp"
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive
-_FIELDS, _FIELD_BYTES = 64, 4096
+_FIELD_LIMITS = {"max_fields": 64, "max_part_size": 4096}
 _COLOUR = {"type": "string", "pattern": "^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"}
 
 
@@ -96,8 +98,7 @@ async def read_form(request: Request, most_files: int, or_photo: bool = False) -
                 body = await request.body()
                 form = FormData([("image", UploadFile(io.BytesIO(body), size=len(body), filename="photo"))])
             else:
-                limits = {"max_fields": _FIELDS, "max_part_size": _FIELD_BYTES}
-                form = await request.form(max_files=most_files, **limits)
+                form = await request.form(max_files=most_files, **_FIELD_LIMITS)
     except TimeoutError as error:
         raise RequestError("took_too_long", seconds=round(_UPLOAD_SECONDS)) from error
     except HTTPException as error:
@@ -144,6 +145,13 @@ def one_file(form: FormData, name: str) -> UploadFile | None:
     """The file of a form's field; None where none was chosen, which browsers send as one without a name."""
     upload = form.get(name)
     return upload if isinstance(upload, UploadFile) and (upload.filename or upload.size) else None
+
+
+def harmless(name: str | None) -> str:
+    """The name of an uploaded file without what makes a path or can't be shown; "photo" where nothing is left."""
+    last = re.split(r"[/\\]", (name or "").encode("utf-8", "replace").decode())[-1]
+    cleaned = _NOT_IN_NAMES.sub("_", last).strip(". ")
+    return outputs.shortened(cleaned) or "photo"
 
 
 def saved(upload: UploadFile, folder: Path) -> Path:

@@ -24,10 +24,21 @@ from ..localization.notes import Note
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..settings import MatteSettings
 from .answers import FILE, NO_STORE, noted, refusals, texts_for
-from .jobs import Deadline, harmless, named
-from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, TOUCHED_UP, described, one_file, read_form, saved, settings_of
+from .jobs import named
+from .parameters import (
+    BACKGROUND,
+    ONE_PHOTO,
+    TOUCH_UP,
+    TOUCHED_UP,
+    described,
+    harmless,
+    one_file,
+    read_form,
+    saved,
+    settings_of,
+)
 from .server import Running, WebServer
-from .threads import Drive
+from .threads import Deadline, Drive
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
@@ -128,9 +139,7 @@ async def _read(request: Request, form: FormData, folder: Path, drive: Drive) ->
     kept = {upload: await drive.ask(saved, upload, folder) for upload in (photo, background) if upload is not None}
     behind = kept[background] if background is not None else None
     settings, more = await settings_of(request, form, ONE_PHOTO, behind, drive)
-    strokes = None
-    if painted is not None:
-        strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename))
+    strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename)) if painted else None
     names = {path.name: harmless(upload.filename) for upload, path in kept.items()}
     return _Asked(folder, kept[photo], settings, more.get("output", "layer"), strokes, names)
 

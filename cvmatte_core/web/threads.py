@@ -1,4 +1,4 @@
-"""The threads that requests wait for: the Matter's, and those for drives. The event loop waits for neither."""
+"""The threads that requests wait for, the Matter's and those for drives, and for how long. The event loop never waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shutil
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Iterator, TypeVar
 
@@ -33,9 +32,9 @@ class Drive:
     def __init__(self, name: str) -> None:
         self._threads = ThreadPoolExecutor(_DRIVE_THREADS, thread_name_prefix=name)
 
-    async def ask(self, work: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+    async def ask(self, work: Callable[..., Result], *arguments: Any) -> Result:
         """What the work returns or raises; it may wait for the drive."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **options))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
     def remove(self, folder: Path) -> Future[None]:
         """Have a folder removed in the background; does nothing once closed."""
@@ -99,3 +98,14 @@ class Engine:
 
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
+
+
+class Deadline:
+    """How long a photo may take, from now on. Called with its progress; raises RequestError once the time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._end = seconds, time.monotonic() + seconds
+
+    def __call__(self, *progress: object) -> None:
+        if time.monotonic() > self._end:
+            raise RequestError("took_too_long", seconds=round(self._seconds))

@@ -151,12 +151,11 @@ class Desk:
             png = self._touch_ups.load(sheet.digest) or b""
             if png == sheet.png:
                 return
-            pixels = np.full_like(sheet.pixels, touch_up.AUTOMATIC)
-            if png:
-                try:
-                    pixels = touch_up.strokes_of(png, f"{sheet.digest}.png", pixels.shape)
-                except CvmatteError:  # a damaged file stays until something is painted
-                    return
+            blank = np.full_like(sheet.pixels, touch_up.AUTOMATIC)
+            try:
+                pixels = touch_up.strokes_of(png, f"{sheet.digest}.png", blank.shape) if png else blank
+            except CvmatteError:  # a damaged file stays until something is painted
+                return
             sheet.become(pixels, png)
 
     def find(self, id: str) -> OpenPhoto:
@@ -232,14 +231,12 @@ class Desk:
         with sheet.writing:
             pixels = sheet.pixels.copy()
             change(pixels)
-            png = b""
-            if (pixels != touch_up.AUTOMATIC).any():
-                png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes()
-            if self._touch_ups is not None:
-                if png:
-                    self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
-                else:
-                    self._touch_ups.remove(sheet.digest)
+            is_painted = (pixels != touch_up.AUTOMATIC).any()
+            png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes() if is_painted else b""
+            if self._touch_ups is not None and png:
+                self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
+            elif self._touch_ups is not None:
+                self._touch_ups.remove(sheet.digest)
             sheet.become(pixels, png)
         self._on_change(sheet.digest)
 

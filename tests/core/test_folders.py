@@ -26,12 +26,12 @@ from cvmatte_core.batch.folders import (
     WAITING,
     Entry,
     FolderBatch,
-    Settled,
     new_output_folder,
+    settled,
     walk,
 )
 from cvmatte_core.batch.pipeline import STAGES, Cutter, Pipeline
-from cvmatte_core.batch.record import made_in
+from cvmatte_core.batch.record import made_in, state_of
 from cvmatte_core.filesystem import files, paths
 from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
 from cvmatte_core.localization.texts import Texts
@@ -508,12 +508,14 @@ def test_where_there_is_nothing_nothing_is_left_behind(tmp_path: Path, out: Path
 
 
 def test_a_file_has_settled_once_it_stays_as_it_is(tmp_path: Path) -> None:
-    settled, growing = Settled(), tmp_path / "growing.jpg"
+    growing, gone = tmp_path / "growing.jpg", tmp_path / "gone.jpg"
     growing.write_bytes(b"1")
-    assert settled([growing]) == []
+    first = {"growing.jpg": state_of(growing)}
+    assert settled(first, {}) == []
     growing.write_bytes(b"12")
-    assert settled([growing, tmp_path / "gone.jpg"]) == []
-    assert settled([growing]) == [growing]
+    second = {"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}
+    assert settled(second, first) == []
+    assert settled({"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}, second) == ["growing.jpg"]
 
 
 @pytest.mark.parametrize("name", [".thumbnails", "@eaDir", "#recycle", "$RECYCLE.BIN"])
