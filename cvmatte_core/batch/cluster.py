@@ -124,9 +124,6 @@ class Cluster:
         self._equipped_for: object = None
         self._equipment: Any = None
         self._failures: list[CvmatteError] = []  # why actors couldn't begin
-        self._look_at = 0.0
-        self._head_at = 0.0  # when the head node was last seen, and
-        self._manned_at = 0.0  # when an actor was
 
     def prepare(self, settings: MatteSettings) -> None:
         """Give the cluster what its actors need. Raises ModelError."""
@@ -156,7 +153,7 @@ class Cluster:
         remaining, again = iter(photos), deque[Path]()
         ended: Counter[Path] = Counter()
         self._look_at = 0.0
-        self._head_at = self._manned_at = time.monotonic()
+        self._head_at = self._manned_at = time.monotonic()  # when the head node was last seen, and an actor
         photo = next(remaining, None)
         try:
             while not cancelled.is_set() and (photo is not None or self._under_way()):

@@ -89,10 +89,8 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         self._record.close()
 
     def scan(self, on_look: Callable[[], None] = lambda: None) -> list[str]:
-        """Look for photos, and return those left to do; one that failed in this run only once it has changed.
-
-        on_look: see walk. Raises CvmatteError if the folder can't be read.
-        """
+        """Look for photos, and return those left to do; one that failed in this run only once it has changed. on_look:
+        see walk. Raises CvmatteError if the folder can't be read."""
         unreadable, left_out = list[Path](), list[Path]()
         self.entries = {name: entry for name, entry in self.entries.items() if entry.status != WAITING}
         for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out, on_look):

@@ -181,12 +181,8 @@ def in_options(error: CvmatteError, texts: Texts) -> str:
 
 
 def tell(error: CvmatteError, texts: Texts, before: str = "", say: Callable[[str], None] | None = None) -> None:
-    """Say an error; where the log says more, say where that is.
-
-    Raises KeyboardInterrupt where Ctrl+C brought the error about: a package that it meets while it is imported says
-    ImportError.
-    """
-    if _interrupted.is_set():
+    """Say an error; where the log says more, say where that is. Raises KeyboardInterrupt where Ctrl+C caused it."""
+    if _interrupted.is_set():  # a package that it meets while it is imported says ImportError
         raise KeyboardInterrupt
     say = say or (lambda line: print(line, file=sys.stderr))
     say(before + error.sentence(texts))

@@ -132,9 +132,7 @@ def _told(error: CvmatteError) -> CvmatteError:
 
 def complete(app: FastAPI, folder_of: Callable[[Request], Path], routers: Sequence[APIRouter]) -> None:
     """Give an application these routers and the pages' files, and let it answer every exception as `answer` does.
-
-    folder_of: where it keeps its files, for errors of the drive.
-    """
+    folder_of: where it keeps its files, for errors of the drive."""
     for ending, media in _PAGE_TYPES.items():
         mimetypes.add_type(media, ending)
     app.mount("/static", StaticFiles(directory=STATIC))

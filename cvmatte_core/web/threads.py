@@ -1,4 +1,4 @@
-"""The threads that requests wait for, the Matter's and those for drives, and for how long. The event loop never waits."""
+"""The threads that requests wait for, the Matter's and those for drives; and how long a photo may take."""
 
 from __future__ import annotations
 
