@@ -398,7 +398,7 @@ def test_ctrl_c_ends_with_the_clip_it_meets(
             raise Cancelled
         return 130
 
-    monkeypatch.setattr("cvmatte_core.commands.clips.cut_out", interrupted)
+    monkeypatch.setattr("cvmatte_core.commands.matte.cut_out_clip", interrupted)
     mine = [Path(shutil.copy(made, tmp_path / name)) for name in ("a.mp4", "b.mp4")]
     assert matte_command.main([*map(str, mine)]) == 130
     assert begun == mine[:1] and capsys.readouterr().err == ""
