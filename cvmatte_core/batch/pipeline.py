@@ -54,7 +54,6 @@ class Cutter(Protocol):
 
     def prepare(self, settings: MatteSettings) -> None:
         """Get ready for the photos to come, with these settings. Raises ModelError."""
-        ...
 
     def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         """Matte photos, a few of them under way; each is drawn from `photos` when its turn comes.
@@ -62,7 +61,6 @@ class Cutter(Protocol):
         A photo that won't do is a Made with an error. Once `cancelled` is set no further photo is begun: those whose
         network had finished come, then Cancelled is raised. alone: one at a time, where one may end this process.
         """
-        ...
 
 
 class Pipeline:

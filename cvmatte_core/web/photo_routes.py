@@ -23,20 +23,10 @@ from ..localization.errors import CvmatteError, RequestError
 from ..localization.notes import Note
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..settings import MatteSettings
+from . import parameters
 from .answers import FILE, NO_STORE, noted, refusals, texts_for
 from .jobs import named
-from .parameters import (
-    BACKGROUND,
-    ONE_PHOTO,
-    TOUCH_UP,
-    TOUCHED_UP,
-    described,
-    harmless,
-    one_file,
-    read_form,
-    saved,
-    settings_of,
-)
+from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, TOUCHED_UP, described, harmless
 from .server import Running, WebServer
 from .threads import Deadline, Drive
 
@@ -115,7 +105,7 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
     """Take a place in the queue and read the request. Errors name its files as the person knows them. Raises
     RequestError, SettingsError, OSError."""
     with server.engine.place():
-        async with read_form(request, 3, or_photo) as form:
+        async with parameters.read_form(request, 3, or_photo) as form:
             folder = server.folder / secrets.token_hex(16)
             await server.drive.ask(folder.mkdir)
             asked: _Asked | None = None
@@ -123,7 +113,8 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
                 asked = await _read(request, form, folder, server.drive)
                 yield asked
             except CvmatteError as error:
-                raise named(error, asked.names if asked else {}) from error
+                named(error, asked.names if asked else {})
+                raise
             finally:
                 if asked and asked.work and not asked.work.done():
                     asked.work.add_done_callback(lambda ended: server.drive.remove(folder))
@@ -133,12 +124,12 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
 
 async def _read(request: Request, form: FormData, folder: Path, drive: Drive) -> _Asked:
     """Raises RequestError, SettingsError, OSError."""
-    photo, background, painted = (one_file(form, name) for name in ("image", BACKGROUND, TOUCH_UP))
+    photo, background, painted = (parameters.one_file(form, name) for name in ("image", BACKGROUND, TOUCH_UP))
     if photo is None:
         raise RequestError("upload_missing", field="image")
-    kept = {upload: await drive.ask(saved, upload, folder) for upload in (photo, background) if upload is not None}
-    behind = kept[background] if background is not None else None
-    settings, more = await settings_of(request, form, ONE_PHOTO, behind, drive)
+    kept = {upload: await drive.ask(parameters.saved, upload, folder) for upload in (photo, background) if upload}
+    behind = kept[background] if background else None
+    settings, more = await parameters.settings_of(request, form, ONE_PHOTO, behind, drive)
     strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename)) if painted else None
     names = {path.name: harmless(upload.filename) for upload, path in kept.items()}
     return _Asked(folder, kept[photo], settings, more.get("output", "layer"), strokes, names)
