@@ -44,6 +44,8 @@ _CONNECT_SECONDS = 5.0
 _HEAD_PATIENCE = 20.0  # seconds without the head node; after 60 Ray ends this process
 # What counts against the photo that was at work when an actor ended: a node that dies is hardly its fault.
 _ENDED_ALONE, _ENDED_WITH_ITS_NODE, _BLAMED = 2, 1, 4
+# What an actor works with: settings, model, the content of the model's files by their names, and of the background.
+_Equipment = Tuple[MatteSettings, ModelEntry, Mapping[str, bytes], bytes]
 
 
 @contextlib.contextmanager
@@ -91,10 +93,6 @@ def _knock(address: str, seconds: float) -> None:
     if not (host and port.isdecimal()):
         raise ValueError("host:port")
     socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-
-
-# What an actor works with: settings, model, the content of the model's files by their names, and of the background.
-_Equipment = Tuple[MatteSettings, ModelEntry, Mapping[str, bytes], bytes]
 
 
 @dataclass
@@ -282,20 +280,21 @@ class _Engine:
 
     def __init__(self, equipment: _Equipment, threads: int, device: str) -> None:
         cv2.setNumThreads(threads)
-        self._settings, entry, models, background = equipment
-        self._matter = Matter(threads, 0, device=device, touch_ups=TouchUps())
+        settings, entry, model, background = equipment
+        self._settings, self._matter = settings, Matter(threads, 0, device=device, touch_ups=TouchUps())
         self._failure: CvmatteError | None = None
         try:
-            for name, content in models.items():
-                _keep(paths.models_folder() / name, content)
+            wanted = {paths.models_folder() / name: content for name, content in model.items()}
+            if background:
+                path = paths.ROOT / "backgrounds" / images.digest(background) / Path(settings.background_image).name
+                wanted[path] = background
+                self._settings = dataclasses.replace(settings, background_image=str(path))
+            for path, content in wanted.items():
+                if not path.is_file() or path.read_bytes() != content:
+                    files.write(path, content)
             if entry.source["kind"] == "file":
                 add_own(entry)
-            if background:
-                name = Path(self._settings.background_image).name
-                path = paths.ROOT / "backgrounds" / images.digest(background) / name
-                _keep(path, background)
-                self._settings = dataclasses.replace(self._settings, background_image=str(path))
-            self._matter.prepare(self._settings.model)
+            self._matter.prepare(settings.model)
         except CvmatteError as error:
             self._failure = error
 
@@ -312,9 +311,3 @@ class _Engine:
             return self._matter.see(decode(content, name, settings.decoded_side), settings, threading.Event())
 
         return made_of(Path(name), see, self._matter, settings)
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Raises OutputError."""
-    if not path.is_file() or path.read_bytes() != content:
-        files.write(path, content)

@@ -14,14 +14,12 @@ import os
 import threading
 import time
 import zipfile
-from collections import deque
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, Mapping
+from typing import Callable, Iterable, Iterator
 
 from ..filesystem import files, paths
-from ..image import file_types, images
+from ..image import images
 from ..layers import outputs
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, CvmatteError, OutputError, WorkerError
@@ -30,11 +28,11 @@ from ..localization.texts import Texts
 from ..models.catalogue import entry_of
 from ..settings import MatteSettings
 from .pipeline import Cutter, Made
-from .record import BatchRecord, Names, State, made_in, state_of
+from .record import BatchRecord, Names, state_of
+from .search import walk
 
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
 DONE, UNCHANGED, FAILED, WAITING = "done", "unchanged", "failed", "waiting"
-_LEFT_OUT = (*file_types.CLIPS, *file_types.OTHER_PICTURES)
 _TRIES = 2  # of a photo at which the process ended
 
 
@@ -269,81 +267,6 @@ def new_output_folder(folder: Path) -> Path:
     return outputs.unused(paths.outputs_folder() / f"{name}-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")
 
 
-def named_photos(paths: Iterable[Path], most: int) -> tuple[list[Path], list[Path]]:
-    """The photos among these paths and in the folders among them, at most one more than `most`; the folders without
-    any. Raises CvmatteError if one can't be read."""
-    photos, empty = list[Path](), list[Path]()
-    for path in paths:
-        found = list(islice(walk(path, path, False, []), most + 1)) if files.is_folder(path) else [path]
-        photos += found
-        empty += [] if found else [path]
-    return photos[: most + 1], empty
-
-
-def settled(now: Mapping[str, State], before: Mapping[str, State]) -> list[str]:
-    """The photos of a watched folder that are complete: their size and time of change are as at the last look."""
-    return [photo for photo, state in now.items() if state and before.get(photo) == state]
-
-
-def walk(
-    folder: Path,
-    output_folder: Path,
-    recursive: bool,
-    unreadable: list[Path],
-    left_out: list[Path] | None = None,
-    on_look: Callable[[], None] = lambda: None,
-) -> Iterator[Path]:
-    """The photos in a folder, by name, without hidden and system ones; then those of its subfolders.
-
-    Links to folders come last, and no folder twice. What a batch has made is no photo, nor is anything in the output
-    folder. Unreadable subfolders are added to `unreadable`; clips and unsupported pictures to `left_out`. on_look:
-    called for each folder and all that is in it, which takes long on a network drive. Raises CvmatteError if the folder
-    itself can't be read.
-    """
-    seen: set[tuple[int, int]] = set()
-    if output_folder.resolve() != folder.resolve():
-        with contextlib.suppress(OSError):
-            seen.add(_identity(output_folder))
-    made = set[Path]()
-    ahead, links = deque([folder]), deque[Path]()
-    while ahead or links:
-        where = ahead.popleft() if ahead else links.popleft()
-        on_look()
-        try:
-            if (identity := _identity(where)) in seen:
-                continue
-            seen.add(identity)
-            with os.scandir(where) as scanned:
-                listed = []
-                for entry in scanned:
-                    on_look()
-                    listed.append(entry)
-            found = sorted(listed, key=lambda entry: (entry.name.lower(), entry.name))
-        except (OSError, ValueError) as error:
-            if where == folder:
-                raise CvmatteError("batch_folder", folder=str(folder)) from error
-            unreadable.append(where)
-            continue
-        made |= made_in(where)
-        subfolders: list[Path] = []
-        for entry in found:
-            path = where / entry.name
-            on_look()
-            if file_types.is_hidden(entry.name) or path in made:
-                continue
-            with contextlib.suppress(OSError):  # gone meanwhile
-                if entry.is_dir():
-                    (links if entry.is_symlink() else subfolders).append(path)
-                elif path.suffix.lower() in file_types.PHOTOS and entry.is_file():
-                    yield path
-                elif left_out is not None and path.suffix.lower() in _LEFT_OUT and entry.is_file():
-                    left_out.append(path)
-        if recursive:
-            ahead.extendleft(reversed(subfolders))
-        else:
-            links.clear()
-
-
 def write_zip(
     target: Path,
     members: Iterable[tuple[Path, str]],
@@ -358,11 +281,6 @@ def write_zip(
             on_file()
             # Pictures are compressed already: stored, they cost no time.
             archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
 
 
 def _key(settings: MatteSettings) -> str:

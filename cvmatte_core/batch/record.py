@@ -194,7 +194,7 @@ def state_of(path: Path) -> State:
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:
-    """None where it can't be read."""
+    """No step where it can't be read."""
     steps = []
     with contextlib.suppress(OSError), path.open("rb") as file:
         for line in file:

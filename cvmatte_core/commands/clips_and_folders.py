@@ -17,9 +17,10 @@ from typing import Any
 from tqdm import tqdm
 
 from ..batch import cluster
-from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch, settled
+from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch
 from ..batch.pipeline import Cutter, Pipeline
 from ..batch.record import State, state_of
+from ..batch.search import settled
 from ..image import file_types
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputError

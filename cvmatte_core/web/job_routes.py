@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
-from ..batch.folders import walk
+from ..batch.search import walk
 from ..filesystem import files
 from ..image import file_types, images
 from ..localization.errors import CvmatteError, RequestError

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvmatte_core.batch import folders
+from cvmatte_core.batch import folders, search
 from cvmatte_core.batch.folders import (
     DONE,
     FAILED,
@@ -27,7 +27,6 @@ from cvmatte_core.batch.folders import (
     Entry,
     FolderBatch,
     new_output_folder,
-    settled,
     walk,
 )
 from cvmatte_core.batch.pipeline import STAGES, Cutter, Pipeline
@@ -511,11 +510,11 @@ def test_a_file_has_settled_once_it_stays_as_it_is(tmp_path: Path) -> None:
     growing, gone = tmp_path / "growing.jpg", tmp_path / "gone.jpg"
     growing.write_bytes(b"1")
     first = {"growing.jpg": state_of(growing)}
-    assert settled(first, {}) == []
+    assert search.settled(first, {}) == []
     growing.write_bytes(b"12")
     second = {"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}
-    assert settled(second, first) == []
-    assert settled({"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}, second) == ["growing.jpg"]
+    assert search.settled(second, first) == []
+    assert search.settled({"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}, second) == ["growing.jpg"]
 
 
 @pytest.mark.parametrize("name", [".thumbnails", "@eaDir", "#recycle", "$RECYCLE.BIN"])
@@ -532,7 +531,7 @@ def test_the_photos_of_named_folders_are_those_that_a_batch_would_do(tmp_path: P
         folder.mkdir(parents=True)
     for name in ("b.png", "A.jpg", ".hidden.png", "below/c.png", "notes.txt"):
         (team / name).write_bytes(photo.read_bytes())
-    assert folders.named_photos([photo, team, empty], 50) == ([photo, team / "A.jpg", team / "b.png"], [empty])
-    assert folders.named_photos([team, team], 2) == ([team / "A.jpg", team / "b.png", team / "A.jpg"], [])
+    assert search.named_photos([photo, team, empty], 50) == ([photo, team / "A.jpg", team / "b.png"], [empty])
+    assert search.named_photos([team, team], 2) == ([team / "A.jpg", team / "b.png", team / "A.jpg"], [])
     with pytest.raises(CvmatteError, match="can't be read"):
-        folders.walk(tmp_path / "none", tmp_path / "none", False, []).__next__()
+        search.walk(tmp_path / "none", tmp_path / "none", False, []).__next__()

@@ -117,7 +117,7 @@ class NamedPhotos(Aside):
     most: WholeNumber
 
     def run(self, job: Job) -> Answer:
-        from ...batch.folders import named_photos
+        from ...batch.search import named_photos
 
         photos, empty = named_photos(map(Path, self.paths), self.most)
         return {"photos": [str(path) for path in photos], "empty": [str(path) for path in empty]}
