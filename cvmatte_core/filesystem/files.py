@@ -14,7 +14,7 @@ import threading
 import time
 from concurrent import futures
 from pathlib import Path
-from typing import IO, BinaryIO, Callable, Collection, Iterator, TypeVar
+from typing import IO, Any, BinaryIO, Callable, Collection, Iterator, TypeVar
 
 from ..localization.errors import OutputError
 
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
 _IN_USE_SECONDS, _LOOK_SECONDS = 2.0, 0.02  # that a file is waited for which another program has open; between tries
 _PATIENCE_SECONDS = 30.0  # with a drive: one that sleeps takes half of it to wake
-_unanswered: dict[Path, threading.Thread] = {}  # of each folder, who still waits for its drive
+_unanswered: dict[Path, futures.Future[Any]] = {}  # of each folder, the call that still waits for its drive
 _T = TypeVar("_T")
 
 
@@ -144,8 +144,20 @@ def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] 
     MemoryError.
     """
     before = _unanswered.get(folder)
-    if before is not None and before.is_alive():
+    if before is not None and not before.done():
         raise TimeoutError(errno.ETIMEDOUT, "still no answer", str(folder))
+    answer = in_background(call, "drive")
+    while True:
+        so_far = progress()
+        if futures.wait([answer], _PATIENCE_SECONDS).done:
+            return answer.result()
+        if progress() == so_far:
+            _unanswered[folder] = answer
+            raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
+
+
+def in_background(call: Callable[[], _T], name: str) -> futures.Future[_T]:
+    """A call in a thread of this name, which holds nobody up, not even this process's end. Raises MemoryError."""
     answer: futures.Future[_T] = futures.Future()
 
     def ask() -> None:
@@ -154,18 +166,11 @@ def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] 
         except BaseException as error:
             answer.set_exception(error)
 
-    thread = threading.Thread(target=ask, name="drive", daemon=True)
     try:
-        thread.start()
+        threading.Thread(target=ask, name=name, daemon=True).start()
     except RuntimeError as error:  # which is all that Python says of it
         raise MemoryError("too little for a thread") from error
-    while True:
-        so_far = progress()
-        if futures.wait([answer], _PATIENCE_SECONDS).done:
-            return answer.result()
-        if progress() == so_far:
-            _unanswered[folder] = thread
-            raise TimeoutError(errno.ETIMEDOUT, "no answer", str(folder))
+    return answer
 
 
 def await_answer(folder: Path) -> None:

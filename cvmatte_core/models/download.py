@@ -11,18 +11,16 @@ import ipaddress
 import json
 import logging
 import os
-import queue
 import re
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage, IncompleteRead
+from functools import partial
+from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Callable, Iterator
 
 from .. import __version__
 from ..filesystem import files
@@ -38,8 +36,7 @@ _TRIES = 4  # in a row that don't get ahead
 _AHEAD = 1_000_000  # bytes that count as getting ahead
 _PAUSE_SECONDS = 1.0  # before the second try; twice as long before each one after that
 _SILENCE_SECONDS = 30.0  # without a byte, after which a server is given up
-_LOOK_SECONDS = 0.1  # in which a person's change of mind is noticed
-_CHUNK, _CHUNKS = 1 << 18, 16  # bytes of one, and how many may wait to be written
+_CHUNK = 1 << 18  # bytes that are written at once, at most
 _PASSING = (408, 425, 429)  # what servers answer, beside 5xx, that is worth another try
 
 
@@ -47,22 +44,21 @@ def from_url(entry: ModelEntry, progress: Progress) -> Path:
     """Fetch a model's file, or copy it from rembg's folder. Raises ModelError, OutputError, Cancelled."""
     if take_in_from_rembg(entry, progress):
         return entry.path
-    address, part = address_of(entry), _Part(entry)
+    download = _Download(entry, progress)
     try:
-        for _ in range(2 if part.size else 1):  # what was kept may be damaged: then once more, all of it
-            _fill(part, entry, address, progress)
-            if _is_placed(part, entry, progress):
+        for _ in range(2 if download.part.size else 1):  # what was kept may be damaged: then once more, all of it
+            download.fill()
+            if download.is_placed():
                 return entry.path
-    except OSError as error:
+    except (OSError, OutputError) as error:
         logger.warning("fetching %s: %s", entry.name, error)
-        if error.errno in files.DISK_FULL:
-            raise no_room(entry, entry.path.parent, entry.size_bytes - part.size) from error
-        raise files.output_error(error, entry.path.parent) from error
-    except OutputError as error:
-        if error.key != "disk_full":
-            raise
-        raise no_room(entry, entry.path.parent, entry.size_bytes - part.size) from error
-    raise _other_file(entry, address)
+        told: OutputError | ModelError = (
+            files.output_error(error, entry.path.parent) if isinstance(error, OSError) else error
+        )
+        if told.key == "disk_full":
+            told = no_room(entry, entry.path.parent, entry.size_bytes - download.part.size)
+        raise told from error
+    raise download.error("model_source_other")
 
 
 def forget_download(entry: ModelEntry) -> None:
@@ -129,197 +125,144 @@ class _Part:
             path.unlink(missing_ok=True)
 
 
-def _fill(part: _Part, entry: ModelEntry, address: str, progress: Progress) -> None:
-    """Fetch until a part has the file's size. Raises ModelError, OutputError, Cancelled, OSError."""
-    if not part.version(address):
-        part.discard()
-    ensure_room(entry, entry.path.parent, entry.size_bytes - part.size)
-    furthest, tries = part.size, 0
-    while part.size < entry.size_bytes:
-        try:
-            _receive(part, entry, address, progress)
-        except _BrokenOff as broken:
-            logger.info("fetching %s: %s, at %d", entry.name, broken, part.size)
-            if broken.anew:
-                part.discard()
-            tries = 0 if part.size >= furthest + _AHEAD else tries + 1
-            furthest = max(furthest, part.size)
-            if tries == _TRIES or (broken.error.key == "model_offline" and not furthest):
-                raise broken.error from broken
-            _pause(_PAUSE_SECONDS * 2 ** max(0, tries - 1), progress)
+class _Download:
+    """Of one model's file, in as many requests as it takes."""
 
+    def __init__(self, entry: ModelEntry, progress: Progress) -> None:
+        """Raises ModelError where the mirror is no address."""
+        self._entry, self._progress, self._address = entry, progress, address_of(entry)
+        self.part = _Part(entry)
 
-def _pause(seconds: float, progress: Progress) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        progress.tell()
-        time.sleep(_LOOK_SECONDS)
+    def error(self, key: str, **values: Any) -> ModelError:
+        values = {"host": _host_of(self._address), "install": install_command(self._entry.name), **values}
+        return ModelError(key, model=self._entry.title, **values)
 
+    def fill(self) -> None:
+        """Fetch until the part has the file's size. Raises ModelError, OutputError, Cancelled, OSError."""
+        entry, part = self._entry, self.part
+        if not part.version(self._address):
+            part.discard()
+        ensure_room(entry, entry.path.parent, entry.size_bytes - part.size)
+        furthest, tries = part.size, 0
+        while part.size < entry.size_bytes:
+            try:
+                self._receive()
+            except _BrokenOff as broken:
+                logger.info("fetching %s: %s, at %d", entry.name, broken, part.size)
+                if broken.anew:
+                    part.discard()
+                tries = 0 if part.size >= furthest + _AHEAD else tries + 1
+                furthest = max(furthest, part.size)
+                if tries == _TRIES or (broken.error.key == "model_offline" and not furthest):
+                    raise broken.error from broken
+                self._progress.through(partial(time.sleep, _PAUSE_SECONDS * 2 ** max(0, tries - 1)))
 
-def _receive(part: _Part, entry: ModelEntry, address: str, progress: Progress) -> None:
-    """Write what one request brings. Raises _BrokenOff, ModelError, OutputError, Cancelled, OSError."""
-    version = part.version(address)
-    start = progress.done = part.size if version else 0
-    headers = {"User-Agent": f"CVMatte/{__version__}", "Accept-Encoding": "identity"}
-    if start:
-        headers.update({"Range": f"bytes={start}-", "If-Range": version})
-    transfer = _Transfer(urllib.request.Request(address, headers=headers), entry)
-    transfer.start()
-    try:
-        answer = transfer.next(progress)
-        done = start
-        if not _goes_on(answer, start, version, entry):
-            _refuse_another(answer, entry, address)
-            part.begin(address, _version_of(answer.headers))
+    def is_placed(self) -> bool:
+        """Put the part in the file's place if its hash is right; else remove it. Raises OutputError, Cancelled,
+        OSError."""
+        with self.part.path.open("rb") as file:
+            sha256 = sha256_as_published(self._entry, file, tick=self._progress.tell)
+        if sha256:
+            note_unknown_hash(self._entry, sha256)
+            files.replace_durably(self._entry.path, self.part.path)
+        self.part.discard()
+        return bool(sha256)
+
+    def _receive(self) -> None:
+        """Write what one request brings. Raises as `fill` does, and _BrokenOff."""
+        version, size = self.part.version(self._address), self._entry.size_bytes
+        done = self._progress.done = self.part.size if version else 0
+        headers = {"User-Agent": f"CVMatte/{__version__}", "Accept-Encoding": "identity"}
+        if done:
+            headers.update({"Range": f"bytes={done}-", "If-Range": version})
+        answer = self._progress.through(partial(self._ask, headers))
+        if not self._goes_on(answer, done, version):
+            self._refuse_another(answer)
+            self.part.begin(self._address, _version_of(answer.headers))
             done = 0
-        with part.opened() as file:
-            while done <= entry.size_bytes and (chunk := transfer.next(progress)):
+        with self.part.opened() as file:  # closed where this is cancelled: what still arrives is written nowhere
+            done = self._progress.through(partial(self._copy, answer, file, done))
+        self._progress.tell()
+        if done > size:
+            self.part.discard()
+            raise self.error("model_source_other")
+        if done < size:
+            raise self._failed()
+
+    def _goes_on(self, answer: HTTPResponse, start: int, version: str) -> bool:
+        """Whether an answer is the rest of the file, not all of it. Raises _BrokenOff where it is something else."""
+        if answer.status != 206:
+            return False
+        told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+        fits = told is not None and int(told[1]) == start and told[2] in ("*", str(self._entry.size_bytes))
+        if not fits or _version_of(answer.headers) not in ("", version):
+            raise self._failed(anew=True)
+        return True
+
+    def _refuse_another(self, answer: HTTPResponse) -> None:
+        """Raise ModelError if an answer can't be the file: networks that require a login answer all with a page."""
+        length = answer.headers.get("Content-Length", "")
+        is_page = answer.headers.get_content_type() == "text/html"
+        if answer.status != 200 or is_page or (length.isdecimal() and int(length) != self._entry.size_bytes):
+            raise self.error("model_source_other")
+
+    # In threads of their own, so that they can be given up at any moment
+
+    def _ask(self, headers: dict[str, str]) -> HTTPResponse:
+        opener = urllib.request.build_opener(_Redirects(self.error))
+        with self._explained():
+            answer: HTTPResponse = opener.open(
+                urllib.request.Request(self._address, headers=headers), timeout=_SILENCE_SECONDS
+            )
+        return answer
+
+    def _copy(self, answer: HTTPResponse, file: IO[bytes], done: int) -> int:
+        """Write the rest of an answer to a file of which so much is done; how much it is then, as far as it may be."""
+        with answer:
+            while done <= self._entry.size_bytes and (chunk := self._next(answer)):
                 file.write(chunk)
                 done += len(chunk)
-                progress.done = min(done, entry.size_bytes)
-    finally:
-        transfer.give_up()
-    progress.tell()
-    if done > entry.size_bytes:
-        part.discard()
-        raise _other_file(entry, address)
-    if done < entry.size_bytes:
-        raise _BrokenOff(ModelError("model_fetch_failed", model=entry.title))
+                self._progress.done = min(done, self._entry.size_bytes)
+        return done
 
+    def _next(self, answer: HTTPResponse) -> bytes:
+        with self._explained():
+            return answer.read1(_CHUNK)
 
-def _goes_on(answer: _Answer, start: int, version: str, entry: ModelEntry) -> bool:
-    """Whether an answer is the rest of a file, not all of it. Raises _BrokenOff where it is something else."""
-    if answer.status != 206:
-        return False
-    told = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
-    fits = told is not None and int(told[1]) == start and told[2] in ("*", str(entry.size_bytes))
-    if not fits or _version_of(answer.headers) not in ("", version):
-        raise _BrokenOff(ModelError("model_fetch_failed", model=entry.title), anew=True)
-    return True
-
-
-def _refuse_another(answer: _Answer, entry: ModelEntry, address: str) -> None:
-    """Raise ModelError if an answer can't be the file: networks that require a login answer everything with a page."""
-    length = answer.headers.get("Content-Length", "")
-    is_page = answer.headers.get_content_type() == "text/html"
-    if answer.status != 200 or is_page or (length.isdecimal() and int(length) != entry.size_bytes):
-        raise _other_file(entry, address)
-
-
-def _version_of(headers: HTTPMessage) -> str:
-    """What identifies a version of a file; empty if the server doesn't say."""
-    tag = headers.get("ETag", "").strip()
-    return headers.get("Last-Modified", "").strip() if not tag or tag.startswith("W/") else tag
-
-
-def _is_placed(part: _Part, entry: ModelEntry, progress: Progress) -> bool:
-    """Put a part in the file's place if its hash is right; else remove it. Raises OutputError, Cancelled, OSError."""
-    with part.path.open("rb") as file:
-        sha256 = sha256_as_published(entry, file, tick=progress.tell)
-    if sha256:
-        note_unknown_hash(entry, sha256)
-        files.replace_durably(entry.path, part.path)
-    part.discard()
-    return bool(sha256)
-
-
-def _other_file(entry: ModelEntry, address: str) -> ModelError:
-    install = install_command(entry.name)
-    return ModelError("model_source_other", model=entry.title, host=_host_of(address), install=install)
-
-
-def _host_of(address: str) -> str:
-    return urllib.parse.urlsplit(address).hostname or address
-
-
-# The network
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """The head of a server's answer."""
-
-    status: int
-    headers: HTTPMessage
-
-
-class _Transfer(threading.Thread):
-    """A request in a thread of its own, so that it can be cancelled at any moment."""
-
-    def __init__(self, request: urllib.request.Request, entry: ModelEntry) -> None:
-        super().__init__(name="download", daemon=True)
-        self._request, self._entry = request, entry
-        self._arrived: queue.Queue[Any] = queue.Queue(_CHUNKS)
-        self._unwanted = threading.Event()
-        self._told_at = 0.0
-
-    def next(self, progress: Progress) -> Any:
-        """First the _Answer, then its bytes, at the end none. Raises _BrokenOff, ModelError, Cancelled."""
-        while True:
-            if time.monotonic() - self._told_at > _LOOK_SECONDS:
-                self._told_at = time.monotonic()
-                progress.tell()
-            with contextlib.suppress(queue.Empty):
-                arrived = self._arrived.get(timeout=_LOOK_SECONDS)
-                if isinstance(arrived, BaseException):
-                    raise arrived
-                return arrived
-
-    def give_up(self) -> None:
-        self._unwanted.set()
-
-    def run(self) -> None:
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raises ModelError, or _BrokenOff where it is worth another try."""
         try:
-            opener = urllib.request.build_opener(_Redirects(self._entry))
-            with opener.open(self._request, timeout=_SILENCE_SECONDS) as answer:
-                self._put(_Answer(answer.status, answer.headers))
-                while not self._unwanted.is_set() and (chunk := answer.read1(_CHUNK)):
-                    self._put(chunk)
-            self._put(b"")
-        except BaseException as error:
-            self._put(self._explained(error))
-
-    def _put(self, arrived: Any) -> None:
-        while not self._unwanted.is_set():
-            with contextlib.suppress(queue.Full):
-                self._arrived.put(arrived, timeout=_LOOK_SECONDS)
-                return
-
-    def _explained(self, error: BaseException) -> BaseException:
-        entry, address = self._entry, self._request.full_url
-        if isinstance(error, urllib.error.HTTPError):
+            yield
+        except urllib.error.HTTPError as error:
             error.close()
-            return self._refused(error.code)
-        if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
-            values = {"host": _host_of(address), "address": address, "install": install_command(entry.name)}
-            return ModelError("model_no_trust", model=entry.title, **values)
-        if isinstance(error, (OSError, HTTPException)):
-            logger.info("%s: %s", address, error)
-            key = "model_fetch_failed" if isinstance(error, IncompleteRead) else "model_offline"
-            return _BrokenOff(ModelError(key, model=entry.title))
-        return error
+            if error.code == 416:  # there is no such rest: the file is another one by now
+                raise self._failed(anew=True) from error
+            refused = self.error("model_source_answer", status=error.code)
+            raise _BrokenOff(refused) if error.code in _PASSING or error.code >= 500 else refused from error
+        except (OSError, HTTPException) as error:
+            if isinstance(getattr(error, "reason", error), ssl.SSLCertVerificationError):
+                raise self.error("model_no_trust", address=self._address) from error
+            logger.info("%s: %s", self._address, error)
+            raise self._failed(
+                "model_fetch_failed" if isinstance(error, IncompleteRead) else "model_offline"
+            ) from error
 
-    def _refused(self, status: int) -> Exception:
-        entry, host = self._entry, _host_of(self._request.full_url)
-        if status == 416:  # there is no such rest: the file is another one by now
-            return _BrokenOff(ModelError("model_fetch_failed", model=entry.title), anew=True)
-        values = {"host": host, "status": status, "install": install_command(entry.name)}
-        error = ModelError("model_source_answer", model=entry.title, **values)
-        return _BrokenOff(error) if status in _PASSING or status >= 500 else error
+    def _failed(self, key: str = "model_fetch_failed", *, anew: bool = False) -> _BrokenOff:
+        return _BrokenOff(self.error(key), anew=anew)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but to no server that isn't encrypted, unless that is this computer."""
 
-    def __init__(self, entry: ModelEntry) -> None:
-        self._entry = entry
+    def __init__(self, error: Callable[..., ModelError]) -> None:
+        self._error = error
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if not _is_safe(newurl):
-            install = install_command(self._entry.name)
-            raise ModelError("model_unsafe", model=self._entry.title, host=_host_of(newurl), install=install)
+            raise self._error("model_unsafe", host=_host_of(newurl))
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -331,3 +274,13 @@ def _is_safe(address: str) -> bool:
     with contextlib.suppress(ValueError):
         return parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
     return False
+
+
+def _host_of(address: str) -> str:
+    return urllib.parse.urlsplit(address).hostname or address
+
+
+def _version_of(headers: HTTPMessage) -> str:
+    """What identifies a version of a file; empty if the server doesn't say."""
+    tag = headers.get("ETag", "").strip()
+    return headers.get("Last-Modified", "").strip() if not tag or tag.startswith("W/") else tag

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import queue
 import re
 import shutil
 import sys
@@ -33,7 +32,6 @@ from .progress import Progress, ensure_room, no_room
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 0.2
 _END_SECONDS = 5.0  # for a process to go when it is asked to
 _PIP_COPIES = 3  # of a wheel at a time: what pip downloads, what it caches, what it hands over
 _LOG_CHARACTERS = 20_000  # of a process's errors, the last ones
@@ -216,21 +214,18 @@ def _run(
 ) -> tuple[int | None, str]:
     """Run a process to its end, a line of its output at a time; return its exit code and its errors' last words.
 
-    Progress is told at every line and in between. What on_line or `progress` raise ends the process. environment:
-    what its environment says beside this process's own.
+    What on_line or `progress`, which is told all the while, raise ends the process. environment: what its environment
+    says beside this process's own.
     """
-    lines: queue.Queue[bytes] = queue.Queue()
     with tempfile.TemporaryFile() as log:
         process = Process(command, environment, log)
-        threading.Thread(target=_read, args=(process, lines), name="fetch", daemon=True).start()
+
+        def hear() -> None:
+            for line in process.lines():
+                on_line(line.decode("utf-8", errors="replace"))
+
         try:
-            while True:
-                progress.tell()
-                with contextlib.suppress(queue.Empty):
-                    line = lines.get(timeout=_LOOK_SECONDS)
-                    if not line:
-                        break
-                    on_line(line.decode("utf-8", errors="replace"))
+            progress.through(hear)
         except BaseException:
             process.terminate()
             raise
@@ -238,9 +233,3 @@ def _run(
             code = process.end(_END_SECONDS)
         log.seek(0)
         return code, log.read().decode("utf-8", errors="replace")[-_LOG_CHARACTERS:]
-
-
-def _read(process: Process, lines: queue.Queue[bytes]) -> None:
-    for line in process.lines():
-        lines.put(line)
-    lines.put(b"")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import threading
+from concurrent import futures
 from pathlib import Path
-from typing import Callable
+from typing import Callable, TypeVar
 
+from ..filesystem import files
 from ..localization.errors import Cancelled, ModelError
 from .catalogue import ModelEntry
 
+_LOOK_SECONDS = 0.1  # in which a person's change of mind is noticed
+_Result = TypeVar("_Result")
 _MARGIN = 50_000_000  # bytes that stay free on a disk
 
 
@@ -27,6 +31,15 @@ class Progress:
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled
         self._on_progress("fetch", self.done, max(1, self.total))
+
+    def through(self, work: Callable[[], _Result]) -> _Result:
+        """What work returns or raises in a thread of its own; it is left there once `tell` raises, which is asked all
+        the while."""
+        result = files.in_background(work, "fetch")
+        while True:
+            self.tell()
+            if futures.wait([result], _LOOK_SECONDS).done:
+                return result.result()
 
 
 def ensure_room(entry: ModelEntry, folder: Path, needed: int) -> None:
