@@ -50,7 +50,7 @@ from cvmatte_core.filesystem.lock import locked
 from cvmatte_core.filesystem.paths import ENVIRONMENT, installed_python, python_of
 from cvmatte_core.localization.errors import CvmatteError, Refused
 from cvmatte_core.localization.texts import megabytes, system_texts
-from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, verify
+from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, is_whole
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
 from cvmatte_core.system import debian, devices
 
@@ -377,9 +377,7 @@ def run_in(folder: Path, *arguments: str) -> None:
 
 def fetch_model(entry: ModelEntry) -> None:
     """The model's file, unless it is there already. Raises CvmatteError."""
-    try:
-        verify(entry)
-    except CvmatteError:
+    if not is_whole(entry):
         print(say("install.model", model=entry.title), flush=True)
         fetch(entry, show_progress, python=installed_python())
 

@@ -13,8 +13,7 @@ from typing import Any, Sequence
 
 from . import __version__
 from .filesystem import files, paths
-from .localization.errors import ModelError
-from .models.catalogue import ModelEntry, catalogue, entry_of, verify
+from .models.catalogue import ModelEntry, catalogue, entry_of, is_whole
 from .settings import MatteSettings
 from .system import memory
 
@@ -74,16 +73,12 @@ def state_of(entry: ModelEntry) -> dict[str, Any]:
 
     installed: whether it is there and undamaged. size_bytes: on disk. download_bytes: 0 where that isn't known.
     """
-    installed = False
-    with contextlib.suppress(ModelError):
-        verify(entry)
-        installed = True
     return {
         "name": entry.name,
         "title": entry.title,
         "licence": entry.licence,
         "backend": entry.backend,
-        "installed": installed,
+        "installed": is_whole(entry),
         "size_bytes": files.size_of(entry.path),
         "download_bytes": entry.size_bytes,
     }

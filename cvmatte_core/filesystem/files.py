@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -106,6 +107,19 @@ def write(path: Path, content: bytes, durable: bool = True) -> None:
     """Write a whole file as atomic_write does. Raises OutputError."""
     with atomic_write(path, durable) as file:
         file.write(content)
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """The texts of a JSON object in a file, by their names; none where there is no such file."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
+        found = json.loads(path.read_text(encoding="utf-8")).items()
+        return {name: value for name, value in found if isinstance(value, str)}
+    return {}
+
+
+def write_texts(path: Path, **texts: str) -> None:
+    """Raises OutputError."""
+    write(path, json.dumps(texts).encode("ascii"))
 
 
 def exists(path: Path) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import re
 from pathlib import Path
 
@@ -42,7 +41,7 @@ class TouchUps:
         """photo: the file that it was painted on. Raises OutputError."""
         files.write(self._path(digest), png)
         if photo is not None:
-            files.write(self._photo_path(photo), json.dumps({"digest": digest}).encode("ascii"))
+            files.write_texts(self._photo_path(photo), digest=digest)
 
     def remove(self, digest: str) -> None:
         """Set a touch-up aside. Raises OutputError."""
@@ -69,10 +68,7 @@ class TouchUps:
         return self.stamp(self._digest_at(photo))
 
     def _digest_at(self, photo: Path) -> str:
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            digest = json.loads(self._photo_path(photo).read_text(encoding="ascii"))["digest"]
-            return digest if isinstance(digest, str) else ""
-        return ""
+        return files.read_texts(self._photo_path(photo)).get("digest", "")
 
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.png"

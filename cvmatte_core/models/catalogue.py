@@ -34,6 +34,7 @@ DEFAULT = "rvm-mobilenetv3"
 _PREFERRED = "cv-unet"
 _INSTALLED_ON_REQUEST = ("modelscope", "ray")  # extras, by install.py
 _SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
+_TYPES = {"str": str, "int": int, "bool": bool}  # of an entry's fields; the others are dicts
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -178,16 +179,23 @@ def can_run(entry: ModelEntry) -> bool:
 
 def add_own(entry: ModelEntry) -> None:
     """Enter a person's own model, in place of one of that name. Raises ModelError, OutputError."""
-    with locked(_own_lock()):
-        _write_own([*(other for other in _own() if other.name != entry.name), entry])
+    _replace_own(entry.name, entry)
 
 
 def remove_own(name: str) -> None:
     """Forget a person's own model, if there is one of that name. Raises ModelError, OutputError."""
-    with locked(_own_lock()):
-        entries = _own()
-        if any(entry.name == name for entry in entries):
-            _write_own([entry for entry in entries if entry.name != name])
+    _replace_own(name)
+
+
+def _replace_own(name: str, *successor: ModelEntry) -> None:
+    with locked(paths.models_folder() / f".{_OWN}.lock"):
+        before = _own()
+        entries = [*(entry for entry in before if entry.name != name), *successor]
+        if entries != before:
+            values = [dataclasses.asdict(entry) for entry in entries]
+            for one in values:
+                del one["costs"]  # nobody measures them, and older versions can't read them
+            files.write(paths.models_folder() / _OWN, json.dumps(values, indent=2).encode("utf-8"))
 
 
 def is_there(entry: ModelEntry) -> bool:
@@ -209,11 +217,19 @@ def verify(entry: ModelEntry) -> None:
     """Raise ModelError unless the model is there, byte for byte."""
     if not entry.file and not hub.is_complete(entry.path):
         raise missing(entry)
-    if entry.file and not _is_whole(entry):
+    if entry.file and not _has_its_hash(entry):
         raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
 
 
-def _is_whole(entry: ModelEntry) -> bool:
+def is_whole(entry: ModelEntry) -> bool:
+    """Whether `verify` has nothing against it."""
+    with contextlib.suppress(ModelError):
+        verify(entry)
+        return True
+    return False
+
+
+def _has_its_hash(entry: ModelEntry) -> bool:
     """Raises ModelError if its file can't be read."""
     try:
         with entry.path.open("rb") as file:
@@ -276,16 +292,12 @@ def record_of(file: Path) -> Path:
 
 def note_hash(file: Path, sha256: str) -> None:
     """Write a record. Raises OutputError."""
-    files.write(record_of(file), json.dumps({"sha256": sha256}).encode("utf-8"))
+    files.write_texts(record_of(file), sha256=sha256)
 
 
 def _noted_hash(record: Path) -> str:
     """Empty where there is no record, or none that can be read."""
-    try:
-        sha256 = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return sha256 if isinstance(sha256, str) else ""
+    return files.read_texts(record).get("sha256", "")
 
 
 def _preferring_converted(entry: ModelEntry) -> ModelEntry:
@@ -302,10 +314,6 @@ def _with_noted_hash(entry: ModelEntry) -> ModelEntry:
     return dataclasses.replace(entry, sha256=_noted_hash(record_of(entry.path)))
 
 
-def _own_lock() -> Path:
-    return paths.models_folder() / f".{_OWN}.lock"
-
-
 def _own() -> list[ModelEntry]:
     path = paths.models_folder() / _OWN
     return _read(path) if path.exists() else []
@@ -320,21 +328,11 @@ def _read(path: Path) -> list[ModelEntry]:
 
 def _checked(entry: ModelEntry) -> ModelEntry:
     """The entry. Raises one of the errors above where it isn't one, or names a file outside of its folder."""
-    words = (entry.name, entry.title, entry.licence, entry.backend, entry.file, entry.sha256, entry.source["kind"])
-    mappings = (entry.source, entry.options, entry.converted, entry.costs)
-    if not all(isinstance(word, str) for word in words) or not all(isinstance(values, dict) for values in mappings):
-        raise TypeError("a field is of another type")
-    if not isinstance(entry.size_bytes, int) or not isinstance(entry.general, bool):
+    wanted = ((getattr(entry, one.name), _TYPES.get(str(one.type), dict)) for one in dataclasses.fields(entry))
+    if not all(isinstance(value, kind) for value, kind in (*wanted, (entry.source["kind"], str))):
         raise TypeError("a field is of another type")
     if not entry.name or any(PureWindowsPath(name).name != name for name in (entry.file, entry.name)):
         raise ValueError("names a file in another folder")
     if not entry.file and not _HUB_NAME.fullmatch(entry.source["id"]):
         raise ValueError("neither a file nor a model of the hub")
     return entry
-
-
-def _write_own(entries: list[ModelEntry]) -> None:
-    values = [dataclasses.asdict(entry) for entry in entries]
-    for one in values:
-        del one["costs"]  # nobody measures them, and older versions can't read them
-    files.write(paths.models_folder() / _OWN, json.dumps(values, indent=2).encode("utf-8"))

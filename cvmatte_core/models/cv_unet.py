@@ -20,17 +20,10 @@ class ModelscopeMatting(single_image.SingleLook):
     """ModelScope's pipeline, on CPU; see models.network.Network. It sees a reduced photo: 12 megapixels take 4 GB."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads, self._wanted = entry.title, threads, onnx_session.title(device)
+        self._model, self._threads = entry.title, threads
+        self.device, self.fallback = "TensorFlow, CPU", onnx_session.fallback(onnx_session.title(device), "CPU")
         self._running = threading.Lock()
         self._pipeline = _pipeline(hub.folder_of(entry.source["id"]), entry, threads)
-
-    @property
-    def device(self) -> str:
-        return "TensorFlow, CPU"
-
-    @property
-    def fallback(self) -> dict[str, str] | None:
-        return onnx_session.fallback(self._wanted, "CPU")
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         # Arrays are BGR to the pipeline, and its result is BGRA.
@@ -43,7 +36,7 @@ class PortraitGraphMatting(onnx_session.OnSession, single_image.SingleLook):
     """The converted graph (see convert.py); see models.network.Network."""
 
     def look(self, picture: np.ndarray) -> np.ndarray:
-        (rgba,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(picture, np.float32)})
+        (rgba,) = self.run([OUTPUT], {INPUT: np.ascontiguousarray(picture, np.float32)})
         return _alpha(rgba)
 
 

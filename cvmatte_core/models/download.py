@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import logging
 import os
 import re
@@ -103,17 +102,14 @@ class _Part:
 
     def version(self, address: str) -> str:
         """The version that the server at an address said this was part of; empty if unknown."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            noted = json.loads(self._record.read_text(encoding="utf-8"))
-            if noted["address"] == address and isinstance(noted["version"], str):
-                return str(noted["version"])
-        return ""
+        noted = files.read_texts(self._record)
+        return noted.get("version", "") if noted.get("address") == address else ""
 
     def begin(self, address: str, version: str) -> None:
         """Empty it for a new version. Raises OSError, OutputError."""
         self._record.unlink(missing_ok=True)  # first: what is there now must never count as of the new version
         self.path.write_bytes(b"")
-        files.write(self._record, json.dumps({"address": address, "version": version}).encode("ascii"))
+        files.write_texts(self._record, address=address, version=version)
 
     def opened(self) -> IO[bytes]:
         """To write the rest of it. Raises OSError."""

@@ -6,7 +6,6 @@ person can end. Other models come from their publishers' addresses (download.py)
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -24,8 +23,8 @@ from ..filesystem import files, paths
 from ..filesystem.lock import locked
 from ..localization.errors import ModelError, OutputError
 from ..system import spawn
-from . import hub, hub_client
-from .catalogue import ModelEntry, install_packages_command, record_of_conversion, remove_own, verify
+from . import hub
+from .catalogue import ModelEntry, install_packages_command, is_whole, record_of_conversion, remove_own
 from .download import forget_download, from_url
 from .local_file import take_in
 from .progress import Progress, ensure_room, no_room
@@ -58,10 +57,10 @@ def fetch(
     Raises ModelError, OutputError, Cancelled.
     """
     progress = Progress(entry, on_progress, cancelled)
-    if _is_whole(entry):
+    if is_whole(entry):
         return entry.path
     with locked(_lock_file(entry), progress.tell):
-        if _is_whole(entry):  # another process has just fetched it
+        if is_whole(entry):  # another process has just fetched it
             return entry.path
         logger.info("fetching %s", entry.name)
         files.remove_stale(paths.models_folder())
@@ -97,13 +96,6 @@ def remove(entry: ModelEntry) -> None:
             raise ModelError("model_in_use", model=entry.title, path=str(entry.path)) from error
         if entry.source.get("kind") == "file":
             remove_own(entry.name)
-
-
-def _is_whole(entry: ModelEntry) -> bool:
-    with contextlib.suppress(ModelError):
-        verify(entry)
-        return True
-    return False
 
 
 def _lock_file(entry: ModelEntry) -> Path:
@@ -185,7 +177,7 @@ def _from_hub(entry: ModelEntry, python: Path, progress: Progress) -> Path:
             ensure_room(entry, Path(last["folder"]), last["needed"])
         progress.done, progress.total = last.get("done", progress.done), last.get("total", progress.total)
 
-    command = spawn.command(hub_client.__name__, model, entry.source.get("revision", "master"), python=python)
+    command = spawn.command(hub.__name__, model, entry.source.get("revision", "master"), python=python)
     # It may be relative, and that process runs in another folder.
     environment = {"MODELSCOPE_CACHE": str(hub.root())} if "MODELSCOPE_CACHE" in os.environ else {}
     code, said = _run(command, on_line, progress, environment)
@@ -194,11 +186,11 @@ def _from_hub(entry: ModelEntry, python: Path, progress: Progress) -> Path:
         return folder
     logger.warning("ModelScope's client: %s", last.get("why", said[-2000:]))
     kind = last.get("error")
-    if kind == hub_client.NO_CLIENT:
+    if kind == hub.NO_CLIENT:
         raise ModelError("packages_missing", model=entry.title, install=install_packages_command("modelscope"))
-    if kind == hub_client.NO_ROOM:
+    if kind == hub.NO_ROOM:
         raise no_room(entry, folder, progress.total - progress.done)
-    raise ModelError("model_offline" if kind == hub_client.OFFLINE else "model_fetch_failed", model=entry.title)
+    raise ModelError("model_offline" if kind == hub.OFFLINE else "model_fetch_failed", model=entry.title)
 
 
 def _remove_conversion(entry: ModelEntry) -> None:

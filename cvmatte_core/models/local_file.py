@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 from ..filesystem import files
 from ..localization.errors import ModelError
-from . import rembg
 from .catalogue import ModelEntry, note_hash, sha256_as_published
 from .progress import Progress, ensure_room
 
@@ -47,7 +47,7 @@ def take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
 def take_in_from_rembg(entry: ModelEntry, progress: Progress) -> bool:
     """Copy a model's file from rembg's folder; whether there is a whole one."""
     session = entry.source.get("rembg")
-    for place in rembg.places(session) if session else []:
+    for place in _places_of_rembg(session) if session else []:
         if files.is_file(place) and files.size_of(place) == entry.size_bytes:
             try:
                 take_in(entry, place, progress)
@@ -62,3 +62,20 @@ def note_unknown_hash(entry: ModelEntry, sha256: str) -> None:
     """Note the SHA-256 of a whole file beside its place where the catalogue knows none. Raises OutputError."""
     if "md5" in entry.source:
         note_hash(entry.path, sha256)
+
+
+def _places_of_rembg(session: str) -> list[Path]:
+    """Where any version of rembg keeps the file of a session, as it calls a model: see its rembg/sessions/base.py."""
+    data = os.environ.get("XDG_DATA_HOME")
+    old = _expanded(Path(os.environ.get("U2NET_HOME") or Path(data or "~", ".u2net")))
+    new = _expanded(Path(os.environ.get("REMBG_HOME") or (Path(data, "rembg") if data else "~/.rembg")))
+    homes = [old] if os.environ.get("U2NET_HOME") else [new, old]
+    file = f"{session}.onnx"
+    return [*(home / "models" / session / file for home in homes), old / file]
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody knows of a home: then there is nothing in it
+        return path

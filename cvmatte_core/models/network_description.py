@@ -5,8 +5,8 @@ These are the `options` of an entry whose backend is "onnx" or "torchscript": se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Mapping
 
 from ..localization.errors import ModelError
 
@@ -54,40 +54,40 @@ class Description:
 
 def described(options: Mapping[str, Any], model: str) -> Description:
     """The description that an entry's options are. model: its title. Raises ModelError where one of them won't do."""
-    allowed = {field.name for field in fields(Description)}
     values = dict(options)
     if isinstance(values.get("size"), int):
         values["size"] = [values["size"]] * 2
     for name, value in values.items():
-        if name not in allowed or not _does(name, value):
+        if name not in _FITS or not _FITS[name](value):
             raise ModelError("model_option", model=model, option=name, value=str(value))
         if isinstance(value, list):
             values[name] = tuple(value)
     return Description(**values)
 
 
-def _does(name: str, value: Any) -> bool:
-    if name == "size":
-        return isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_count(side, 0) for side in value)
-    if name in ("longest_side", "shortest_side"):
-        return _is_count(value, 0)
-    if name == "multiple":
-        return _is_count(value, 1)
-    if name in ("mean", "std"):
-        numbers = isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_number, value))
-        return numbers and (name == "mean" or all(value))
-    if name == "scale":
-        return _is_number(value) and value > 0
-    if name == "channels":
-        return value in ("rgb", "bgr")
-    if name == "output":
-        return isinstance(value, str) or _is_count(value, -100)
-    return isinstance(value, str if name == "input" else bool)
-
-
-def _is_count(value: Any, least: int) -> bool:
+def _is_count(value: Any, least: int = 0) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= 8192
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _are(length: int, kind: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == length and all(map(kind, value))
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "size": lambda value: _are(2, _is_count, value),
+    "longest_side": _is_count,
+    "shortest_side": _is_count,
+    "multiple": lambda value: _is_count(value, 1),
+    "mean": lambda value: _are(3, _is_number, value),
+    "std": lambda value: _are(3, _is_number, value) and all(value),
+    "scale": lambda value: _is_number(value) and value > 0,
+    "channels": lambda value: value in ("rgb", "bgr"),
+    "input": lambda value: isinstance(value, str),
+    "output": lambda value: isinstance(value, str) or _is_count(value, -100),
+    "sigmoid": lambda value: isinstance(value, bool),
+    "normalise": lambda value: isinstance(value, bool),
+}

@@ -31,12 +31,12 @@ class OnnxImageMatting(OnSession, SingleLook):
         if not self._last_is_channels:
             source = source.transpose(0, 3, 1, 2)
         feed = {self._input.name: np.ascontiguousarray(source, _TYPES[self._input.type])}
-        (values,) = self._session.run([self._output], feed)
+        (values,) = self.run([self._output], feed)
         return single_image.answer(values, picture, self._description, self._model, self._outputs())
 
     def _chosen_input(self) -> Any:
         """The input that takes the picture. What its shape says of the picture's size is described, if it wasn't."""
-        inputs = self._session.inputs
+        inputs = self.inputs
         if len(inputs) != 1 or self._description.input not in ("", inputs[0].name):
             raise ModelError("model_inputs", model=self._model, inputs=", ".join(value.name for value in inputs))
         (value,) = inputs
@@ -54,7 +54,7 @@ class OnnxImageMatting(OnSession, SingleLook):
         return value
 
     def _chosen_output(self) -> str:
-        names, wanted = [value.name for value in self._session.outputs], self._description.output
+        names, wanted = [value.name for value in self.outputs], self._description.output
         if isinstance(wanted, str) and wanted in names:
             return wanted
         if isinstance(wanted, int) and -len(names) <= wanted < len(names):
@@ -62,7 +62,7 @@ class OnnxImageMatting(OnSession, SingleLook):
         raise ModelError("model_output_name", model=self._model, output=str(wanted), outputs=self._outputs())
 
     def _outputs(self) -> str:
-        return ", ".join(value.name for value in self._session.outputs)
+        return ", ".join(value.name for value in self.outputs)
 
 
 def _fits(takes: Sequence[int | None], given: Sequence[object]) -> bool:

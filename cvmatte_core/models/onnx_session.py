@@ -116,21 +116,13 @@ class Session:
         del self._steps[0]
 
 
-class OnSession:
-    """What every network on ONNX Runtime has: its session, and what that runs on."""
+class OnSession(Session):
+    """What every network on ONNX Runtime is: the session of its model's file."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
-        self._model, self._threads = entry.title, threads
+        self._model = entry.title
         with single_image.failures_explained(self._model, "model_unreadable"):
-            self._session = Session(entry.path, device, threads)
-
-    @property
-    def device(self) -> str:
-        return self._session.device
-
-    @property
-    def fallback(self) -> dict[str, str] | None:
-        return self._session.fallback
+            super().__init__(entry.path, device, threads)
 
 
 def _steps(device: str, threads: int) -> list[_Step]:

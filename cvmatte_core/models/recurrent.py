@@ -104,7 +104,7 @@ class RecurrentVideoMatting(OnSession):
         source /= 255
         feed: dict[str, np.ndarray] = {f"r{index + 1}i": value for index, value in enumerate(state)}
         feed |= {"src": source, "downsample_ratio": np.ones(1, np.float32)}
-        alpha, *state = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
+        alpha, *state = self.run(["pha", "r1o", "r2o", "r3o", "r4o"], feed)
         return Look(picture, np.clip(alpha[0, 0, :height, :width], 0, 1), state, box)
 
 

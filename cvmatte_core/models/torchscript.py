@@ -33,28 +33,24 @@ class TorchscriptMatting(single_image.SingleLook):
         self._running = threading.Lock()
         torch.set_num_threads(threads)
         on_gpu = device in ("auto", "cuda", "tensorrt") and torch.cuda.is_available()
-        self._device = "cuda" if on_gpu else "cpu"
+        self.device = "cuda" if on_gpu else "cpu"
         self._wanted = "CUDA" if on_gpu else onnx_session.title(device)
         with single_image.failures_explained(self._model, "model_unreadable"):
             self._network: Any = torch.jit.load(str(entry.path), map_location="cpu").eval()
 
     @property
-    def device(self) -> str:
-        return self._device
-
-    @property
     def fallback(self) -> dict[str, str] | None:
-        return onnx_session.fallback(self._wanted, self._device.upper())
+        return onnx_session.fallback(self._wanted, self.device.upper())
 
     def look(self, picture: np.ndarray) -> np.ndarray:
         source = np.ascontiguousarray(single_image.source(picture, self._description).transpose(2, 0, 1)[None])
         try:
             answered = self._run(source)
         except Exception as error:
-            if self._device == "cpu":
+            if self.device == "cpu":
                 raise
-            logger.warning("%s on %s: %s", self._model, self._device, error)
-            self._device = "cpu"
+            logger.warning("%s on %s: %s", self._model, self.device, error)
+            self.device = "cpu"
             answered = self._run(source)
         several = list(answered) if isinstance(answered, (tuple, list)) else [answered]
         names, wanted = ", ".join(map(str, range(len(several)))), self._description.output
@@ -67,4 +63,4 @@ class TorchscriptMatting(single_image.SingleLook):
 
     def _run(self, source: np.ndarray) -> Any:
         with self._running, self._torch.inference_mode():
-            return self._network.to(self._device)(self._torch.from_numpy(source).to(self._device))
+            return self._network.to(self.device)(self._torch.from_numpy(source).to(self.device))
