@@ -28,6 +28,7 @@ _PE_MACHINES = {0x8664: X64, 0xAA64: ARM64, 0x014C: X86}
 _MACH_PROCESSORS = {0x0100_0007: X64, 0x0100_000C: ARM64, 0x0000_0007: X86}
 _PYTHONS = r"SOFTWARE\Python\PythonCore"  # as PEP 514 has it
 _VIEW = 0x2_0019 | 0x0100  # KEY_READ and KEY_WOW64_64KEY: also a Python of 32 bits sees what those of 64 have entered
+_MACS_LIBRARY = "Python.framework/Versions/3.{0}/lib/libpython3.{0}.dylib"
 _STORE = "WindowsApps"  # packages there may be run, but not loaded by another program
 
 
@@ -37,16 +38,10 @@ def library_in(folder: Path, system: str, processor: str = "") -> Path | None:
     system: as sys.platform. processor: OBS's own; without one, any will do.
     """
     for minor in MINOR_VERSIONS:
-        path = folder / _library(minor, system)
+        path = folder / (f"python3{minor}.dll" if system == "win32" else _MACS_LIBRARY.format(minor))
         if path.is_file() and (not processor or processor in processors_of(path)):
             return path
     return None
-
-
-def _library(minor: int, system: str) -> str:
-    if system == "win32":
-        return f"python3{minor}.dll"
-    return f"Python.framework/Versions/3.{minor}/lib/libpython3.{minor}.dylib"
 
 
 def processors_of(path: Path) -> set[str]:
@@ -90,27 +85,24 @@ class Computer:
 
     @classmethod
     def this(cls) -> Computer:
-        return cls(sys.platform, Path.home(), dict(os.environ), _registered_pythons(), _registered_obs())
+        return cls(sys.platform, Path.home(), dict(os.environ), *_registered())
 
     def at(self, path: str) -> Path:
         return Path(path) if Path(path).is_relative_to(self.root) else self.root / path.lstrip("/")
 
-    def in_variable(self, name: str, path: str) -> Path | None:
-        """A path below the folder that an environment variable names."""
-        return self.at(self.environ[name]) / path if self.environ.get(name) else None
+    def in_variable(self, name: str, path: str) -> list[Path]:
+        """A path below the folder that an environment variable names; none without it."""
+        return [self.at(self.environ[name]) / path] if self.environ.get(name) else []
 
 
 def processor_of_obs(computer: Computer) -> str:
     """What this computer's OBS was built for; empty where that isn't known."""
     if computer.system == "win32":
         programs = [computer.at(folder) / "bin" / "64bit" / "obs64.exe" for folder in computer.obs_folders]
-        usual = computer.in_variable("ProgramFiles", "obs-studio/bin/64bit/obs64.exe")
-        programs += [usual] if usual else []
+        programs += computer.in_variable("ProgramFiles", "obs-studio/bin/64bit/obs64.exe")
     else:
-        programs = [
-            folder / "OBS.app" / "Contents" / "MacOS" / "OBS"
-            for folder in (computer.at("/Applications"), computer.home / "Applications")
-        ]
+        folders = computer.at("/Applications"), computer.home / "Applications"
+        programs = [folder / "OBS.app" / "Contents" / "MacOS" / "OBS" for folder in folders]
     for program in programs:
         processors = processors_of(program)
         if len(processors) == 1:
@@ -125,7 +117,11 @@ def candidates(computer: Computer, own: Path) -> Iterator[Path]:
     """
     yield own
     if computer.system == "win32":
-        yield from _candidates_on_windows(computer)
+        there = [folder for folder in computer.registered if _STORE not in ntpath.normpath(folder).split("\\")]
+        yield from map(computer.at, there)
+        for minor in MINOR_VERSIONS:
+            yield from computer.in_variable("LOCALAPPDATA", f"Programs/Python/Python3{minor}")
+            yield from computer.in_variable("ProgramFiles", f"Python3{minor}")
     else:
         yield computer.at("/Library/Frameworks")  # python.org's
         for brew in ("/opt/homebrew", "/usr/local"):
@@ -134,23 +130,11 @@ def candidates(computer: Computer, own: Path) -> Iterator[Path]:
                 yield computer.at(brew) / "opt" / f"python@3.{minor}" / "Frameworks"
 
 
-def _candidates_on_windows(computer: Computer) -> Iterator[Path]:
-    for folder in computer.registered:
-        if _STORE not in ntpath.normpath(folder).split("\\"):
-            yield computer.at(folder)
-    for minor in MINOR_VERSIONS:
-        for variable, path in (("LOCALAPPDATA", "Programs/Python/Python3{}"), ("ProgramFiles", "Python3{}")):
-            found = computer.in_variable(variable, path.format(minor))
-            if found is not None:
-                yield found
-
-
 def find(computer: Computer, own: Path) -> Path | None:
     """The folder to name to OBS; None where no Python is there that it loads."""
     processor = processor_of_obs(computer)
-    return next(
-        (folder for folder in candidates(computer, own) if library_in(folder, computer.system, processor)), None
-    )
+    there = (folder for folder in candidates(computer, own) if library_in(folder, computer.system, processor))
+    return next(there, None)
 
 
 def works(computer: Computer, folder: str) -> bool:
@@ -230,48 +214,28 @@ def _ensure(archive: zipfile.ZipFile, names: set[str]) -> None:
 # Windows's registry
 
 
-def _registered_pythons() -> tuple[str, ...]:
-    """The folders of the Pythons that are installed for the person or for all, the newest first."""
-    found = [
-        (_number(version), folder)
-        for root in _roots()
-        for version in _names_below(root, _PYTHONS)
-        if (folder := _value(root, rf"{_PYTHONS}\{version}\InstallPath"))
-    ]
-    return tuple(folder for _, folder in sorted(found, key=lambda each: each[0], reverse=True))
+def _registered() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The folders of the Pythons that are installed for the person or for all, the newest first; and of OBS."""
+    if sys.platform != "win32":
+        return (), ()
+    import winreg
 
+    def value(root: int, key: str) -> str:
+        """The key's default; empty without one."""
+        with contextlib.suppress(OSError), winreg.OpenKey(root, key, 0, _VIEW) as there:
+            return str(winreg.QueryValueEx(there, "")[0])
+        return ""
 
-def _registered_obs() -> tuple[str, ...]:
-    return tuple(folder for root in _roots() if (folder := _value(root, r"SOFTWARE\OBS Studio")))
+    pythons, obs = [], []
+    for root in (winreg.HKEY_CURRENT_USER, winreg.HKEY_LOCAL_MACHINE):
+        obs.append(value(root, r"SOFTWARE\OBS Studio"))
+        with contextlib.suppress(OSError), winreg.OpenKey(root, _PYTHONS, 0, _VIEW) as there:
+            for version in [winreg.EnumKey(there, number) for number in range(winreg.QueryInfoKey(there)[0])]:
+                pythons.append((_number(version), value(root, rf"{_PYTHONS}\{version}\InstallPath")))
+    pythons.sort(key=lambda each: each[0], reverse=True)
+    return tuple(folder for _, folder in pythons if folder), tuple(filter(None, obs))
 
 
 def _number(version: str) -> list[int]:
     """Of "3.12-arm64", 3 and 12."""
     return [int(part) for part in version.partition("-")[0].split(".") if part.isdigit()]
-
-
-def _roots() -> tuple[int, ...]:
-    if sys.platform != "win32":
-        return ()
-    import winreg
-
-    return winreg.HKEY_CURRENT_USER, winreg.HKEY_LOCAL_MACHINE
-
-
-def _names_below(root: int, key: str) -> list[str]:
-    if sys.platform == "win32":
-        import winreg
-
-        with contextlib.suppress(OSError), winreg.OpenKey(root, key, 0, _VIEW) as there:
-            return [winreg.EnumKey(there, number) for number in range(winreg.QueryInfoKey(there)[0])]
-    return []
-
-
-def _value(root: int, key: str) -> str:
-    """A key's default value; empty without one."""
-    if sys.platform == "win32":
-        import winreg
-
-        with contextlib.suppress(OSError), winreg.OpenKey(root, key, 0, _VIEW) as there:
-            return str(winreg.QueryValueEx(there, "")[0])
-    return ""

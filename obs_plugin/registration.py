@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterable, Iterator
 
 import obs_python
 
@@ -45,13 +45,9 @@ class Outcome:
 
 def configuration_folders() -> list[Path]:
     """The configuration folders on this machine of OBSs that the script works in."""
-    home = paths.home()
-    candidates = [
-        Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "obs-studio",
-        home / "Library" / "Application Support" / "obs-studio",
-    ]
-    if os.environ.get("APPDATA"):
-        candidates.append(Path(os.environ["APPDATA"]) / "obs-studio")
+    home, chosen, windows = paths.home(), os.environ.get("XDG_CONFIG_HOME"), os.environ.get("APPDATA")
+    places = chosen or home / ".config", home / "Library" / "Application Support", windows
+    candidates = [Path(place) / "obs-studio" for place in places if place]
     return [folder for folder in candidates if _has_collections(folder)]
 
 
@@ -67,7 +63,7 @@ def obs_of_the_system() -> bool:
 
 
 def _has_collections(folder: Path) -> bool:
-    return os.path.isdir(folder / "basic" / "scenes")  # noqa: PTH112 (Path's own raises where it may not look)
+    return files.is_folder(folder / "basic" / "scenes")
 
 
 def obs_is_running() -> bool:
@@ -81,9 +77,8 @@ def obs_is_running() -> bool:
     home = b"HOME=" + os.fsencode(paths.home())
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "comm").read_text().strip() == "obs" and home in (process / "environ").read_bytes().split(
-                b"\0"
-            ):
+            is_obs = (process / "comm").read_text().strip() == "obs"
+            if is_obs and home in (process / "environ").read_bytes().split(b"\0"):
                 return True
         except OSError:  # it ended meanwhile, or is somebody else's
             continue
@@ -96,12 +91,7 @@ def register(record: Path) -> Outcome:
     done = _read_record(record)
     for folder in configuration_folders():
         files.remove_stale(folder / "basic" / "scenes")
-        for collection in _collections(folder):
-            content = _read_collection(collection)
-            if content is None:
-                outcome.unreadable.append(collection)
-                continue
-            scripts = content.setdefault("modules", {}).setdefault(_SCRIPTS_TOOL, [])
+        for collection, content, scripts in _read(sorted((folder / "basic" / "scenes").glob("*.json")), outcome):
             if any(_is_ours(script) for script in scripts):
                 outcome.unchanged.append(collection)
                 continue
@@ -119,25 +109,17 @@ def unregister(record: Path) -> Outcome:
     """Take back what `register` did, and nothing else."""
     outcome = Outcome()
     done = _read_record(record)
-    for name in done["collections"]:
-        collection = Path(name)
-        if not os.path.exists(collection):  # noqa: PTH110 (as above)
-            continue
-        content = _read_collection(collection)
-        if content is None:
-            outcome.unreadable.append(collection)
-            continue
-        scripts = content.get("modules", {}).get(_SCRIPTS_TOOL, [])
+    for collection, content, scripts in _read(filter(files.exists, map(Path, done["collections"])), outcome):
         kept = [script for script in scripts if not _is_ours(script)]
         if len(kept) == len(scripts):
             outcome.unchanged.append(collection)
             continue
-        content["modules"][_SCRIPTS_TOOL] = kept
+        scripts[:] = kept
         _replace(collection, _encoded(content))
         outcome.changed.append(collection)
     for name, line in done["python"].items():
         settings = Path(name)
-        if os.path.exists(settings):  # noqa: PTH110 (as above)
+        if files.exists(settings):
             text = _read_settings(settings)
             if text is None:
                 outcome.unreadable.append(settings)
@@ -151,20 +133,19 @@ def unregister(record: Path) -> Outcome:
     return outcome
 
 
-def _collections(folder: Path) -> list[Path]:
-    return sorted((folder / "basic" / "scenes").glob("*.json"))
-
-
-def _read_collection(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        _encoded(content)  # Python reads numbers and characters that JSON hasn't got
-    except (OSError, ValueError, RecursionError):
-        return None
-    modules = content.get("modules", {}) if isinstance(content, dict) else None
-    if not isinstance(modules, dict) or not isinstance(modules.get(_SCRIPTS_TOOL, []), list):
-        return None
-    return content
+def _read(collections: Iterable[Path], outcome: Outcome) -> Iterator[tuple[Path, dict[str, Any], list[Any]]]:
+    """Each scene collection with its content and, in that, its scripts; the outcome has those that can't be read."""
+    for collection in collections:
+        try:
+            content = json.loads(collection.read_text(encoding="utf-8-sig"))
+            _encoded(content)  # Python reads numbers and characters that JSON hasn't got
+            scripts = content.setdefault("modules", {}).setdefault(_SCRIPTS_TOOL, [])
+            if not isinstance(scripts, list):
+                raise ValueError("no list of scripts")
+        except (OSError, ValueError, AttributeError, RecursionError):
+            outcome.unreadable.append(collection)
+        else:
+            yield collection, content, scripts
 
 
 def _encoded(content: dict[str, Any]) -> bytes:
