@@ -22,7 +22,7 @@ from typing import Any, Iterable, Iterator
 import obs_python
 
 from cvmatte_core.filesystem import files, paths
-from cvmatte_core.system import sandbox
+from cvmatte_core.system import spawn
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 _SCRIPTS_TOOL = "scripts-tool"
@@ -52,8 +52,8 @@ def configuration_folders() -> list[Path]:
 
 
 def sandboxed_obs() -> list[str]:
-    """The sandboxes that this person has had an OBS in, where the script doesn't work: see sandbox.py."""
-    return [name for name, folder in sandbox.CONFIGURATIONS.items() if _has_collections(paths.home() / folder)]
+    """The sandboxes that this person has had an OBS in, where the script doesn't work: see spawn.py."""
+    return [name for name, folder in spawn.CONFIGURATIONS.items() if _has_collections(paths.home() / folder)]
 
 
 def obs_of_the_system() -> bool:

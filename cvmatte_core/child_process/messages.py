@@ -38,8 +38,6 @@ def error_to_wire(error: BaseException) -> dict[str, Any]:
 def error_from_wire(error: dict[str, Any]) -> errors.CvmatteError:
     data = error.get("data")
     if isinstance(data, dict) and isinstance(data.get("values"), dict):
-        if data.get("type") == errors.Cancelled.__name__:
-            return errors.Cancelled()
         kind = _ERROR_TYPES.get(str(data.get("type")), errors.CvmatteError)
         return kind(str(data.get("key")), **data["values"])
     return errors.WorkerError("internal")

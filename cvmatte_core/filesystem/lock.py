@@ -35,13 +35,11 @@ def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[Bina
 @contextlib.contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
     """As `locked`, but without waiting: yields whether it could be had. Raises OutputError."""
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(path, _give_up))
-        except _Taken:
-            yield False
-            return
-        yield True
+    try:
+        with locked(path, _give_up):
+            yield True
+    except _Taken:
+        yield False
 
 
 class _Taken(Exception):

@@ -5,6 +5,7 @@ Standard library only: they cross from the worker to OBS.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .texts import Texts
@@ -22,7 +23,7 @@ class CvmatteError(Exception):
         return texts(f"error.{self.key}", **self.values)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), self.key, self.values)  # so that it crosses to another process as it is
+        return partial(type(self), self.key, **self.values), ()  # so that it crosses to another process as it is
 
 
 class ImageError(CvmatteError):
@@ -56,15 +57,9 @@ class RequestError(CvmatteError):
 class Cancelled(CvmatteError):
     """The job was given up on request, before its result was complete."""
 
-    def __init__(self) -> None:
-        super().__init__("cancelled")
+    def __init__(self, key: str = "cancelled") -> None:
+        super().__init__(key)
 
 
 class Refused(Exception):
     """Set-up can't go on. The message is already the sentence for the person."""
-
-
-def _again(kind: type[CvmatteError], key: str, values: dict[str, Any]) -> CvmatteError:
-    error = kind.__new__(kind)
-    CvmatteError.__init__(error, key, **values)
-    return error

@@ -38,21 +38,9 @@ def available_bytes() -> int:
 
 def _windows_status() -> tuple[int, int]:
     """All memory, and what is free of it; twice 0 where that isn't known."""
-
-    class Status(ctypes.Structure):
-        """MEMORYSTATUSEX."""
-
-        _fields_ = [
-            ("length", ctypes.c_uint32),
-            ("load", ctypes.c_uint32),
-            ("total", ctypes.c_uint64),
-            ("free", ctypes.c_uint64),
-            ("others", ctypes.c_uint64 * 5),
-        ]
-
-    status = Status(length=ctypes.sizeof(Status))
-    library = ctypes.CDLL("kernel32")
-    return (status.total, status.free) if library.GlobalMemoryStatusEx(ctypes.byref(status)) else (0, 0)
+    status = (ctypes.c_uint64 * 8)(64)  # a MEMORYSTATUSEX: its length, all memory, what is free of it, and five more
+    is_told = ctypes.CDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(status))
+    return (status[1], status[2]) if is_told else (0, 0)
 
 
 def explained(error: Exception, name: str) -> Exception:

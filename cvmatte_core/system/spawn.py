@@ -1,6 +1,8 @@
-"""Starting processes of ours: their command, their environment, and where none can be started.
+"""Starting processes of ours: their command, their environment, and the sandboxes where none can be started.
 
-Standard library only: it runs inside OBS, and in install.py.
+In a Flatpak's or a Snap's, Python scripts run on the sandbox's own Python; the environment that install.py makes can't:
+its interpreter is the system's, and the sandbox has another /usr. Standard library only: it runs inside OBS, and in
+install.py.
 """
 
 from __future__ import annotations
@@ -13,8 +15,15 @@ from typing import Any, Mapping, Sequence
 
 from ..filesystem import paths
 from ..localization.errors import WorkerError
-from .sandbox import sandbox
 
+FLATPAK, SNAP = "Flatpak", "Snap"
+
+# Where each keeps OBS's configuration, below a person's home folder
+CONFIGURATIONS = {
+    FLATPAK: Path(".var", "app", "com.obsproject.Studio", "config", "obs-studio"),
+    SNAP: Path("snap", "obs-studio", "current", ".config", "obs-studio"),
+}
+_FLATPAK_INFO = Path("/.flatpak-info")  # Flatpak puts it there, in every sandbox
 # The host application's settings of its own Python
 _NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
 
@@ -34,6 +43,14 @@ def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) 
         pipes["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
     environment = {**inherited, "PYTHONUTF8": "1", **environment}
     return subprocess.Popen(command, cwd=str(paths.ROOT), env=environment, **pipes)
+
+
+def sandbox() -> str:
+    """The sandbox that this process, OBS, is in; empty outside."""
+    if _FLATPAK_INFO.exists():
+        return FLATPAK
+    # Its name, since other snaps, such as an editor's terminal, leave theirs to all that is started from them.
+    return SNAP if os.environ.get("SNAP_NAME") == "obs-studio" else ""
 
 
 def refusal() -> WorkerError | None:

@@ -10,15 +10,15 @@ ends this process. One of the rest harms nobody: it is given up with an answer.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import os
 import queue
 import threading
 import time
+from concurrent import futures
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -58,22 +58,6 @@ _ENDING_SECONDS = 0.8  # for a download to clean up; the client waits a second
 _ASIDE_SECONDS = 180.0  # that what runs in a thread of its own may go without a sign
 
 
-@dataclass
-class _Call:
-    """Something that a job wants done with the Matter. number: the job's; 0 where it is a page itself."""
-
-    work: Callable[[Matter], Any]
-    number: int
-    result: Future[Any] = field(default_factory=Future)
-
-    def __call__(self, matter: Matter) -> None:
-        if self.result.set_running_or_notify_cancel():
-            try:
-                self.result.set_result(self.work(matter))
-            except BaseException as error:
-                self.result.set_exception(error)
-
-
 class WorkerServer:
     """One worker's threads and queues; `warnings` is what a diagnosis shows of the log."""
 
@@ -85,10 +69,10 @@ class WorkerServer:
         self._worker = Worker(store, outputs_folder, warnings, self._notify, self._beat.moved, self._call)
         self._jobs = self._worker.under_way
         self._order = itertools.count()
-        # (whether it gives way, its place in the line, what is to be computed)
-        self._to_compute: queue.PriorityQueue[tuple[bool, int, Job | _Call]] = queue.PriorityQueue()
+        # (whether it gives way, its place in the line, which job it is for, what is to be done)
+        self._to_compute: queue.PriorityQueue[tuple[bool, int, int, Callable[[], None]]] = queue.PriorityQueue()
         self._to_finish: queue.Queue[tuple[float, Job]] = queue.Queue(maxsize=2)
-        self._asides: list[tuple[threading.Thread, Job]] = []
+        self._asides: list[tuple[Future[None], Job]] = []
         self._warming_up = True
 
     def serve(self) -> None:
@@ -163,12 +147,21 @@ class WorkerServer:
         if self._warming_up and self._to_compute.empty():
             self._notify("waiting", id=job.number, stage="load", done=0, total=1)
         job.steps, job.turn = request.steps(job), (request.gives_way, next(self._order))
-        self._to_compute.put((*job.turn, job))
+        self._to_compute.put((*job.turn, job.number, partial(self._step, job)))
 
     def _call(self, work: Callable[[Matter], Any], number: int = 0) -> Future[Any]:
-        call = _Call(work, number)
-        self._to_compute.put((False, next(self._order), call))
-        return call.result
+        """Something that a job wants done with the Matter. number: the job's; 0 where it is a page itself."""
+        result: Future[Any] = Future()
+
+        def call() -> None:
+            if result.set_running_or_notify_cancel():
+                try:
+                    result.set_result(work(self._worker.matter()))
+                except BaseException as error:
+                    result.set_exception(error)
+
+        self._to_compute.put((False, next(self._order), number, call))
+        return result
 
     def _compute_all(self) -> None:
         try:
@@ -178,41 +171,37 @@ class WorkerServer:
             logger.warning("warming up: %s", error)
         self._warming_up = False
         while True:
-            job = self._next_to_compute()
-            if isinstance(job, _Call):
-                with self._beat.doing(job.number):
-                    job(self._worker.matter())
-            else:
-                job.begun = job.begun or time.perf_counter()
-                self._step(job)
-            del job  # and its pixels with it
-
-    def _next_to_compute(self) -> Job | _Call:
-        while True:
             matter = self._worker.loaded_matter
-            with contextlib.suppress(queue.Empty):
-                return self._to_compute.get(timeout=matter.let_go_of_idle() if matter is not None else None)[-1]
+            idle = matter.let_go_of_idle() if matter is not None else None
+            try:
+                *_, number, compute = self._to_compute.get(timeout=idle)
+            except queue.Empty:
+                continue
+            with self._beat.doing(number):
+                compute()
+            del compute  # and a job's pixels with it
 
     def _finish_all(self) -> None:
         while True:
             due, job = self._to_finish.get()
             cancelled = job.cancelled.wait(max(0.0, due - time.monotonic()))
-            self._step(job, Cancelled() if cancelled else None)
+            with self._beat.doing(job.number):
+                self._step(job, Cancelled() if cancelled else None)
             del job
 
     def _step(self, job: Job, error: CvmatteError | None = None) -> None:
         """Go on with a job until it pauses or is answered. error: what it is to go on with."""
         assert job.steps is not None
+        job.begun = job.begun or time.perf_counter()
         try:
-            with self._beat.doing(job.number):
-                due = next(job.steps) if error is None else job.steps.throw(error)
+            due = next(job.steps) if error is None else job.steps.throw(error)
         except StopIteration as end:
             self._answer(job, end.value)
         except BaseException as failure:  # whatever a picture makes of us, the next job is served
             self._answer_error(job, failure)
         else:
             if due is None:
-                self._to_compute.put((*job.turn, job))
+                self._to_compute.put((*job.turn, job.number, partial(self._step, job)))
             else:
                 self._to_finish.put((due, job))
 
@@ -220,20 +209,20 @@ class WorkerServer:
 
     def _start_aside(self, job: Job, request: Aside) -> None:
         job.begun = time.perf_counter()
-        thread = threading.Thread(target=self._do_aside, args=(job, request), name="aside", daemon=True)
-        self._asides = [(other, its_job) for other, its_job in self._asides if other.is_alive()] + [(thread, job)]
-        thread.start()
 
-    def _do_aside(self, job: Job, request: Aside) -> None:
-        try:
-            self._answer(job, request.run(job))
-        except BaseException as error:
-            self._answer_error(job, error)
+        def do() -> None:
+            try:
+                self._answer(job, request.run(job))
+            except BaseException as error:
+                self._answer_error(job, error)
+
+        under_way = [(other, its_job) for other, its_job in self._asides if not other.done()]
+        self._asides = [*under_way, (files.in_background(do, "aside"), job)]
 
     def _give_up_asides(self) -> None:
         """Answer for those that stand still, as one does that reaches for a drive which is gone."""
-        for thread, job in self._asides:
-            if thread.is_alive() and time.monotonic() - job.moved_at > _ASIDE_SECONDS:
+        for aside, job in self._asides:
+            if not aside.done() and time.monotonic() - job.moved_at > _ASIDE_SECONDS:
                 job.cancelled.set()  # should it go on one day, it ends
                 self._answer_error(job, WorkerError("no_answer"))
 
@@ -241,9 +230,7 @@ class WorkerServer:
         self._worker.is_ending = True
         for _, job in self._asides:
             job.cancelled.set()
-        end = time.monotonic() + _ENDING_SECONDS
-        for thread, _ in self._asides:
-            thread.join(max(0.0, end - time.monotonic()))
+        futures.wait([aside for aside, _ in self._asides], _ENDING_SECONDS)
 
     # Answers
 

@@ -21,7 +21,7 @@ import registration
 import install as installer
 from cvmatte_core.filesystem import lock, paths
 from cvmatte_core.localization.errors import CvmatteError
-from cvmatte_core.system import devices, sandbox, spawn
+from cvmatte_core.system import devices, spawn
 from cvmatte_core.worker import client
 
 from .test_install import collections, install, scripts
@@ -202,13 +202,13 @@ def raise_it(error: BaseException) -> None:
 
 def sandboxed(home: Path, name: str) -> Path:
     """A scene collection of an OBS from Flatpak or Snap."""
-    collection = home / sandbox.CONFIGURATIONS[name] / "basic" / "scenes" / "Mine.json"
+    collection = home / spawn.CONFIGURATIONS[name] / "basic" / "scenes" / "Mine.json"
     collection.parent.mkdir(parents=True)
     collection.write_text("{}", encoding="utf-8")
     return collection
 
 
-@pytest.mark.parametrize("name", sandbox.CONFIGURATIONS)
+@pytest.mark.parametrize("name", spawn.CONFIGURATIONS)
 def test_obs_in_a_sandbox_alone_is_refused_until_there_is_another(
     home: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +243,7 @@ def test_inside_a_sandbox_every_job_fails_with_the_sentence(tmp_path: Path, monk
     monkeypatch.setenv("SNAP_NAME", "obs-studio")
     assert "Snap" in str(spawn.refusal())
     monkeypatch.delenv("SNAP_NAME")
-    monkeypatch.setattr(sandbox, "_FLATPAK_INFO", tmp_path / ".flatpak-info")
+    monkeypatch.setattr(spawn, "_FLATPAK_INFO", tmp_path / ".flatpak-info")
     assert spawn.refusal() is None
     (tmp_path / ".flatpak-info").touch()
     answers: list[tuple[str, Any]] = []
