@@ -218,7 +218,8 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
     before = read_stamp(folder)
     broke_off = stamp_file(folder).exists() and not before.requirements
     new = broke_off or not environment_works(folder)
-    ensure_room(folder, set(wanted.groups) - set(() if new else before.groups), size_of(folder) if new else 0)
+    freed = files.size_of(folder) if new and not folder.is_symlink() else 0  # a link will only be unlinked
+    ensure_room(folder, set(wanted.groups) - set(() if new else before.groups), freed)
     former: dict[str, str] = {}
     if new:
         clear(folder, before)
@@ -248,7 +249,7 @@ def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
     print(say("install.packages"), flush=True)
     pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
     pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
-    runtime = devices.RUNTIMES.get(wanted.device, devices.PLAIN_RUNTIME)
+    runtime = devices.KNOWN[devices.CPU if wanted.device == devices.AUTO else wanted.device].runtime
     present = packages_in(folder).keys() & devices.RUNTIME_GROUPS.keys()
     if present - {runtime}:  # whichever are there: of two, the one that goes would take the other's files along
         pip(folder, "uninstall", "--quiet", "--yes", *sorted(present))
@@ -309,11 +310,6 @@ def ensure_room(folder: Path, groups: set[str], freed: int) -> None:
     needed = sum(ROOM.get(group, 0) for group in groups)
     if needed and shutil.disk_usage(folder.parent).free + freed < needed:
         raise Refused(say("install.no_room", megabytes=needed // 1_000_000, folder=folder.parent))
-
-
-def size_of(folder: Path) -> int:
-    """The bytes of an environment; none of one that is a link, which will only be unlinked."""
-    return 0 if folder.is_symlink() else sum(path.lstat().st_size for path in folder.rglob("*"))
 
 
 def clear(folder: Path, stamp: Stamp) -> None:

@@ -169,10 +169,8 @@ def _is_ours(script: Any) -> bool:
 
 def _name_python(folder: Path, record: Path, done: dict[str, Any], outcome: Outcome) -> None:
     """On Windows and macOS OBS must be told where its Python is. What the person has told it stays."""
-    settings = folder / "user.ini"
-    if not settings.exists():
-        settings = folder / "global.ini"
-    text = _read_settings(settings) if settings.exists() else None
+    settings = folder / ("user.ini" if (folder / "user.ini").exists() else "global.ini")
+    text = _read_settings(settings)
     if text is None:
         return
     computer, before = obs_python.Computer.this(), done["python"].get(str(settings), "")

@@ -8,11 +8,10 @@ from typing import Any, Sequence
 import numpy as np
 
 from ..localization.errors import ModelError
-from . import single_image
 from .catalogue import ModelEntry
 from .network_description import described
 from .onnx_session import OnSession
-from .single_image import SingleLook
+from .single_image import SingleLook, in_words
 
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -27,12 +26,12 @@ class OnnxImageMatting(OnSession, SingleLook):
         self._output = self._chosen_output()
 
     def look(self, picture: np.ndarray) -> np.ndarray:
-        source = single_image.source(picture, self._description)[None]
+        source = self.source(picture)[None]
         if not self._last_is_channels:
             source = source.transpose(0, 3, 1, 2)
         feed = {self._input.name: np.ascontiguousarray(source, _TYPES[self._input.type])}
         (values,) = self.run([self._output], feed)
-        return single_image.answer(values, picture, self._description, self._model, self._outputs())
+        return self.answer(values, picture, self._outputs())
 
     def _chosen_input(self) -> Any:
         """The input that takes the picture. What its shape says of the picture's size is described, if it wasn't."""
@@ -45,9 +44,8 @@ class OnnxImageMatting(OnSession, SingleLook):
         tall, wide = (side or "?" for side in self._description.size)
         given = [1, tall, wide, 3] if self._last_is_channels else [1, 3, tall, wide]
         if value.type not in _TYPES or not _fits(shape, given):
-            raise single_image.shape_error(
-                self._model, [value.type, *shape] if value.type not in _TYPES else shape, given
-            )
+            takes = in_words([value.type, *shape] if value.type not in _TYPES else shape)
+            raise ModelError("model_shape", model=self._model, takes=takes, given=in_words(given))
         sides = shape[1:3] if self._last_is_channels else shape[2:]
         if all(sides):
             self._description = dataclasses.replace(self._description, size=(int(sides[0] or 0), int(sides[1] or 0)))

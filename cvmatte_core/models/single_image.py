@@ -41,6 +41,36 @@ class SingleLook:
         """Alpha of uint8 RGB, shape (H, W, 3), of the size that it looks at: float, shape (h, w)."""
         raise NotImplementedError
 
+    def source(self, picture: np.ndarray) -> np.ndarray:
+        """What a described network is fed for uint8 RGB, shape (H, W, 3): float32, shape (H, W, 3)."""
+        described = self._description
+        if described.channels == "bgr":
+            picture = picture[..., ::-1]
+        mean, std = (np.array(numbers, np.float32) for numbers in (described.mean, described.std))
+        return (picture.astype(np.float32) / described.scale - mean) / std
+
+    def answer(self, values: np.ndarray, picture: np.ndarray, outputs: str) -> np.ndarray:
+        """Alpha that a described network answered for a picture, shape (H, W, 3): float32, shape (h, w).
+
+        values: any shape with sides of length 1 about (h, w). outputs: the network's, for the error's sentence. Raises
+        ModelError if that isn't alpha of the picture.
+        """
+        alpha: np.ndarray = values.astype(np.float32)
+        while alpha.ndim > 2 and alpha.shape[0] == 1:
+            alpha = alpha[0]
+        if alpha.ndim == 3 and alpha.shape[2] == 1:
+            alpha = alpha[..., 0]
+        height, width = picture.shape[:2]
+        is_alpha = alpha.ndim == 2 and alpha.size and alpha.shape[0] * _LEAST >= height
+        if not is_alpha or abs(alpha.shape[0] / height * width / alpha.shape[1] - 1) > _NEAR:
+            raise ModelError("model_output", model=self._model, shape=in_words(values.shape), outputs=outputs)
+        if self._description.sigmoid:
+            alpha = 1 / (1 + np.exp(-np.clip(alpha, -50, 50)))
+        if self._description.normalise:
+            least, greatest = alpha.min(), alpha.max()
+            alpha = (alpha - least) / max(greatest - least, np.float32(1e-6))
+        return alpha
+
     def __call__(
         self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None], before: Sequence[np.ndarray] = ()
     ) -> np.ndarray:
@@ -104,37 +134,6 @@ def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-def source(picture: np.ndarray, description: Description) -> np.ndarray:
-    """What a described network is fed for uint8 RGB, shape (H, W, 3): float32, shape (H, W, 3)."""
-    if description.channels == "bgr":
-        picture = picture[..., ::-1]
-    mean, std = (np.array(numbers, np.float32) for numbers in (description.mean, description.std))
-    return (picture.astype(np.float32) / description.scale - mean) / std
-
-
-def answer(values: np.ndarray, picture: np.ndarray, description: Description, model: str, outputs: str) -> np.ndarray:
-    """Alpha that a described network answered for a picture, shape (H, W, 3): float32, shape (h, w).
-
-    values: any shape with sides of length 1 about (h, w). outputs: the network's, for the error's sentence. Raises
-    ModelError if that isn't alpha of the picture.
-    """
-    alpha: np.ndarray = values.astype(np.float32)
-    while alpha.ndim > 2 and alpha.shape[0] == 1:
-        alpha = alpha[0]
-    if alpha.ndim == 3 and alpha.shape[2] == 1:
-        alpha = alpha[..., 0]
-    height, width = picture.shape[:2]
-    is_alpha = alpha.ndim == 2 and alpha.size and alpha.shape[0] * _LEAST >= height
-    if not is_alpha or abs(alpha.shape[0] / height * width / alpha.shape[1] - 1) > _NEAR:
-        raise ModelError("model_output", model=model, shape=_in_words(values.shape), outputs=outputs)
-    if description.sigmoid:
-        alpha = 1 / (1 + np.exp(-np.clip(alpha, -50, 50)))
-    if description.normalise:
-        least, greatest = alpha.min(), alpha.max()
-        alpha = (alpha - least) / max(greatest - least, np.float32(1e-6))
-    return alpha
-
-
 @contextlib.contextmanager
 def failures_explained(model: str, key: str) -> Iterator[None]:
     """Turns whatever a runtime raises into a ModelError with this key: their errors have no common base."""
@@ -153,11 +152,7 @@ def packages_missing(model: str) -> ModelError:
     return ModelError("packages_missing", model=model, install=install_packages_command("modelscope"))
 
 
-def shape_error(model: str, takes: Sequence[object], given: Sequence[object]) -> ModelError:
-    return ModelError("model_shape", model=model, takes=_in_words(takes), given=_in_words(given))
-
-
-def _in_words(shape: Sequence[object]) -> str:
+def in_words(shape: Sequence[object]) -> str:
     return " × ".join("?" if side is None else str(side) for side in shape) or "1"
 
 

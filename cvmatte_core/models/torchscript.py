@@ -43,7 +43,7 @@ class TorchscriptMatting(single_image.SingleLook):
         return onnx_session.fallback(self._wanted, self.device.upper())
 
     def look(self, picture: np.ndarray) -> np.ndarray:
-        source = np.ascontiguousarray(single_image.source(picture, self._description).transpose(2, 0, 1)[None])
+        source = np.ascontiguousarray(self.source(picture).transpose(2, 0, 1)[None])
         try:
             answered = self._run(source)
         except Exception as error:
@@ -59,7 +59,7 @@ class TorchscriptMatting(single_image.SingleLook):
         if not isinstance(several[wanted], self._torch.Tensor):
             raise ModelError("model_output", model=self._model, shape=type(several[wanted]).__name__, outputs=names)
         values = several[wanted].float().cpu().numpy()
-        return single_image.answer(values, picture, self._description, self._model, names)
+        return self.answer(values, picture, names)
 
     def _run(self, source: np.ndarray) -> Any:
         with self._running, self._torch.inference_mode():

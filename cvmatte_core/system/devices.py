@@ -47,7 +47,6 @@ KNOWN = {
     OPENVINO: Device("OpenVINOExecutionProvider", "OpenVINO", "onnxruntime-openvino", ("linux", "win32")),
 }
 DEVICES = (AUTO, *KNOWN)
-RUNTIMES = {name: device.runtime for name, device in KNOWN.items()}
 
 DEVICE_VARIABLE, THREADS_VARIABLE = "CVMATTE_DEVICE", "CVMATTE_THREADS"
 MOST_THREADS = 256

@@ -129,9 +129,7 @@ class WorkerClient(Child):
         self._forget_deaths()
         self._wanted = True
         for job in list(self._jobs.values()):
-            job.sent = job.begun = False
-            if job.cancelled:
-                self._finish(job, "failed", Cancelled())
+            self._after_death(job, False)
 
     # The process
 
@@ -159,7 +157,7 @@ class WorkerClient(Child):
         self._failed_starts += self.state == STARTING
         self._failed_loads += bool(under_way) and not any(job.begun for job in under_way)
         for job in list(self._jobs.values()):
-            self._after_death(job)
+            self._after_death(job, job.number in self._hung if self._hung else job.begun)
         if self._failed_starts >= _FAILED_STARTS:
             self._give_up(WorkerError("worker_does_not_start"))
         elif self._failed_loads >= _FAILED_LOADS:
@@ -167,9 +165,8 @@ class WorkerClient(Child):
         else:
             self._set_state(WAITING if self._jobs else STOPPED)
 
-    def _after_death(self, job: _Request) -> None:
+    def _after_death(self, job: _Request, was_at_it: bool) -> None:
         """Only the jobs that the worker was busy with may have killed it; the others just wait on."""
-        was_at_it = job.number in self._hung if self._hung else job.begun
         job.sent = job.begun = False
         if was_at_it:
             job.deaths += 1

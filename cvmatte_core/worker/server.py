@@ -31,7 +31,7 @@ from ..layers.store import LayerStore
 from ..localization.errors import Cancelled, CvmatteError, WorkerError
 from ..settings import MatteSettings
 from . import protocol
-from .jobs import clip, computer, folder, matte, models, touch_up
+from .jobs import clip, computer, folder, matte, touch_up
 from .jobs.job import Answer, Aside, Computation, Job, Worker
 from .jobs.parameters import is_number, parsed
 
@@ -46,8 +46,8 @@ KINDS: dict[str, type[Aside] | type[Computation]] = {
     "photos": folder.NamedPhotos,
     "clip": clip.ClipCutout,
     "touch_up": touch_up.TouchUp,
-    "models": models.Models,
-    "install_model": models.InstallModel,
+    "models": computer.Models,
+    "install_model": computer.InstallModel,
     "cameras": computer.Cameras,
     "diagnose": computer.Diagnose,
     "tidy": computer.Tidy,

@@ -1,4 +1,4 @@
-"""What there is on this computer: cameras, and layers that nobody needs any more; and a diagnosis of it."""
+"""What there is on this computer: cameras, models, and layers that nobody needs any more; and a diagnosis of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 
 from ... import diagnose
 from ...layers import outputs
+from ...models.catalogue import AUTO, catalogue, entry_of
+from ...models.fetch import fetch
 from ...system.cameras import CameraLook
 from .job import Answer, Aside, Job
 from .matte import PhotoMatte
@@ -32,3 +34,22 @@ class Tidy(Aside):
     def run(self, job: Job) -> Answer:
         in_use = {*self.in_use} | {matte.key for matte in job.worker.requests(PhotoMatte)}
         return asdict(outputs.tidy(self.keep, in_use, job.worker.store, lambda: job.tell("tidy", 0, 1)))
+
+
+@dataclass
+class Models(Aside):
+    def run(self, job: Job) -> Answer:
+        return {"models": [diagnose.state_of(entry) for entry in catalogue().values()], "auto": entry_of(AUTO).name}
+
+
+@dataclass
+class InstallModel(Aside):
+    name: str
+
+    def __post_init__(self) -> None:
+        """Raises ModelError."""
+        entry_of(self.name)
+
+    def run(self, job: Job) -> Answer:
+        fetch(entry_of(self.name), job.tell, job.cancelled)
+        return diagnose.state_of(entry_of(self.name))
