@@ -24,10 +24,9 @@ def enter() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     from cvmatte_core.filesystem import paths
     from cvmatte_core.models.catalogue import install_command
-    from cvmatte_core.localization import console
-    from cvmatte_core.localization.texts import system_texts
+    from cvmatte_core.localization.texts import prepare_console, system_texts
 
-    console.prepare()
+    prepare_console()
     python = paths.environment_python()
     if not python.exists():
         sys.exit(system_texts()("script.no_environment", install=install_command()))

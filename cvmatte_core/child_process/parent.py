@@ -1,17 +1,23 @@
-"""The child's own side: how it hears its parent, answers, and ends with it."""
+"""The child's own side: how it hears its parent, answers, says that it is alive, and ends with it."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator
+from typing import Any, BinaryIO, Callable, Iterator, List, Tuple
 
 from . import messages
 
 _NICENESS = 10
+BEAT_SECONDS = 1.0
+
+Standing = List[Tuple[int, float]]  # the number of each piece of work, and the seconds since it last moved
 
 
 class Parent:
@@ -53,3 +59,50 @@ class Parent:
                 self._output.flush()
             except OSError:
                 os._exit(0)
+
+
+@dataclass
+class _Work:
+    number: int
+    beats: int = 0  # since it last moved: time in which the computer slept doesn't count
+
+
+class Beat:
+    """Says every BEAT_SECONDS, on a thread of its own, that the process is alive, whatever that is busy with.
+
+    A computing thread can also hang alone, so a beat says how long each piece of work has not moved.
+    """
+
+    def __init__(self, tell: Callable[[Standing], None]) -> None:
+        """tell: sends a beat."""
+        self._tell = tell
+        self._in_hand: dict[int, _Work] = {}  # by thread
+        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+
+    def start(self) -> None:
+        if self._thread.ident is None:
+            self._thread.start()
+
+    @contextlib.contextmanager
+    def doing(self, number: int) -> Iterator[None]:
+        """For the block, this thread does work that others wait for."""
+        thread = threading.get_ident()
+        self._in_hand[thread] = _Work(number)
+        try:
+            yield
+        finally:
+            del self._in_hand[thread]
+
+    def moved(self) -> None:
+        """This thread's work goes on; nothing happens where it has none."""
+        work = self._in_hand.get(threading.get_ident())
+        if work is not None:
+            work.beats = 0
+
+    def _run(self) -> None:
+        while True:
+            in_hand = list(self._in_hand.values())
+            self._tell([(work.number, work.beats * BEAT_SECONDS) for work in in_hand])
+            for work in in_hand:
+                work.beats += 1
+            time.sleep(BEAT_SECONDS)

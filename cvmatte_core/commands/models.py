@@ -19,8 +19,7 @@ from ..localization.errors import CvmatteError, ModelError
 from ..localization.texts import Texts, megabytes, system_texts
 from ..models import network
 from ..models.catalogue import AUTO, ModelEntry, add_own, catalogue, costs, entry_of, good_at, is_there, verify
-from ..models.fetch import fetch, remove
-from ..models.local_file import opened_model
+from ..models.fetch import fetch, opened_model, remove
 from ..models.network_description import PRESETS
 from ..models.single_image import packages_missing
 from .program import ALL_GOOD, Misused, ended, parser_for

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Sequence
 
 from ..child_process import messages
-from ..child_process.child import Child, Messages, queued
-from ..child_process.process import Process
+from ..child_process.child import Child, Messages, Process, queued
 from ..filesystem import files, runtime_folders
 from ..localization.errors import CvmatteError, WorkerError
 from .shared_frames import SUFFIX, FrameReader, FramesUnusable, Shown

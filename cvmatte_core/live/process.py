@@ -5,7 +5,7 @@ Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …,
 once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is empty.
 Out: {"file": path of the frames, see shared_frames.py}, {"frame": number}, {"state": …} about once a second,
 {"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see
-child_process/beat.py}. It ends when its input does.
+child_process/parent.py}. It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
 dropped, never queued.
@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..child_process import messages
-from ..child_process.beat import Beat
-from ..child_process.parent import Parent
+from ..child_process.parent import Beat, Parent
 from ..filesystem import files, runtime_folders
 from ..layers.store import LARGEST_SIDE
 from ..localization.errors import CvmatteError, ImageError, WorkerError

@@ -1,23 +1,41 @@
-"""Every sentence that a person reads, in their language. Standard library only."""
+"""Every sentence that a person reads, in their language, and printed so that their console can show it.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
+import codecs
 import ctypes
+import io
 import json
 import locale
 import os
 import re
 import sys
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
-
-from . import console
 
 LANGUAGES = ("en", "de", "es", "fr", "ja", "ko", "pt-BR", "ru", "zh-CN")
 # By the first part of a locale's name, and by what the C library of Windows calls them.
 _NAMES = ("english", "german", "spanish", "french", "japanese", "korean", "portuguese", "russian", "chinese")
 _BY_NAME = {**{language.partition("-")[0]: language for language in LANGUAGES}, **dict(zip(_NAMES, LANGUAGES))}
 _FOLDER = Path(__file__).resolve().parent / "locale"
+_NEAREST = "cvmatte-nearest"
+_PLAIN = {
+    **dict.fromkeys("„“”«»", '"'),
+    **dict.fromkeys("‚‘’", "'"),
+    **dict.fromkeys("–—−‑", "-"),
+    "→": "->",
+    "×": "x",
+    "±": "+-",
+    "ß": "ss",
+    "æ": "ae",
+    "œ": "oe",
+    "ø": "o",
+    "·": "-",
+}
 
 
 class Texts:
@@ -73,9 +91,9 @@ def _language_of_windows() -> str | None:
 
 def system_texts() -> Texts:
     """To print: in the language of the shell or the operating system; in English where its letters are missing."""
-    console.prepare()
+    prepare_console()
     texts = Texts(language_of(_name_of_language()))
-    return texts if console.can_show(texts("command.about")) else Texts("en")
+    return texts if _can_show(texts("command.about")) else Texts("en")
 
 
 def _name_of_language() -> str | None:
@@ -86,3 +104,35 @@ def _name_of_language() -> str | None:
         return _language_of_windows() if sys.platform == "win32" else locale.getlocale()[0]
     except ValueError:
         return None
+
+
+# Consoles that lack letters, as Windows' with an older code page
+
+
+def prepare_console() -> None:
+    """What a console can't show is printed as what comes nearest to it: é as e, … as three dots."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_NEAREST)
+
+
+def _can_show(text: str) -> bool:
+    """Whether somebody could read this text on the console."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return b"?" not in text.replace("?", "").encode(encoding, _NEAREST)
+
+
+def _nearest(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_plain, error.object[error.start : error.end])), error.end
+
+
+def _plain(letter: str) -> str:
+    """In ASCII, which everything shows."""
+    parts = unicodedata.normalize("NFKD", letter)
+    plain = "".join(part for part in parts if part.isascii())
+    return _PLAIN.get(letter) or plain or ("" if unicodedata.combining(letter) else "?")
+
+
+codecs.register_error(_NEAREST, _nearest)

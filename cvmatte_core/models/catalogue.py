@@ -290,9 +290,10 @@ def record_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.json")
 
 
-def note_hash(file: Path, sha256: str) -> None:
-    """Write a record. Raises OutputError."""
-    files.write_texts(record_of(file), sha256=sha256)
+def note_hash(entry: ModelEntry, sha256: str) -> None:
+    """Note the SHA-256 of a model's whole file where the catalogue knows none. Raises OutputError."""
+    if "md5" in entry.source:
+        files.write_texts(record_of(entry.path), sha256=sha256)
 
 
 def _noted_hash(record: Path) -> str:

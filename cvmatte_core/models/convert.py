@@ -18,7 +18,7 @@ from ..filesystem import files, paths
 from ..image import images
 from ..localization.errors import ModelError
 from . import cv_unet, hub, single_image
-from .catalogue import ModelEntry, note_hash
+from .catalogue import ModelEntry, record_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def convert(
         del converted  # on Windows nothing removes a file that is open
     # The record comes last: without it, or with another file's, nobody takes the file for proven.
     files.write(target, data)
-    note_hash(target, hashlib.sha256(data).hexdigest())
+    files.write_texts(record_of(target), sha256=hashlib.sha256(data).hexdigest())
     on_progress("convert", 3, 3)
     return target
 

@@ -24,8 +24,7 @@ from typing import IO, Any, Callable, Iterator
 from .. import __version__
 from ..filesystem import files
 from ..localization.errors import ModelError, OutputError
-from .catalogue import ModelEntry, install_command, record_of, sha256_as_published
-from .local_file import note_unknown_hash, take_in_from_rembg
+from .catalogue import ModelEntry, install_command, note_hash, record_of, sha256_as_published
 from .progress import Progress, ensure_room, no_room
 
 logger = logging.getLogger(__name__)
@@ -40,9 +39,7 @@ _PASSING = (408, 425, 429)  # what servers answer, beside 5xx, that is worth ano
 
 
 def from_url(entry: ModelEntry, progress: Progress) -> Path:
-    """Fetch a model's file, or copy it from rembg's folder. Raises ModelError, OutputError, Cancelled."""
-    if take_in_from_rembg(entry, progress):
-        return entry.path
+    """Fetch a model's file. Raises ModelError, OutputError, Cancelled."""
     download = _Download(entry, progress)
     try:
         for _ in range(2 if download.part.size else 1):  # what was kept may be damaged: then once more, all of it
@@ -159,7 +156,7 @@ class _Download:
         with self.part.path.open("rb") as file:
             sha256 = sha256_as_published(self._entry, file, tick=self._progress.tell)
         if sha256:
-            note_unknown_hash(self._entry, sha256)
+            note_hash(self._entry, sha256)
             files.replace_durably(self._entry.path, self.part.path)
         self.part.discard()
         return bool(sha256)

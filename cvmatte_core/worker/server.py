@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from .. import __version__, diagnose
 from ..child_process import messages
-from ..child_process.beat import Beat, Standing
-from ..child_process.parent import Parent
+from ..child_process.parent import Beat, Parent, Standing
 from ..filesystem import files, paths, runtime_folders
 from ..layers.store import LayerStore
 from ..localization.errors import Cancelled, CvmatteError, WorkerError

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from cvmatte_core import __version__
-from cvmatte_core.localization import console
+from cvmatte_core.localization.texts import prepare_console
 
 CONTENT = (
     *("install.py", "install.cmd", "install.command", "pyproject.toml"),
@@ -24,7 +24,7 @@ CONTENT = (
 
 
 def main() -> int:
-    console.prepare()
+    prepare_console()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path.cwd(), help="to save it into [here]")
     print(build(parser.parse_args().folder))

@@ -19,9 +19,8 @@ import pytest
 from demo.throwaway_obs import wait_until
 
 from cvmatte_core.child_process import child, messages
-from cvmatte_core.child_process.beat import Beat, Standing
-from cvmatte_core.child_process.child import Child, Messages, queued
-from cvmatte_core.child_process.process import Process
+from cvmatte_core.child_process.child import Child, Messages, Process, queued
+from cvmatte_core.child_process.parent import Beat, Standing
 from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.errors import WorkerError
 from cvmatte_core.system import spawn
@@ -186,7 +185,7 @@ sys.stdout.flush()"""
 
 
 def test_a_line_without_an_end_is_no_more_than_its_limit(keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cvmatte_core.child_process.process.LONGEST_LINE", 1000)
+    monkeypatch.setattr("cvmatte_core.child_process.messages.LONGEST_LINE", 1000)
     kept = keep(f"{SAY}os.write(1, b'x' * 2_500 + b'\\n'); say(last=1); time.sleep(3600)").begin()
     wait_until(lambda: kept.said == [{"last": 1}])
 
@@ -425,13 +424,13 @@ def test_it_ends_where_nobody_listens_any_more() -> None:
 
 @pytest.fixture
 def beats(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Beat, list[Standing]]]:
-    monkeypatch.setattr("cvmatte_core.child_process.beat.BEAT_SECONDS", 0.05)
+    monkeypatch.setattr("cvmatte_core.child_process.parent.BEAT_SECONDS", 0.05)
     told: list[Standing] = []
     beat = Beat(told.append)
     beat.start()
     beat.start()  # a second time it does nothing
     yield beat, told
-    monkeypatch.setattr("cvmatte_core.child_process.beat.BEAT_SECONDS", 3600.0)
+    monkeypatch.setattr("cvmatte_core.child_process.parent.BEAT_SECONDS", 3600.0)
 
 
 def test_a_beat_says_how_long_work_stands_still(beats: tuple[Beat, list[Standing]]) -> None:
