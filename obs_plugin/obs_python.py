@@ -20,12 +20,12 @@ import urllib.request
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterator
 
 MINOR_VERSIONS = range(12, 5, -1)  # of Python 3 that OBS looks for, in its order
 X64, ARM64, X86 = "x64", "arm64", "x86"
-_PE_MACHINES = {0x8664: X64, 0xAA64: ARM64, 0x014C: X86}
-_MACH_PROCESSORS = {0x0100_0007: X64, 0x0100_000C: ARM64, 0x0000_0007: X86}
+# As Windows' programs name them, and macOS's
+_PROCESSORS = {0x8664: X64, 0xAA64: ARM64, 0x014C: X86, 0x0100_0007: X64, 0x0100_000C: ARM64, 0x0000_0007: X86}
 _PYTHONS = r"SOFTWARE\Python\PythonCore"  # as PEP 514 has it
 _VIEW = 0x2_0019 | 0x0100  # KEY_READ and KEY_WOW64_64KEY: also a Python of 32 bits sees what those of 64 have entered
 _MACS_LIBRARY = "Python.framework/Versions/3.{0}/lib/libpython3.{0}.dylib"
@@ -51,22 +51,19 @@ def processors_of(path: Path) -> set[str]:
             head = file.read(4096)
     except OSError:
         return set()
+    numbers: list[int] = []
     with contextlib.suppress(struct.error):
         if head[:2] == b"MZ":
             (at,) = struct.unpack_from("<I", head, 0x3C)
             if head[at : at + 4] == b"PE\0\0":
-                return _known(_PE_MACHINES, struct.unpack_from("<H", head, at + 4))
+                numbers += struct.unpack_from("<H", head, at + 4)
         elif head[:4] in (b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"):  # Mach-O for one
-            return _known(_MACH_PROCESSORS, struct.unpack_from("<I", head, 4))
+            numbers += struct.unpack_from("<I", head, 4)
         elif head[:4] in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"):  # for several
             (count,) = struct.unpack_from(">I", head, 4)
             entry = 20 if head[3] == 0xBE else 32
-            return _known(_MACH_PROCESSORS, (struct.unpack_from(">I", head, 8 + entry * n)[0] for n in range(count)))
-    return set()
-
-
-def _known(names: dict[int, str], numbers: Iterable[int]) -> set[str]:
-    return {names[number] for number in numbers if number in names}
+            numbers += [struct.unpack_from(">I", head, 8 + entry * n)[0] for n in range(count)]
+    return {_PROCESSORS[number] for number in numbers if number in _PROCESSORS}
 
 
 @dataclass(frozen=True)

@@ -217,8 +217,17 @@ def verify(entry: ModelEntry) -> None:
     """Raise ModelError unless the model is there, byte for byte."""
     if not entry.file and not hub.is_complete(entry.path):
         raise missing(entry)
-    if entry.file and not _has_its_hash(entry):
-        raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
+    if entry.file:
+        try:
+            with entry.path.open("rb") as file:
+                if entry.sha256:  # the catalogue's, or the noted one
+                    has_its_hash = files.sha256(file) == entry.sha256
+                else:
+                    has_its_hash = "md5" not in entry.source or bool(sha256_as_published(entry, file))
+        except OSError as error:
+            raise missing(entry) from error
+        if not has_its_hash:
+            raise ModelError("model_damaged", model=entry.title, install=install_command(entry.name))
 
 
 def is_whole(entry: ModelEntry) -> bool:
@@ -227,17 +236,6 @@ def is_whole(entry: ModelEntry) -> bool:
         verify(entry)
         return True
     return False
-
-
-def _has_its_hash(entry: ModelEntry) -> bool:
-    """Raises ModelError if its file can't be read."""
-    try:
-        with entry.path.open("rb") as file:
-            if entry.sha256:  # the catalogue's, or the noted one
-                return files.sha256(file) == entry.sha256
-            return "md5" not in entry.source or bool(sha256_as_published(entry, file))
-    except OSError as error:
-        raise missing(entry) from error
 
 
 def sha256_as_published(

@@ -31,11 +31,11 @@ class OnnxImageMatting(OnSession, SingleLook):
             source = source.transpose(0, 3, 1, 2)
         feed = {self._input.name: np.ascontiguousarray(source, _TYPES[self._input.type])}
         (values,) = self.run([self._output], feed)
-        return self.answer(values, picture, self._outputs())
+        return self.answer(values, picture, self._outputs)
 
     def _chosen_input(self) -> Any:
         """The input that takes the picture. What its shape says of the picture's size is described, if it wasn't."""
-        inputs = self.inputs
+        inputs = self._session.get_inputs()
         if len(inputs) != 1 or self._description.input not in ("", inputs[0].name):
             raise ModelError("model_inputs", model=self._model, inputs=", ".join(value.name for value in inputs))
         (value,) = inputs
@@ -52,15 +52,13 @@ class OnnxImageMatting(OnSession, SingleLook):
         return value
 
     def _chosen_output(self) -> str:
-        names, wanted = [value.name for value in self.outputs], self._description.output
+        names, wanted = [str(value.name) for value in self._session.get_outputs()], self._description.output
+        self._outputs = ", ".join(names)
         if isinstance(wanted, str) and wanted in names:
             return wanted
         if isinstance(wanted, int) and -len(names) <= wanted < len(names):
             return names[wanted]
-        raise ModelError("model_output_name", model=self._model, output=str(wanted), outputs=self._outputs())
-
-    def _outputs(self) -> str:
-        return ", ".join(value.name for value in self.outputs)
+        raise ModelError("model_output_name", model=self._model, output=str(wanted), outputs=self._outputs)
 
 
 def _fits(takes: Sequence[int | None], given: Sequence[object]) -> bool:

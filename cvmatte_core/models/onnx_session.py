@@ -73,15 +73,6 @@ class Session:
         """Values of the text FALLBACK, where it doesn't run on what was wanted."""
         return fallback(self._wanted, self._steps[0].device.title)
 
-    @property
-    def inputs(self) -> list[Any]:
-        """The graph's inputs: each with name, type ("tensor(float)") and shape (numbers, and names of free sides)."""
-        return self._session.get_inputs()
-
-    @property
-    def outputs(self) -> list[Any]:
-        return self._session.get_outputs()
-
     def run(self, outputs: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The named outputs for these inputs. One that fails is left for good, and the next does them again.
 
