@@ -48,7 +48,7 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
     A package that is missing has the version "", an unknown memory is 0 bytes. provider: what a network ran on last,
     as its runtime calls it; "" where none was loaded.
     """
-    entry = entry_of(MatteSettings().model)
+    entry, states = entry_of(MatteSettings().model), map(state_of, catalogue().values())
     return {
         "cvmatte": __version__,
         "python": platform.python_version(),
@@ -56,9 +56,11 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count() or 0,
         "memory_bytes": memory.total_bytes(),
-        "models": [_in_words(state_of(known)) for known in catalogue().values()],
+        "models": [
+            f"{one['name']}, {one['backend']}, {'installed' if one['installed'] else 'not installed'}" for one in states
+        ],
         "model_file": str(entry.path),
-        "model_verified": state_of(entry)["installed"],
+        "model_verified": is_whole(entry),
         "provider": provider,
         "interpreter": sys.executable,
         "data_folder": str(paths.data_folder()),
@@ -82,10 +84,6 @@ def state_of(entry: ModelEntry) -> dict[str, Any]:
         "size_bytes": files.size_of(entry.path),
         "download_bytes": entry.size_bytes,
     }
-
-
-def _in_words(state: dict[str, Any]) -> str:
-    return f"{state['name']}, {state['backend']}, {'installed' if state['installed'] else 'not installed'}"
 
 
 def _version(distributions: Sequence[str]) -> str:

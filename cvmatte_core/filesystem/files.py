@@ -109,6 +109,12 @@ def write(path: Path, content: bytes, durable: bool = True) -> None:
         file.write(content)
 
 
+def remove(path: Path) -> None:
+    """Remove a file if there is one; what can't be removed stays."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
 def read_texts(path: Path) -> dict[str, str]:
     """The texts of a JSON object in a file, by their names; none where there is no such file."""
     with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):

@@ -26,10 +26,10 @@ def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[Bina
         yield file
     finally:
         if sys.platform != "win32":  # before it is let go, so that it isn't another's yet
-            _remove(path)
+            files.remove(path)
         file.close()
         if sys.platform == "win32":  # an open file can't be removed there, so neither can one that another has
-            _remove(path)
+            files.remove(path)
 
 
 @contextlib.contextmanager
@@ -91,8 +91,3 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
         return False
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()

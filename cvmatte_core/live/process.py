@@ -13,7 +13,6 @@ dropped, never queued.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import os
@@ -107,8 +106,7 @@ class Live:
     def _end(self) -> NoReturn:
         """At once, also out of the middle of a network's pass; but nothing is left behind."""
         if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.unlink()
+            files.remove(self._file)
         os._exit(0)
 
     def run(self) -> NoReturn:

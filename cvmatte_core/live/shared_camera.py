@@ -36,8 +36,7 @@ class Handout:
         self._writer: FrameWriter | None = None
         self._looked, self._asked = 0.0, False
         for path in _frame_files(stem):  # of a process that was killed
-            with contextlib.suppress(OSError):
-                path.unlink()
+            files.remove(path)
 
     def give(self, frame: np.ndarray) -> None:
         """A frame: uint8 RGB, shape (H, W, 3)."""

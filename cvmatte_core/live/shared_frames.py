@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Sequence
 
-from ..filesystem import runtime_folders
+from ..filesystem import files, runtime_folders
 
 SUFFIX = ".live"
 
@@ -54,8 +54,7 @@ class FrameWriter:
                 _allocate(file, size)
                 self._map = mmap.mmap(file.fileno(), size)
         except OSError:
-            with contextlib.suppress(OSError):
-                path.unlink()
+            files.remove(path)
             raise
         self._map[: _HEADER.size] = _HEADER.pack(_MAGIC, _VERSION, _SLOTS, self._slot_bytes)
         self._number = 0
@@ -76,8 +75,7 @@ class FrameWriter:
 
     def close(self) -> None:
         self._map.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        files.remove(self.path)
 
 
 def new_writer(name: str, pixels: int, folders: Sequence[Path]) -> FrameWriter:

