@@ -156,10 +156,8 @@ class Stamp:
 
 
 def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> None:
-    """Make an environment, or add dependency groups of pyproject.toml to the one that is there.
-
-    device: one of devices.DEVICES; if empty, the last choice stays. Raises Refused, OutputError, OSError.
-    """
+    """Make an environment, or add dependency groups of pyproject.toml to the one that is there, for one of
+    devices.DEVICES; if that is empty, the last choice stays. Raises Refused, OutputError, OSError."""
     refuse_impossible(groups)
     if is_set_up(folder, wanted_stamp(groups, folder, device)):
         return
@@ -242,10 +240,8 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
 
 
 def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
-    """Install the packages that an environment is to have. Raises Refused.
-
-    Returns the stamp of what is installed: where the device's ONNX Runtime can't be had, the plain one is.
-    """
+    """Install the packages that an environment is to have. Returns the stamp of what is installed: where the device's
+    ONNX Runtime can't be had, the plain one is. Raises Refused."""
     print(say("install.packages"), flush=True)
     pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
     pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
@@ -348,10 +344,8 @@ def pip(folder: Path, *arguments: str) -> None:
 
 
 def run_in(folder: Path, *arguments: str) -> None:
-    """Run an environment's Python.
-
-    Raises Refused. It names a full disk or a missing network; for anything else, the program's output is printed.
-    """
+    """Run an environment's Python. Raises Refused, which names a full disk or a missing network; for anything else, the
+    program's output is printed."""
     # On the environment's own disk: the system's may be small for them, which pip takes for the network's fault.
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as temporary:
         environment = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary)}

@@ -71,10 +71,8 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
 
 
 def state_of(entry: ModelEntry) -> dict[str, Any]:
-    """{name, title, licence, backend, installed, size_bytes, download_bytes} of a model.
-
-    installed: whether it is there and undamaged. size_bytes: on disk. download_bytes: 0 where that isn't known.
-    """
+    """What the keys say of a model. installed: whether it is there and undamaged. size_bytes: on disk. download_bytes:
+    0 where that isn't known."""
     return {
         "name": entry.name,
         "title": entry.title,

@@ -65,10 +65,8 @@ class PresetStore:
         return _complete(own[name])
 
     def save(self, name: str, settings: MatteSettings) -> str:
-        """Keep the settings under a name, over an own preset of that name. Returns the name as it is kept.
-
-        Raises SettingsError where the name won't do, OutputError where nothing can be written.
-        """
+        """Keep the settings under a name, over an own preset of that name. Returns the name as it is kept. Raises
+        SettingsError where the name won't do, OutputError where nothing can be written."""
         name = _checked(name)
         own = self._read()
         own[name] = _complete(settings.as_dict())
@@ -76,10 +74,8 @@ class PresetStore:
         return name
 
     def rename(self, name: str, new_name: str) -> str:
-        """Give an own preset another name; its place in the order stays. Returns the name as it is kept.
-
-        Raises SettingsError where there is no such preset or the new name is taken or won't do, OutputError.
-        """
+        """Give an own preset another name; its place in the order stays. Returns the name as it is kept. Raises
+        SettingsError where there is no such preset or the new name is taken or won't do, OutputError."""
         new_name = _checked(new_name)
         own = self._read()
         if name not in own:
@@ -103,10 +99,8 @@ class PresetStore:
             return {}
 
     def _read(self) -> dict[str, dict[str, Any]]:
-        """The person's own presets. A damaged file is put aside and counts as empty.
-
-        Raises OutputError where the file is there but can't be read: writing would lose what it holds.
-        """
+        """The person's own presets. A damaged file is put aside and counts as empty. Raises OutputError where the file
+        is there but can't be read: writing would lose what it holds."""
         try:
             text = self._file.read_bytes().decode("utf-8")
             presets = json.loads(text)["presets"].items()

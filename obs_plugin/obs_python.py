@@ -33,10 +33,8 @@ _STORE = "WindowsApps"  # packages there may be run, but not loaded by another p
 
 
 def library_in(folder: Path, system: str, processor: str = "") -> Path | None:
-    """The file that OBS loads when it is told this folder; None where it would find none.
-
-    system: as sys.platform. processor: OBS's own; without one, any will do.
-    """
+    """The file that OBS loads when it is told this folder; None where it would find none. system: as sys.platform.
+    processor: OBS's own; without one, any will do."""
     for minor in MINOR_VERSIONS:
         path = folder / (f"python3{minor}.dll" if system == "win32" else _MACS_LIBRARY.format(minor))
         if path.is_file() and (not processor or processor in processors_of(path)):
@@ -68,10 +66,8 @@ def processors_of(path: Path) -> set[str]:
 
 @dataclass(frozen=True)
 class Computer:
-    """What the look-up needs to know of a computer. root: where its disk is: elsewhere in tests.
-
-    registered: the folders that Windows's registry names for Python, PEP 514, in its order.
-    """
+    """What the look-up needs to know of a computer. root: where its disk is: elsewhere in tests. registered: the
+    folders that Windows's registry names for Python, PEP 514, in its order."""
 
     system: str
     home: Path
@@ -108,10 +104,8 @@ def processor_of_obs(computer: Computer) -> str:
 
 
 def candidates(computer: Computer, own: Path) -> Iterator[Path]:
-    """The folders in which a person may have a Python that OBS loads, the likeliest first.
-
-    own: where install.py puts one that it has fetched for OBS.
-    """
+    """The folders in which a person may have a Python that OBS loads, the likeliest first: `own` is where install.py
+    puts one that it has fetched for OBS."""
     yield own
     if computer.system == "win32":
         there = [folder for folder in computer.registered if _STORE not in ntpath.normpath(folder).split("\\")]

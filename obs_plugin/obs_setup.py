@@ -53,10 +53,8 @@ def refuse_while_obs_runs() -> None:
 
 
 def _change(change: Callable[[Path], registration.Outcome], unreadable: str) -> registration.Outcome:
-    """Register or unregister, and name each file that was left alone since it can't be read.
-
-    unreadable: the text for such a file. Raises Refused, CvmatteError.
-    """
+    """Register or unregister, and name each file that was left alone since it can't be read, by the text `unreadable`.
+    Raises Refused, CvmatteError."""
     refuse_while_obs_runs()
     outcome = change(paths.data_folder() / "registered.json")
     for path in outcome.unreadable:

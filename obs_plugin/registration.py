@@ -31,10 +31,8 @@ _PYTHON_KEY = re.compile(r"^\[Python\][^\[]*?^Path64bit=(.*)$", re.MULTILINE)
 
 @dataclass
 class Outcome:
-    """What registering or unregistering did, by the files it concerns.
-
-    python: where OBS finds a Python of its own now; useless_python: what it was told by the person, and finds none in.
-    """
+    """What registering or unregistering did, by the files it concerns. python: where OBS finds a Python of its own now;
+    useless_python: what it was told by the person, and finds none in."""
 
     changed: list[Path] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
@@ -201,10 +199,8 @@ def _name_python(folder: Path, record: Path, done: dict[str, Any], outcome: Outc
 
 
 def _replace(path: Path, content: bytes, bom: bool = False) -> None:
-    """Write a file of OBS's anew, atomically, with its former content kept beside it, both as private as it was.
-
-    bom: with a byte order mark if it had one. Raises OutputError.
-    """
+    """Write a file of OBS's anew, atomically, with its former content kept beside it, both as private as it was. bom:
+    with a byte order mark if it had one. Raises OutputError."""
     path = path.resolve()  # a link stays one
     former = path.read_bytes()
     backup = path.with_name(f"{path.name}.before-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")

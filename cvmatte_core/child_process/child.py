@@ -46,24 +46,17 @@ class Child:
 
     A subclass says what the process is for, by what it overrides. All that changes its state happens on the child's
     own thread, `_thread`, which the subclass starts once it is ready; see `queued`.
-
-    refusal: why no process can be started here at all; None where one can.
-    environment: what the process's environment says beside this one's own, from its next start on.
+    refusal: why no process can be started here; None where one can. environment: what the process's says beside this
+    one's own, from its next start on.
     """
 
     _clock = staticmethod(time.monotonic)
 
     def __init__(
-        self,
-        name: str,
-        module: str,
-        *arguments: str,
-        command: Sequence[str] | None = None,
-        delays: Sequence[float],
+        self, name: str, module: str, *arguments: str, command: Sequence[str] | None = None, delays: Sequence[float]
     ) -> None:
         """name: for the log. command: in place of the module's. delays: seconds before the next start, by the number of
-        processes that have died in a row.
-        """
+        processes that have died in a row."""
         self._name = name
         self._command = command or spawn.command(module, *arguments)
         self._delays = delays
@@ -231,10 +224,7 @@ class Child:
 
 
 class Process:
-    """A running process, with pipes for messages; errors go to a file.
-
-    A thread of its own writes its input: a process that doesn't read holds nobody up.
-    """
+    """A running process, with pipes for messages; errors go to a file. A process that doesn't read holds nobody up."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], errors: IO[bytes]) -> None:
         """environment: what its environment says beside this process's own. Raises OSError."""

@@ -68,13 +68,10 @@ class _Work:
 
 
 class Beat:
-    """Says every BEAT_SECONDS, on a thread of its own, that the process is alive, whatever that is busy with.
-
-    A computing thread can also hang alone, so a beat says how long each piece of work has not moved.
-    """
+    """Tells every BEAT_SECONDS, on a thread of its own, that the process is alive, whatever that is busy with; and for
+    how long each piece of work has not moved, since a computing thread can also hang alone."""
 
     def __init__(self, tell: Callable[[Standing], None]) -> None:
-        """tell: sends a beat."""
         self._tell = tell
         self._in_hand: dict[int, _Work] = {}  # by thread
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)

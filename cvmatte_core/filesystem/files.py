@@ -157,11 +157,10 @@ def size_of(path: Path) -> int:
 
 
 def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] = lambda: 0) -> _T:
-    """What a call that reaches for a folder's drive returns or raises.
+    """What a call that reaches for a folder's drive returns or raises. Raises TimeoutError, MemoryError.
 
     A network drive that is gone may never answer: a thread is left waiting for it, and until it returns, calls for the
-    same folder fail at once. progress: how many answers a call has had, if it takes many. Raises TimeoutError,
-    MemoryError.
+    same folder fail at once. progress: how many answers a call has had, if it takes many.
     """
     before = _unanswered.get(folder)
     if before is not None and not before.done():

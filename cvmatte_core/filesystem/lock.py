@@ -18,9 +18,7 @@ _LOOK_SECONDS = 0.2
 @contextlib.contextmanager
 def locked(path: Path, tick: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """Hold the lock file at `path` against every other process and thread; afterwards the file is gone. Yields it.
-
-    tick() is called repeatedly while another has it; what it raises ends the wait. Raises OutputError.
-    """
+    tick() is called repeatedly while another has it; what it raises ends the wait. Raises OutputError."""
     file = _acquire(path, tick)
     try:
         yield file

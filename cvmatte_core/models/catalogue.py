@@ -1,14 +1,13 @@
 """The models that can be used, as data: catalogue.json here, and beside the models' files the person's own.
 
-Standard library only: OBS and install.py read them too.
-
 An entry's `source` says where it comes from: {"kind": "wheel", "wheel": a requirement, "member": a file in it},
 {"kind": "modelscope", "id": …, "revision": …}, {"kind": "url", "url": …, "md5": …, "rembg": …}, or {"kind": "file"},
 which is a person's own. `options` are the backend's: see the module of that backend; or {"like": one of
 network_description.PRESETS}, of a shipped one.
 
 A "url" has an md5 if its publisher names no SHA-256: a new file is compared with that, and its SHA-256 is noted beside
-it (record_of) for later. "rembg" is what that package calls the model, if it has the same file.
+it (record_of) for later. "rembg" is what that package calls the model, if it has the same file. Standard library only:
+OBS and install.py read them too.
 """
 
 from __future__ import annotations
@@ -241,10 +240,8 @@ def is_whole(entry: ModelEntry) -> bool:
 def sha256_as_published(
     entry: ModelEntry, file: IO[bytes], copy_to: IO[bytes] | None = None, tick: Callable[[], None] = lambda: None
 ) -> str:
-    """The SHA-256 of an open file if it has the hash that the model's publisher names; else empty.
-
-    The file is copied to `copy_to`, if given; tick() is called now and then. Raises OSError.
-    """
+    """The SHA-256 of an open file if it has the hash that the model's publisher names; else empty. The rest is as
+    files.digests has it."""
     kind = "md5" if "md5" in entry.source else "sha256"
     found = files.digests(file, {kind, "sha256"}, copy_to, tick)
     return found["sha256"] if found[kind] == entry.source.get(kind, entry.sha256) else ""

@@ -47,19 +47,13 @@ class Network(Protocol):
         ...
 
     def __call__(
-        self,
-        rgb: np.ndarray,
-        quality: str,
-        on_pass: Callable[[int, int], None],
-        before: Sequence[np.ndarray] = (),
+        self, rgb: np.ndarray, quality: str, on_pass: Callable[[int, int], None], before: Sequence[np.ndarray] = ()
     ) -> np.ndarray:
-        """Estimate alpha.
+        """Alpha, float32 in 0..1, shape (H, W). Raises ModelError where the network fails.
 
-        rgb: uint8, shape (H, W, 3), sRGB. quality: "fast", "balanced" or "best".
-        on_pass(done, total) is called before each pass and after the last; what it raises ends the estimate.
-        before: what the camera saw just before, oldest first, each as rgb; a network that looks at one picture only
-        ignores them.
-        Returns alpha: float32 in 0..1, shape (H, W). Raises ModelError where the network fails.
+        rgb: uint8, shape (H, W, 3), sRGB. quality: "fast", "balanced" or "best". on_pass(done, total) is called before
+        each pass and after the last; what it raises ends the estimate. before: what the camera saw just before, oldest
+        first, each as rgb; a network that looks at one picture only ignores them.
         """
         ...
 
@@ -70,12 +64,9 @@ _loading = threading.Lock()
 
 
 def load(name: str, threads: int, device: str = "auto") -> Network:
-    """A model of the catalogue, on one of devices.DEVICES or what takes its place: in memory once a process.
-
-    Everybody who asks, in any thread, gets the same one, with the number of CPU threads it was first loaded for. It
-    goes with its last user. Raises ModelError where it is missing, damaged, too large for this computer, or what it
-    runs on isn't installed.
-    """
+    """A model of the catalogue, on one of devices.DEVICES or what takes its place: in memory once a process, for
+    everybody who asks, in any thread, with the number of CPU threads it was first loaded for. It goes with its last
+    user. Raises ModelError where it is missing, damaged, too large, or what it runs on isn't installed."""
     entry = entry_of(name)
     with _loading:
         made = _made(entry)
@@ -115,10 +106,8 @@ class Networks:
         return in_use.network
 
     def let_go_of_idle(self, idle_seconds: float) -> float | None:
-        """Drop the networks that weren't used for so long, and free their memory.
-
-        Returns the seconds until the next would be dropped; None where none is loaded.
-        """
+        """Drop the networks that weren't used for so long, and free their memory. Returns the seconds until the next
+        would be dropped; None where none is loaded."""
         now = time.monotonic()
         idle = [name for name, in_use in self._in_use.items() if now - in_use.used_at >= idle_seconds]
         for name in idle:

@@ -1,7 +1,5 @@
-"""What a person tells of a network of their own, and what is known of some families. Standard library only.
-
-These are the `options` of an entry whose backend is "onnx" or "torchscript": see Description.
-"""
+"""The `options` of an entry whose backend is "onnx" or "torchscript": what a person tells of a network of their own,
+and what is known of some families. Standard library only."""
 
 from __future__ import annotations
 

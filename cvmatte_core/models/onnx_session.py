@@ -51,10 +51,8 @@ class _Step:
 
 
 class Session:
-    """An ONNX Runtime session on the chosen device; where that fails, now or in mid-job, on the next, at last on CPU.
-
-    device: one of devices.DEVICES. threads: CPU threads. Raises what the runtime raises where not even CPU does.
-    """
+    """An ONNX Runtime session on one of devices.DEVICES; where that fails, now or in mid-job, on the next, at last on
+    CPU, with so many threads. Raises what the runtime raises where not even CPU does."""
 
     def __init__(self, path: Path, device: str, threads: int) -> None:
         self._path, self._threads = path, threads
@@ -74,10 +72,8 @@ class Session:
         return fallback(self._wanted, self._steps[0].device.title)
 
     def run(self, outputs: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """The named outputs for these inputs. One that fails is left for good, and the next does them again.
-
-        Threads take turns: DirectML can't do otherwise, and on others each pass has all the session's processors.
-        """
+        """The named outputs for these inputs. A device that fails is left for good, and the next does them again.
+        Threads take turns: DirectML can't do otherwise, and on others each pass has all the session's processors."""
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
         with self._running:

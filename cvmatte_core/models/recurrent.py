@@ -38,10 +38,8 @@ _Box = Tuple[float, float, float, float]  # top, left, height, width in pixels o
 
 @dataclass(frozen=True)
 class Look:
-    """What a pass saw and made: uint8 RGB, shape (h, w, 3), and its alpha, float32 in 0..1, shape (h, w).
-
-    state: what the network remembers. box: where in the photo all of that lies, with the network's padding.
-    """
+    """What a pass saw and made: uint8 RGB, shape (h, w, 3), and its alpha, float32 in 0..1, shape (h, w). state: what
+    the network remembers. box: where in the photo all of that lies, with the network's padding."""
 
     picture: np.ndarray
     alpha: np.ndarray

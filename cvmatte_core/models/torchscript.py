@@ -17,10 +17,8 @@ logger = logging.getLogger(__name__)
 
 
 class TorchscriptMatting(single_image.SingleLook):
-    """A loaded network; see models.network.Network, and network_description.Description for its entry's options.
-
-    It takes float32, shape (1, 3, H, W), and answers a tensor, or several of which `output` is the number.
-    """
+    """A loaded network; see models.network.Network, and network_description.Description for its entry's options. It
+    takes float32, shape (1, 3, H, W), and answers a tensor, or several of which `output` is the number."""
 
     def __init__(self, entry: ModelEntry, threads: int, device: str) -> None:
         self._model, self._threads = entry.title, threads

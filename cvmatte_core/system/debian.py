@@ -12,10 +12,8 @@ from ..localization.texts import system_texts
 
 
 def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = ()) -> None:
-    """Install the packages of programs that are missing and, where any is, the libraries. Raises Refused.
-
-    programs: the package by the program's name.
-    """
+    """Install the packages of programs, by the programs' names, that are missing and, where any is, the libraries.
+    Raises Refused."""
     missing = [package for program, package in programs.items() if shutil.which(program) is None]
     if missing:
         install(*missing, *libraries)

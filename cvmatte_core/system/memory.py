@@ -64,10 +64,8 @@ def needed_for(name: str, make_room: Callable[[], None] = lambda: None) -> Itera
 
 
 def give_back() -> None:
-    """Return what is free to the system, where the C library is glibc; others do so by themselves.
-
-    glibc lets each thread allocate from an arena of its own, and an arena keeps some 20 MB of freed pixels.
-    """
+    """Return what is free to the system, where the C library is glibc; others do so by themselves. There each thread
+    allocates from an arena of its own, and that keeps some 20 MB of freed pixels."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

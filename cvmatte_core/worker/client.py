@@ -32,10 +32,8 @@ Listener = Callable[[str, Any], None]
 
 @dataclass
 class _Request:
-    """A request under way. Its listener hears (event, detail).
-
-    The events: "waiting", "progress", "layer", "retrying", "done", "failed".
-    """
+    """A request under way. Its listener hears an event, "waiting", "progress", "layer", "retrying", "done" or "failed",
+    and its detail."""
 
     number: int
     method: str
@@ -49,12 +47,9 @@ class _Request:
 
     @property
     def turn(self) -> tuple[bool, int]:
-        """Sorts jobs for a new worker: no job waits for the second try of one that hung.
-
-        Of several that hung the youngest goes first: one that hangs as it is saved holds up those begun after it. A
-        job whose worker died by itself keeps its place: that holds nobody up for long, and a second try after others
-        could end a worker that is still saving theirs.
-        """
+        """Sorts jobs for a new worker: no job waits for the second try of one that hung; of several of those the
+        youngest goes first, since one that hangs as it is saved holds up those begun after it. A job whose worker died
+        by itself keeps its place: a second try after others could end a worker that is still saving theirs."""
         return self.stood_still, -self.number if self.stood_still else self.number
 
 
@@ -63,10 +58,8 @@ class WorkerClient(Child):
 
     A job whose worker dies is tried once more; when that worker dies too the job fails with a WorkerError. Jobs
     that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
-
-    errors: the last sentences, in English, that jobs failed or were retried with, oldest first; for a diagnosis.
-    damaged_models: the titles of the models that jobs found damaged.
-    on_painted: hears the content's digest of each photo that somebody has touched up on a page.
+    errors: the last sentences, in English, that jobs failed or were retried with, oldest first. damaged_models: the
+    titles of those that jobs found damaged. on_painted: hears the content's digest of each photo touched up on a page.
     """
 
     def __init__(

@@ -148,10 +148,8 @@ class PhotoMatte(Computation):
         return {**dataclasses.asdict(record), "size": size, "notes": [], "outdated": False}
 
     def _layer_path(self, job: Job, content: str) -> Path:
-        """Named after the photo, the content and the settings: a new result never takes an older one's name.
-
-        content: the photo's digest, with what is painted on it.
-        """
+        """Named after the photo, its content with what is painted on it, and the settings: a new result never takes an
+        older one's name."""
         from ...image import images
 
         chosen = self.settings.output_folder
