@@ -47,7 +47,7 @@ from obs_setup import refuse_while_obs_runs, register, unregister
 from cvmatte_core import __version__
 from cvmatte_core.filesystem import files
 from cvmatte_core.filesystem.lock import locked
-from cvmatte_core.filesystem.paths import ENVIRONMENT, installed_python, python_of
+from cvmatte_core.filesystem.paths import ENVIRONMENT, python_of
 from cvmatte_core.localization.errors import CvmatteError, Refused
 from cvmatte_core.localization.texts import megabytes, system_texts
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, is_whole
@@ -96,11 +96,10 @@ def install(chosen: argparse.Namespace, pytest_arguments: list[str]) -> int:
         return lacking
     if group == "worker":
         return register() or lacking
-    if chosen.check:
-        return lacking or run_script(sys.executable, "development/run_tests.py", "--quick")
-    if chosen.test:
-        return lacking or run_script(sys.executable, "development/run_tests.py", *pytest_arguments)
-    return lacking or run_script(installed_python(), "demo/demo.py")
+    if group == "test":
+        what = ["--quick"] if chosen.check else pytest_arguments
+        return lacking or run_script(sys.executable, "development/run_tests.py", *what)
+    return lacking or run_script(python_of(ENVIRONMENT), "demo/demo.py")
 
 
 def carry_out(act: Callable[[], int]) -> int:
@@ -369,7 +368,7 @@ def fetch_model(entry: ModelEntry) -> None:
     """The model's file, unless it is there already. Raises CvmatteError."""
     if not is_whole(entry):
         print(say("install.model", model=entry.title), flush=True)
-        fetch(entry, show_progress, python=installed_python())
+        fetch(entry, show_progress, python=python_of(ENVIRONMENT))
 
 
 def show_progress(_stage: str, done: int, total: int) -> None:

@@ -24,7 +24,7 @@ PHOTO, CLIP, LIVE = "photo", "clip", "live"  # what is cut out, as far as contro
 PRESET, TOUCH_UP, JOB, ANSWER = "preset", "touch_up", "job", "answer"
 ID_PHOTO = "35x45"  # of the control "id_photo": what most countries want
 HELD = "held"  # of the control "subject": people and what they hold
-_LONGEST = {IMAGE: 32767, FOLDER: 32767, MODEL: 255}  # characters; no system has longer paths
+_LENGTHS = {IMAGE: range(32768), FOLDER: range(32768), MODEL: range(1, 256)}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
 _COLOUR_PATTERN = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -80,9 +80,7 @@ class Control:
             return value
         if self.kind == COLOUR and isinstance(value, str) and _COLOUR_PATTERN.fullmatch(value):
             return value.lower()
-        if self.kind in (IMAGE, FOLDER) and isinstance(value, str) and len(value) <= _LONGEST[self.kind]:
-            return value
-        if self.kind == MODEL and isinstance(value, str) and 1 <= len(value) <= _LONGEST[MODEL]:
+        if self.kind in _LENGTHS and isinstance(value, str) and len(value) in _LENGTHS[self.kind]:
             return value
         allowed = {SWITCH: "true, false", COLOUR: "#rrggbb", CHOICE: ", ".join(self.choices)}
         raise SettingsError("setting_value", control=self.name, allowed=allowed.get(self.kind, self.kind))

@@ -11,7 +11,7 @@ from ..localization.errors import OutputError
 
 ROOT = Path(__file__).resolve().parents[2]
 IS_PACKAGE = not (ROOT / "install.py").is_file()  # installed by pip, into whatever environment that was
-ENVIRONMENT = ROOT / ".venv"
+ENVIRONMENT = ROOT / ".venv"  # that install.py makes
 
 
 def python_of(environment: Path) -> Path:
@@ -19,17 +19,12 @@ def python_of(environment: Path) -> Path:
     return environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def installed_python() -> Path:
-    """The interpreter of the environment that install.py makes."""
-    return python_of(ENVIRONMENT)
-
-
 def environment_python() -> Path:
     """The interpreter that matting runs on: of the environment of this code, unless CVMATTE_PYTHON names another."""
     chosen = os.environ.get("CVMATTE_PYTHON")
     if chosen:
         return Path(chosen)
-    return Path(sys.executable) if IS_PACKAGE else installed_python()
+    return Path(sys.executable) if IS_PACKAGE else python_of(ENVIRONMENT)
 
 
 def models_folder() -> Path:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Sequence, Tuple
 
 from ..filesystem import paths
 from ..system import devices
@@ -31,6 +30,8 @@ CPU = devices.KNOWN[devices.CPU].provider
 _OF_AUTO = (devices.CUDA, devices.DIRECTML)
 _NEXT = {devices.TENSORRT: devices.CUDA}  # to try before CPU
 
+_Step = Tuple[devices.Device, Mapping[str, str]]  # a way to start: a device, and the options of its provider
+
 
 def fallback(wanted: str, device: str) -> dict[str, str] | None:
     """The values of the text FALLBACK where a network runs on another device than was wanted; both as people say."""
@@ -42,14 +43,6 @@ def title(device: str) -> str:
     return devices.KNOWN[devices.CPU if device == devices.AUTO else device].title
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A way to start a session: on a device, with the options of its provider."""
-
-    device: devices.Device
-    options: Mapping[str, str] = field(default_factory=dict)
-
-
 class Session:
     """An ONNX Runtime session on one of devices.DEVICES; where that fails, now or in mid-job, on the next, at last on
     CPU, with so many threads. Raises what the runtime raises where not even CPU does."""
@@ -57,19 +50,19 @@ class Session:
     def __init__(self, path: Path, device: str, threads: int) -> None:
         self._path, self._threads = path, threads
         self._steps = _steps(device, threads)  # the one in use, then those that are left
-        self._wanted = self._steps[0].device.title
+        self._wanted = self._steps[0][0].title
         self._running = threading.Lock()
         self._session = self._started()
 
     @property
     def device(self) -> str:
         """The provider it runs on, as the runtime calls it."""
-        return self._steps[0].device.provider
+        return self._steps[0][0].provider
 
     @property
     def fallback(self) -> dict[str, str] | None:
         """Values of the text FALLBACK, where it doesn't run on what was wanted."""
-        return fallback(self._wanted, self._steps[0].device.title)
+        return fallback(self._wanted, self._steps[0][0].title)
 
     def run(self, outputs: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The named outputs for these inputs. A device that fails is left for good, and the next does them again.
@@ -121,7 +114,7 @@ def _steps(device: str, threads: int) -> list[_Step]:
         there = onnxruntime.get_available_providers()
         names = [name for name in _OF_AUTO if devices.KNOWN[name].provider in there]
     in_order = dict.fromkeys([*names, devices.CPU])
-    return [_Step(devices.KNOWN[name], options) for name in in_order for options in _options(name, threads)]
+    return [(devices.KNOWN[name], options) for name in in_order for options in _options(name, threads)]
 
 
 def _options(name: str, threads: int) -> list[dict[str, str]]:
@@ -143,7 +136,8 @@ def _start(path: Path, step: _Step, threads: int) -> onnxruntime.InferenceSessio
     """Raises where the session doesn't truly run on the step's provider, and what the runtime raises."""
     import onnxruntime
 
-    provider = step.device.provider
+    device, given = step
+    provider = device.provider
     if provider not in onnxruntime.get_available_providers():
         raise RuntimeError(f"the installed ONNX Runtime has no {provider}")
     options = onnxruntime.SessionOptions()
@@ -152,8 +146,8 @@ def _start(path: Path, step: _Step, threads: int) -> onnxruntime.InferenceSessio
     options.log_severity_level = 3
     # Idle threads must not spin: the cores belong to OBS.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = step.device is not devices.KNOWN[devices.DIRECTML]  # which can't have it
-    providers: list[Any] = [(provider, dict(step.options))]
+    options.enable_mem_pattern = device is not devices.KNOWN[devices.DIRECTML]  # which can't have it
+    providers: list[Any] = [(provider, dict(given))]
     if provider != CPU:
         providers.append(CPU)  # for what the provider doesn't know
     # Going over to CPU is ours: the runtime's own way prints, and starts what we can't tell from what was wanted.

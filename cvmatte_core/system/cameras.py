@@ -45,8 +45,7 @@ class CameraLook:
             self._process = process
             try:
                 answer, _ = process.communicate(timeout=_PATIENCE_SECONDS)
-                found: dict[str, str] = json.loads(answer)
-                return found
+                return dict(json.loads(answer))
             except (subprocess.TimeoutExpired, ValueError) as error:
                 logger.warning("the cameras: %s", error)
                 process.kill()
