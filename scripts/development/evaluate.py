@@ -45,7 +45,7 @@ from cvmatte_core.image import file_types
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.localization.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
-from cvmatte_core.settings import CONTROLS, MatteSettings
+from cvmatte_core.settings import PHOTO, TOUCH_UP, MatteSettings, controls_for
 from cvmatte_core.localization.texts import system_texts
 from development import metrics, strokes
 from development.measuring import backgrounds, cutouts, in_bytes, matted, out_of_focus
@@ -56,11 +56,12 @@ _COLUMNS = (
     *("mad", "mse", "mad_edge", "mse_edge", "recomposite", "recomposite_5", "ghost", "sad", "sad_edge"),
     *("gradient", "gradient_edge", "connectivity", "connectivity_edge", "seconds"),
 )
-# Alpha is compared pixel for pixel: no crop and no mirror, no longest side and no background.
-_NOT_COMPARED = (
-    *("crop", "crop_margin", "mirror", "id_photo", "sheet", "longest_side", "format", "save_mask", "output_folder"),
-)
-_CONTROLS = [one for one in CONTROLS if one.name not in _NOT_COMPARED and one.group != "background"]
+# Alpha is compared pixel for pixel: as for touching up, nothing is cropped or mirrored; nor is a file written.
+_CONTROLS = [
+    one
+    for one in controls_for(PHOTO, at=TOUCH_UP)
+    if one.group not in ("background", "output") and one.shown_when is None
+]
 _WORST, _VIEW_HEIGHT = 6, 360  # of the contact sheet: rows, and pixels of each
 
 
