@@ -49,8 +49,7 @@ def atomic_write(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     except OSError as error:
         raise output_error(error, path.parent) from error
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            temporary.unlink()
+        remove(temporary)
 
 
 def replace(path: Path, successor: Path) -> None:
@@ -93,8 +92,6 @@ def _reach_disk(file: BinaryIO) -> None:
 
 def _folder_reaches_disk(folder: Path) -> None:
     """The same for the names in it; Windows and some drives have no way to."""
-    if sys.platform == "win32":
-        return
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -111,7 +108,7 @@ def write(path: Path, content: bytes, durable: bool = True) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file if there is one; what can't be removed stays."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a zero in the path
         path.unlink()
 
 

@@ -92,9 +92,9 @@ def system_texts() -> Texts:
 
 
 def _name_of_language() -> str | None:
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if os.environ.get(variable):
-            return os.environ[variable]
+    chosen = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
+    if chosen:
+        return chosen
     try:
         if sys.platform == "win32":  # in which it talks to the person: their dates and numbers may have another
             return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage())

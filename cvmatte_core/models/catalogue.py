@@ -128,16 +128,14 @@ def costs(entry: ModelEntry, texts: Callable[..., str]) -> str:
     if is_own(entry):
         return ""
     fetching = texts("model.download", megabytes=round(entry.size_bytes / 1e6)) if entry.size_bytes else ""
-    return f"{fetching} {_costs_of_use(entry, texts)}".strip()
-
-
-def _costs_of_use(entry: ModelEntry, texts: Callable[..., str]) -> str:
     if "seconds" in entry.costs:
         megabytes, seconds = round(entry.costs["memory_bytes"] / 1e6), f"{entry.costs['seconds']:.1f}"
-        return texts("model.measured", megabytes=megabytes, seconds=seconds)
-    if "told_memory_bytes" in entry.costs:
-        return texts("model.told", gigabytes=round(entry.costs["told_memory_bytes"] / 1e9))
-    return texts("model.not_measured")
+        use = texts("model.measured", megabytes=megabytes, seconds=seconds)
+    elif "told_memory_bytes" in entry.costs:
+        use = texts("model.told", gigabytes=round(entry.costs["told_memory_bytes"] / 1e9))
+    else:
+        use = texts("model.not_measured")
+    return f"{fetching} {use}".strip()
 
 
 def choices(texts: Callable[..., str]) -> dict[str, str]:

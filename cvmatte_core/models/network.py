@@ -73,7 +73,13 @@ def load(name: str, threads: int, device: str = "auto") -> Network:
         of, living = _living.get((entry.name, device), (None, None))
         network = living() if living is not None and of == made and made is not None else None
         if network is None:
-            network = _loaded(entry, threads, device)
+            verify(entry)
+            refuse_too_large(entry)
+            if entry.backend not in _BACKENDS:
+                values = {"backend": entry.backend, "backends": ", ".join(_BACKENDS)}
+                raise ModelError("model_backend", model=entry.title, **values)
+            module, kind = _BACKENDS[entry.backend]
+            network = getattr(importlib.import_module(module, __package__), kind)(entry, threads, device)
             if made is not None:
                 _living[entry.name, device] = made, weakref.ref(network)
         return network
@@ -128,16 +134,6 @@ def _made(entry: ModelEntry) -> _Made | None:
     except OSError:
         return None
     return entry, entry.path, status.st_size, status.st_mtime_ns
-
-
-def _loaded(entry: ModelEntry, threads: int, device: str) -> Network:
-    verify(entry)
-    refuse_too_large(entry)
-    if entry.backend not in _BACKENDS:
-        raise ModelError("model_backend", model=entry.title, backend=entry.backend, backends=", ".join(_BACKENDS))
-    module, network = _BACKENDS[entry.backend]
-    made: Network = getattr(importlib.import_module(module, __package__), network)(entry, threads, device)
-    return made
 
 
 def refuse_too_large(entry: ModelEntry) -> None:

@@ -16,12 +16,10 @@ from typing import Any, Mapping, Sequence
 from ..filesystem import paths
 from ..localization.errors import WorkerError
 
-FLATPAK, SNAP = "Flatpak", "Snap"
-
 # Where each keeps OBS's configuration, below a person's home folder
 CONFIGURATIONS = {
-    FLATPAK: Path(".var", "app", "com.obsproject.Studio", "config", "obs-studio"),
-    SNAP: Path("snap", "obs-studio", "current", ".config", "obs-studio"),
+    "Flatpak": Path(".var", "app", "com.obsproject.Studio", "config", "obs-studio"),
+    "Snap": Path("snap", "obs-studio", "current", ".config", "obs-studio"),
 }
 _FLATPAK_INFO = Path("/.flatpak-info")  # Flatpak puts it there, in every sandbox
 # The host application's settings of its own Python
@@ -48,9 +46,9 @@ def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) 
 def sandbox() -> str:
     """The sandbox that this process, OBS, is in; empty outside."""
     if _FLATPAK_INFO.exists():
-        return FLATPAK
+        return "Flatpak"
     # Its name, since other snaps, such as an editor's terminal, leave theirs to all that is started from them.
-    return SNAP if os.environ.get("SNAP_NAME") == "obs-studio" else ""
+    return "Snap" if os.environ.get("SNAP_NAME") == "obs-studio" else ""
 
 
 def refusal() -> WorkerError | None:
