@@ -175,7 +175,6 @@ class _Download:
             done = 0
         with self.part.opened() as file:  # closed where this is cancelled: what still arrives is written nowhere
             done = self._progress.through(partial(self._copy, answer, file, done))
-        self._progress.tell()
         if done > size:
             self.part.discard()
             raise self.error("model_source_other")

@@ -36,10 +36,11 @@ class Progress:
         """What work returns or raises in a thread of its own; it is left there once `tell` raises, which is asked all
         the while."""
         result = files.in_background(work, "fetch")
-        while True:
+        self.tell()
+        while not futures.wait([result], _LOOK_SECONDS).done:
             self.tell()
-            if futures.wait([result], _LOOK_SECONDS).done:
-                return result.result()
+        self.tell()
+        return result.result()
 
 
 def ensure_room(entry: ModelEntry, folder: Path, needed: int) -> None:
