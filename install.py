@@ -261,13 +261,10 @@ def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
 
 def packages_in(folder: Path) -> dict[str, str]:
     """The version of each distribution that an environment has."""
-    program = (
-        "import json; from importlib import metadata\n"
-        "print(json.dumps({str(found.metadata['Name']): found.version for found in metadata.distributions()}))"
-    )
-    found = subprocess.run([python_of(folder), "-c", program], capture_output=True, text=True).stdout
+    command = [str(python_of(folder)), "-m", "pip", "--disable-pip-version-check", "list", "--format=json"]
+    found = subprocess.run(command, capture_output=True, text=True).stdout
     try:
-        return dict(json.loads(found))
+        return {one["name"]: one["version"] for one in json.loads(found)}
     except ValueError:
         return {}
 
