@@ -40,19 +40,15 @@ def main() -> int:
     option("--seed", type=int, default=1, help="of what is done, and in which order [%(default)s]")
     option("--blanks", type=int, default=60, help="portraits without a photo beside the others [%(default)s]")
     option(
-        "--busy",
-        choices=("never", "half", "always"),
-        default="half",
+        "--busy", choices=("never", "half", "always"), default="half",
         help="when another script in OBS looks sources up on each frame: half is every other OBS [%(default)s]",
-    )
+    )  # fmt: skip
     option("--only", metavar="WORDS", help="only actions with one of these in their name, comma between")
     option("--without", metavar="WORDS", help="no such actions; without restart, one OBS lives throughout")
     option(
-        "--growth",
-        type=float,
-        metavar="MB",
+        "--growth", type=float, metavar="MB",
         help="it is a fault when OBS grows by more an hour, beyond the noise, in the second half of its life",
-    )
+    )  # fmt: skip
     option("--quits", type=int, metavar="N", help="instead, quit OBS in the middle of everything, N times")
     option("--beside", type=int, default=2, metavar="N", help="OBSs that are quit so [%(default)s]")
     option(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 from obsws_python.error import OBSSDKRequestError
 from demo import throwaway_obs
 from demo.throwaway_obs import ThrowawayObs
@@ -189,25 +189,18 @@ def slope_an_hour(several: Iterable[Sequence[tuple[float, float]]]) -> tuple[flo
     Of each series only the second half of its time counts: in the first, portraits, textures and caches come to their
     number. The noise is the standard error, made larger for values that resemble the ones before them.
     """
-    times: list[float] = []
-    values: list[float] = []
-    for points in several:
-        kept = [point for point in points if point[0] > (points[0][0] + points[-1][0]) / 2]
-        if len(kept) > 2:
-            middle = statistics.fmean(at for at, _ in kept)
-            level = statistics.fmean(value for _, value in kept)
-            times += [at - middle for at, _ in kept]
-            values += [value - level for _, value in kept]
-    spread = sum(at * at for at in times)
+    kept = [np.array([one for one in points if one[0] > (points[0][0] + points[-1][0]) / 2]) for points in several]
+    levelled = [points - points.mean(axis=0) for points in kept if len(points) > 2]
+    times, values = np.concatenate([np.empty((0, 2)), *levelled]).T
+    spread = times @ times
     if len(times) < 10 or not spread:
         return None
-    slope = sum(at * value for at, value in zip(times, values, strict=True)) / spread
-    rest = [value - slope * at for at, value in zip(times, values, strict=True)]
-    power = sum(value * value for value in rest)
+    slope = times @ values / spread
+    rest = values - slope * times
+    power = rest @ rest
     error = math.sqrt(power / (len(rest) - 2) / spread)
-    alike = sum(a * b for a, b in itertools.pairwise(rest)) / power if power else 0.0
-    alike = min(max(alike, 0.0), 0.99)
-    return slope * 3600, error * math.sqrt((1 + alike) / (1 - alike)) * 3600
+    alike = np.clip(rest[:-1] @ rest[1:] / power if power else 0.0, 0.0, 0.99)
+    return float(slope * 3600), float(error * math.sqrt((1 + alike) / (1 - alike)) * 3600)
 
 
 def keep_evidence(obs: ThrowawayObs, folder: Path) -> None:
