@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import io
 import itertools
-import struct
 from dataclasses import replace
-from typing import Any, Iterator, Tuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,9 +21,6 @@ from .colour_spaces import ColourSpace
 _DEPTH_AT = 24  # of a PNG, in its file
 _GAMMAS = (0.1, 10.0)  # exponents beyond which nobody means it
 _NARROW = 0  # of cICP's flag of the range
-_MOST_BOXES = 10_000  # of an AVIF
-
-_Box = Tuple[bytes, memoryview]
 
 
 def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
@@ -33,11 +29,9 @@ def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
     try:
         if image.format == "PNG":
             space = _of_cicp(data) or (None if profile else _of_gamma(image.info))
-        elif profile:
-            space = None
         else:
-            space = _of_nclx(image, data)
-    except (ValueError, TypeError, IndexError, struct.error):
+            space = None if profile else _of_nclx(image, data)
+    except (ValueError, TypeError, IndexError, RuntimeError, SyntaxError, EOFError):
         return None
     return space if space is not None and space.is_possible else None
 
@@ -49,7 +43,7 @@ def deep_pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, int] | Non
         return _deep_heif(data) if image.info.get("bit_depth", 8) > 8 else None
     depth = 16 if image.format == "PNG" and data[_DEPTH_AT] == 16 else 8
     if image.format == "AVIF":
-        depth = _depth_of_avif(data)
+        depth = _opened(data).info.get("bit_depth", 8)
     elif depth == 16:
         image.load()  # which says where it is damaged; OpenCV makes something of it
     if depth == 8:
@@ -96,19 +90,13 @@ def _of_gamma(info: dict[Any, Any]) -> ColourSpace | None:
 
 
 def _of_nclx(image: Image.Image, data: bytes) -> ColourSpace | None:
-    if image.format == "HEIF":
-        said = image.info.get("nclx_profile")
-        return ColourSpace.coded(said["color_primaries"], said["transfer_characteristics"]) if said else None
-    if image.format != "AVIF":
-        return None
-    for name, content in _properties(data):
-        if name == b"colr" and content[:4] == b"nclx":
-            return ColourSpace.coded(*struct.unpack_from(">HH", content, 4))
-    return None
+    info = image.info if image.format == "HEIF" else _opened(data).info if image.format == "AVIF" else {}
+    said = info.get("nclx_profile")
+    return ColourSpace.coded(said["color_primaries"], said["transfer_characteristics"]) if said else None
 
 
 def _deep_heif(data: bytes) -> tuple[np.ndarray, int] | None:
-    file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+    file = _opened(data)
     pixels = np.asarray(file[file.primary_index])
     if pixels.dtype != np.uint16:
         return None
@@ -118,60 +106,6 @@ def _deep_heif(data: bytes) -> tuple[np.ndarray, int] | None:
     return np.ascontiguousarray(colours), 65535
 
 
-def _depth_of_avif(data: bytes) -> int:
-    """Bits of each colour: a grid's own properties have no av1C, so its parts'."""
-    properties = _within(_within(_within(memoryview(data), b"meta")[4:], b"iprp"), b"ipco")
-    third = next((content[2] for name, content in _boxes(properties) if name == b"av1C" and len(content) > 2), 0)
-    return 8 if not third & 0x40 else 12 if third & 0x20 else 10
-
-
-def _properties(data: bytes) -> Iterator[_Box]:
-    """Those of the primary item."""
-    meta = _within(memoryview(data), b"meta")[4:]
-    primary = _within(meta, b"pitm")
-    item = int.from_bytes(primary[4:], "big")
-    properties = _within(meta, b"iprp")
-    every = list(_boxes(_within(properties, b"ipco")))
-    for name, content in _boxes(properties):
-        if name == b"ipma":
-            for index in _associations(content, item):
-                if 1 <= index <= len(every):
-                    yield every[index - 1]
-
-
-def _associations(content: memoryview, wanted: int) -> Iterator[int]:
-    """Numbers of an item's properties, from 1, in an ipma box."""
-    version, wide = content[0], content[3] & 1
-    (count,) = struct.unpack_from(">I", content, 4)
-    at = 8
-    for _ in range(min(count, _MOST_BOXES)):
-        (item,) = struct.unpack_from(">I" if version else ">H", content, at)
-        at += 4 if version else 2
-        number, at = content[at], at + 1
-        step = 2 if wide else 1
-        for place in range(at, at + number * step, step):
-            index = int.from_bytes(content[place : place + step], "big") & (0x7FFF if wide else 0x7F)
-            if item == wanted:
-                yield index
-        at += number * step
-
-
-def _within(data: memoryview, wanted: bytes) -> memoryview:
-    """The content of the first box of that name; empty where there is none."""
-    return next((content for name, content in _boxes(data) if name == wanted), memoryview(b""))
-
-
-def _boxes(data: memoryview) -> Iterator[_Box]:
-    at = 0
-    for _ in range(_MOST_BOXES):
-        if at + 8 > len(data):
-            return
-        size, name = struct.unpack_from(">I4s", data, at)
-        head = 8
-        if size == 1:
-            (size,), head = struct.unpack_from(">Q", data, at + 8), 16
-        end = at + size if size else len(data)
-        if size and size < head:
-            return
-        yield name, data[at + head : end]
-        at = end
+def _opened(data: bytes) -> pillow_heif.HeifFile:
+    """Of an AVIF what is said beside its pixels, which libheif doesn't decode here."""
+    return pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
