@@ -1,4 +1,4 @@
-"""The bytes of a layer's file, with what is said in it beside the pixels. images.py checks and writes them."""
+"""The bytes of a layer's file, with what is said in it beside the pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .metadata import Metadata
+from ..localization.errors import OutputError
+from .metadata import NOTHING, Metadata
 
 # One filter for all rows, and only runs of equal bytes: for photographs and layers less than half the time of Pillow's
 # quickest, and files a tenth smaller. In this order: the others reset the strategy.
@@ -22,11 +23,12 @@ _PNG = [
 ]
 _AFTER_IHDR = 33  # bytes of a PNG's beginning
 _INCH, _METRES = 0.0254, 1
+_LONGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}  # pixels, that the formats' encoders take
 _JPEG_QUALITY, _WORST, _FINE = 95, 20, 75  # usual; least; from which on colours keep their full resolution
 
 
-def png(pixels: np.ndarray, about: Metadata) -> bytes:
-    """See images.write_png."""
+def png(pixels: np.ndarray, about: Metadata = NOTHING) -> bytes:
+    """pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha. Raises MemoryError."""
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR)
     try:
@@ -38,25 +40,28 @@ def png(pixels: np.ndarray, about: Metadata) -> bytes:
     return _with_chunks(encoded.data, about)
 
 
-def layer(pixels: np.ndarray, format: str, about: Metadata, most: int = 0) -> bytes | None:
-    """A layer as "png", "webp" or "jpeg": see images.write_layer. most: bytes; 0: any number. None: it takes more."""
+def layer(pixels: np.ndarray, format: str, about: Metadata = NOTHING, max_kilobytes: int = 0) -> bytes:
+    """A layer as "png", "webp" or "jpeg". pixels: uint8 RGBA, straight alpha, shape (H, W, 4).
+
+    PNG and WebP keep every value; in a JPEG the layer stands on white. max_kilobytes: of 1000 bytes; 0: any number.
+    Raises OutputError if a side is too long for the format, or the file can't be that small.
+    """
+    if max(pixels.shape[:2]) > _LONGEST_SIDE[format]:
+        raise OutputError("format_too_large", format=format.upper(), limit=_LONGEST_SIDE[format])
     encoded, steps = _ENCODERS[format]
-    content = encoded(pixels, about, 0)
-    if not most or len(content) <= most:
-        return content
-    return _small_enough(lambda step: encoded(pixels, about, step), steps, most)
-
-
-def _small_enough(encoded: Callable[[int], bytes], steps: int, most: int) -> bytes | None:
-    """What the first step makes that is small enough. Each makes less than the one before."""
-    low, high, best = 1, steps, None
-    while low <= high:
-        step = (low + high) // 2
-        content = encoded(step)
-        if len(content) <= most:
-            best, high = content, step - 1
-        else:
-            low = step + 1
+    best: bytes | None = encoded(pixels, about, 0)
+    if max_kilobytes and best is not None and len(best) > 1000 * max_kilobytes:
+        best, low, high = None, 1, steps
+        while low <= high:  # the first step that makes little enough: each makes less than the one before
+            step = (low + high) // 2
+            content = encoded(pixels, about, step)
+            if len(content) <= 1000 * max_kilobytes:
+                best, high = content, step - 1
+            else:
+                low = step + 1
+    if best is None:
+        key = "over_limit_jpeg" if format == "jpeg" else "over_limit"
+        raise OutputError(key, format=format.upper(), limit=max_kilobytes)
     return best
 
 

@@ -1,4 +1,4 @@
-"""Decoding photos: formats, orientation, colour and limits. Encoding of finished layers.
+"""Decoding photos: formats, orientation, colour and limits. Reading of finished layers.
 
 Any file may be hostile: bombs are refused before decoding (see decompression_bombs.py), the size is checked
 by the header before any pixel is decoded, and whatever the decoder raises becomes an ImageError.
@@ -16,7 +16,6 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -24,10 +23,10 @@ import pillow_heif
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from ..filesystem import files
-from ..localization.errors import ImageError, OutputError
+from ..localization.errors import ImageError
 from ..localization.notes import Note
 from ..system import memory
-from . import colour_tags, decompression_bombs, encoders, metadata, tiff, truncated_jpeg
+from . import colour_tags, decompression_bombs, metadata, tiff, truncated_jpeg
 from .colour_spaces import ColourSpace, to_srgb
 from .metadata import Metadata
 
@@ -45,7 +44,6 @@ BYTE_LIMIT = 400_000_000
 _PIECE = 1 << 18  # bytes of a photo that even a slow drive gives before patience with it ends
 
 SUFFIXES = {"png": (".png",), "webp": (".webp",), "jpeg": (".jpg", ".jpeg")}  # of a layer's file; the first is usual
-_LONGEST_SIDE = {"png": 2**31 - 1, "webp": 16383, "jpeg": 65500}  # pixels, that the formats' encoders take
 
 # Pillow's own limit is 1 MB, for texts that nobody reads; colour profiles of printers and scanners are longer.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
@@ -252,98 +250,6 @@ def refuse_too_many_pixels(width: int, height: int, name: str) -> None:
     """Raise ImageError for a picture, or a clip's frame, that is larger than PIXEL_LIMIT."""
     if width * height > PIXEL_LIMIT:
         raise ImageError("image_too_many_pixels", name=name, limit=PIXEL_LIMIT // 1_000_000)
-
-
-def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
-    """A picture no side of which is longer than `longest_side` pixels (0: as it is).
-
-    pixels: any type that OpenCV resizes, shape (H, W) or (H, W, 3); the same returned.
-    """
-    height, width = pixels.shape[:2]
-    scale = longest_side / max(height, width)
-    if not longest_side or scale >= 1:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-
-
-def tiles(shape: tuple[int, int], side: int) -> list[tuple[slice, slice]]:
-    """Rows and columns of squares of so many pixels that cover a picture; at its right and bottom what is left."""
-    height, width = shape
-    return [
-        np.s_[top : min(height, top + side), left : min(width, left + side)]
-        for top in range(0, height, side)
-        for left in range(0, width, side)
-    ]
-
-
-def around(
-    box: tuple[slice, slice], by: int, shape: tuple[int, ...]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Rows and columns grown by so many pixels within a picture, and where in them the box is."""
-    wide = [slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape)]
-    inner = [slice(side.start - grown.start, side.stop - grown.start) for side, grown in zip(box, wide)]
-    return (wide[0], wide[1]), (inner[0], inner[1])
-
-
-def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
-    """As `reduced`, of uint8 RGBA with straight alpha: colours of transparent pixels don't count."""
-    if max(layer.shape[:2]) <= longest_side:
-        return layer
-    image = Image.fromarray(layer)
-    image.thumbnail((longest_side, longest_side))
-    return np.array(image)
-
-
-def within(box: tuple[slice, slice], longest_side: int) -> tuple[slice, slice]:
-    """A box's middle, no side of which is longer than so many pixels (0: the box as it is)."""
-    beyond = [max(0, side.stop - side.start - longest_side) if longest_side else 0 for side in box]
-    rows, columns = (slice(side.start + by // 2, side.stop - (by + 1) // 2) for side, by in zip(box, beyond))
-    return rows, columns
-
-
-def enlarged(coarse: np.ndarray, region: tuple[slice, slice], shape: tuple[int, ...]) -> np.ndarray:
-    """The region of `coarse` enlarged to `shape`, without making the whole."""
-    rows, columns = region
-    scale_x, scale_y = coarse.shape[1] / shape[1], coarse.shape[0] / shape[0]
-    # Only what the region needs, with two pixels for the interpolation: OpenCV warps nothing longer than 32767 pixels.
-    top, bottom = max(0, int(rows.start * scale_y) - 2), int(rows.stop * scale_y) + 3
-    left, right = max(0, int(columns.start * scale_x) - 2), int(columns.stop * scale_x) + 3
-    offsets = (columns.start + 0.5) * scale_x - 0.5 - left, (rows.start + 0.5) * scale_y - 0.5 - top
-    size = (columns.stop - columns.start, rows.stop - rows.start)
-    return resampled(coarse[top:bottom, left:right], (scale_x, scale_y), offsets, size)
-
-
-def resampled(
-    values: np.ndarray, scales: tuple[float, float], offsets: tuple[float, float], size: tuple[int, int]
-) -> np.ndarray:
-    """Values of a size of (width, height) whose pixel (x, y) is what `values` has at scale · (x, y) + offset."""
-    transform = np.array([[scales[0], 0, offsets[0]], [0, scales[1], offsets[1]]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(values, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-
-def write_png(file: BinaryIO, pixels: np.ndarray, about: Metadata = metadata.NOTHING) -> None:
-    """pixels: uint8, shape (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha. Raises MemoryError."""
-    file.write(encoders.png(pixels, about))
-
-
-def write_layer(
-    file: BinaryIO, pixels: np.ndarray, format: str, about: Metadata = metadata.NOTHING, max_kilobytes: int = 0
-) -> None:
-    """Write a layer as "png", "webp" or "jpeg". pixels: uint8 RGBA, straight alpha, shape (H, W, 4).
-
-    PNG and WebP keep every value; in a JPEG the layer stands on white. max_kilobytes: of 1000 bytes; 0: any number.
-    Raises OutputError if a side is too long for the format, or the file can't be that small.
-    """
-    height, width = pixels.shape[:2]
-    if max(height, width) > _LONGEST_SIDE[format]:
-        raise OutputError("format_too_large", format=format.upper(), limit=_LONGEST_SIDE[format])
-    content = encoders.layer(pixels, format, about, 1000 * max_kilobytes)
-    if content is None:
-        key = "over_limit_jpeg" if format == "jpeg" else "over_limit"
-        raise OutputError(key, format=format.upper(), limit=max_kilobytes)
-    file.write(content)
 
 
 def suffix(format: str) -> str:

@@ -148,7 +148,7 @@ class Live:
             source.close()
 
     def _cut_out(self, source: LatestFrame, moving: Any, pace: Pace, orders: Orders) -> None:
-        from ..image import images
+        from ..image import geometry
         from .shared_frames import FrameWriter, new_writer
 
         writer: FrameWriter | None = None
@@ -184,7 +184,7 @@ class Live:
                 self._take_still(orders, frame)
                 moving.side = pace.side
                 with self._beat.doing(number):
-                    layer = moving.layer(images.reduced(frame, orders.settings.longest_side or LARGEST_SIDE))
+                    layer = moving.layer(geometry.reduced(frame, orders.settings.longest_side or LARGEST_SIDE))
                 height, width = layer.shape[:2]
                 if writer is None or writer.pixels < width * height:
                     if writer is not None:
@@ -220,15 +220,13 @@ class Live:
         """Save a frame where a still is wanted. Raises OutputError."""
         if orders.still in ("", self._still):
             return
-        from ..image import images
+        from ..image import encoders
 
         self._still = orders.still
-        with files.atomic_write(Path(orders.still)) as file:
-            images.write_png(file, frame)
+        files.write(Path(orders.still), encoders.png(frame))
         self._parent.send({"still": orders.still})
 
     def _tell_error(self, error: CvmatteError | None) -> None:
-
         self._is_well_known = error is None
         self._parent.send({"error": messages.error_to_wire(error) if error is not None else None})
 

@@ -7,10 +7,10 @@ Laplacian Matrices, He, Sun and Tang, CVPR 2010).
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import cv2
 import numpy as np
+
+from ..image import geometry
 
 _EPSILON = 1e-5  # variance of colours of 0..1, below which there is nothing to be led by
 _PIXELS = 9  # of a window
@@ -34,21 +34,14 @@ def solve(
     Returns alpha, float32 in 0..1, shape (H, W): exactly as given where it is known.
     """
     result = alpha.copy()
-    box = _around(unknown)
-    if box is None:
+    everything_unknown = geometry.around_all(unknown)
+    if everything_unknown is None:
         return result
+    box, _ = geometry.around(everything_unknown, 2, unknown.shape)  # with all that its windows reach
     inside = unknown[box]
     solved = _conjugate_gradients(_Laplacian(rgb[box]), alpha[box], prior[box], weight[box], inside, rounds, accuracy)
     result[box][inside] = np.clip(solved, 0, 1)[inside]
     return result
-
-
-def _around(unknown: np.ndarray) -> Tuple[slice, slice] | None:
-    """Rows and columns of what is unknown, and of all that its windows reach; None where nothing is."""
-    left, top, width, height = cv2.boundingRect(unknown.view(np.uint8))
-    if not width:
-        return None
-    return slice(max(0, top - 2), top + height + 2), slice(max(0, left - 2), left + width + 2)
 
 
 def _conjugate_gradients(

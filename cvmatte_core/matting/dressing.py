@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 from ..localization.errors import ImageError
 from ..settings import MatteSettings
 from . import compose, refine
@@ -71,7 +71,7 @@ def dress(
 
 
 def dress_part(
-    source: Cutout, settings: MatteSettings, box: tuple[slice, slice], backgrounds: Backgrounds
+    source: Cutout, settings: MatteSettings, box: geometry.Region, backgrounds: Backgrounds
 ) -> np.ndarray | None:
     """The part of the layer that lies in a box, uint8 RGBA; None where its pixels depend on ones far away.
 
@@ -79,7 +79,7 @@ def dress_part(
     """
     if settings.subject == "main" or settings.shadow:
         return None
-    wide, inner = images.around(box, settings.erosion + 2 * settings.feather + _SOFTENED, source.alpha.shape)
+    wide, inner = geometry.around(box, settings.erosion + 2 * settings.feather + _SOFTENED, source.alpha.shape)
     near = Cutout(source.photo[wide], source.alpha[wide], source.foreground[wide], None)
     return dress(near, settings, WHOLE, backgrounds).layer[inner]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Tuple
@@ -12,7 +11,7 @@ from weakref import WeakKeyDictionary
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import encoders
 from ..image.metadata import NOTHING, Metadata
 from ..layers.touch_ups import stamp_of
 from ..localization.notes import Note
@@ -85,15 +84,11 @@ class Matte:
 
     def layer_file(self, format: str) -> bytes:
         """What the layer's file holds; format: of settings.FORMATS. Raises OutputError where it can't hold that."""
-        file = io.BytesIO()
-        images.write_layer(file, self.layer, format, self.about, self.max_kilobytes)
-        return file.getvalue()
+        return encoders.layer(self.layer, format, self.about, self.max_kilobytes)
 
     def mask_file(self) -> bytes:
         """What the mask's file holds: a grey PNG, white is the person."""
-        file = io.BytesIO()
-        images.write_png(file, compose.alpha_bytes(self.alpha), Metadata(self.about.dpi))
-        return file.getvalue()
+        return encoders.png(compose.alpha_bytes(self.alpha), Metadata(self.about.dpi))
 
 
 class Finisher:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 from ..settings import MatteSettings
 from . import id_photo, refine
 
@@ -76,13 +76,13 @@ class _Cropped(Framing):
             return cutout
         longest = round(max(cutout.alpha.shape) * scale)
         photo, alpha, foreground = (
-            images.reduced(pixels, longest) for pixels in (cutout.photo, cutout.alpha, cutout.foreground)
+            geometry.reduced(pixels, longest) for pixels in (cutout.photo, cutout.alpha, cutout.foreground)
         )
-        own = None if cutout.own is None else images.reduced(cutout.own, longest)
+        own = None if cutout.own is None else geometry.reduced(cutout.own, longest)
         return Cutout(photo, alpha, foreground, own)
 
     def crop(self, alpha: np.ndarray) -> Move:
-        box = images.within(refine.crop_box(alpha, self._margin), self._longest_side)
+        box = geometry.within(refine.crop_box(alpha, self._margin), self._longest_side)
         return lambda picture: picture[box]
 
 

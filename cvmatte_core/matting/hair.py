@@ -9,7 +9,7 @@ from typing import Tuple
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 from ..models.regions import regions_of_people
 from . import closed_form
 
@@ -49,7 +49,7 @@ def refine(alpha: np.ndarray, rgb: np.ndarray, threads: int = 1) -> np.ndarray:
     the network's alpha, and that of the mixture of the colours of person and background nearby.
     """
     result = alpha
-    for region in regions_of_people(images.reduced(alpha, _SEARCH_SIDE), rgb.shape):
+    for region in regions_of_people(geometry.reduced(alpha, _SEARCH_SIDE), rgb.shape):
         change = _change(alpha[region], rgb[region], threads)
         if change is not None:
             result = alpha.copy() if result is alpha else result
@@ -69,16 +69,12 @@ def _change(alpha: np.ndarray, rgb: np.ndarray, threads: int) -> np.ndarray | No
     place = _Place.of(small, cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), soft)
     refined = small.copy()
 
-    def solve(tile: tuple[slice, slice]) -> None:
-        rows, columns = (
-            slice(max(0, side.start - _OVERLAP), min(length, side.stop + _OVERLAP))
-            for side, length in zip(tile, small.shape)
-        )
-        inner = np.s_[tile[0].start - rows.start :, tile[1].start - columns.start :]
-        refined[tile] = place.solved((rows, columns))[inner][: small[tile].shape[0], : small[tile].shape[1]]
+    def solve(tile: geometry.Region) -> None:
+        wide, inner = geometry.around(tile, _OVERLAP, small.shape)
+        refined[tile] = place.solved(wide)[inner]
 
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
-    unknown = [tile for tile in images.tiles(small.shape, _TILE) if (place.distance[tile] <= _REACH).any()]
+    unknown = [tile for tile in geometry.tiles(small.shape, _TILE) if (place.distance[tile] <= _REACH).any()]
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(solve, unknown))
     return cv2.resize(refined - small, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -110,7 +106,7 @@ class _Place:
         nearby = (_colours_nearby(colour, share) for share in (coarse, 1 - coarse))
         return cls(alpha, picture, distance, _trust(soft), *nearby)
 
-    def solved(self, tile: tuple[slice, slice]) -> np.ndarray:
+    def solved(self, tile: geometry.Region) -> np.ndarray:
         """Alpha of a tile: float32 in 0..1, shape (h, w)."""
         alpha, picture, distance, trust = (
             values[tile] for values in (self.alpha, self.picture, self.distance, self.trust)
@@ -126,7 +122,7 @@ class _Place:
         prior = (weight * alpha + fit * mixture) / total
         return closed_form.solve(picture, alpha, prior, total, distance <= _REACH, _ROUNDS, _ACCURACY)
 
-    def _mixture(self, tile: tuple[slice, slice]) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _mixture(self, tile: geometry.Region) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Alpha that would mix the colours of person and background nearby to the picture's.
 
         With it, how far apart those two are and how far the picture's is from the mixture, both squared, of colours of
@@ -134,7 +130,7 @@ class _Place:
         """
         colour = self.picture[tile].astype(np.float32) / 255
         person, background = (
-            images.enlarged(colours, tile, self.alpha.shape) for colours in (self.person, self.background)
+            geometry.enlarged(colours, tile, self.alpha.shape) for colours in (self.person, self.background)
         )
         apart = person - background
         length = (apart * apart).sum(axis=2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 
 # Lengths are pixels of a picture whose longer side has so many.
 _SIDE = 512
@@ -30,7 +30,7 @@ def join(people: np.ndarray, things: np.ndarray) -> np.ndarray:
     Decomposition of a Visual Scene into Three-Dimensional Bodies, 1968). So at both ends of the stretch that a thing
     shares with a person the turns of the two outlines are compared.
     """
-    small_people, small_things = images.reduced(people, _SIDE), images.reduced(things, _SIDE)
+    small_people, small_things = geometry.reduced(people, _SIDE), geometry.reduced(things, _SIDE)
     body = (small_people > _FIRM).view(np.uint8)
     beside = ((small_things > _FIRM) & (body == 0)).view(np.uint8)
     thing = cv2.morphologyEx(beside, cv2.MORPH_OPEN, _disc(_THIN))

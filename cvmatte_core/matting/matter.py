@@ -11,7 +11,7 @@ from typing import Tuple
 
 import numpy as np
 
-from ..image import images
+from ..image import geometry, images
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import ImageError
 from ..models.catalogue import entry_of
@@ -158,7 +158,7 @@ class Matter:
             return raw
         decoded = Decoded(image.name, key.digest, images.decode(data, image.name, side), 0.0)
         stages.ended("decode")
-        frames = [images.reduced(frame, side) for frame in burst]
+        frames = [geometry.reduced(frame, side) for frame in burst]
         estimate = estimate_alpha(decoded.photo, settings, frames, self._networks, stages)
         raw = with_colours(decoded, estimate, bool(burst), self._networks.threads, stages)
         self._raw_mattes.keep(key, raw)

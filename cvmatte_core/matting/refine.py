@@ -8,7 +8,8 @@ from typing import Callable
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
+from ..image.geometry import Region
 from ..settings import MatteSettings
 
 # A network's "surely in" and "surely out" are a little off 1 and 0: a veil over the background and holes in the
@@ -46,7 +47,7 @@ def mend(alpha: np.ndarray) -> np.ndarray:
     own size away from the outline, the picture's border being one. An island stays where it may be a person (see
     main_person), and near one, where it may be hair.
     """
-    small = images.reduced(alpha, _SUBJECT_SIDE)
+    small = geometry.reduced(alpha, _SUBJECT_SIDE)
     # With a rim of outside all around: so close-ups that fill the picture have an outline too.
     open_rim = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     holes = _far_parts(open_rim < _HOLE, _outermost, rim=1)
@@ -102,7 +103,7 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
     the main person's hair stays whole, and the others go with theirs. A part too small for a
     person counts as soft. Where there is one person only, alpha itself is returned.
     """
-    small = images.reduced(alpha, _SUBJECT_SIDE)
+    small = geometry.reduced(alpha, _SUBJECT_SIDE)
     firm = (small > 0.5).view(np.uint8)
     count, labels = cv2.connectedComponents(firm)
     if count <= 2:  # the background is one of them
@@ -207,32 +208,21 @@ def feather(alpha: np.ndarray, pixels: int, direction: str = "centre") -> np.nda
     return result
 
 
-def crop_box(alpha: np.ndarray, margin: int) -> tuple[slice, slice]:
+def crop_box(alpha: np.ndarray, margin: int) -> Region:
     """Rows and columns of what is visible, with a margin in percent of its longer side, inside the picture.
 
     alpha: float32 in 0..1, shape (H, W). The whole picture where nothing is visible.
     """
-    left, top, width, height = _box_above(alpha, _VISIBLE)
-    if not width:
-        return slice(0, alpha.shape[0]), slice(0, alpha.shape[1])
-    return _grown((left, top, width, height), round(max(width, height) * margin / 100), alpha.shape)
+    visible = geometry.around_all(alpha > _VISIBLE)
+    if visible is None:
+        return geometry.everything(alpha.shape)
+    longer = max(side.stop - side.start for side in visible)
+    return geometry.around(visible, round(longer * margin / 100), alpha.shape)[0]
 
 
-def _around_person(alpha: np.ndarray, reach: int) -> tuple[slice, slice]:
+def _around_person(alpha: np.ndarray, reach: int) -> Region:
     """Rows and columns outside of which alpha is 0 at `reach` pixels or less: mostly half of a picture, or less."""
-    return _grown(_box_above(alpha, 0), reach, alpha.shape)
-
-
-def _box_above(alpha: np.ndarray, floor: float) -> tuple[int, int, int, int]:
-    """(left, top, width, height) of the box around everything above the floor; four times 0 where nothing is."""
-    left, top, width, height = cv2.boundingRect((alpha > floor).view(np.uint8))
-    return left, top, width, height
-
-
-def _grown(box: tuple[int, int, int, int], by: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    left, top, width, height = box
-    rows = slice(max(0, top - by), min(shape[0], top + height + by))
-    return rows, slice(max(0, left - by), min(shape[1], left + width + by))
+    return geometry.around(geometry.around_all(alpha > 0) or np.s_[0:0, 0:0], reach, alpha.shape)[0]
 
 
 def _lowest_in_disc(values: np.ndarray, radius: int) -> np.ndarray:
@@ -276,7 +266,6 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, ra
     for a photo of 2 megapixels. The first round runs on a reduced picture, the second only in tiles that the edge
     band touches. See _blur_fusion for the other difference.
     """
-    height, width = alpha.shape
     radius = radius or colour_radius(alpha.shape)
     reduction = max(1, radius // 12)
     _, _, foreground, background = _first_round(rgb, alpha, radius, reduction)
@@ -285,23 +274,18 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, ra
     near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
     result = rgb.copy()
 
-    def improve(tile: tuple[slice, slice]) -> None:
-        rows = slice(max(0, tile[0].start - _FINE_RADIUS), min(height, tile[0].stop + _FINE_RADIUS))
-        columns = slice(max(0, tile[1].start - _FINE_RADIUS), min(width, tile[1].stop + _FINE_RADIUS))
-        region = (rows, columns)
-        near_foreground = images.enlarged(foreground, region, (height, width))
-        near_background = images.enlarged(background, region, (height, width))
+    def improve(tile: Region) -> None:
+        region, inner = geometry.around(tile, _FINE_RADIUS, alpha.shape)
+        near_foreground, near_background = (
+            geometry.enlarged(colours, region, alpha.shape) for colours in (foreground, background)
+        )
         photo = rgb[region].astype(np.float32)
         estimate, _ = _blur_fusion(photo, near_foreground, near_background, alpha[region], _FINE_RADIUS)
-        inner = (
-            slice(tile[0].start - rows.start, tile[0].stop - rows.start),
-            slice(tile[1].start - columns.start, tile[1].stop - columns.start),
-        )
         np.copyto(result[tile], cv2.convertScaleAbs(estimate)[inner], where=near_edge[tile][..., None] > 0)
 
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(improve, [tile for tile in images.tiles((height, width), _TILE) if near_edge[tile].any()]))
+        list(pool.map(improve, [tile for tile in geometry.tiles(alpha.shape, _TILE) if near_edge[tile].any()]))
     return result
 
 

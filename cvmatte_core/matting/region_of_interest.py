@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Tuple
 
-import cv2
 import numpy as np
 
-from ..models.regions import Region
+from ..image.geometry import Region, around_all, everything, union
 
 _SEEN = 0.1  # alpha that people's box goes around
 _SURE = 0.5  # and that of people whom a passing look finds elsewhere
@@ -49,7 +48,7 @@ class RegionOfInterest:
         if shape[:2] != self._shape:
             self.forget()
             self._shape = shape[:2]
-        return self._region or (slice(0, shape[0]), slice(0, shape[1]))
+        return self._region or everything(shape)
 
     def saw(self, alpha: np.ndarray) -> None:
         """What the network made of the region. alpha: float32 in 0..1, shape (h, w), of its reduced picture."""
@@ -62,7 +61,7 @@ class RegionOfInterest:
             wanted = self._around_people(people, _MARGIN)
             on_trial = self._enlarged and self._frames - self._enlarged < _TRIAL
             if not _within(self._around_people(people, _NEEDED), now):
-                self._region = wanted if not on_trial else _joined(wanted, now)
+                self._region = wanted if not on_trial else union((wanted, now))
             elif _pixels(now) > _ROOMY * _pixels(wanted) and not on_trial:
                 if self._enlarged:
                     for_nobody = self._frames - self._enlarged < 2 * _TRIAL
@@ -90,13 +89,12 @@ class RegionOfInterest:
 
     def saw_all(self, alpha: np.ndarray) -> None:
         """What the network made of the whole in a passing look: where it sees people, it looks from now on."""
-        height, width = self._shape
-        people = _box(alpha, _SURE, (slice(0, height), slice(0, width)))
+        people = _box(alpha, _SURE, everything(self._shape))
         now = self.region(self._shape)
         if people is None or _within(people, now):
             self._pause = max(self._pause, min(_RARELY, 2 * self._pause))
             return
-        self._region, self._enlarged = _joined(self._around_people(people, _MARGIN), now), self._frames
+        self._region, self._enlarged = union((self._around_people(people, _MARGIN), now)), self._frames
 
     def _around_people(self, people: Region, margin: float) -> Region:
         by = margin * max(_length(side) for side in people)
@@ -108,15 +106,15 @@ class RegionOfInterest:
 
 def _box(alpha: np.ndarray, floor: float, region: Region) -> Region | None:
     """Rows and columns of the frame that show more than the floor; None where nothing does."""
-    left, top, across, down = cv2.boundingRect((alpha > floor).view(np.uint8))
-    if not across:
+    found = around_all(alpha > floor)
+    if found is None:
         return None
-    (rows, columns), (height, width) = region, alpha.shape
-    tall, wide = _length(rows) / height, _length(columns) / width
-    return (
-        slice(rows.start + int(top * tall), rows.start + int(np.ceil((top + down) * tall))),
-        slice(columns.start + int(left * wide), columns.start + int(np.ceil((left + across) * wide))),
+    scales = (_length(whole) / length for whole, length in zip(region, alpha.shape))
+    rows, columns = (
+        slice(whole.start + int(part.start * scale), whole.start + int(np.ceil(part.stop * scale)))
+        for part, whole, scale in zip(found, region, scales)
     )
+    return rows, columns
 
 
 def _grown(side: slice, by: float, length: int) -> slice:
@@ -133,8 +131,3 @@ def _pixels(region: Region) -> int:
 
 def _within(one: Region, other: Region) -> bool:
     return all(mine.start >= its.start and mine.stop <= its.stop for mine, its in zip(one, other))
-
-
-def _joined(one: Region, other: Region) -> Region:
-    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other))
-    return rows, columns

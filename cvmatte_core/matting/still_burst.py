@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..filesystem import files
-from ..image import images
+from ..image import encoders
 from ..layers.store import BURST_SUFFIX, FrameUnusable
 from ..localization.errors import CvmatteError
 
@@ -37,8 +37,7 @@ def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
         logger.warning("broken frame file: %s", error)
         raise CvmatteError("still_failed") from error
     if last is not None and not again:
-        with files.atomic_write(still) as file:
-            images.write_png(file, last)
+        files.write(still, encoders.png(last))
     for path in burst:  # each has been read as a frame: nothing else is ever deleted
         with contextlib.suppress(OSError):
             path.unlink()

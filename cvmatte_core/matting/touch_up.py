@@ -14,12 +14,12 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Tuple
 
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry, images
+from ..image.geometry import Region
 from ..localization.errors import ImageError
 from ..models import guided_filter
 from . import closed_form, refine
@@ -46,8 +46,6 @@ _ROUNDS, _ACCURACY, _END = 60, 1e-2, 0.02
 _FADE = 0.2  # of the reach, at whose end the result passes into what was
 
 _PATCHES, _PATCH_BYTES = 64, 100_000_000  # regions that are remembered beside those of the last touch-up
-
-_Box = Tuple[slice, slice]
 
 
 def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> np.ndarray:
@@ -94,7 +92,7 @@ class Patch:
     alpha: float32 in 0..1, shape (h, w). foreground: uint8 RGB, shape (h, w, 3).
     """
 
-    box: _Box
+    box: Region
     alpha: np.ndarray
     foreground: np.ndarray
 
@@ -123,7 +121,7 @@ class TouchUp:
             alpha[patch.box], foreground[patch.box] = patch.alpha, patch.foreground
         return alpha, foreground
 
-    def _patch(self, box: _Box, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> Patch:
+    def _patch(self, box: Region, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> Patch:
         said = hashlib.sha256(strokes[box].tobytes()).digest()
         name = (box[0].start, box[0].stop, box[1].start, box[1].stop, said)
         patch = self._patches.pop(name, None)
@@ -140,10 +138,10 @@ class TouchUp:
             patch = self._patches.popitem(last=False)[1]
             held -= patch.alpha.nbytes + patch.foreground.nbytes
 
-    def _colours(self, box: _Box, rgb: np.ndarray, alpha: np.ndarray, touched: np.ndarray) -> np.ndarray:
+    def _colours(self, box: Region, rgb: np.ndarray, alpha: np.ndarray, touched: np.ndarray) -> np.ndarray:
         """The edge's colours in a box, estimated with its surroundings in view."""
         radius = refine.colour_radius(alpha.shape)
-        wide, inner = images.around(box, radius, alpha.shape)
+        wide, inner = geometry.around(box, radius, alpha.shape)
         view = alpha[wide].copy()
         view[inner] = touched
         return refine.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
@@ -154,9 +152,9 @@ def _reach(shape: tuple[int, ...]) -> float:
     return _REACH * max(shape)
 
 
-def regions(strokes: np.ndarray) -> Iterator[_Box]:
+def regions(strokes: np.ndarray) -> Iterator[Region]:
     """Rows and columns of each part of a touch-up whose strokes may act on one another, with its surroundings."""
-    everything = _box_of(strokes != AUTOMATIC)
+    everything = geometry.around_all(strokes != AUTOMATIC)
     if everything is None:
         return
     top, left = everything[0].start, everything[1].start
@@ -172,39 +170,17 @@ def regions(strokes: np.ndarray) -> Iterator[_Box]:
     for column, row, across, down, _ in parts[1:count].tolist():
         rows = slice(top + (row - reach) * step, top + (row - reach + down) * step)
         columns = slice(left + (column - reach) * step, left + (column - reach + across) * step)
-        boxes.append(images.around((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape)[0])
-    yield from _apart(boxes)
+        boxes.append(geometry.around((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape)[0])
+    yield from geometry.apart(boxes)
 
 
-def _box_of(mask: np.ndarray) -> _Box | None:
-    """Rows and columns of all that is in a mask; None where nothing is."""
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return np.s_[top : top + height, left : left + width] if width else None
-
-
-def changed(before: np.ndarray, now: np.ndarray) -> _Box | None:
+def changed(before: np.ndarray, now: np.ndarray) -> Region | None:
     """Where another touch-up of a photo may make another cut: rows and columns; None where nowhere."""
-    difference = _box_of(before != now)
+    difference = geometry.around_all(before != now)
     if difference is None:
         return None
     boxes = [difference, *regions(before), *regions(now)]
-    return next(box for box in _apart(boxes) if _overlap(box, difference))
-
-
-def _apart(boxes: list[_Box]) -> list[_Box]:
-    """The boxes, those that overlap joined to one: each is written as a whole."""
-    result: list[_Box] = []
-    for box in boxes:
-        while other := next((other for other in result if _overlap(box, other)), None):
-            result.remove(other)
-            rows, columns = (slice(min(one.start, two.start), max(one.stop, two.stop)) for one, two in zip(box, other))
-            box = rows, columns
-        result.append(box)
-    return result
-
-
-def _overlap(one: _Box, two: _Box) -> bool:
-    return all(a.start < b.stop and b.start < a.stop for a, b in zip(one, two))
+    return next(box for box in geometry.apart(boxes) if geometry.overlap(box, difference))
 
 
 def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float, threads: int = 1) -> np.ndarray:

@@ -9,11 +9,12 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from ..image import geometry
+from ..image.geometry import Region
 from ..models import guided_filter
 from ..models.catalogue import entry_of
 from ..models.network import Networks
 from ..models.recurrent import Look, RecurrentVideoMatting
-from ..models.regions import Region
 from ..settings import MatteSettings
 from . import compose, refine
 from .dressing import Backgrounds, dress
@@ -113,8 +114,7 @@ class VideoMatter:
 
         Elsewhere nobody is.
         """
-        height, width = frame.shape[:2]
-        everywhere = (slice(0, height), slice(0, width))
+        everywhere = geometry.everything(frame.shape)
         if not isinstance(self._network, RecurrentVideoMatting):
             return everywhere, frame, self._network(frame, self.settings.quality, lambda done, total: None)
         small = _few_pixels_of(frame)
@@ -126,7 +126,7 @@ class VideoMatter:
         begun = time.monotonic()
         region = self._attention.region(frame.shape)
         side = max(self.side, _FIRST_SIDE) if self._attention.is_settling else self.side
-        pixels = side**2 * min(height, width) / max(height, width)
+        pixels = side**2 * min(frame.shape[:2]) / max(frame.shape[:2])
         self._before = look = self._network.follow(frame, region, pixels, self._before)
         self._attention.saw(look.alpha)
         if self._attention.is_worth_a_look(small):
@@ -175,7 +175,5 @@ def _enlarged(pixels: np.ndarray, window: _Window) -> np.ndarray:
     if share > 0.999:
         return pixels
     # The pixel in the middle of (0, 0) lies at 0, as OpenCV counts.
-    offset = [0.5 * share - 0.5 + left * width, 0.5 * share - 0.5 + top * height]
-    transform = np.array([[share, 0, offset[0]], [0, share, offset[1]]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(pixels, transform, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    offset = 0.5 * share - 0.5 + left * width, 0.5 * share - 0.5 + top * height
+    return geometry.resampled(pixels, (share, share), offset, (width, height))

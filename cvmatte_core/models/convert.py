@@ -15,7 +15,7 @@ from typing import Callable
 import numpy as np
 
 from ..filesystem import files, paths
-from ..image import images
+from ..image import geometry
 from ..localization.errors import ModelError
 from . import cv_unet, hub, single_image
 from .catalogue import ModelEntry, record_of
@@ -58,7 +58,7 @@ def convert(
             # An absolute path is its own in any folder.
             converted = cv_unet.PortraitGraphMatting(dataclasses.replace(entry, file=str(made)), threads, "cpu")
             for side in _SIDES:
-                _compare(original.look, converted.look, images.reduced(picture, side), entry.title)
+                _compare(original.look, converted.look, geometry.reduced(picture, side), entry.title)
         del converted  # on Windows nothing removes a file that is open
     # The record comes last: without it, or with another file's, nobody takes the file for proven.
     files.write(target, data)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 
 _RADIUS = 4  # pixels of the reduced picture, within which alpha is taken to be a linear function of colour
 _EPSILON = 1e-4  # colour variance, of 0..1, below which there is nothing to be led by
@@ -35,7 +35,7 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads
         )
         _lead_by(result, slopes, offsets, shares, rgb)
         return result
-    tiles = images.tiles((height, width), _TILE)
+    tiles = geometry.tiles((height, width), _TILE)
     with_edge = [tile for tile in tiles if np.max(result[tile]) >= _FLAT and np.min(result[tile]) <= 1 - _FLAT]
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
     with ThreadPoolExecutor(threads) as pool:
@@ -57,7 +57,7 @@ def _lead(
     # Where each pixel of the tile lies in that part of the reduced picture.
     places = (columns.start + 0.5) * scale_x - 0.5 - left, (rows.start + 0.5) * scale_y - 0.5 - top
     size = enlarged.shape[1], enlarged.shape[0]
-    slopes, offsets, shares = (images.resampled(part, (scale_x, scale_y), places, size) for part in coefficients)
+    slopes, offsets, shares = (geometry.resampled(part, (scale_x, scale_y), places, size) for part in coefficients)
     _lead_by(enlarged, slopes, offsets, shares, rgb[tile])
 
 

@@ -13,7 +13,7 @@ from typing import Callable, Sequence, Tuple
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 from . import guided_filter, single_image
 from .onnx_session import OnSession
 from .regions import Region, regions_of_people
@@ -55,7 +55,7 @@ class RecurrentVideoMatting(OnSession):
     ) -> np.ndarray:
         whole, closer = _PASSES[quality]
         height, width = rgb.shape[:2]
-        everywhere = (slice(0, height), slice(0, width))
+        everywhere = geometry.everything(rgb.shape)
         # The newest frames first, a pass each; the other passes are the still's.
         frames = list(before)[-(len(whole) - 1) :]
         frames += [rgb] * (len(whole) - len(frames))
@@ -91,7 +91,7 @@ class RecurrentVideoMatting(OnSession):
 
     def _look(self, rgb: np.ndarray, region: Region, side: int, before: Look | None) -> Look:
         """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
-        picture = images.reduced(rgb[region], side)
+        picture = geometry.reduced(rgb[region], side)
         height, width = picture.shape[:2]
         padded = _padded(picture)
         box = _box_of(region, padded, picture)
@@ -135,7 +135,7 @@ def _carried(state: list[np.ndarray], seen: _Box, now: _Box, shape: tuple[int, .
         offset_y = (now[0] - seen[0]) / seen[2] * values.shape[2] + 0.5 * scale_y - 0.5
         offset_x = (now[1] - seen[1]) / seen[3] * values.shape[3] + 0.5 * scale_x - 0.5
         scales, offsets = (scale_x, scale_y), (offset_x, offset_y)
-        channels = [images.resampled(channel, scales, offsets, (width, height)) for channel in values[0]]
+        channels = [geometry.resampled(channel, scales, offsets, (width, height)) for channel in values[0]]
         result.append(np.stack(channels)[None])
     return result
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import cv2
 import numpy as np
+
+from ..image import geometry
+from ..image.geometry import Region
 
 _PERSON = 0.1  # alpha of the small picture that a person's box goes around
 _SPECK = 500  # a part with less than this fraction of the largest one's area is nobody
 _MOST_BOXES = 8  # people in more places than this are looked at in one box
 _MARGIN = 0.1  # of the box's longer side: hair that the small picture is too small for
-
-Region = Tuple[slice, slice]  # rows and columns of the photo
-_Corners = Tuple[int, int, int, int]  # top, left, bottom, right in pixels of the small picture
 
 
 def regions_of_people(alpha: np.ndarray, shape: tuple[int, ...]) -> list[Region]:
@@ -26,37 +24,17 @@ def regions_of_people(alpha: np.ndarray, shape: tuple[int, ...]) -> list[Region]
     boxes = []
     for left, top, across, down, _ in parts[1:][areas * _SPECK > np.max(areas, initial=0)].tolist():
         margin = round(_MARGIN * max(across, down))
-        boxes.append((top - margin, left - margin, top + down + margin, left + across + margin))
-    boxes = _united(boxes)
+        boxes.append(np.s_[top - margin : top + down + margin, left - margin : left + across + margin])
+    boxes = geometry.apart(boxes, touching=True)
     if not boxes:
-        return [(slice(0, height), slice(0, width))]
+        return [geometry.everything(shape)]
     if len(boxes) > _MOST_BOXES:
-        boxes = [_union(boxes)]
+        boxes = [geometry.union(boxes)]
     tall, wide = height / alpha.shape[0], width / alpha.shape[1]
     return [
         (
-            slice(max(0, round(top * tall)), min(height, round(bottom * tall))),
-            slice(max(0, round(left * wide)), min(width, round(right * wide))),
+            slice(max(0, round(rows.start * tall)), min(height, round(rows.stop * tall))),
+            slice(max(0, round(columns.start * wide)), min(width, round(columns.stop * wide))),
         )
-        for top, left, bottom, right in boxes
+        for rows, columns in boxes
     ]
-
-
-def _united(boxes: list[_Corners]) -> list[_Corners]:
-    """The boxes with those that overlap or touch made one, until none do."""
-    apart: list[_Corners] = []
-    for box in boxes:
-        while touching := [other for other in apart if _touch(box, other)]:
-            apart = [other for other in apart if other not in touching]
-            box = _union([box, *touching])
-        apart.append(box)
-    return apart
-
-
-def _touch(one: _Corners, other: _Corners) -> bool:
-    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
-
-
-def _union(boxes: list[_Corners]) -> _Corners:
-    tops, lefts, bottoms, rights = zip(*boxes)
-    return min(tops), min(lefts), max(bottoms), max(rights)

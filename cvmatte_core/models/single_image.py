@@ -9,7 +9,7 @@ from typing import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from ..image import images
+from ..image import geometry
 from ..localization.errors import CvmatteError, ModelError
 from . import guided_filter
 from .catalogue import install_packages_command
@@ -98,7 +98,7 @@ class SingleLook:
 
 def _worth_a_second_look(alpha: np.ndarray) -> list[Region]:
     """Where people are that fill so little of a photo that a look at them alone shows more; alpha of a first look."""
-    regions = regions_of_people(images.reduced(alpha, _SEARCH_SIDE), alpha.shape)
+    regions = regions_of_people(geometry.reduced(alpha, _SEARCH_SIDE), alpha.shape)
     return [region for region in regions if alpha[region].size < _CLOSER * alpha.size]
 
 

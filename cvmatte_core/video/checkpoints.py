@@ -18,6 +18,7 @@ import numpy as np
 
 from ..filesystem import files, paths
 from ..filesystem.lock import locked_if_free
+from ..image import encoders
 from ..layers import outputs
 from ..settings import MatteSettings
 from . import encoding
@@ -145,8 +146,11 @@ class Pictures:
 
     def picture(self, layer: np.ndarray, pts: int | None, somebody: bool) -> None:
         """Raises OutputError."""
-        encoding.write_frame(self._folder, self._count, layer)
+        files.write(self._file(self._count), encoders.png(layer), durable=False)
         self._count += 1
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:06}.png"
 
     def finish(self, somebody: bool, sound_of: Path | None, whole: bool, tick: Callable[[], None]) -> Path:
         return self._folder
@@ -156,7 +160,7 @@ class Pictures:
 
     def discard(self) -> None:
         for number in range(self._count):
-            (self._folder / f"{number:06}.png").unlink(missing_ok=True)
+            self._file(number).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # somebody put something there
             self._folder.rmdir()
 

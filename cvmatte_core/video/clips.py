@@ -18,7 +18,7 @@ from pathlib import Path
 import av
 
 from ..filesystem import files
-from ..image import images
+from ..image import geometry
 from ..image.file_types import ANIMATIONS, CLIP_KINDS
 from ..localization.errors import Cancelled, CvmatteError, ImageError, OutputError
 from ..localization.notes import Note
@@ -84,7 +84,7 @@ def cut_out(
             if done:
                 logger.info("%s: goes on after frame %d", path.name, done)
             for picture in _after(path, film, parts.done, moving):
-                layer = moving.layer(images.reduced(picture.pixels, settings.longest_side))
+                layer = moving.layer(geometry.reduced(picture.pixels, settings.longest_side))
                 parts.picture(layer, picture.pts, moving.has_seen_somebody)
                 done += 1
                 on_frame(done)

@@ -20,8 +20,7 @@ import numpy as np
 from av.filter import Graph
 from av.video.reformatter import VideoReformatter
 
-from ..filesystem import files
-from ..image import file_types, images
+from ..image import file_types
 from . import source
 from .audio import Track
 from .decoding import BT709, CAREFUL, FULL, LIMITED
@@ -215,9 +214,3 @@ def _in_few_colours(frame: Any) -> Any:
     graph.push(frame)
     graph.push(None)
     return graph.pull()
-
-
-def write_frame(folder: Path, number: int, layer: np.ndarray) -> None:
-    """One of a folder of pictures, numbered in their order. Raises OutputError."""
-    with files.atomic_write(folder / f"{number:06}.png", durable=False) as file:
-        images.write_png(file, layer)

@@ -40,8 +40,7 @@ import numpy as np
 
 from cvmatte_core.commands.program import add_controls
 from cvmatte_core.matting import compose
-from cvmatte_core.image import images
-from cvmatte_core.image import file_types
+from cvmatte_core.image import encoders, file_types, images
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.localization.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
@@ -259,8 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
         report = {"settings": settings.as_dict(), "mean": means, "cases": rows}
         chosen.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if chosen.sheet:
-        with chosen.sheet.open("wb") as file:
-            images.write_png(file, contact_sheet([row for *_, row in worst]))
+        chosen.sheet.write_bytes(encoders.png(contact_sheet([row for *_, row in worst])))
     return 0
 
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matte, Matter
-from cvmatte_core.image import file_types, images
+from cvmatte_core.image import encoders, file_types, images
 from cvmatte_core.settings import MatteSettings
 from PIL import Image, ImageEnhance, ImageOps
 
@@ -68,8 +68,7 @@ def matted(matter: Matter, picture: np.ndarray, settings: MatteSettings) -> tupl
     """The matte of pixels (uint8 RGB) in a file, as of any photo, and the seconds it took. Raises CvmatteError."""
     with tempfile.TemporaryDirectory(prefix="cvmatte-measuring-") as folder:
         photo = Path(folder) / "photo.png"
-        with photo.open("wb") as file:
-            images.write_png(file, picture)
+        photo.write_bytes(encoders.png(picture))
         begun = time.perf_counter()
         return matter(photo, settings, may_be_empty=True), time.perf_counter() - begun
 

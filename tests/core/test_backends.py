@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cvmatte_core.filesystem import paths
-from cvmatte_core.image import images
+from cvmatte_core.image import geometry
 from cvmatte_core.localization.errors import ModelError
 from cvmatte_core.models import catalogue, single_image
 from cvmatte_core.models.catalogue import ModelEntry
@@ -275,7 +275,7 @@ def test_every_preset_is_a_description() -> None:
 
 
 def test_a_burst_is_ignored(opened: Any, rgb: np.ndarray) -> None:
-    alpha = opened("free")(rgb, QUALITY, lambda done, total: None, [images.reduced(rgb, 8)])
+    alpha = opened("free")(rgb, QUALITY, lambda done, total: None, [geometry.reduced(rgb, 8)])
     assert np.allclose(alpha, weighed(rgb), atol=1e-6)
 
 

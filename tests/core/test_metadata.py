@@ -11,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 from PIL.ExifTags import Base
 
-from cvmatte_core.image import images
+from cvmatte_core.image import encoders, images
 from cvmatte_core.image.metadata import Metadata
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.matting.matter import Matter
@@ -65,9 +65,7 @@ def tiff(photo: Path) -> bytes:
 def layer_of(data: bytes, format: str) -> bytes:
     """As a whole photo's layer would be written."""
     photo = images.decode(data, "photo")
-    file = io.BytesIO()
-    images.write_layer(file, np.dstack([photo.rgb, photo.rgb[..., 0]]), format, photo.about)
-    return file.getvalue()
+    return encoders.layer(np.dstack([photo.rgb, photo.rgb[..., 0]]), format, photo.about)
 
 
 def said(layer: bytes) -> tuple[Any, ...]:

@@ -52,9 +52,9 @@ class _Frames:
 
     def show(self, job: Job, key: str, layer: np.ndarray, made_from: tuple[int, int]) -> tuple[int, int]:
         """layer: uint8 RGBA, as it is saved. Returns the width and height that OBS has of it."""
-        from ...image import images
+        from ...image import geometry
 
-        shown = images.reduced_layer(layer, LARGEST_SIDE)
+        shown = geometry.reduced_layer(layer, LARGEST_SIDE)
         height, width = shown.shape[:2]
         with self._lock:
             job.worker.store.write_frame(key, width, height, shown.data, made_from)
@@ -161,11 +161,10 @@ class PhotoMatte(Computation):
         return folder / (name + images.suffix(self.settings.format))
 
     def _save(self, job: Job, record: LayerRecord, matte: Matte) -> Answer:
-        from ...image import images
+        from ...image import encoders
 
         store = job.worker.store
-        with files.atomic_write(store.preview_path(record.key), durable=False) as file:
-            images.write_png(file, matte.preview())
+        files.write(store.preview_path(record.key), encoders.png(matte.preview()), durable=False)
         saved, saved_mask = outputs.place(Path(record.saved), *matte.files(self.settings))
         record = dataclasses.replace(record, saved=str(saved), mask=str(saved_mask or ""))
         store.save(record)
