@@ -18,8 +18,7 @@ from ..localization.notes import Note
 from ..settings import MatteSettings
 from . import compose, framing, id_photo, refine, touch_up
 from .dressing import Backgrounds, dress, dress_part
-from .raw_matte import RawMatte
-from .stages import Stages
+from .raw_matte import RawMatte, Stages
 from .step_cache import Steps
 
 Box = Tuple[slice, slice]  # rows and columns
@@ -118,18 +117,9 @@ class Finisher:
             if not fault and settings.sheet != id_photo.OFF:
                 pictures = _on_a_sheet(pictures, settings.sheet)
         stages.ended("refine")
-        return Matte(
-            *pictures,
-            raw.digest,
-            stages.seconds,
-            raw.device,
-            raw.fallback,
-            strokes.stamp if strokes is not None else "",
-            fault,
-            about,
-            raw.notes,
-            max_kilobytes,
-        )
+        stamp = strokes.stamp if strokes is not None else ""
+        made = raw.digest, stages.seconds, raw.device, raw.fallback
+        return Matte(*pictures, *made, stamp, fault, about, raw.notes, max_kilobytes)
 
     def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Box) -> tuple[np.ndarray, Box]:
         """See Matter.part."""

@@ -141,7 +141,20 @@ def _fault(alpha: np.ndarray, place: Place, size: Tuple[int, int]) -> str:
 
 def cut(picture: np.ndarray, place: Place, format: Format) -> np.ndarray:
     """A format's picture out of a photo, shape (H, W) or (H, W, C). Beyond it alpha is 0, colours are its rim's."""
-    return _cut(picture, (place.left, place.top), place.scale, size_of(format))
+    scale = place.scale
+    reduction = max(1.0, scale)
+    height, width = picture.shape[:2]
+    if reduction > 1:  # by areas first: warping alone would alias
+        small = max(1, round(width / reduction)), max(1, round(height / reduction))
+        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    shrunk_x, shrunk_y = width / picture.shape[1], height / picture.shape[0]
+    step_x, step_y = scale / shrunk_x, scale / shrunk_y
+    left, top = place.left / shrunk_x + 0.5 * step_x - 0.5, place.top / shrunk_y + 0.5 * step_y - 0.5
+    flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    beyond = cv2.BORDER_CONSTANT if picture.ndim == 2 else cv2.BORDER_REPLICATE
+    move = np.array([[step_x, 0, left], [0, step_y, top]])
+    result = cv2.warpAffine(picture, move, size_of(format), flags=flags, borderMode=beyond, borderValue=0)
+    return np.clip(result, 0, 1) if picture.dtype == np.float32 else result
 
 
 def size_of(format: Format) -> Tuple[int, int]:
@@ -164,39 +177,15 @@ def sheet_of(photo: np.ndarray, sheet: str) -> np.ndarray:
     left = (paper.shape[1] - across * wide - (across - 1) * gap) // 2
     top = (paper.shape[0] - down * tall - (down - 1) * gap) // 2
     mark = round(_MARK * _MM)
-    for row in range(down):
-        for column in range(across):
-            x, y = left + column * (wide + gap), top + row * (tall + gap)
-            for edge in (x - 1, x + wide):
-                paper[max(0, y - mark) : y + tall + mark, max(0, edge)] = _MARK_GREY
-            for edge in (y - 1, y + tall):
-                paper[max(0, edge), max(0, x - mark) : x + wide + mark] = _MARK_GREY
-    for row in range(down):
-        for column in range(across):
-            x, y = left + column * (wide + gap), top + row * (tall + gap)
-            paper[y : y + tall, x : x + wide] = photo
+    places = [(left + x * (wide + gap), top + y * (tall + gap)) for y in range(down) for x in range(across)]
+    for x, y in places:
+        for edge in (x - 1, x + wide):
+            paper[max(0, y - mark) : y + tall + mark, max(0, edge)] = _MARK_GREY
+        for edge in (y - 1, y + tall):
+            paper[max(0, edge), max(0, x - mark) : x + wide + mark] = _MARK_GREY
+    for x, y in places:
+        paper[y : y + tall, x : x + wide] = photo
     return paper
-
-
-def _cut(layer: np.ndarray, corner: Tuple[float, float], scale: float, size: Tuple[int, int]) -> np.ndarray:
-    """What lies at a corner (left, top) of a picture, so many of its pixels in one of the result."""
-    reduction = max(1.0, scale)
-    height, width = layer.shape[:2]
-    if reduction > 1:  # by areas first: warping alone would alias
-        small = max(1, round(width / reduction)), max(1, round(height / reduction))
-        layer = cv2.resize(layer, small, interpolation=cv2.INTER_AREA)
-    shrunk_x, shrunk_y = width / layer.shape[1], height / layer.shape[0]
-    step_x, step_y = scale / shrunk_x, scale / shrunk_y
-    move = np.array(
-        [
-            [step_x, 0, corner[0] / shrunk_x + 0.5 * step_x - 0.5],
-            [0, step_y, corner[1] / shrunk_y + 0.5 * step_y - 0.5],
-        ]
-    )
-    flags = (cv2.INTER_CUBIC if scale < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-    beyond = cv2.BORDER_CONSTANT if layer.ndim == 2 else cv2.BORDER_REPLICATE
-    result = cv2.warpAffine(layer, move, size, flags=flags, borderMode=beyond, borderValue=0)
-    return np.clip(result, 0, 1) if layer.dtype == np.float32 else result
 
 
 def _is_a_person_s(face: Sequence[int], alpha: np.ndarray, scale: float) -> bool:

@@ -20,21 +20,9 @@ from ..settings import MatteSettings
 from ..system import memory
 from .dressing import Backgrounds
 from .finisher import Box, Finisher, Matte, Strokes, StrokesFor, strokes_of
-from .raw_matte import Decoded, Estimate, RawKey, RawMatte, RawMattes, Seen, decode, estimate_alpha, with_colours
-from .stages import Progress, Stages, untold
+from .raw_matte import Decoded, Progress, RawKey, RawMatte, RawMattes, Seen, Stages, decode, see, untold, with_colours
 
-__all__ = [
-    "Decoded",
-    "Estimate",
-    "Matte",
-    "Matter",
-    "Progress",
-    "Seen",
-    "Strokes",
-    "StrokesFor",
-    "decode",
-    "strokes_of",
-]
+__all__ = ["Decoded", "Matte", "Matter", "Progress", "Seen", "Strokes", "StrokesFor", "decode", "strokes_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +107,7 @@ class Matter:
         """
         with memory.needed_for(decoded.name, self._forget):
             stages = Stages(on_progress, cancelled, {"decode": decoded.seconds})
-            return Seen(decoded, estimate_alpha(decoded.photo, settings, (), self._networks, stages), stages.seconds)
+            return see(decoded, settings, (), self._networks, stages)
 
     def finish(self, seen: Seen, settings: MatteSettings, strokes: StrokesFor | None = None) -> Matte:
         """The rest of a matte, in any thread. Nothing of it is kept but the background image.
@@ -129,7 +117,7 @@ class Matter:
         name, threads = seen.decoded.name, self._networks.threads
         with memory.needed_for(name, self._forget):
             stages = Stages(seconds=seen.seconds)
-            raw = with_colours(seen.decoded, seen.estimate, False, threads, stages)
+            raw = with_colours(seen, False, threads, stages)
             once = Finisher(threads, self._backgrounds)
             return _with_somebody(once(raw, self._strokes_for(raw, strokes), settings, stages), name)
 
@@ -159,8 +147,8 @@ class Matter:
         decoded = Decoded(image.name, key.digest, images.decode(data, image.name, side), 0.0)
         stages.ended("decode")
         frames = [geometry.reduced(frame, side) for frame in burst]
-        estimate = estimate_alpha(decoded.photo, settings, frames, self._networks, stages)
-        raw = with_colours(decoded, estimate, bool(burst), self._networks.threads, stages)
+        seen = see(decoded, settings, frames, self._networks, stages)
+        raw = with_colours(seen, bool(burst), self._networks.threads, stages)
         self._raw_mattes.keep(key, raw)
         return raw
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Mapping, Tuple
+from typing import Tuple
 
 import numpy as np
 
 from ..image import images
 from ..image.metadata import NOTHING, Metadata
-from ..localization.errors import ModelError
+from ..localization.errors import Cancelled, ModelError
 from ..localization.notes import Note
 from ..localization.texts import Texts
 from ..models.catalogue import ModelEntry, entry_of, pair_for_held
@@ -22,9 +23,42 @@ from ..models.network import Networks
 from ..settings import HELD, MatteSettings
 from . import compose, hair, held_objects, refine
 from .framing import Cutout
-from .stages import Stages
 
 logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+
+
+def untold(stage: str, done: int, total: int) -> None:
+    """Progress that nobody follows."""
+
+
+class Stages:
+    """The stages of a matte: told as they begin, and ended between two of them where that is wanted.
+
+    seconds: what each took.
+    """
+
+    def __init__(
+        self,
+        on_progress: Progress = untold,
+        cancelled: threading.Event | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> None:
+        self.seconds = dict(seconds or {})
+        self._on_progress, self._cancelled = on_progress, cancelled
+        self._last = time.perf_counter()
+
+    def step(self, stage: str, done: int = 0, total: int = 1) -> None:
+        """Raises Cancelled."""
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise Cancelled
+        self._on_progress(stage, done, total)
+
+    def ended(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = now - self._last
+        self._last = now
 
 
 @dataclass(frozen=True)
@@ -38,20 +72,13 @@ class Decoded:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback: see Matte."""
+class Seen:
+    """A photo, and alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback, seconds: see Matte."""
 
+    decoded: Decoded
     alpha: np.ndarray
     device: str
     fallback: Mapping[str, str] | None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A photo and what the network made of it. seconds: a number a stage."""
-
-    decoded: Decoded
-    estimate: Estimate
     seconds: dict[str, float]
 
 
@@ -119,13 +146,14 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
     return Decoded(name, images.digest(data), photo, time.perf_counter() - begun)
 
 
-def estimate_alpha(
-    photo: images.Photo, settings: MatteSettings, burst: Sequence[np.ndarray], networks: Networks, stages: Stages
-) -> Estimate:
+def see(
+    decoded: Decoded, settings: MatteSettings, burst: Sequence[np.ndarray], networks: Networks, stages: Stages
+) -> Seen:
     """What the network makes of a photo, its own transparency apart. Raises ModelError, Cancelled.
 
     burst: see Matter; in the photo's size, others are ignored.
     """
+    photo = decoded.photo
     stages.step("load")
     entry, of_things = _networks_for(settings)
     network = networks.get(entry)
@@ -152,19 +180,17 @@ def estimate_alpha(
         )
         alpha = held_objects.join(alpha, refine.clean_alpha(things))
     stages.ended("network")
-    return Estimate(alpha, device, fallback)
+    return Seen(decoded, alpha, device, fallback, stages.seconds)
 
 
-def with_colours(decoded: Decoded, estimate: Estimate, from_burst: bool, threads: int, stages: Stages) -> RawMatte:
-    photo, alpha = decoded.photo, estimate.alpha
+def with_colours(seen: Seen, from_burst: bool, threads: int, stages: Stages) -> RawMatte:
+    photo, alpha = seen.decoded.photo, seen.alpha
     foreground = refine.estimate_foreground(photo.rgb, alpha, threads)
     if photo.alpha is not None:
         alpha = np.minimum(alpha, photo.alpha)
     stages.ended("colours")
-    made_on = estimate.device, estimate.fallback
-    return RawMatte(
-        photo.rgb, alpha, foreground, photo.alpha, decoded.digest, from_burst, *made_on, photo.notes, photo.about
-    )
+    made = seen.decoded.digest, from_burst, seen.device, seen.fallback, photo.notes, photo.about
+    return RawMatte(photo.rgb, alpha, foreground, photo.alpha, *made)
 
 
 def _networks_for(settings: MatteSettings) -> Tuple[ModelEntry, ModelEntry | None]:

@@ -25,7 +25,8 @@ from ..models import guided_filter
 from . import closed_form, refine
 
 KEEP, REMOVE, AUTOMATIC = 255, 0, 128
-_SURELY = 64  # a grey nearer than this to KEEP or REMOVE is meant as that
+# What each grey is meant as: KEEP or REMOVE where it is nearer than 64 to them.
+_MEANT = np.repeat(np.array([REMOVE, AUTOMATIC, KEEP], np.uint8), (64, 128, 64))
 
 # The reach of a broad stroke to either side of its outline, as a part of the picture's longer side; that of a narrower
 # one is less, so that it has a core: the stroke is so many times as wide as its core is away from its outline.
@@ -68,21 +69,10 @@ def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> np.ndarray:
 
 def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A touch-up for a photo of another size: uint8, shape (H, W), in and out."""
-    if grey.shape == shape and _is_clean(grey):
-        return grey
     if grey.shape != shape:
         smaller = shape[0] < grey.shape[0]
         grey = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_NEAREST)
-    result = np.full(shape, AUTOMATIC, np.uint8)
-    result[grey > KEEP - _SURELY] = KEEP
-    result[grey < REMOVE + _SURELY] = REMOVE
-    return result
-
-
-def _is_clean(grey: np.ndarray) -> bool:
-    """Whether there is no other value in it than the three."""
-    counts = cv2.calcHist([grey], [0], None, [256], [0, 256])
-    return bool(counts[[KEEP, REMOVE, AUTOMATIC]].sum() == grey.size)
+    return cv2.LUT(grey, _MEANT)
 
 
 @dataclass(frozen=True)

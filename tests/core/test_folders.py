@@ -34,7 +34,7 @@ from cvmatte_core.batch.record import made_in, state_of
 from cvmatte_core.filesystem import files, paths
 from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
 from cvmatte_core.localization.texts import Texts
-from cvmatte_core.matting.matter import Decoded, Estimate, Matte, Matter, Seen
+from cvmatte_core.matting.matter import Decoded, Matte, Matter, Seen
 from cvmatte_core.settings import MatteSettings
 from tests.conftest import fail
 
@@ -60,11 +60,10 @@ class PretendMatter:
             raise Cancelled
         alive = sum(isinstance(thing, Decoded) for thing in gc.get_objects())
         self.most_alive = max(self.most_alive, alive)
-        estimate = Estimate(np.ones(decoded.photo.rgb.shape[:2], np.float32), "CPU", None)
-        return Seen(decoded, estimate, {"network": 0.5})
+        return Seen(decoded, np.ones(decoded.photo.rgb.shape[:2], np.float32), "CPU", None, {"network": 0.5})
 
     def finish(self, seen: Seen, settings: MatteSettings) -> Matte:
-        alpha = seen.estimate.alpha
+        alpha = seen.alpha
         pixels = np.dstack([seen.decoded.photo.rgb, np.full(alpha.shape, 255, np.uint8)])
         return Matte(pixels, alpha, pixels[..., :3], pixels[..., :3], seen.decoded.digest, seen.seconds)
 
