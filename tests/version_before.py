@@ -129,7 +129,7 @@ def _placed_values(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def portrait_id(folder: Path) -> str:
-    """That the portrait has whose last layer is kept; see layers/last_shown.py."""
+    """That the portrait has whose last layer is kept; see layers/store.py."""
     collection = json.loads((folder / "scenes.json").read_text(encoding="utf-8"))
     settings = [source["settings"] for source in collection["sources"]]
     (found,) = [values["portrait_id"] for values in settings if "portrait_id" in values]

@@ -113,7 +113,9 @@ def to_srgb(pixels: np.ndarray, space: ColourSpace, *, white: int = 0, peak: flo
     for top in range(0, pixels.shape[0], rows):
         light = _light(pixels[top : top + rows], space, white)
         if space.hdr and peak > REFERENCE_WHITE:
-            light = _rolled_off(light, _ratios(peak), _PQ_MOST / REFERENCE_WHITE)
+            # All three are scaled by what the brightest of them is: so hues stay.
+            steps = _in_steps(_brightest(light), _PQ_MOST / REFERENCE_WHITE)
+            light = _scaled(light, _ratios(peak).take(steps, mode="clip"))
         np.take(_encoding(), _in_steps(light, 1), out=shown[top : top + rows], mode="clip")
     return shown
 
@@ -132,23 +134,14 @@ def _light(pixels: np.ndarray, space: ColourSpace, white: int) -> np.ndarray:
     light: np.ndarray = np.empty(pixels.shape, np.float32)
     np.take(table, pixels, out=light, mode="clip")
     if space.hdr and space.transfer == HLG:
-        light = _on_screen(light, _to_xyz(space.primaries)[1])
+        # What a screen makes of light of the scene: BT.2100's OOTF.
+        luminance = _to_xyz(space.primaries)[1].astype(np.float32).reshape(1, 3)
+        gain: np.ndarray = cv2.pow(cv2.transform(light, luminance), _HLG_GAMMA - 1)
+        gain *= np.float32(_HLG_MOST / REFERENCE_WHITE)
+        light = _scaled(light, gain)
     if not space._has_its_primaries:
         light = np.asarray(cv2.transform(light, _matrix(space.primaries)))
     return light
-
-
-def _on_screen(scene: np.ndarray, luminance: np.ndarray) -> np.ndarray:
-    """What a screen makes of HLG's light of the scene: BT.2100's OOTF."""
-    bright = cv2.transform(scene, luminance.astype(np.float32).reshape(1, 3))
-    gain: np.ndarray = cv2.pow(bright, _HLG_GAMMA - 1)
-    gain *= np.float32(_HLG_MOST / REFERENCE_WHITE)
-    return _scaled(scene, gain)
-
-
-def _rolled_off(light: np.ndarray, ratios: np.ndarray, most: float) -> np.ndarray:
-    """All three scaled by what the brightest of them is: so hues stay."""
-    return _scaled(light, ratios.take(_in_steps(_brightest(light), most), mode="clip"))
 
 
 def _brightest(light: np.ndarray) -> np.ndarray:

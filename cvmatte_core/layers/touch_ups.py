@@ -28,9 +28,7 @@ class TouchUps:
 
     def load(self, digest: str) -> bytes | None:
         """The PNG of a photo's touch-up."""
-        with contextlib.suppress(OSError):
-            return self._path(digest).read_bytes()
-        return None
+        return _content(self._path(digest))
 
     def stamp(self, digest: str) -> str:
         """What tells a photo's touch-up from others of it; empty where it has none."""
@@ -46,17 +44,14 @@ class TouchUps:
     def remove(self, digest: str) -> None:
         """Set a touch-up aside. Raises OutputError."""
         try:
-            self._path(digest).replace(self._removed_path(digest))
-        except FileNotFoundError:
-            pass
+            with contextlib.suppress(FileNotFoundError):
+                self._path(digest).replace(self._path(f"{digest}.removed"))
         except OSError as error:
             raise files.output_error(error, self.folder) from error
 
     def removed(self, digest: str) -> bytes | None:
         """The PNG of the touch-up that was removed last."""
-        with contextlib.suppress(OSError):
-            return self._removed_path(digest).read_bytes()
-        return None
+        return _content(self._path(f"{digest}.removed"))
 
     def is_outdated(self, photo: Path, digest: str) -> bool:
         """Whether the file at this path was touched up with other content, and this content has no touch-up."""
@@ -73,12 +68,15 @@ class TouchUps:
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.png"
 
-    def _removed_path(self, digest: str) -> Path:
-        return self.folder / f"{digest}.removed.png"
-
     def _photo_path(self, photo: Path) -> Path:
         name = hashlib.sha256(str(photo.absolute()).encode("utf-8", "surrogatepass")).hexdigest()[:32]
         return self.folder / f"photo-{name}.json"
+
+
+def _content(path: Path) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return None
 
 
 def stamp_of(png: bytes) -> str:

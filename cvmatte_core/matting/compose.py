@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import ImageColor
 
 from ..image import images
 
@@ -93,7 +94,7 @@ def on_grey(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def plain(colour: str, size: tuple[int, int]) -> np.ndarray:
     """A picture of one colour, "#rrggbb": uint8 RGB, shape (H, W, 3). size: (width, height) in pixels."""
     picture = np.empty((size[1], size[0], 3), np.uint8)
-    picture[0] = colour_values(colour)
+    picture[0] = ImageColor.getrgb(colour)
     picture[1:] = picture[0]  # rows at once: several times as fast as pixels
     return picture
 
@@ -159,11 +160,6 @@ def _filled(known: np.ndarray, weight: np.ndarray) -> np.ndarray:
     coarse = _filled(cv2.multiply(coarse_known, cv2.merge([share] * 3)), coarse_weight * share)
     around = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     return cv2.add(known, cv2.multiply(around, cv2.merge([1 - weight] * 3)))
-
-
-def colour_values(colour: str) -> tuple[int, int, int]:
-    """(red, green, blue) of "#rrggbb"."""
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def preview_sheet(photo: np.ndarray, foreground: np.ndarray, alpha: np.ndarray, layer: np.ndarray) -> np.ndarray:
