@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,17 +49,10 @@ class LiveSource:
         return not self.camera and "://" not in self.video
 
 
-@contextlib.contextmanager
-def opened(wanted: LiveSource) -> Iterator[Any]:
-    """FFmpeg's container of a source. Raises ImageError."""
-    container = _camera(wanted) if wanted.camera else _video(wanted)
-    try:
-        yield container
-    finally:
-        container.close()
-
-
-def _video(wanted: LiveSource) -> Any:
+def opened(wanted: LiveSource) -> Any:
+    """FFmpeg's container of a source, which closes with its block. Raises ImageError."""
+    if wanted.camera:
+        return _camera(wanted)
     try:
         return av.open(wanted.video, timeout=STALL_SECONDS)
     except FileNotFoundError as error:

@@ -38,26 +38,12 @@ def solve(
     if everything_unknown is None:
         return result
     box, _ = geometry.around(everything_unknown, 2, unknown.shape)  # with all that its windows reach
-    inside = unknown[box]
-    solved = _conjugate_gradients(_Laplacian(rgb[box]), alpha[box], prior[box], weight[box], inside, rounds, accuracy)
-    result[box][inside] = np.clip(solved, 0, 1)[inside]
-    return result
-
-
-def _conjugate_gradients(
-    laplacian: _Laplacian,
-    guess: np.ndarray,
-    prior: np.ndarray,
-    weight: np.ndarray,
-    unknown: np.ndarray,
-    rounds: int,
-    accuracy: float,
-) -> np.ndarray:
-    """Solve (L + weight) alpha = weight · prior on the unknown pixels, with Jacobi's preconditioner."""
-    free = unknown.astype(np.float32)
+    # (L + weight) alpha = weight · prior on the unknown pixels, with Jacobi's preconditioner.
+    laplacian, weight, inside = _Laplacian(rgb[box]), weight[box], unknown[box]
+    free = inside.astype(np.float32)
     inverse = free / np.maximum(laplacian.windows + weight, np.float32(1e-6))
-    result = guess.copy()
-    residual = (weight * (prior - guess) - laplacian(guess)) * free
+    solved = alpha[box].copy()
+    residual = (weight * (prior[box] - solved) - laplacian(solved)) * free
     direction = inverse * residual
     product = first = float(np.vdot(residual, direction))
     for _ in range(rounds):
@@ -68,11 +54,12 @@ def _conjugate_gradients(
         if curvature <= 0:
             break
         step = np.float32(product / curvature)
-        result += step * direction
+        solved += step * direction
         residual -= step * image
         conditioned = inverse * residual
         former, product = product, float(np.vdot(residual, conditioned))
         direction = conditioned + np.float32(product / former) * direction
+    result[box][inside] = np.clip(solved, 0, 1)[inside]
     return result
 
 

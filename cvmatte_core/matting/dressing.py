@@ -10,14 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..image import geometry
 from ..localization.errors import ImageError
 from ..settings import MatteSettings
 from . import compose, refine
-from .framing import WHOLE, Cutout, Framing, Move
+from .framing import Cutout, Framing, Move
 from .step_cache import Steps
-
-_SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 
 
 @dataclass(frozen=True)
@@ -68,20 +65,6 @@ def dress(
         behind = backgrounds(settings, (alpha.shape[1], alpha.shape[0]))
     layer = compose.layer_pixels(foreground, alpha, behind, settings.shadow)
     return Dressed(layer, alpha, foreground, shown, edged, move)
-
-
-def dress_part(
-    source: Cutout, settings: MatteSettings, box: geometry.Region, backgrounds: Backgrounds
-) -> np.ndarray | None:
-    """The part of the layer that lies in a box, uint8 RGBA; None where its pixels depend on ones far away.
-
-    settings: without crop, mirror, background and ID photo.
-    """
-    if settings.subject == "main" or settings.shadow:
-        return None
-    wide, inner = geometry.around(box, settings.erosion + 2 * settings.feather + _SOFTENED, source.alpha.shape)
-    near = Cutout(source.photo[wide], source.alpha[wide], source.foreground[wide], None)
-    return dress(near, settings, WHOLE, backgrounds).layer[inner]
 
 
 def _mirrored(move: Move) -> Move:

@@ -11,17 +11,19 @@ from weakref import WeakKeyDictionary
 import cv2
 import numpy as np
 
-from ..image import encoders
+from ..image import encoders, geometry
+from ..image.geometry import Region
 from ..image.metadata import NOTHING, Metadata
 from ..layers.touch_ups import stamp_of
 from ..localization.notes import Note
 from ..settings import MatteSettings
 from . import compose, framing, id_photo, refine, touch_up
-from .dressing import Backgrounds, dress, dress_part
+from .dressing import Backgrounds, dress
+from .framing import Cutout
 from .raw_matte import RawMatte, Stages
 from .step_cache import Steps
 
-Box = Tuple[slice, slice]  # rows and columns
+_SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,14 @@ class Finisher:
         made = raw.digest, stages.seconds, raw.device, raw.fallback
         return Matte(*pictures, *made, stamp, fault, about, raw.notes, max_kilobytes)
 
-    def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Box) -> tuple[np.ndarray, Box]:
+    def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Region) -> tuple[np.ndarray, Region]:
         """See Matter.part."""
-        part = dress_part(self._touched_up(raw, strokes), settings, box, self._backgrounds)
-        if part is not None:
-            return part, box
-        height, width = raw.alpha.shape
-        return self(raw, strokes, settings, Stages()).layer, np.s_[0:height, 0:width]
+        if settings.subject == "main" or settings.shadow:
+            return self(raw, strokes, settings, Stages()).layer, geometry.everything(raw.alpha.shape)
+        touched = self._touched_up(raw, strokes)
+        wide, inner = geometry.around(box, settings.erosion + 2 * settings.feather + _SOFTENED, raw.alpha.shape)
+        near = Cutout(touched.photo[wide], touched.alpha[wide], touched.foreground[wide], None)
+        return dress(near, settings, framing.WHOLE, self._backgrounds).layer[inner], box
 
     def forget(self) -> None:
         self._touch_ups.clear()

@@ -63,34 +63,25 @@ class _Scene:
         around = cv2.dilate(self.body, np.ones((2 * _THIN + 1, 2 * _THIN + 1), np.uint8))
         shared = around[outline[:, 1], outline[:, 0]] > 0
         contact = float(shared.mean())
-        if contact < _CONTACT or self._wrapped(outline) > _WRAPPED * thing.sum():
-            return False
-        return contact >= _ENCLOSED or self._is_behind(outline, shared)
-
-    def _wrapped(self, outline: np.ndarray) -> int:
-        """How many pixels of people are within the convex hull of an outline, shape (N, 2)."""
         hull = np.zeros_like(self.body)
         cv2.fillConvexPoly(hull, cv2.convexHull(outline), 1)
-        return int((hull & self.body).sum())
+        if contact < _CONTACT or int((hull & self.body).sum()) > _WRAPPED * thing.sum():
+            return False
+        return contact >= _ENCLOSED or self._is_behind(outline, shared)
 
     def _is_behind(self, outline: np.ndarray, shared: np.ndarray) -> bool:
         """Whether the people are behind the thing of this outline, as the junctions tell."""
         bodies, _ = cv2.findContours(self.body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         body = max(bodies, key=len)[:, 0]
         turns = []
-        for junction in outline[_ends(shared)]:
-            if self._at_border(junction):
+        height, width = self.body.shape
+        for x, y in outline[_ends(shared)]:
+            if min(x, y, width - 1 - x, height - 1 - y) < _THIN + 2:  # where a picture ends, every outline turns
                 continue
-            of_thing, of_body = (_turn_near(line.astype(np.float32), junction) for line in (outline, body))
+            of_thing, of_body = (_turn_near(line.astype(np.float32), np.array([x, y])) for line in (outline, body))
             if of_thing is not None and of_body is not None:
                 turns.append(of_body - of_thing)
         return sum(turns) > 0
-
-    def _at_border(self, point: np.ndarray) -> bool:
-        """Where a picture ends, every outline turns."""
-        height, width = self.body.shape
-        x, y = point
-        return min(x, y, width - 1 - x, height - 1 - y) < _THIN + 2
 
 
 def _ends(shared: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Tuple
 import numpy as np
 
 from ..image import geometry, images
+from ..image.geometry import Region
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import ImageError
 from ..models.catalogue import entry_of
@@ -19,7 +20,7 @@ from ..models.network import Network, Networks
 from ..settings import MatteSettings
 from ..system import memory
 from .dressing import Backgrounds
-from .finisher import Box, Finisher, Matte, Strokes, StrokesFor, strokes_of
+from .finisher import Finisher, Matte, Strokes, StrokesFor, strokes_of
 from .raw_matte import Decoded, Progress, RawKey, RawMatte, RawMattes, Seen, Stages, decode, see, untold, with_colours
 
 __all__ = ["Decoded", "Matte", "Matter", "Progress", "Seen", "Strokes", "StrokesFor", "decode", "strokes_of"]
@@ -86,7 +87,7 @@ class Matter:
             matte = self._finisher(raw, self._strokes_for(raw, strokes), settings, stages)
             return matte if may_be_empty else _with_somebody(matte, image.name)
 
-    def part(self, image: Path, settings: MatteSettings, strokes: StrokesFor, box: Box) -> tuple[np.ndarray, Box]:
+    def part(self, image: Path, settings: MatteSettings, strokes: StrokesFor, box: Region) -> tuple[np.ndarray, Region]:
         """Of the layer of a photo that was matted before, rows and columns: uint8 RGBA; and which those are.
 
         All of them where the settings make pixels depend on ones far away. settings: without crop, mirror, background

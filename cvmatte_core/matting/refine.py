@@ -50,8 +50,12 @@ def mend(alpha: np.ndarray) -> np.ndarray:
     small = geometry.reduced(alpha, _SUBJECT_SIDE)
     # With a rim of outside all around: so close-ups that fill the picture have an outline too.
     open_rim = cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    holes = _far_parts(open_rim < _HOLE, _outermost, rim=1)
-    islands = _far_parts(small > _ISLAND, _large_enough)
+    holes = _far_parts(
+        open_rim < _HOLE, lambda parts: (parts[:, cv2.CC_STAT_LEFT] == 0) & (parts[:, cv2.CC_STAT_TOP] == 0), rim=1
+    )
+    islands = _far_parts(
+        small > _ISLAND, lambda parts: parts[:, cv2.CC_STAT_AREA] * _SPECK >= parts[:, cv2.CC_STAT_AREA].max()
+    )
     for parts, value in ((holes, 1), (islands, 0)):
         if parts is not None:
             alpha = alpha.copy()
@@ -84,15 +88,6 @@ def _far_parts(mask: np.ndarray, belongs: Callable[[np.ndarray], np.ndarray], ri
         return None
     # What is left of them beyond the level that they were found at is near enough: within this rim.
     return cv2.dilate(far, np.ones((5, 5), np.uint8))[rim : mask.shape[0] - rim, rim : mask.shape[1] - rim]
-
-
-def _outermost(parts: np.ndarray) -> np.ndarray:
-    return (parts[:, cv2.CC_STAT_LEFT] == 0) & (parts[:, cv2.CC_STAT_TOP] == 0)
-
-
-def _large_enough(parts: np.ndarray) -> np.ndarray:
-    areas = parts[:, cv2.CC_STAT_AREA]
-    return areas * _SPECK >= areas.max()
 
 
 def main_person(alpha: np.ndarray) -> np.ndarray:

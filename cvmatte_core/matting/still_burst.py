@@ -13,7 +13,7 @@ import numpy as np
 
 from ..filesystem import files
 from ..image import encoders
-from ..layers.store import BURST_SUFFIX, FrameUnusable
+from ..layers.store import BURST_SUFFIX
 from ..localization.errors import CvmatteError
 
 _NAME = re.compile(rf"still-.*-(?P<width>\d+)x(?P<height>\d+){re.escape(BURST_SUFFIX)}")
@@ -30,12 +30,8 @@ def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
     """
     *earlier_files, last_file = burst
     again = files.exists(still)
-    try:
-        last = _pixels(last_file) if not again or files.exists(last_file) else None
-        earlier = [_pixels(path) for path in earlier_files if files.exists(path)]
-    except FrameUnusable as error:
-        logger.warning("broken frame file: %s", error)
-        raise CvmatteError("still_failed") from error
+    last = _pixels(last_file) if not again or files.exists(last_file) else None
+    earlier = [_pixels(path) for path in earlier_files if files.exists(path)]
     if last is not None and not again:
         files.write(still, encoders.png(last))
     for path in burst:  # each has been read as a frame: nothing else is ever deleted
@@ -45,14 +41,12 @@ def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
 
 
 def _pixels(path: Path) -> np.ndarray:
-    """A frame file's uint8 RGB, shape (H, W, 3), in the size that its name says. Raises FrameUnusable."""
-    named = _NAME.fullmatch(path.name)
-    if named is None:
-        raise FrameUnusable(path)
-    try:
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, ValueError, cv2.error) as error:
-        raise FrameUnusable(path) from error
-    if pixels is None:
-        raise FrameUnusable(path)
+    """A frame file's uint8 RGB, shape (H, W, 3), in the size that its name says. Raises CvmatteError."""
+    named, pixels = _NAME.fullmatch(path.name), None
+    if named is not None:
+        with contextlib.suppress(OSError, ValueError, cv2.error):
+            pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if named is None or pixels is None:
+        logger.warning("broken frame file: %s", path)
+        raise CvmatteError("still_failed")
     return cv2.cvtColor(pixels[: int(named["height"]), : int(named["width"])], cv2.COLOR_BGR2RGB)

@@ -14,6 +14,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from typing import Tuple
 
 import cv2
 import numpy as np
@@ -75,16 +76,8 @@ def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return cv2.LUT(grey, _MEANT)
 
 
-@dataclass(frozen=True)
-class Patch:
-    """A part of a picture as a touch-up leaves it. box: rows and columns of it.
-
-    alpha: float32 in 0..1, shape (h, w). foreground: uint8 RGB, shape (h, w, 3).
-    """
-
-    box: Region
-    alpha: np.ndarray
-    foreground: np.ndarray
+# A part of a picture as a touch-up leaves it, its alpha, and its foreground.
+_Patch = Tuple[Region, np.ndarray, np.ndarray]
 
 
 class TouchUp:
@@ -92,7 +85,7 @@ class TouchUp:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._patches: OrderedDict[Hashable, Patch] = OrderedDict()
+        self._patches: OrderedDict[Hashable, _Patch] = OrderedDict()
 
     def __call__(
         self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
@@ -107,34 +100,31 @@ class TouchUp:
             return alpha, foreground
         self._make_room(len(patches))
         alpha, foreground = alpha.copy(), foreground.copy()
-        for patch in patches:
-            alpha[patch.box], foreground[patch.box] = patch.alpha, patch.foreground
+        for box, touched, colours in patches:
+            alpha[box], foreground[box] = touched, colours
         return alpha, foreground
 
-    def _patch(self, box: Region, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> Patch:
+    def _patch(self, box: Region, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> _Patch:
         said = hashlib.sha256(strokes[box].tobytes()).digest()
         name = (box[0].start, box[0].stop, box[1].start, box[1].stop, said)
         patch = self._patches.pop(name, None)
         if patch is None:
             touched = solved(rgb[box], alpha[box], strokes[box], _reach(strokes.shape), self._threads)
-            patch = Patch(box, touched, self._colours(box, rgb, alpha, touched))
+            # The edge's colours are estimated with its surroundings in view.
+            radius = refine.colour_radius(alpha.shape)
+            wide, inner = geometry.around(box, radius, alpha.shape)
+            view = alpha[wide].copy()
+            view[inner] = touched
+            patch = box, touched, refine.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
         self._patches[name] = patch
         return patch
 
     def _make_room(self, in_use: int) -> None:
         """in_use: how many of the newest stay in any case."""
-        held = sum(patch.alpha.nbytes + patch.foreground.nbytes for patch in self._patches.values())
-        while len(self._patches) > in_use and (len(self._patches) > _PATCHES or held > _PATCH_BYTES):
-            patch = self._patches.popitem(last=False)[1]
-            held -= patch.alpha.nbytes + patch.foreground.nbytes
-
-    def _colours(self, box: Region, rgb: np.ndarray, alpha: np.ndarray, touched: np.ndarray) -> np.ndarray:
-        """The edge's colours in a box, estimated with its surroundings in view."""
-        radius = refine.colour_radius(alpha.shape)
-        wide, inner = geometry.around(box, radius, alpha.shape)
-        view = alpha[wide].copy()
-        view[inner] = touched
-        return refine.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
+        sizes = [alpha.nbytes + foreground.nbytes for _, alpha, foreground in self._patches.values()]
+        while len(sizes) > in_use and (len(sizes) > _PATCHES or sum(sizes) > _PATCH_BYTES):
+            self._patches.popitem(last=False)
+            del sizes[0]
 
 
 def _reach(shape: tuple[int, ...]) -> float:
@@ -180,7 +170,9 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     stroke, in pixels. Returns float32 in 0..1, shape (H, W): as it was beyond the strokes' reach.
     """
     height, width = alpha.shape
-    scale = min(1.0, _RING / _reach_of_all(strokes, reach), (_SQUARE**2 / (height * width)) ** 0.5)
+    widest = max(float(_depth(strokes == kind).max()) for kind in (KEEP, REMOVE))
+    reach_of_all = min(reach, max(1.0, widest / _BROAD))  # that of the broadest stroke
+    scale = min(1.0, _RING / reach_of_all, (_SQUARE**2 / (height * width)) ** 0.5)
     if scale == 1:
         said = _Said.of(strokes, reach)
         return said.merged(_edge_found(rgb, alpha, said), alpha)
@@ -190,12 +182,6 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     said = _Said.of(fitted(strokes, size[::-1]), reach * scale)
     found = guided_filter.enlarge_alpha(_edge_found(small, small_alpha, said), small, rgb, threads)
     return said.enlarged(alpha.shape).merged(found, alpha)
-
-
-def _reach_of_all(strokes: np.ndarray, reach: float) -> float:
-    """The reach of the broadest stroke, in pixels: no more than a broad one's."""
-    widest = max(float(_depth(strokes == kind).max()) for kind in (KEEP, REMOVE))
-    return min(reach, max(1.0, widest / _BROAD))
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:

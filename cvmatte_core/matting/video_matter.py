@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Tuple
 
 import cv2
 import numpy as np
@@ -28,9 +27,6 @@ _FIRST_SIDE = 448  # of the first frames at least: the network remembers for lon
 _FEW = 32
 _CALM = 0.07  # how far a crop goes towards the person with each frame
 _SMALLEST = 0.2  # its side, of the frame's, at least
-
-
-_Window = Tuple[float, float, float]  # left, top and side, as parts of the frame's sides
 
 
 class VideoMatter:
@@ -117,7 +113,8 @@ class VideoMatter:
         everywhere = geometry.everything(frame.shape)
         if not isinstance(self._network, RecurrentVideoMatting):
             return everywhere, frame, self._network(frame, self.settings.quality, lambda done, total: None)
-        small = _few_pixels_of(frame)
+        few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
+        small = cv2.resize(few, (_FEW, _FEW), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         if self._small is not None and float(np.abs(small - self._small).mean()) > _CUT:
             # Another scene: what the network remembers is of no use then, and does harm.
             self._before = None
@@ -152,28 +149,15 @@ class _Following(Framing):
             self.window = wanted
         self.window = self.window + _CALM * (wanted - self.window)
         x, y, share = self.window
+        if share > 0.999:
+            return lambda picture: picture
         left, top = (np.clip(place - share / 2, 0, 1 - share) for place in (x, y))
-        window = float(left), float(top), float(share)
-        return lambda picture: _enlarged(picture, window)
-
-
-def _few_pixels_of(frame: np.ndarray) -> np.ndarray:
-    few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
-    return cv2.resize(few, (_FEW, _FEW), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        # The pixel in the middle of (0, 0) lies at 0, as OpenCV counts.
+        offset = 0.5 * share - 0.5 + left * width, 0.5 * share - 0.5 + top * height
+        return lambda picture: geometry.resampled(picture, (share, share), offset, (width, height))
 
 
 def _enlarged_alpha(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Alpha at the frame's size, of what a network made of a picture of it."""
     is_whole = alpha.shape == frame.shape[:2]
     return refine.clean_alpha(alpha if is_whole else guided_filter.enlarge_alpha(alpha, picture, frame))
-
-
-def _enlarged(pixels: np.ndarray, window: _Window) -> np.ndarray:
-    """What a frame's pixels show within a window, in the frame's own size."""
-    height, width = pixels.shape[:2]
-    left, top, share = window
-    if share > 0.999:
-        return pixels
-    # The pixel in the middle of (0, 0) lies at 0, as OpenCV counts.
-    offset = 0.5 * share - 0.5 + left * width, 0.5 * share - 0.5 + top * height
-    return geometry.resampled(pixels, (share, share), offset, (width, height))

@@ -31,7 +31,9 @@ LAST_SECONDS = _LAST / 1000
 
 
 class Animation:
-    """An open animated picture, as Pillow reads it."""
+    """An open animated picture, as Pillow reads it. rate, time_base, start: as of a Film."""
+
+    rate, time_base, start = Fraction(25), MILLISECOND, 0
 
     def __init__(self, path: Path, image: Image.Image) -> None:
         self._path, self._image = path, image

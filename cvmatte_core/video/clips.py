@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -25,14 +24,14 @@ from ..localization.notes import Note
 from ..matting.video_matter import VideoMatter
 from ..settings import MatteSettings
 from . import animation, source
+from .animation import Animation
 from .checkpoints import Done, Parts, Pictures
 from .decoding import Picture
 from .encoding import FRAMES, MP4
-from .source import Clip
+from .source import Clip, Film
 
 logger = logging.getLogger(__name__)
 
-_USUAL_RATE = Fraction(25)
 _REMEMBERED = 6  # frames before a seam, of which the network sees what it would remember
 
 
@@ -78,7 +77,7 @@ def cut_out(
         moving = VideoMatter(settings, threads, device)
         parts: Parts | Pictures | None = None
         try:
-            parts = Pictures(target) if ending == FRAMES else _parts(film, target, kept)
+            parts = Pictures(target) if ending == FRAMES else Parts(target, kept, film.rate, film.time_base, film.start)
             moving.has_seen_somebody = parts.done.somebody
             done = parts.done.frames
             if done:
@@ -114,24 +113,17 @@ def cut_out(
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[source.Film | animation.Animation]:
+def _opened(path: Path) -> Iterator[Film | Animation]:
     """Raises ImageError."""
     if path.suffix.lower() in ANIMATIONS and files.is_file(path):
         with animation.opened(path) as animated:
             yield animated
         return
     with source.opened(path) as container:
-        yield source.Film(path, container)
+        yield Film(path, container)
 
 
-def _parts(film: source.Film | animation.Animation, target: Path, kept: Path | None) -> Parts:
-    """Raises OSError."""
-    if isinstance(film, animation.Animation):
-        return Parts(target, kept, _USUAL_RATE, animation.MILLISECOND, 0)
-    return Parts(target, kept, film.stream.average_rate or _USUAL_RATE, film.time_base, film.start)
-
-
-def _after(path: Path, film: source.Film | animation.Animation, done: Done, moving: VideoMatter) -> Iterator[Picture]:
+def _after(path: Path, film: Film | Animation, done: Done, moving: VideoMatter) -> Iterator[Picture]:
     """The pictures that aren't done yet. Of those before, the network sees what it would remember."""
     if not done.frames:
         yield from film.pictures()

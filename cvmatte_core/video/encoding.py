@@ -28,6 +28,9 @@ from .decoding import BT709, CAREFUL, FULL, LIMITED
 WEBM, MOV, MP4 = file_types.CLIP_KINDS
 GIF, WEBP, APNG = file_types.ANIMATION_KINDS
 FRAMES = ""
+_TO_BT709: dict[str, Any] = {
+    "src_color_range": FULL, "dst_color_range": LIMITED, "dst_colorspace": BT709, "interpolation": CAREFUL
+}  # fmt: skip
 _GIF_SHORTEST = Fraction(2, 100)  # seconds: what is shorter, players show for longer
 
 
@@ -35,7 +38,7 @@ _GIF_SHORTEST = Fraction(2, 100)  # seconds: what is shorter, players show for l
 class Kind:
     """How a kind of clip is encoded, in FFmpeg's names. copied: codecs of sound that it takes over as they are.
 
-    is_rgb: it has no matrix. even: colours come in squares of two by two pixels. parts: whether several can be joined.
+    parts: whether several can be joined.
     """
 
     encoder: str
@@ -43,10 +46,12 @@ class Kind:
     options: dict[str, str]
     sound: str = ""
     copied: tuple[str, ...] = ()
-    is_rgb: bool = False
-    even: bool = True
     parts: bool = False
     container: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_yuv(self) -> bool:
+        return self.pixels.startswith("yuv")
 
 
 KINDS = {
@@ -64,20 +69,17 @@ KINDS = {
         {"profile": "4444", "alpha_bits": "16"},
         "aac",
         ("aac", "alac", "mp3"),
-        even=False,
         parts=True,
     ),
     MP4: Kind("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}, "aac", ("aac", "mp3")),
-    GIF: Kind("gif", "pal8", {}, is_rgb=True, even=False),
+    GIF: Kind("gif", "pal8", {}),
     WEBP: Kind(
         "libwebp_anim",
         "bgra",
         {"lossless": "0", "quality": "90", "compression_level": "2"},
-        is_rgb=True,
-        even=False,
         container={"loop": "0"},
     ),
-    APNG: Kind("apng", "rgba", {}, is_rgb=True, even=False, container={"plays": "0"}),
+    APNG: Kind("apng", "rgba", {}, container={"plays": "0"}),
 }
 
 
@@ -99,26 +101,16 @@ class PartWriter:
         av.error.FFmpegError."""
         if self._is_gif and self._last >= 0 and (pts - self._last) * self._time_base < _GIF_SHORTEST:
             return
-        if self._kind.even:
+        if "420" in self._kind.pixels:  # colours come in squares of two by two pixels
             layer = _even(layer)
         if self._video is None:
             self._begin(layer)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(layer), format="rgba")
-        size = {"width": self._video.width, "height": self._video.height}
+        wanted = self._video.width, self._video.height, None if self._is_gif else self._kind.pixels
+        frame = self._converter.reformat(frame, *wanted, **(_TO_BT709 if self._kind.is_yuv else {}))
         if self._is_gif:
-            frame = _in_few_colours(self._converter.reformat(frame, **size))
-        elif self._kind.is_rgb:
-            frame = self._converter.reformat(frame, **size, format=self._kind.pixels)
-        else:
-            frame = self._converter.reformat(
-                frame,
-                **size,
-                format=self._kind.pixels,
-                src_color_range=FULL,
-                dst_colorspace=BT709,
-                dst_color_range=LIMITED,
-                interpolation=CAREFUL,
-            )
+            frame = _in_few_colours(frame)
+        if self._kind.is_yuv:
             frame.color_primaries = frame.color_trc = BT709
         frame.pts, frame.time_base, self._last = pts, self._time_base, pts
         self._clip.mux(self._video.encode(frame))
@@ -129,7 +121,7 @@ class PartWriter:
         self._video.pix_fmt = self._kind.pixels
         context = self._video.codec_context
         context.time_base = self._time_base
-        if not self._kind.is_rgb:
+        if self._kind.is_yuv:
             context.colorspace = context.color_primaries = context.color_trc = BT709
             context.color_range = LIMITED
 

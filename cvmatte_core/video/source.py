@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _MP4_ENDINGS = (".mp4", ".m4v", ".mov")
+_USUAL_RATE = Fraction(25)
 _LONGEST_BOX_LIST = 10_000  # boxes of a file that are looked at
 
 
@@ -47,6 +48,10 @@ class Film:
             raise unreadable(path)
         self.stream = stream
         self.sounds = sounds_of(container)
+
+    @property
+    def rate(self) -> Fraction:
+        return self.stream.average_rate or _USUAL_RATE
 
     @property
     def time_base(self) -> Fraction:
