@@ -29,17 +29,19 @@ class DecompressionBomb(ValueError):
 
 
 def refuse(data: bytes) -> None:
-    """Raise Bomb where a picture's file is one."""
+    """Raise DecompressionBomb where a picture's file is one."""
     if data.startswith(b"\xff\xd8\xff"):
         _refuse_jpeg(data)
     elif data.startswith(b"\x89PNG"):
-        _refuse_png(data)
+        most = _MOST_PIECES + len(data) // _LEAST_CHUNK
+        if any(number > most for number, _ in enumerate(chunks(data), 1)):
+            raise DecompressionBomb("chunks without end")
     else:
         refuse_directories(data)
 
 
 def refuse_directories(data: bytes) -> None:
-    """Raise Bomb where the tags of a TIFF, or of an EXIF block, say more than there is: many may share one place."""
+    """The same where a TIFF's tags, or an EXIF block's, say more than there is: many may share one place."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 16:
         return
@@ -88,12 +90,6 @@ def _refuse_jpeg(data: bytes) -> None:
     if not match and not scans and len(data) - at > _MOST_RUBBISH:
         raise DecompressionBomb("nothing but rubbish")
     refuse_directories(b"".join(exif))  # a block too long for one segment is taken together
-
-
-def _refuse_png(data: bytes) -> None:
-    most = _MOST_PIECES + len(data) // _LEAST_CHUNK
-    if any(number > most for number, _ in enumerate(chunks(data), 1)):
-        raise DecompressionBomb("chunks without end")
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

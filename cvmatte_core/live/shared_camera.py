@@ -43,7 +43,9 @@ class Handout:
         now = time.monotonic()
         if now - self._looked > _ASK_SECONDS / 2:
             self._looked = now
-            self._asked = _age(_asked_file(self._stem)) < _ASKED_SECONDS
+            self._asked = False
+            with contextlib.suppress(OSError):
+                self._asked = time.time() - _asked_file(self._stem).stat().st_mtime < _ASKED_SECONDS
         if not self._asked:
             self.close()  # or who asks next would begin with a picture of long ago
             return
@@ -133,9 +135,3 @@ def _asked_file(stem: Path) -> Path:
 
 def _frame_files(stem: Path) -> list[Path]:
     return [path for folder in runtime_folders.folders() for path in folder.glob(f"{stem.name}-*{SUFFIX}")]
-
-
-def _age(path: Path) -> float:
-    with contextlib.suppress(OSError):
-        return time.time() - path.stat().st_mtime
-    return float("inf")

@@ -13,7 +13,7 @@ import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Sequence
+from typing import Any, Sequence
 
 from ..filesystem import files, runtime_folders
 
@@ -51,7 +51,11 @@ class FrameWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with path.open("w+b", buffering=0) as file:
-                _allocate(file, size)
+                # So that a full disk is noticed here, and not by a signal in the middle of a frame.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, size)
+                else:
+                    file.write(bytes(size))
                 self._map = mmap.mmap(file.fileno(), size)
         except OSError:
             files.remove(path)
@@ -87,14 +91,6 @@ def new_writer(name: str, pixels: int, folders: Sequence[Path]) -> FrameWriter:
             with contextlib.suppress(OSError):  # somebody else was quicker
                 return FrameWriter(path, pixels)
     return FrameWriter(last, pixels)
-
-
-def _allocate(file: IO[bytes], size: int) -> None:
-    """Reserve a new file's room, so that a full disk is noticed here and not by a signal in the middle of a frame."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, size)
-    else:
-        file.write(bytes(size))
 
 
 class FrameReader:

@@ -14,7 +14,6 @@ import numpy as np
 from ..image import encoders, geometry
 from ..image.geometry import Region
 from ..image.metadata import NOTHING, Metadata
-from ..layers.touch_ups import stamp_of
 from ..localization.notes import Note
 from ..settings import MatteSettings
 from . import compose, framing, id_photo, refine, touch_up
@@ -22,24 +21,12 @@ from .dressing import Backgrounds, dress
 from .framing import Cutout
 from .raw_matte import RawMatte, Stages
 from .step_cache import Steps
+from .touch_up import Strokes
 
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 
 
-@dataclass(frozen=True)
-class Strokes:
-    """A touch-up for a photo: uint8, shape (H, W), see touch_up.py. stamp: what tells it from others of this photo."""
-
-    pixels: np.ndarray
-    stamp: str
-
-
 StrokesFor = Callable[[Tuple[int, int]], Strokes]  # a touch-up for a matte of a shape; it may raise ImageError
-
-
-def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
-    """A touch-up out of a picture's file, for a matte of this shape. Raises ImageError."""
-    return Strokes(touch_up.strokes_of(data, name, shape), stamp_of(data))
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,10 @@ class _Place:
         colour = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         coarse = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
         nearby = (_colours_nearby(colour, share) for share in (coarse, 1 - coarse))
-        return cls(alpha, picture, distance, _trust(soft), *nearby)
+        hair = np.clip((cv2.blur(soft.astype(np.float32), (_WINDOW, _WINDOW)) - _FROM) / (_TO - _FROM), 0, 1)
+        spread = cv2.dilate(hair, np.ones((2 * _SPREAD + 1, 2 * _SPREAD + 1), np.uint8))
+        trust = np.maximum(cv2.blur(spread, (_SPREAD + 1, _SPREAD + 1)), np.float32(_ANYWHERE))
+        return cls(alpha, picture, distance, trust, *nearby)
 
     def solved(self, tile: geometry.Region) -> np.ndarray:
         """Alpha of a tile: float32 in 0..1, shape (h, w)."""
@@ -137,13 +140,6 @@ class _Place:
         mixture = np.clip(((colour - background) * apart).sum(axis=2) / (length + 1e-4), 0, 1)
         rest = colour - background - mixture[..., None] * apart
         return mixture, length, (rest * rest).sum(axis=2)
-
-
-def _trust(soft: np.ndarray) -> np.ndarray:
-    share = cv2.blur(soft.astype(np.float32), (_WINDOW, _WINDOW))
-    hair = np.clip((share - _FROM) / (_TO - _FROM), 0, 1)
-    spread = cv2.dilate(hair, np.ones((2 * _SPREAD + 1, 2 * _SPREAD + 1), np.uint8))
-    return np.maximum(cv2.blur(spread, (_SPREAD + 1, _SPREAD + 1)), np.float32(_ANYWHERE))
 
 
 def _colours_nearby(colour: np.ndarray, share: np.ndarray) -> np.ndarray:

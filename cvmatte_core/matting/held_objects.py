@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -35,12 +33,12 @@ def join(people: np.ndarray, things: np.ndarray) -> np.ndarray:
     beside = ((small_things > _FIRM) & (body == 0)).view(np.uint8)
     thing = cv2.morphologyEx(beside, cv2.MORPH_OPEN, _disc(_THIN))
     count, labels, parts, _ = cv2.connectedComponentsWithStats(thing, connectivity=4)
-    scene = _Scene(body, int(body.sum()))
+    area = int(body.sum())
     held = np.zeros_like(body)
     for number in range(1, count):
-        if _LEAST * scene.area <= parts[number, cv2.CC_STAT_AREA] <= _MOST * scene.area:
+        if _LEAST * area <= parts[number, cv2.CC_STAT_AREA] <= _MOST * area:
             mask = (labels == number).view(np.uint8)
-            if scene.holds(mask):
+            if _is_held(mask, body):
                 held |= mask
     if not held.any():
         return people
@@ -49,39 +47,33 @@ def join(people: np.ndarray, things: np.ndarray) -> np.ndarray:
     return np.maximum(people, things * cv2.resize(near, people.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
-@dataclass(frozen=True)
-class _Scene:
-    """body: uint8, 1 where people are, shape (H, W). area: its pixels."""
+def _is_held(thing: np.ndarray, body: np.ndarray) -> bool:
+    """Whether a connected thing is in front of people. Both uint8, shape (H, W), 1 where they are."""
+    outlines, _ = cv2.findContours(thing, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(outlines, key=len)[:, 0]
+    around = cv2.dilate(body, np.ones((2 * _THIN + 1, 2 * _THIN + 1), np.uint8))
+    shared = around[outline[:, 1], outline[:, 0]] > 0
+    contact = float(shared.mean())
+    hull = np.zeros_like(body)
+    cv2.fillConvexPoly(hull, cv2.convexHull(outline), 1)
+    if contact < _CONTACT or int((hull & body).sum()) > _WRAPPED * thing.sum():
+        return False
+    return contact >= _ENCLOSED or _is_behind(body, outline, shared)
 
-    body: np.ndarray
-    area: int
 
-    def holds(self, thing: np.ndarray) -> bool:
-        """Whether a connected thing, uint8, shape (H, W), 1 where it is, is in front of the people."""
-        outlines, _ = cv2.findContours(thing, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        outline = max(outlines, key=len)[:, 0]
-        around = cv2.dilate(self.body, np.ones((2 * _THIN + 1, 2 * _THIN + 1), np.uint8))
-        shared = around[outline[:, 1], outline[:, 0]] > 0
-        contact = float(shared.mean())
-        hull = np.zeros_like(self.body)
-        cv2.fillConvexPoly(hull, cv2.convexHull(outline), 1)
-        if contact < _CONTACT or int((hull & self.body).sum()) > _WRAPPED * thing.sum():
-            return False
-        return contact >= _ENCLOSED or self._is_behind(outline, shared)
-
-    def _is_behind(self, outline: np.ndarray, shared: np.ndarray) -> bool:
-        """Whether the people are behind the thing of this outline, as the junctions tell."""
-        bodies, _ = cv2.findContours(self.body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        body = max(bodies, key=len)[:, 0]
-        turns = []
-        height, width = self.body.shape
-        for x, y in outline[_ends(shared)]:
-            if min(x, y, width - 1 - x, height - 1 - y) < _THIN + 2:  # where a picture ends, every outline turns
-                continue
-            of_thing, of_body = (_turn_near(line.astype(np.float32), np.array([x, y])) for line in (outline, body))
-            if of_thing is not None and of_body is not None:
-                turns.append(of_body - of_thing)
-        return sum(turns) > 0
+def _is_behind(body: np.ndarray, outline: np.ndarray, shared: np.ndarray) -> bool:
+    """Whether people are behind the thing of this outline, as the junctions tell."""
+    bodies, _ = cv2.findContours(body, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    lines = outline.astype(np.float32), max(bodies, key=len)[:, 0].astype(np.float32)
+    height, width = body.shape
+    turns = []
+    for x, y in outline[_ends(shared)]:
+        if min(x, y, width - 1 - x, height - 1 - y) < _THIN + 2:  # where a picture ends, every outline turns
+            continue
+        of_thing, of_body = (_turn_near(line, np.array([x, y])) for line in lines)
+        if of_thing is not None and of_body is not None:
+            turns.append(of_body - of_thing)
+    return sum(turns) > 0
 
 
 def _ends(shared: np.ndarray) -> np.ndarray:

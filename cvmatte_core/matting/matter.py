@@ -20,8 +20,9 @@ from ..models.network import Network, Networks
 from ..settings import MatteSettings
 from ..system import memory
 from .dressing import Backgrounds
-from .finisher import Finisher, Matte, Strokes, StrokesFor, strokes_of
+from .finisher import Finisher, Matte, StrokesFor
 from .raw_matte import Decoded, Progress, RawKey, RawMatte, RawMattes, Seen, Stages, decode, see, untold, with_colours
+from .touch_up import Strokes, strokes_of
 
 __all__ = ["Decoded", "Matte", "Matter", "Progress", "Seen", "Strokes", "StrokesFor", "decode", "strokes_of"]
 

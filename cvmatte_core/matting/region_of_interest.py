@@ -97,11 +97,13 @@ class RegionOfInterest:
         self._region, self._enlarged = union((self._around_people(people, _MARGIN), now)), self._frames
 
     def _around_people(self, people: Region, margin: float) -> Region:
-        by = margin * max(_length(side) for side in people)
-        return tuple(  # type: ignore[return-value]
-            _grown(side, max(by, (_SMALLEST * length - _length(side)) / 2), length)
-            for side, length in zip(people, self._shape)
+        at_least = margin * max(_length(side) for side in people)
+        by = (max(at_least, (_SMALLEST * length - _length(side)) / 2) for side, length in zip(people, self._shape))
+        rows, columns = (
+            slice(max(0, int(side.start - more)), min(length, int(np.ceil(side.stop + more))))
+            for side, more, length in zip(people, by, self._shape)
         )
+        return rows, columns
 
 
 def _box(alpha: np.ndarray, floor: float, region: Region) -> Region | None:
@@ -115,10 +117,6 @@ def _box(alpha: np.ndarray, floor: float, region: Region) -> Region | None:
         for part, whole, scale in zip(found, region, scales)
     )
     return rows, columns
-
-
-def _grown(side: slice, by: float, length: int) -> slice:
-    return slice(max(0, int(side.start - by)), min(length, int(np.ceil(side.stop + by))))
 
 
 def _length(side: slice) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..image import geometry, images
 from ..image.geometry import Region
+from ..layers.touch_ups import stamp_of
 from ..localization.errors import ImageError
 from ..models import guided_filter
 from . import closed_form, refine
@@ -50,8 +51,16 @@ _FADE = 0.2  # of the reach, at whose end the result passes into what was
 _PATCHES, _PATCH_BYTES = 64, 100_000_000  # regions that are remembered beside those of the last touch-up
 
 
-def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> np.ndarray:
-    """A touch-up out of a picture's file: uint8, KEEP, REMOVE or AUTOMATIC, of this shape.
+@dataclass(frozen=True)
+class Strokes:
+    """A touch-up for a photo: uint8, KEEP, REMOVE or AUTOMATIC, shape (H, W). stamp: tells it from others of it."""
+
+    pixels: np.ndarray
+    stamp: str
+
+
+def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
+    """A touch-up out of a picture's file, for a matte of this shape.
 
     A picture of another size is scaled; grey counts, transparency as AUTOMATIC. Raises ImageError where it can't be
     read or has another shape than the photo.
@@ -65,7 +74,7 @@ def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> np.ndarray:
     grey = cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2GRAY)
     if photo.alpha is not None:
         grey[photo.alpha < 0.5] = AUTOMATIC
-    return fitted(grey, shape)
+    return Strokes(fitted(grey, shape), stamp_of(data))
 
 
 def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -53,11 +53,6 @@ class VideoMatter:
         self._backgrounds(self.settings, (1, 1))  # where the image won't do, that is said before the first frame
 
     @property
-    def device(self) -> str:
-        """What the network runs on, as its runtime calls it."""
-        return self._network.device
-
-    @property
     def fallback(self) -> dict[str, str] | None:
         """See matter.Matte."""
         return self._network.fallback

@@ -150,7 +150,7 @@ def encoded(picture: Image.Image, format: str = "PNG", **options: Any) -> bytes:
 def test_another_size_of_the_same_shape_is_scaled_and_another_shape_refused() -> None:
     strokes = blob(0)
     data = encoded(Image.fromarray(strokes).resize((256, 256), Image.Resampling.NEAREST))
-    scaled = touch_up.strokes_of(data, "half.png", (SIDE, SIDE))
+    scaled = touch_up.strokes_of(data, "half.png", (SIDE, SIDE)).pixels
     assert (scaled == strokes).mean() > 0.99
     with pytest.raises(ImageError, match="another shape"):
         touch_up.strokes_of(encoded(Image.fromarray(strokes[:256])), "wide.png", (SIDE, SIDE))
@@ -159,15 +159,15 @@ def test_another_size_of_the_same_shape_is_scaled_and_another_shape_refused() ->
 def test_sixteen_bits_transparency_and_animations_are_read_as_meant() -> None:
     grey = np.full((8, 8), 128 * 257, np.uint16)
     grey[:4] = 65535
-    sixteen = touch_up.strokes_of(encoded(Image.fromarray(grey)), "16.png", (8, 8))
+    sixteen = touch_up.strokes_of(encoded(Image.fromarray(grey)), "16.png", (8, 8)).pixels
     assert (sixteen[:4] == KEEP).all() and (sixteen[4:] == AUTOMATIC).all()
     rgba = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     rgba.paste((0, 0, 0, 255), (0, 0, 8, 2))
-    clear = touch_up.strokes_of(encoded(rgba), "alpha.png", (8, 8))
+    clear = touch_up.strokes_of(encoded(rgba), "alpha.png", (8, 8)).pixels
     assert (clear[:2] == REMOVE).all() and (clear[2:] == AUTOMATIC).all()
     frames = [Image.new("L", (8, 8), value) for value in (255, 0)]
     animated = encoded(frames[0], save_all=True, append_images=frames[1:])
-    assert (touch_up.strokes_of(animated, "moves.png", (8, 8)) == KEEP).all()
+    assert (touch_up.strokes_of(animated, "moves.png", (8, 8)).pixels == KEEP).all()
 
 
 def test_what_is_no_picture_or_too_many_pixels_is_said() -> None:
