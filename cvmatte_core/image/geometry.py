@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Iterable, Tuple
+from typing import Iterable
 
 import cv2
 import numpy as np
 from PIL import Image
 
-Region = Tuple[slice, slice]  # rows and columns
+Region = tuple[slice, slice]  # rows and columns
 
 
-def everything(shape: Tuple[int, ...]) -> Region:
+def everything(shape: tuple[int, ...]) -> Region:
     return slice(0, shape[0]), slice(0, shape[1])
 
 
@@ -55,7 +55,7 @@ def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
-def tiles(shape: Tuple[int, ...], side: int) -> list[Region]:
+def tiles(shape: tuple[int, ...], side: int) -> list[Region]:
     """Rows and columns of squares of so many pixels that cover a picture; at its right and bottom what is left."""
     height, width = shape[:2]
     return [
@@ -65,7 +65,7 @@ def tiles(shape: Tuple[int, ...], side: int) -> list[Region]:
     ]
 
 
-def around(box: Region, by: int, shape: Tuple[int, ...]) -> Tuple[Region, Region]:
+def around(box: Region, by: int, shape: tuple[int, ...]) -> tuple[Region, Region]:
     """Rows and columns grown by so many pixels within a picture, and where in them the box is."""
     rows, columns = (slice(max(0, side.start - by), min(length, side.stop + by)) for side, length in zip(box, shape))
     top, left = box[0].start - rows.start, box[1].start - columns.start
@@ -88,7 +88,7 @@ def within(box: Region, longest_side: int) -> Region:
     return rows, columns
 
 
-def enlarged(coarse: np.ndarray, region: Region, shape: Tuple[int, ...]) -> np.ndarray:
+def enlarged(coarse: np.ndarray, region: Region, shape: tuple[int, ...]) -> np.ndarray:
     """The region of `coarse` enlarged to `shape`, without making the whole."""
     rows, columns = region
     scale_x, scale_y = coarse.shape[1] / shape[1], coarse.shape[0] / shape[0]
@@ -101,7 +101,7 @@ def enlarged(coarse: np.ndarray, region: Region, shape: Tuple[int, ...]) -> np.n
 
 
 def resampled(
-    values: np.ndarray, scales: Tuple[float, float], offsets: Tuple[float, float], size: Tuple[int, int]
+    values: np.ndarray, scales: tuple[float, float], offsets: tuple[float, float], size: tuple[int, int]
 ) -> np.ndarray:
     """Values of a size of (width, height) whose pixel (x, y) is what `values` has at scale · (x, y) + offset."""
     transform = np.array([[scales[0], 0, offsets[0]], [0, scales[1], offsets[1]]])

@@ -10,7 +10,7 @@ import contextlib
 import html
 import re
 from dataclasses import dataclass
-from typing import Any, Tuple
+from typing import Any
 
 from PIL import ExifTags, Image, TiffImagePlugin
 from PIL.ExifTags import Base
@@ -37,7 +37,7 @@ class Metadata:
     zone: of that time, "+02:00". Texts are empty where nothing is known.
     """
 
-    dpi: Tuple[float, float] | None = None
+    dpi: tuple[float, float] | None = None
     taken: str = ""
     zone: str = ""
     author: str = ""
@@ -107,7 +107,7 @@ def read(image: Image.Image) -> Metadata:
     return NOTHING
 
 
-def _dpi_of(image: Image.Image, block: Image.Exif) -> Tuple[float, float] | None:
+def _dpi_of(image: Image.Image, block: Image.Exif) -> tuple[float, float] | None:
     """Of the format's own places, else of EXIF: what Pillow says of a JPEG may be a guess of its own."""
     info = image.info
     dpi = None if "jfif" in info and info.get("jfif_unit") not in (1, 2) else info.get("dpi")
@@ -123,7 +123,7 @@ def _dpi_of(image: Image.Image, block: Image.Exif) -> Tuple[float, float] | None
     return (down, across) if block.get(Base.Orientation) in (5, 6, 7, 8) else (across, down)
 
 
-def _date(said: Any) -> Tuple[str, str]:
+def _date(said: Any) -> tuple[str, str]:
     """Date and time, and its zone; empty where it isn't one."""
     match = _DATE.match(_text(said))
     if match is None or match[1] == "0000":

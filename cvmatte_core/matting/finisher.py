@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Tuple
 from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
 
-from ..image import encoders, geometry
-from ..image.geometry import Region
+from ..image import encoders
+from ..image.geometry import Region, around, everything
 from ..image.metadata import NOTHING, Metadata
 from ..localization.notes import Note
 from ..settings import MatteSettings
@@ -26,7 +25,7 @@ from .touch_up import Strokes
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather
 
 
-StrokesFor = Callable[[Tuple[int, int]], Strokes]  # a touch-up for a matte of a shape; it may raise ImageError
+StrokesFor = Callable[[tuple[int, int]], Strokes]  # a touch-up for a matte of a shape; it may raise ImageError
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,11 @@ class Matte:
     touch_up: str = ""
     fault: str = ""
     about: Metadata = NOTHING
-    of_photo: Tuple[Note, ...] = ()
+    of_photo: tuple[Note, ...] = ()
     max_kilobytes: int = 0
 
     @property
-    def notes(self) -> Tuple[Note, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """All that is to be told beside it."""
         return (*self.of_photo, *([Note("device.fallback", self.fallback)] if self.fallback else ()))
 
@@ -66,7 +65,7 @@ class Matte:
         """The three-view sheet, uint8 RGB."""
         return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
 
-    def files(self, settings: MatteSettings) -> Tuple[bytes, bytes | None]:
+    def files(self, settings: MatteSettings) -> tuple[bytes, bytes | None]:
         """The layer's file and, where one is wanted, the mask's. Raises OutputError."""
         return self.layer_file(settings.format), self.mask_file() if settings.save_mask else None
 
@@ -113,9 +112,9 @@ class Finisher:
     def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Region) -> tuple[np.ndarray, Region]:
         """See Matter.part."""
         if settings.subject == "main" or settings.shadow:
-            return self(raw, strokes, settings, Stages()).layer, geometry.everything(raw.alpha.shape)
+            return self(raw, strokes, settings, Stages()).layer, everything(raw.alpha.shape)
         touched = self._touched_up(raw, strokes)
-        wide, inner = geometry.around(box, settings.erosion + 2 * settings.feather + _SOFTENED, raw.alpha.shape)
+        wide, inner = around(box, settings.erosion + 2 * settings.feather + _SOFTENED, raw.alpha.shape)
         near = Cutout(touched.photo[wide], touched.alpha[wide], touched.foreground[wide], None)
         return dress(near, settings, framing.WHOLE, self._backgrounds).layer[inner], box
 
@@ -137,7 +136,7 @@ class Finisher:
         return dataclasses.replace(raw, alpha=alpha, foreground=foreground)
 
 
-def _on_a_sheet(pictures: Tuple[np.ndarray, ...], sheet: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _on_a_sheet(pictures: tuple[np.ndarray, ...], sheet: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The layer, alpha, foreground and photo of a matte, each on a sheet: paper is opaque, and white."""
     layer, _, foreground, photo = pictures
     white = np.full_like(photo, 255)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Tuple
 
 import cv2
 import numpy as np
@@ -125,7 +124,7 @@ class _Place:
         prior = (weight * alpha + fit * mixture) / total
         return closed_form.solve(picture, alpha, prior, total, distance <= _REACH, _ROUNDS, _ACCURACY)
 
-    def _mixture(self, tile: geometry.Region) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _mixture(self, tile: geometry.Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Alpha that would mix the colours of person and background nearby to the picture's.
 
         With it, how far apart those two are and how far the picture's is from the mixture, both squared, of colours of

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Sequence
 
 import cv2
 import numpy as np
@@ -120,7 +120,7 @@ def place(alpha: np.ndarray, head: Head, format: Format) -> Place | str:
     return fault
 
 
-def _fault(alpha: np.ndarray, place: Place, size: Tuple[int, int]) -> str:
+def _fault(alpha: np.ndarray, place: Place, size: tuple[int, int]) -> str:
     rows, columns = alpha.shape
     right, bottom = place.left + size[0] * place.scale, place.top + size[1] * place.scale
     if bottom > rows + place.scale:
@@ -157,7 +157,7 @@ def cut(picture: np.ndarray, place: Place, format: Format) -> np.ndarray:
     return np.clip(result, 0, 1) if picture.dtype == np.float32 else result
 
 
-def size_of(format: Format) -> Tuple[int, int]:
+def size_of(format: Format) -> tuple[int, int]:
     """(width, height) in pixels."""
     return round(format.width * _MM), round(format.height * _MM)
 
@@ -168,7 +168,7 @@ def sheet_of(photo: np.ndarray, sheet: str) -> np.ndarray:
     gap, rim = round(_GAP * _MM), round(_RIM * _MM)
     tall, wide = photo.shape[:2]
 
-    def fit(way: Tuple[int, ...]) -> Tuple[int, ...]:
+    def fit(way: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(max(1, (side - 2 * rim + gap) // (length + gap)) for side, length in zip(way, (wide, tall)))
 
     way = max(ways, key=lambda one: fit(one)[0] * fit(one)[1])

@@ -7,12 +7,11 @@ import logging
 import threading
 from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 
-from ..image import geometry, images
-from ..image.geometry import Region
+from ..image import images
+from ..image.geometry import Region, reduced
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import ImageError
 from ..models.catalogue import entry_of
@@ -21,7 +20,7 @@ from ..settings import MatteSettings
 from ..system import memory
 from .dressing import Backgrounds
 from .finisher import Finisher, Matte, StrokesFor
-from .raw_matte import Decoded, Progress, RawKey, RawMatte, RawMattes, Seen, Stages, decode, see, untold, with_colours
+from .raw_matte import Decoded, Progress, RawKey, RawMatte, RawMattes, Seen, Stages, decode, see, with_colours
 from .touch_up import Strokes, strokes_of
 
 __all__ = ["Decoded", "Matte", "Matter", "Progress", "Seen", "Strokes", "StrokesFor", "decode", "strokes_of"]
@@ -52,7 +51,7 @@ class Matter:
         """
         self._networks = Networks(threads, device)
         self._touch_ups = touch_ups
-        self._last_read: Tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
+        self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
         self._raw_mattes = RawMattes(cache_bytes)
         self._backgrounds = Backgrounds(_state_of)
         self._finisher = Finisher(self._networks.threads, self._backgrounds)
@@ -64,7 +63,7 @@ class Matter:
         *,
         burst: Sequence[np.ndarray] = (),
         strokes: StrokesFor | None = None,
-        on_progress: Progress = untold,
+        on_progress: Progress | None = None,
         cancelled: threading.Event | None = None,
         may_be_empty: bool = False,
         reduced_before_crop: bool = False,
@@ -101,14 +100,15 @@ class Matter:
             return self._finisher.part(raw, strokes((height, width)), settings, box)
 
     def see(
-        self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event, on_progress: Progress = untold
+        self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event, on_progress: Progress | None = None
     ) -> Seen:
         """The network's part of a matte alone, for who overlaps it with `finish` of the photo before.
 
         Nothing of it is kept. Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
         """
         with memory.needed_for(decoded.name, self._forget):
-            stages = Stages(on_progress, cancelled, {"decode": decoded.seconds})
+            stages = Stages(on_progress, cancelled)
+            stages.seconds["decode"] = decoded.seconds
             return see(decoded, settings, (), self._networks, stages)
 
     def finish(self, seen: Seen, settings: MatteSettings, strokes: StrokesFor | None = None) -> Matte:
@@ -118,7 +118,8 @@ class Matter:
         """
         name, threads = seen.decoded.name, self._networks.threads
         with memory.needed_for(name, self._forget):
-            stages = Stages(seconds=seen.seconds)
+            stages = Stages()
+            stages.seconds.update(seen.seconds)
             raw = with_colours(seen, False, threads, stages)
             once = Finisher(threads, self._backgrounds)
             return _with_somebody(once(raw, self._strokes_for(raw, strokes), settings, stages), name)
@@ -148,7 +149,7 @@ class Matter:
             return raw
         decoded = Decoded(image.name, key.digest, images.decode(data, image.name, side), 0.0)
         stages.ended("decode")
-        frames = [geometry.reduced(frame, side) for frame in burst]
+        frames = [reduced(frame, side) for frame in burst]
         seen = see(decoded, settings, frames, self._networks, stages)
         raw = with_colours(seen, bool(burst), self._networks.threads, stages)
         self._raw_mattes.keep(key, raw)

@@ -9,7 +9,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Tuple
 
 import numpy as np
 
@@ -29,24 +28,15 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]
 
 
-def untold(stage: str, done: int, total: int) -> None:
-    """Progress that nobody follows."""
-
-
 class Stages:
     """The stages of a matte: told as they begin, and ended between two of them where that is wanted.
 
     seconds: what each took.
     """
 
-    def __init__(
-        self,
-        on_progress: Progress = untold,
-        cancelled: threading.Event | None = None,
-        seconds: Mapping[str, float] | None = None,
-    ) -> None:
-        self.seconds = dict(seconds or {})
-        self._on_progress, self._cancelled = on_progress, cancelled
+    def __init__(self, on_progress: Progress | None = None, cancelled: threading.Event | None = None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._on_progress, self._cancelled = on_progress or (lambda *told: None), cancelled
         self._last = time.perf_counter()
 
     def step(self, stage: str, done: int = 0, total: int = 1) -> None:
@@ -93,7 +83,7 @@ class RawMatte(Cutout):
     from_burst: bool
     device: str
     fallback: Mapping[str, str] | None
-    notes: Tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     about: Metadata = NOTHING
 
 
@@ -102,13 +92,13 @@ class RawKey:
     """All that a raw matte depends on, its burst apart. digest: of the photo's content. networks: name and SHA-256."""
 
     digest: str
-    networks: Tuple[Tuple[str, str], ...]
+    networks: tuple[tuple[str, str], ...]
     quality: str
     longest_side: int
 
     @classmethod
     def of(cls, digest: str, settings: MatteSettings, longest_side: int) -> RawKey:
-        networks: Tuple[Tuple[str, str], ...] = ()
+        networks: tuple[tuple[str, str], ...] = ()
         with contextlib.suppress(ModelError):  # what is missing is said once the photo is known to be one
             networks = tuple((entry.name, entry.sha256) for entry in _networks_for(settings) if entry is not None)
         return cls(digest, networks, settings.quality, longest_side)
@@ -193,6 +183,6 @@ def with_colours(seen: Seen, from_burst: bool, threads: int, stages: Stages) -> 
     return RawMatte(photo.rgb, alpha, foreground, photo.alpha, *made)
 
 
-def _networks_for(settings: MatteSettings) -> Tuple[ModelEntry, ModelEntry | None]:
+def _networks_for(settings: MatteSettings) -> tuple[ModelEntry, ModelEntry | None]:
     """The one that sees people, and the one that sees what they hold where that is wanted. Raises ModelError."""
     return pair_for_held(settings.model) if settings.subject == HELD else (entry_of(settings.model), None)

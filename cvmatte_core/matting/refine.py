@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from ..image import geometry
-from ..image.geometry import Region
 from ..settings import MatteSettings
 
 # A network's "surely in" and "surely out" are a little off 1 and 0: a veil over the background and holes in the
@@ -203,7 +202,7 @@ def feather(alpha: np.ndarray, pixels: int, direction: str = "centre") -> np.nda
     return result
 
 
-def crop_box(alpha: np.ndarray, margin: int) -> Region:
+def crop_box(alpha: np.ndarray, margin: int) -> geometry.Region:
     """Rows and columns of what is visible, with a margin in percent of its longer side, inside the picture.
 
     alpha: float32 in 0..1, shape (H, W). The whole picture where nothing is visible.
@@ -215,7 +214,7 @@ def crop_box(alpha: np.ndarray, margin: int) -> Region:
     return geometry.around(visible, round(longer * margin / 100), alpha.shape)[0]
 
 
-def _around_person(alpha: np.ndarray, reach: int) -> Region:
+def _around_person(alpha: np.ndarray, reach: int) -> geometry.Region:
     """Rows and columns outside of which alpha is 0 at `reach` pixels or less: mostly half of a picture, or less."""
     return geometry.around(geometry.around_all(alpha > 0) or np.s_[0:0, 0:0], reach, alpha.shape)[0]
 
@@ -269,7 +268,7 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, ra
     near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
     result = rgb.copy()
 
-    def improve(tile: Region) -> None:
+    def improve(tile: geometry.Region) -> None:
         region, inner = geometry.around(tile, _FINE_RADIUS, alpha.shape)
         near_foreground, near_background = (
             geometry.enlarged(colours, region, alpha.shape) for colours in (foreground, background)

@@ -5,8 +5,6 @@ Elsewhere, only change is watched for: somebody who comes into the picture chang
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import numpy as np
 
 from ..image.geometry import Region, around_all, everything, union
@@ -27,7 +25,7 @@ class RegionOfInterest:
     """Follows the people of one moving picture."""
 
     def __init__(self) -> None:
-        self._shape: Tuple[int, ...] = ()
+        self._shape: tuple[int, ...] = ()
         self.forget()
 
     def forget(self) -> None:
@@ -43,7 +41,7 @@ class RegionOfInterest:
         """Whether these are the first frames of a scene."""
         return self._frames < _SETTLING
 
-    def region(self, shape: Tuple[int, ...]) -> Region:
+    def region(self, shape: tuple[int, ...]) -> Region:
         """Where to look in a frame of this shape, (H, W, …)."""
         if shape[:2] != self._shape:
             self.forget()

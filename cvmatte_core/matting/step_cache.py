@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol, Tuple, TypeVar
+from typing import Any, Protocol, TypeVar
 
 _MOST_BYTES = 100_000_000  # a larger result isn't kept
 
@@ -27,7 +27,7 @@ class Steps:
         """most_bytes: of a result that is kept; 0: none is."""
         self._most_bytes = most_bytes
         # One pair, replaced as a whole: so no other thread's source gets the results of this one's.
-        self._kept: Tuple[Callable[[], object], dict[str, Tuple[Hashable, Any]]] = lambda: None, {}
+        self._kept: tuple[Callable[[], object], dict[str, tuple[Hashable, Any]]] = lambda: None, {}
 
     def __call__(self, source: object, step: str, inputs: Hashable, make: Callable[[], Result]) -> Result:
         """The step's last result where source and inputs are the same, else a new one.

@@ -14,7 +14,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Tuple
 
 import cv2
 import numpy as np
@@ -86,7 +85,7 @@ def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 # A part of a picture as a touch-up leaves it, its alpha, and its foreground.
-_Patch = Tuple[Region, np.ndarray, np.ndarray]
+_Patch = tuple[Region, np.ndarray, np.ndarray]
 
 
 class TouchUp:

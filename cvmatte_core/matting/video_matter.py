@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from ..image import geometry
-from ..image.geometry import Region
 from ..models import guided_filter
 from ..models.catalogue import entry_of
 from ..models.network import Networks
@@ -100,7 +99,7 @@ class VideoMatter:
         self._before = self._small = self._following.window = None
         self._attention.forget()
 
-    def _seen(self, frame: np.ndarray) -> tuple[Region, np.ndarray, np.ndarray]:
+    def _seen(self, frame: np.ndarray) -> tuple[geometry.Region, np.ndarray, np.ndarray]:
         """Where the network looked, what it saw of that, uint8 RGB, shape (h, w, 3), and its alpha, float32, (h, w).
 
         Elsewhere nobody is.

@@ -76,8 +76,6 @@ def opened(path: Path) -> Iterator[Animation]:
         try:
             decompression_bombs.refuse(data)
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        except ImageError:
-            raise
         except Exception as error:
             raise ImageError("clip_unreadable", name=path.name) from error
         with image:

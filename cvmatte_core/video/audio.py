@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Tuple
+from typing import Any
 
 import av
 from av.filter import Graph
@@ -23,7 +23,7 @@ _TOLD = ("language", "title")  # what is taken over of what a track says of itse
 class Track:
     """One track of the sound, from a source's stream into a clip that is written."""
 
-    def __init__(self, source: Any, clip: Any, encoder: str, copied: Tuple[str, ...], start: Fraction) -> None:
+    def __init__(self, source: Any, clip: Any, encoder: str, copied: tuple[str, ...], start: Fraction) -> None:
         """encoder: FFmpeg's name. copied: codecs that are taken over. start: the clip's, of the source's time."""
         self._start = start
         self._last = float("-inf")  # the time of the packet that was taken over last
@@ -80,7 +80,7 @@ class InStep:
     def __init__(self, sample_format: str) -> None:
         self._format = sample_format
         self._graph: Graph | None = None
-        self._kind: Tuple[Any, ...] = ()
+        self._kind: tuple[Any, ...] = ()
         self._samples = 0  # that have come out
 
     def frames(self, frame: Any) -> Iterator[Any]:
