@@ -43,10 +43,7 @@ def apart(regions: Iterable[Region], touching: bool = False) -> list[Region]:
 
 
 def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
-    """A picture no side of which is longer than `longest_side` pixels (0: as it is).
-
-    pixels: any type that OpenCV resizes, shape (H, W) or (H, W, 3); the same returned.
-    """
+    """A picture, shape (H, W) or (H, W, 3), with no side longer than so many pixels (0: as it is)."""
     height, width = pixels.shape[:2]
     scale = longest_side / max(height, width)
     if not longest_side or scale >= 1:

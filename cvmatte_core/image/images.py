@@ -54,10 +54,8 @@ _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 
 @dataclass(frozen=True)
 class Photo:
-    """A decoded photo.
+    """rgb: uint8, shape (H, W, 3), sRGB, upright. alpha: float32 in 0..1, shape (H, W), the file's own transparency.
 
-    rgb: uint8, shape (H, W, 3), sRGB, upright.
-    alpha: float32 in 0..1, shape (H, W), the file's own transparency; None where it has none.
     notes: what was to be said of the file. about: what its layer's file takes over.
     """
 
@@ -112,10 +110,7 @@ def digest(data: bytes) -> str:
 
 
 def decode(data: bytes, name: str, longest_side: int = 0) -> Photo:
-    """Decode a photo, upright and in sRGB, no side longer than `longest_side` pixels (0: its own size).
-
-    `name` is only for the sentence of an error. Raises ImageError.
-    """
+    """A photo, upright, in sRGB, no side longer than that many pixels (0: its own). Raises ImageError, with `name`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the file's quirks; the ones that matter raise
         try:

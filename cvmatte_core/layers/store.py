@@ -45,9 +45,8 @@ class FrameUnusable(Exception):
 class LayerRecord:
     """What is known of a finished layer.
 
-    saved, mask: paths of the layer's and the mask's file; empty without a mask. size: (width, height) in pixels.
-    seconds: to make it. digest: of the photo's content. touch_up: the stamp of its touch-up; empty without one. Old
-    records have neither.
+    saved, mask: paths of the layer's and the mask's file; empty without a mask. size: (width, height). seconds: to make
+    it. digest: of the photo's content. touch_up: its touch-up's stamp; empty without one. Old records have neither.
     """
 
     key: str
@@ -187,10 +186,7 @@ class LayerStore:
         files.write(self._record_path(record.key), json.dumps(asdict(record)).encode(), durable=False)
 
     def write_frame(self, key: str, width: int, height: int, rows: Any, made_from: tuple[int, int]) -> Path:
-        """Write a frame file; `rows` is a contiguous buffer of height * width * 4 bytes, RGBA, straight alpha.
-
-        made_from: the bytes and modification of its photo. Raises OutputError.
-        """
+        """rows: a contiguous buffer of RGBA, straight alpha. made_from: see LayerRecord. Raises OutputError."""
         path = self.frame_path(key)
         header = (_MAGIC, _VERSION, width, height, _FORMAT_RGBA_STRAIGHT, _HEADER.size, _stamp(made_from))
         with files.atomic_write(path, durable=False) as file:

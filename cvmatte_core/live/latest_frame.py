@@ -130,27 +130,25 @@ class LatestFrame:
             stream = film_of(container)
             if stream is None or stream.codec_context is None:
                 raise capture.unreadable(self.wanted, "clip_no_picture")
-            yield from self._decoded(container, stream)
-
-    def _decoded(self, container: Any, stream: Any) -> Iterator[np.ndarray]:
-        pictures = Pictures(stream, QUICK, self.wanted.name)
-        playback = _Playback()
-        period = float(1 / stream.average_rate) if stream.average_rate else 0.0
-        for packet in self._packets(container, stream):
-            try:
-                complete = list(pictures.of(packet))
-            except av.error.InvalidDataError:
-                continue  # a damaged frame
-            except av.error.EOFError:
-                break
-            except (av.error.FFmpegError, OSError) as error:
-                raise ImageError("live_lost", name=self.wanted.name) from error
-            for picture in complete:
-                if self.wanted.is_file and picture.seconds is not None:
-                    playback.wait_for(picture.seconds, period, self._closing)
-                yield picture.pixels[..., :3] if self.wanted.camera else picture.pixels  # a camera's fourth is padding
-        if self.wanted.is_file:
-            playback.wait_for_end(self._closing)
+            pictures = Pictures(stream, QUICK, self.wanted.name)
+            playback = _Playback()
+            period = float(1 / stream.average_rate) if stream.average_rate else 0.0
+            for packet in self._packets(container, stream):
+                try:
+                    complete = list(pictures.of(packet))
+                except av.error.InvalidDataError:
+                    continue  # a damaged frame
+                except av.error.EOFError:
+                    break
+                except (av.error.FFmpegError, OSError) as error:
+                    raise ImageError("live_lost", name=self.wanted.name) from error
+                for picture in complete:
+                    if self.wanted.is_file and picture.seconds is not None:
+                        playback.wait_for(picture.seconds, period, self._closing)
+                    # A camera's fourth channel is padding.
+                    yield picture.pixels[..., :3] if self.wanted.camera else picture.pixels
+            if self.wanted.is_file:
+                playback.wait_for_end(self._closing)
 
     def _packets(self, container: Any, stream: Any) -> Iterator[Any]:
         """Raises ImageError."""

@@ -14,8 +14,7 @@ _OUTLIER = 1.5
 class Pace:
     """Finds the working size, in pixels of the network's longer side, at which a rate and a processor limit are kept.
 
-    limit: the part of all cores' time that it may take; at the smallest size, the rate gives way to it.
-    seconds: that a frame takes, smoothed.
+    limit: of all cores' time; at the smallest size, the rate gives way to it. seconds: that a frame takes, smoothed.
     """
 
     def __init__(self, quality: str, rate: int, limit: float = 1.0, cores: int = 1) -> None:

@@ -29,9 +29,8 @@ def solve(
 
     rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W): what is known, and elsewhere a first guess.
     prior: the same, what is expected; weight: float32, how much that counts: 0 not at all, 9 as much as the neighbours
-    do. unknown: bool, shape (H, W). rounds: of conjugate gradients, at most; accuracy: the part of
-    the residual that may be left before that.
-    Returns alpha, float32 in 0..1, shape (H, W): exactly as given where it is known.
+    do. unknown: bool, shape (H, W). rounds: of conjugate gradients, at most; accuracy: the part of the residual that
+    may be left before that. Returns alpha, float32 in 0..1, shape (H, W): exactly as given where it is known.
     """
     result = alpha.copy()
     everything_unknown = geometry.around_all(unknown)

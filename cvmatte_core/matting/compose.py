@@ -75,10 +75,7 @@ def over(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> n
 
 
 def over_grey(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """What a network sees of a picture that may be transparent, uint8 RGB, and its own alpha, float32 in 0..1.
-
-    pixels: uint8 RGB, shape (H, W, 3): itself and None; or RGBA with straight alpha.
-    """
+    """What a network sees of uint8 RGB, or RGBA with straight alpha, and the alpha, float32 in 0..1, that it has."""
     if pixels.shape[2] == 3:
         return pixels, None
     rgb, own = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].astype(np.float32) / 255
@@ -109,10 +106,7 @@ def backdrop(path: Path) -> np.ndarray:
 
 
 def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture's middle, scaled so that it just covers a size: uint8 RGB, shape (H, W, 3), in and out.
-
-    size: (width, height) in pixels.
-    """
+    """A picture's middle that just covers a size, (width, height): uint8 RGB, shape (H, W, 3), in and out."""
     height, width = picture.shape[:2]
     scale = max(size[0] / width, size[1] / height)
     # What is cut away is cut before scaling, so that a long panorama doesn't grow first.
@@ -126,7 +120,6 @@ def blurred_background(photo: np.ndarray, alpha: np.ndarray, blur: int) -> np.nd
     """The photo without the person, blurred: uint8 RGB, shape (H, W, 3), as the photo.
 
     alpha: float32 in 0..1, shape (H, W), of whom to leave out. blur: the Gaussian's sigma in pixels.
-
     Pixels count by a high power of 1 - alpha, for a half transparent one shows half the person: so nothing of the
     person's colours comes in, and what they hide is filled in from around them. After push-pull interpolation,
     The Lumigraph, Gortler et al., SIGGRAPH 1996.
@@ -163,9 +156,9 @@ def _filled(known: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def preview_sheet(photo: np.ndarray, foreground: np.ndarray, alpha: np.ndarray, layer: np.ndarray) -> np.ndarray:
-    """Three views beside each other: the layer on a checkerboard, alpha (white is the person), and the photo.
+    """Three views beside each other, uint8 RGB: the layer on a checkerboard, alpha (white is the person), the photo.
 
-    photo, foreground: uint8 RGB, shape (H, W, 3); alpha: float32, (H, W); layer: uint8 RGBA. Returns uint8 RGB.
+    photo, foreground: uint8 RGB, shape (H, W, 3); alpha: float32, (H, W); layer: uint8 RGBA.
     """
     height, width = alpha.shape
     scale = min(_PREVIEW_HEIGHT / height, _PREVIEW_WIDTH / width, 1.0)

@@ -37,10 +37,7 @@ class Dressed:
 def dress(
     source: Cutout, settings: MatteSettings, framing: Framing, backgrounds: Backgrounds, steps: Steps | None = None
 ) -> Dressed:
-    """Subject, edge, crop, mirror, background, shadow. Raises ImageError where the background image won't do.
-
-    steps: what remembers the costly ones; None: nothing does.
-    """
+    """Subject, edge, crop, mirror, background, shadow. steps: what remembers the costly ones. Raises ImageError."""
     steps = steps or Steps(0)
     people = source.alpha
     if settings.subject == "main":
@@ -87,10 +84,7 @@ class Backgrounds:
         self._kept = Steps()
 
     def __call__(self, settings: MatteSettings, size: tuple[int, int]) -> np.ndarray | None:
-        """uint8 RGB, shape (H, W, 3), of this size, (width, height); None where the layer is transparent.
-
-        Raises ImageError.
-        """
+        """uint8 RGB, shape (H, W, 3), of (width, height); None where the layer is transparent. Raises ImageError."""
         if settings.background == "colour":
             return compose.plain(settings.background_colour, size)
         return self._image(settings.background_image, size) if settings.background == "image" else None

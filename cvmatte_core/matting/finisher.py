@@ -35,11 +35,10 @@ class Matte:
     layer: uint8 RGBA, straight alpha, shape (H, W, 4). alpha: float32 in 0..1, shape (H, W), after all controls.
     foreground, photo: uint8 RGB, shape (H, W, 3). All four are cropped and mirrored alike, and not to be written to:
     the cache may share them. digest: of the photo's content. touch_up: the stamp of the touch-up that was used; empty
-    without one. seconds: what each stage took; one that the cache spared is absent.
-    device: what the network ran on, as its runtime calls it. fallback: the values of the text "device.fallback" where
-    that isn't what it was to run on. fault: the error's key where there is nobody to see, or no face for
-    an ID photo; "" where all is well. about: what is said in the layer's file. of_photo: what is to be said of the
-    photo. max_kilobytes: of the layer's file; 0: any number.
+    without one. seconds: what each stage took; one that the cache spared is absent. device: what the network ran on, as
+    its runtime calls it. fallback: the values of the text "device.fallback" where that isn't what it was to run on.
+    fault: the error's key where there is nobody to see, or no face for an ID photo; "" where all is well. about: what
+    the layer's file says, of max_kilobytes at most (0: any number). of_photo: what is to be said of the photo.
     """
 
     layer: np.ndarray

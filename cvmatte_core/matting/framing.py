@@ -33,12 +33,9 @@ class Cutout:
 
 
 class Framing:
-    """The whole picture as it is. Others override what they do differently.
+    """The whole picture as it is. Others override what they do differently."""
 
-    fault: the error's key where the wanted frame can't be had; "" where all is well.
-    """
-
-    fault = ""
+    fault = ""  # the error's key where the wanted frame can't be had
 
     def fit(self, cutout: Cutout) -> Cutout:
         """The cutout in the size that the edge's controls are to work in. Its alpha is that of whom is shown."""

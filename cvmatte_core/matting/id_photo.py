@@ -72,10 +72,7 @@ class Place:
 
 
 def find_head(rgb: np.ndarray, alpha: np.ndarray) -> Head | None:
-    """The head of whoever has the largest face; None where no face is seen.
-
-    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W).
-    """
+    """The head of whoever has the largest face, if any. rgb: uint8, (H, W, 3); alpha: float32 in 0..1, (H, W)."""
     scale = min(1.0, _FACE_SIDE / max(alpha.shape))
     grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     grey = cv2.equalizeHist(grey)

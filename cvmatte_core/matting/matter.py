@@ -32,10 +32,7 @@ _IDLE_SECONDS = 900.0  # a network that nobody needed for so long gives its memo
 
 
 class Matter:
-    """Cuts people out of photos. Keeps loaded networks and the raw mattes of the last photos.
-
-    Use one instance a process, from one thread at a time.
-    """
+    """Cuts people out of photos. One a process, used from one thread at a time: it keeps networks and raw mattes."""
 
     def __init__(
         self,
@@ -45,10 +42,7 @@ class Matter:
         device: str | None = None,
         touch_ups: TouchUps | None = None,
     ) -> None:
-        """threads, device (of devices.DEVICES): without them, the environment's; see devices.py.
-
-        touch_ups: where photos' touch-ups are looked for; None: nowhere.
-        """
+        """threads, device: without them, the environment's; see devices.py. touch_ups: where photos' are looked for."""
         self._networks = Networks(threads, device)
         self._touch_ups = touch_ups
         self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
@@ -72,7 +66,6 @@ class Matter:
 
         may_be_empty: a photo with nobody in it is no error, since somebody is to be painted in. reduced_before_crop:
         longest_side is the photo's, not the crop's: scenes of OBS depend on the size that layers always had.
-
         strokes: the touch-up to use; without it, the one that is kept of this photo. burst: what the camera saw just
         before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of another size are ignored. The raw
         matte made with them is what later calls without them go on from.
@@ -112,10 +105,7 @@ class Matter:
             return see(decoded, settings, (), self._networks, stages)
 
     def finish(self, seen: Seen, settings: MatteSettings, strokes: StrokesFor | None = None) -> Matte:
-        """The rest of a matte, in any thread. Nothing of it is kept but the background image.
-
-        strokes: see __call__. Raises ImageError.
-        """
+        """The rest, in any thread; only the background image is kept. strokes: see __call__. Raises ImageError."""
         name, threads = seen.decoded.name, self._networks.threads
         with memory.needed_for(name, self._forget):
             stages = Stages()

@@ -29,10 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Stages:
-    """The stages of a matte: told as they begin, and ended between two of them where that is wanted.
-
-    seconds: what each took.
-    """
+    """Told as they begin, timed (in `seconds`), and ended between two of them where that is wanted."""
 
     def __init__(self, on_progress: Progress | None = None, cancelled: threading.Event | None = None) -> None:
         self.seconds: dict[str, float] = {}
@@ -74,10 +71,7 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class RawMatte(Cutout):
-    """digest: of the photo's content. from_burst: whether frames before the photo were used.
-
-    device, fallback: see Matte. notes, about: see images.Photo.
-    """
+    """from_burst: whether frames before it were used. digest, device, fallback: as in Matte; notes, about: in Photo."""
 
     digest: str
     from_burst: bool

@@ -42,9 +42,8 @@ def shows_somebody(alpha: np.ndarray) -> bool:
 def mend(alpha: np.ndarray) -> np.ndarray:
     """Alpha without small holes deep inside of people, and without specks far off.
 
-    alpha: float32 in 0..1, shape (H, W); the same returned. A hole stays that isn't enclosed, or isn't three times its
-    own size away from the outline, the picture's border being one. An island stays where it may be a person (see
-    main_person), and near one, where it may be hair.
+    alpha: float32 in 0..1, shape (H, W), in and out. A hole stays that isn't enclosed, or isn't three times its own
+    size away from the outline, the picture's border being one; an island where it, or what is near, may be a person.
     """
     small = geometry.reduced(alpha, _SUBJECT_SIDE)
     # With a rim of outside all around: so close-ups that fill the picture have an outline too.
@@ -93,9 +92,8 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
     """Alpha of the main person alone. float32 in 0..1, shape (H, W), in and out.
 
     Each connected part of what is firm (alpha above a half) is taken for a person, and the main one is the largest,
-    area counting less the further it lies from the picture's centre. Everything soft belongs to the nearest part: so
-    the main person's hair stays whole, and the others go with theirs. A part too small for a
-    person counts as soft. Where there is one person only, alpha itself is returned.
+    area counting less the further it lies from the picture's centre. Everything soft, and parts too small for a person,
+    belong to the nearest one, with their hair. Where there is one person only, alpha itself is returned.
     """
     small = geometry.reduced(alpha, _SUBJECT_SIDE)
     firm = (small > 0.5).view(np.uint8)
@@ -119,10 +117,7 @@ def main_person(alpha: np.ndarray) -> np.ndarray:
 
 
 def threshold(alpha: np.ndarray, value: int) -> np.ndarray:
-    """Alpha at or below value/256 becomes 0, the rest is stretched to 1, so that soft edges stay soft.
-
-    alpha: float32 in 0..1, shape (H, W); the same returned.
-    """
+    """Alpha, float32 in 0..1, (H, W), as returned: what is at or below value/256 becomes 0, the rest stretched to 1."""
     if not value:
         return alpha
     floor = np.float32(value / 256)
@@ -130,11 +125,8 @@ def threshold(alpha: np.ndarray, value: int) -> np.ndarray:
 
 
 def soften_cut(alpha: np.ndarray, value: int) -> np.ndarray:
-    """The edge that a high threshold has cut to a step, two pixels soft again, so that it shows no stairs.
-
-    alpha: float32 in 0..1, shape (H, W), after `threshold`; the same returned. Nothing is added outside of the edge.
-    Up to 128 nothing changes; from 192 on the whole of it.
-    """
+    """Alpha after `threshold`, float32 in 0..1, shape (H, W), as returned: an edge that it cut to a step is soft again
+    over two pixels, none outside of it, and shows no stairs. Up to 128 nothing changes; from 192 on all of it."""
     share = np.clip((value - 128) / 64, 0, 1)
     if not share:
         return alpha
@@ -166,10 +158,9 @@ def erode(alpha: np.ndarray, pixels: int) -> np.ndarray:
 def feather(alpha: np.ndarray, pixels: int, direction: str = "centre") -> np.ndarray:
     """The edge softened by a Gaussian blur over about so many pixels (twice its sigma).
 
-    direction: "centre" softens to both sides of the edge; "inward" adds nothing outside of it, and "outward" takes
-    nothing from inside: there the blur's other half is cut off and the rest stretched to the whole of 0..1.
-    alpha: float32 in 0..1, shape (H, W); the same returned. A wide blur runs on a reduced picture, which changes no
-    pixel by more than 1/255.
+    alpha: float32 in 0..1, shape (H, W), in and out. direction: "centre" softens to both sides; "inward" adds nothing
+    outside, and "outward" takes nothing inside: there the blur's other half is cut off, the rest stretched to 0..1. A
+    wide blur runs on a reduced picture, which changes no pixel by more than 1/255.
     """
     if not pixels:
         return alpha
@@ -203,10 +194,7 @@ def feather(alpha: np.ndarray, pixels: int, direction: str = "centre") -> np.nda
 
 
 def crop_box(alpha: np.ndarray, margin: int) -> geometry.Region:
-    """Rows and columns of what is visible, with a margin in percent of its longer side, inside the picture.
-
-    alpha: float32 in 0..1, shape (H, W). The whole picture where nothing is visible.
-    """
+    """What is visible of alpha, float32 in 0..1, shape (H, W), with a margin in percent of its longer side; or all."""
     visible = geometry.around_all(alpha > _VISIBLE)
     if visible is None:
         return geometry.everything(alpha.shape)

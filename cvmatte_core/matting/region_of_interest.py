@@ -67,10 +67,7 @@ class RegionOfInterest:
                 self._region, self._enlarged = wanted, 0
 
     def is_worth_a_look(self, small: np.ndarray) -> bool:
-        """Whether enough has changed around the region for the whole to be worth a look.
-
-        small: float32 in 0..1, shape (h, w, 3), the frame reduced to a few pixels.
-        """
+        """Whether enough has changed around the region. small: float32 in 0..1, (h, w, 3), few pixels of the frame."""
         if self._region is None or self._frames - self._looked < self._pause:
             return False
         before, self._around, self._looked = self._around, small, self._frames

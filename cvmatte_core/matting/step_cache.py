@@ -18,10 +18,8 @@ Result = TypeVar("Result", bound=_Sized)
 
 
 class Steps:
-    """The last result of each step on one source, so that a moved slider repeats only what depends on it.
-
-    With another source everything is forgotten. Several threads may use it at once.
-    """
+    """The last result of each step on one source, and nothing of others: so a moved slider repeats only what depends on
+    it. Several threads may use it at once."""
 
     def __init__(self, most_bytes: float = _MOST_BYTES) -> None:
         """most_bytes: of a result that is kept; 0: none is."""

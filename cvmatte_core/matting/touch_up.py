@@ -106,7 +106,10 @@ class TouchUp:
         patches = [self._patch(box, rgb, alpha, strokes) for box in regions(strokes)]
         if not patches:
             return alpha, foreground
-        self._make_room(len(patches))
+        sizes = [some.nbytes + colours.nbytes for _, some, colours in self._patches.values()]
+        while len(sizes) > len(patches) and (len(sizes) > _PATCHES or sum(sizes) > _PATCH_BYTES):
+            self._patches.popitem(last=False)
+            del sizes[0]
         alpha, foreground = alpha.copy(), foreground.copy()
         for box, touched, colours in patches:
             alpha[box], foreground[box] = touched, colours
@@ -126,13 +129,6 @@ class TouchUp:
             patch = box, touched, refine.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
         self._patches[name] = patch
         return patch
-
-    def _make_room(self, in_use: int) -> None:
-        """in_use: how many of the newest stay in any case."""
-        sizes = [alpha.nbytes + foreground.nbytes for _, alpha, foreground in self._patches.values()]
-        while len(sizes) > in_use and (len(sizes) > _PATCHES or sum(sizes) > _PATCH_BYTES):
-            self._patches.popitem(last=False)
-            del sizes[0]
 
 
 def _reach(shape: tuple[int, ...]) -> float:
@@ -279,7 +275,7 @@ def _edge_found(rgb: np.ndarray, alpha: np.ndarray, said: _Said) -> np.ndarray:
     inside = _cut(rgb, start, unknown, said)
     outline = np.maximum(_depth(inside), _depth(~inside))
     stepped = np.where(unknown, inside, start).astype(np.float32)
-    edge = unknown & (outline <= np.where(_is_hair(inside, alpha, unknown), _HAIR_EDGE, _EDGE))
+    edge = unknown & (outline <= np.where(_is_hair(inside, alpha), _HAIR_EDGE, _EDGE))
     no_weight = np.zeros(stepped.shape, np.float32)
     result = closed_form.solve(rgb, stepped, stepped, no_weight, edge, _ROUNDS, _ACCURACY)
     return np.where(edge, np.clip((result - _END) / (1 - 2 * _END), 0, 1), result)
@@ -324,7 +320,7 @@ def _distance(features: np.ndarray, asked: np.ndarray, others: np.ndarray) -> np
     return np.sqrt(np.maximum(squares, 0))
 
 
-def _is_hair(inside: np.ndarray, alpha: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+def _is_hair(inside: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Where the edge is to be soft: the outline is ragged, or the network saw it soft. bool, shape (H, W)."""
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     outline = cv2.morphologyEx(inside.view(np.uint8), cv2.MORPH_GRADIENT, cross)

@@ -39,7 +39,6 @@ class VideoMatter:
         """device: of devices.DEVICES; without it, the environment's."""
         self.settings = settings.resolved()
         self.side = SIDES[self.settings.quality]
-        self._threads = threads
         self._network = Networks(threads, device).get(entry_of(self.settings.model))
         self.network_seconds = 0.0  # of the last frame
         self.has_seen_somebody = False  # in any frame
@@ -100,10 +99,7 @@ class VideoMatter:
         self._attention.forget()
 
     def _seen(self, frame: np.ndarray) -> tuple[geometry.Region, np.ndarray, np.ndarray]:
-        """Where the network looked, what it saw of that, uint8 RGB, shape (h, w, 3), and its alpha, float32, (h, w).
-
-        Elsewhere nobody is.
-        """
+        """Where the network looked, what it saw of that, uint8 RGB, (h, w, 3), and its alpha: elsewhere nobody is."""
         everywhere = geometry.everything(frame.shape)
         if not isinstance(self._network, RecurrentVideoMatting):
             return everywhere, frame, self._network(frame, self.settings.quality, lambda done, total: None)

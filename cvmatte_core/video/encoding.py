@@ -36,10 +36,7 @@ _GIF_SHORTEST = Fraction(2, 100)  # seconds: what is shorter, players show for l
 
 @dataclass(frozen=True)
 class Kind:
-    """How a kind of clip is encoded, in FFmpeg's names. copied: codecs of sound that it takes over as they are.
-
-    parts: whether several can be joined.
-    """
+    """How a clip is encoded, by FFmpeg. copied: codecs of sound that it takes over. parts: whether some can be joined."""
 
     encoder: str
     pixels: str

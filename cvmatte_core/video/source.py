@@ -74,10 +74,7 @@ class Film:
         return Clip(size, stream.frames or round(seconds * rate), bool(self.sounds))
 
     def pictures(self, after: int | None = None) -> Iterator[Picture]:
-        """Its pictures; what is damaged is left out. after: begin somewhere before this time, in the stream's units.
-
-        Raises ImageError where it can't be read on, as on a drive that is taken away.
-        """
+        """All that aren't damaged. after: begin somewhere before it. Raises ImageError if it can't be read on."""
         stream, name, done = self.stream, self._path.name, 0
         if after is not None:
             with contextlib.suppress(av.error.FFmpegError):  # then from its beginning
