@@ -78,13 +78,6 @@ def reduced_layer(layer: np.ndarray, longest_side: int) -> np.ndarray:
     return np.array(image)
 
 
-def within(box: Region, longest_side: int) -> Region:
-    """A box's middle, no side of which is longer than so many pixels (0: the box as it is)."""
-    beyond = [max(0, side.stop - side.start - longest_side) if longest_side else 0 for side in box]
-    rows, columns = (slice(side.start + by // 2, side.stop - (by + 1) // 2) for side, by in zip(box, beyond))
-    return rows, columns
-
-
 def enlarged(coarse: np.ndarray, region: Region, shape: tuple[int, ...]) -> np.ndarray:
     """The region of `coarse` enlarged to `shape`, without making the whole."""
     rows, columns = region

@@ -98,16 +98,6 @@ class Frame:
         self.pixels.close()
 
 
-def _checked(record: LayerRecord) -> LayerRecord:
-    """The record. Raises TypeError where a field is of another type."""
-    texts = (record.key, record.image, record.saved, record.mask, record.digest, record.touch_up)
-    numbers = (*record.size, record.image_bytes, record.image_modified_ns)
-    are_texts, are_numbers = all(isinstance(text, str) for text in texts), all(type(one) is int for one in numbers)
-    if not (are_texts and are_numbers and isinstance(record.seconds, (int, float))):
-        raise TypeError("a field is of another type")
-    return record
-
-
 class LastShown:
     """What portraits showed last that can't show what their settings ask for: shown again when OBS starts.
 
@@ -175,12 +165,16 @@ class LayerStore:
         return self.folder / f"{key}.json"
 
     def find(self, key: str) -> LayerRecord | None:
-        try:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             values = json.loads(self._record_path(key).read_text(encoding="utf-8"))
             width, height = values.pop("size")
-            return _checked(LayerRecord(size=(width, height), **values))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            return None
+            record = LayerRecord(size=(width, height), **values)
+            texts = record.key, record.image, record.saved, record.mask, record.digest, record.touch_up
+            numbers = *record.size, record.image_bytes, record.image_modified_ns
+            are_numbers = all(type(one) is int for one in numbers) and isinstance(record.seconds, (int, float))
+            if are_numbers and all(isinstance(text, str) for text in texts):
+                return record
+        return None
 
     def save(self, record: LayerRecord) -> None:
         files.write(self._record_path(record.key), json.dumps(asdict(record)).encode(), durable=False)

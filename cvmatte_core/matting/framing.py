@@ -79,8 +79,11 @@ class _Cropped(Framing):
         return Cutout(photo, alpha, foreground, own)
 
     def crop(self, alpha: np.ndarray) -> Move:
-        box = geometry.within(refine.crop_box(alpha, self._margin), self._longest_side)
-        return lambda picture: picture[box]
+        box = refine.crop_box(alpha, self._margin)
+        longest = self._longest_side or max(alpha.shape)
+        beyond = (max(0, side.stop - side.start - longest) for side in box)
+        middle = tuple(slice(side.start + by // 2, side.stop - (by + 1) // 2) for side, by in zip(box, beyond))
+        return lambda picture: picture[middle]
 
 
 class _IdPhoto(Framing):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar, Union
+
+import numpy as np
+
+from .framing import Cutout
 
 _MOST_BYTES = 100_000_000  # a larger result isn't kept
 
-
-class _Sized(Protocol):
-    @property
-    def nbytes(self) -> int: ...
-
-
-Result = TypeVar("Result", bound=_Sized)
+Result = TypeVar("Result", bound=Union[np.ndarray, Cutout])
 
 
 class Steps:

@@ -287,7 +287,10 @@ def _cut(rgb: np.ndarray, start: np.ndarray, unknown: np.ndarray, said: _Said) -
     labels[unknown] = np.where(start > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)[unknown]
     labels[unknown & said.keep], labels[unknown & said.remove] = cv2.GC_PR_FGD, cv2.GC_PR_BGD
     places = np.flatnonzero(unknown)
-    features = _features(rgb)
+    # What pixels are compared by: colour and place.
+    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), _BLUR), cv2.COLOR_RGB2LAB).astype(np.float32) / 255
+    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]].astype(np.float32) * _PLACE
+    features = np.dstack([lab, rows, columns]).reshape(-1, 5)
     inside, outside = ~unknown & (start > 1 - _SURE), ~unknown & (start < _SURE)
     for stroke, others, label in ((said.keep, outside, cv2.GC_FGD), (said.remove, inside, cv2.GC_BGD)):
         asked = places[stroke.ravel()[places]]
@@ -299,14 +302,6 @@ def _cut(rgb: np.ndarray, start: np.ndarray, unknown: np.ndarray, said: _Said) -
         cv2.grabCut(np.ascontiguousarray(rgb), labels, (0, 0, 0, 0), *models, _CUTS, cv2.GC_INIT_WITH_MASK)
     cut = np.where(unknown, labels % 2, start > 0.5).astype(np.float32)  # both kinds of foreground are odd
     return cv2.GaussianBlur(cut, (0, 0), _SMOOTH) > 0.5
-
-
-def _features(rgb: np.ndarray) -> np.ndarray:
-    """What pixels are compared by: float32, shape (H * W, 5)."""
-    height, width = rgb.shape[:2]
-    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), _BLUR), cv2.COLOR_RGB2LAB).astype(np.float32) / 255
-    rows, columns = np.mgrid[:height, :width].astype(np.float32) * _PLACE
-    return np.dstack([lab, rows, columns]).reshape(-1, 5)
 
 
 def _distance(features: np.ndarray, asked: np.ndarray, others: np.ndarray) -> np.ndarray:

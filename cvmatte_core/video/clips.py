@@ -97,8 +97,7 @@ def cut_out(
                 parts.discard()
                 raise ImageError("clip_nobody", name=path.name)
             sound_of = path if clip.has_sound and ending in CLIP_KINDS else None
-            frames = done
-            made = parts.finish(moving.has_seen_somebody, sound_of, not ended.is_set(), lambda: on_frame(frames))
+            made = parts.finish(moving.has_seen_somebody, sound_of, not ended.is_set(), lambda: on_frame(done))
         except BaseException as error:
             if parts is not None:
                 parts.give_up()

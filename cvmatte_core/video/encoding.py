@@ -36,7 +36,7 @@ _GIF_SHORTEST = Fraction(2, 100)  # seconds: what is shorter, players show for l
 
 @dataclass(frozen=True)
 class Kind:
-    """How a clip is encoded, by FFmpeg. copied: codecs of sound that it takes over. parts: whether some can be joined."""
+    """What a clip is encoded with, in FFmpeg's names. copied: sound taken over. parts: whether they can be joined."""
 
     encoder: str
     pixels: str
