@@ -137,15 +137,12 @@ class Live:
         from ..matting.video_matter import VideoMatter
         from .latest_frame import LatestFrame
 
-        source = LatestFrame(orders.source)
-        try:
+        with contextlib.closing(LatestFrame(orders.source)) as source:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
             moving = VideoMatter(orders.settings, threads, orders.device or None)
             pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
             self._cut_out(source, moving, pace, orders)
-        finally:
-            source.close()
 
     def _cut_out(self, source: LatestFrame, moving: Any, pace: Pace, orders: Orders) -> None:
         from ..image import geometry

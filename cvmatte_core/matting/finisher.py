@@ -16,10 +16,9 @@ from ..image.metadata import NOTHING, Metadata
 from ..localization.notes import Note
 from ..settings import MatteSettings
 from . import compose, framing, id_photo, refine, touch_up
-from .dressing import Backgrounds, dress
+from .dressing import Backgrounds, Steps, dress
 from .framing import Cutout
 from .raw_matte import RawMatte, Stages
-from .step_cache import Steps
 from .touch_up import Strokes
 
 _SOFTENED = 8  # pixels that what is done to an edge reaches, beside erosion and feather

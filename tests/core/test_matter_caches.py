@@ -22,8 +22,8 @@ from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.matting import raw_matte
+from cvmatte_core.matting.dressing import Steps
 from cvmatte_core.matting.matter import Matte, Matter, Strokes, decode
-from cvmatte_core.matting.step_cache import Steps
 from cvmatte_core.models import network
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
