@@ -20,7 +20,7 @@ from ..localization.texts import Texts
 from ..models.catalogue import ModelEntry, entry_of, pair_for_held
 from ..models.network import Networks
 from ..settings import HELD, MatteSettings
-from . import compose, hair, held_objects, refine
+from . import compose, edge_colours, hair, held_objects, refine
 from .framing import Cutout
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ def see(
 
 def with_colours(seen: Seen, from_burst: bool, threads: int, stages: Stages) -> RawMatte:
     photo, alpha = seen.decoded.photo, seen.alpha
-    foreground = refine.estimate_foreground(photo.rgb, alpha, threads)
+    foreground = edge_colours.estimate_foreground(photo.rgb, alpha, threads)
     if photo.alpha is not None:
         alpha = np.minimum(alpha, photo.alpha)
     stages.ended("colours")

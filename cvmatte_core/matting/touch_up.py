@@ -23,7 +23,7 @@ from ..image.geometry import Region
 from ..layers.touch_ups import stamp_of
 from ..localization.errors import ImageError
 from ..models import guided_filter
-from . import closed_form, refine
+from . import closed_form, edge_colours
 
 KEEP, REMOVE, AUTOMATIC = 255, 0, 128
 # What each grey is meant as: KEEP or REMOVE where it is nearer than 64 to them.
@@ -122,11 +122,11 @@ class TouchUp:
         if patch is None:
             touched = solved(rgb[box], alpha[box], strokes[box], _reach(strokes.shape), self._threads)
             # The edge's colours are estimated with its surroundings in view.
-            radius = refine.colour_radius(alpha.shape)
+            radius = edge_colours.colour_radius(alpha.shape)
             wide, inner = geometry.around(box, radius, alpha.shape)
             view = alpha[wide].copy()
             view[inner] = touched
-            patch = box, touched, refine.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
+            patch = box, touched, edge_colours.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
         self._patches[name] = patch
         return patch
 

@@ -16,6 +16,7 @@ from ..models.recurrent import Look, RecurrentVideoMatting
 from ..settings import MatteSettings
 from . import compose, refine
 from .dressing import Backgrounds, dress
+from .edge_colours import colour_radius, colours_nearby, foreground_by
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
 
@@ -72,16 +73,16 @@ class VideoMatter:
         seen, own = compose.over_grey(frame)
         region, picture, estimate = self._seen(seen)
         frame = frame[..., :3]
-        near, radius = frame[region], refine.colour_radius(frame.shape)
+        near, radius = frame[region], colour_radius(frame.shape)
         # One takes as long as the other, and each a core.
-        nearby = self._beside.submit(refine.colours_nearby, near, estimate, radius) if settings.decontaminate else None
+        nearby = self._beside.submit(colours_nearby, near, estimate, radius) if settings.decontaminate else None
         near_people = _enlarged_alpha(picture, estimate, near)
         people = np.zeros(frame.shape[:2], np.float32)
         people[region] = near_people
         colours = frame
         if nearby is not None:
             colours = frame.copy()
-            colours[region] = refine.foreground_by(near, near_people, nearby.result())
+            colours[region] = foreground_by(near, near_people, nearby.result())
         if own is not None:
             people = np.minimum(people, own)
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvmatte_core.matting import compose, refine
+from cvmatte_core.matting import compose, edge_colours
 
 from .test_refine import disc
 
@@ -18,7 +18,7 @@ def test_colours_reach_a_little_beyond_the_edge() -> None:
     alpha = disc(softness=2)
     photo = np.full((200, 200, 3), (0, 0, 255), np.uint8)
     photo[alpha > 0] = (255, 255, 255)
-    layer = compose.layer_pixels(refine.estimate_foreground(photo, alpha), alpha, None)
+    layer = compose.layer_pixels(edge_colours.estimate_foreground(photo, alpha), alpha, None)
     outside = (cv2.dilate(alpha, np.ones((5, 5))) > 0) & (alpha == 0)
     assert layer[outside][:, 3].max() == 0
     assert layer[outside][:, :3].min() > 200

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cvmatte_core.matting import compose, refine
+from cvmatte_core.matting import compose, edge_colours, refine
 
 
 def disc(size: int = 200, radius: int = 60, softness: float = 4) -> np.ndarray:
@@ -236,7 +236,7 @@ def test_edge_colours_are_the_person_s_not_the_background_s(size: int) -> None:
     foreground, background = np.array([220, 180, 40.0]), np.array([20, 60, 200.0])
     mixed = alpha[..., None] * foreground + (1 - alpha[..., None]) * background
     photo = np.rint(mixed).astype(np.uint8)
-    estimate = refine.estimate_foreground(photo, alpha)
+    estimate = edge_colours.estimate_foreground(photo, alpha)
     edge = (alpha > 0.1) & (alpha < 0.9)
     wrong = np.abs(photo[edge] - foreground).mean()
     assert np.abs(estimate[edge] - foreground).mean() < wrong / 8
@@ -248,7 +248,7 @@ def test_tiny_pictures_are_no_trouble() -> None:
     for shape in ((1, 1), (1, 40), (40, 1), (3, 5)):
         alpha = np.full(shape, 0.5, np.float32)
         photo = np.full((*shape, 3), 100, np.uint8)
-        foreground = refine.estimate_foreground(photo, alpha)
+        foreground = edge_colours.estimate_foreground(photo, alpha)
         refined = refine.feather(refine.threshold(refine.erode(refine.main_person(alpha), 3), 10), 30)
         blurred = compose.blurred_background(photo, alpha, 9)
         for background in (None, blurred, compose.covering(photo, shape[::-1])):

@@ -1,0 +1,127 @@
+"""True colours at a person's edge, where the photo mixes them with what is behind."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+
+from ..image import geometry
+
+# In pixels: how far beyond the edge band colours are estimated, the reach of the second round, and the
+# tiles it works on, so that only the edge costs time and memory doesn't grow with the photo.
+_REACH, _FINE_RADIUS, _TILE = 8, 6, 256
+
+
+def colour_radius(shape: tuple[int, ...]) -> int:
+    """How far around an edge the colours of a photo of this shape are looked for, in pixels."""
+    return max(_FINE_RADIUS, round(90 * (shape[0] * shape[1] / 2e6) ** 0.5))
+
+
+def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, radius: int = 0) -> np.ndarray:
+    """Colours of the person alone, where the photo mixes them with the background behind.
+
+    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W), the matte before threshold, erosion and feather.
+    radius: of the first round, see colour_radius; 0: this picture's.
+    Returns uint8, shape (H, W, 3): the photo's own colours where alpha is 1; estimates in the edge band and some
+    pixels beyond it, since OBS mixes in the colours of transparent neighbours when it scales a layer.
+
+    After Approximate Fast Foreground Colour Estimation, Forte, ICIP 2021: two rounds of blur fusion, radii 90 and 6
+    for a photo of 2 megapixels. The first round runs on a reduced picture, the second only in tiles that the edge
+    band touches. See _blur_fusion for the other difference.
+    """
+    radius = radius or colour_radius(alpha.shape)
+    reduction = max(1, radius // 12)
+    _, _, foreground, background = _first_round(rgb, alpha, radius, reduction)
+    reach = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
+    near_edge = cv2.dilate(cv2.inRange(alpha, 1 / 512, 1 - 1 / 512), reach)
+    near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
+    result = rgb.copy()
+
+    def improve(tile: geometry.Region) -> None:
+        region, inner = geometry.around(tile, _FINE_RADIUS, alpha.shape)
+        near_foreground, near_background = (
+            geometry.enlarged(colours, region, alpha.shape) for colours in (foreground, background)
+        )
+        photo = rgb[region].astype(np.float32)
+        estimate, _ = _blur_fusion(photo, near_foreground, near_background, alpha[region], _FINE_RADIUS)
+        np.copyto(result[tile], cv2.convertScaleAbs(estimate)[inner], where=near_edge[tile][..., None] > 0)
+
+    # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(improve, [tile for tile in geometry.tiles(alpha.shape, _TILE) if near_edge[tile].any()]))
+    return result
+
+
+def colours_nearby(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """The colours of the person, and of the background, about each pixel: both rounds of estimate_foreground, on a
+    reduced picture.
+
+    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (h, w), of the same picture. radius: see colour_radius,
+    of the whole that this is a part of. Each uint8, shape (H, W, 3).
+    """
+    height, width = rgb.shape[:2]
+    reduction = max(1, round(radius / 10))
+    colour, coarse_alpha, foreground, background = _first_round(rgb, alpha, radius, reduction)
+    foreground, background = _blur_fusion(
+        colour, foreground, background, coarse_alpha, max(1, _FINE_RADIUS / reduction)
+    )
+    # In bytes: they are several times as fast, and colours are rounded in the end anyway.
+    near_foreground, near_background = (
+        cv2.resize(cv2.convertScaleAbs(colours), (width, height), interpolation=cv2.INTER_LINEAR)
+        for colours in (foreground, background)
+    )
+    return near_foreground, near_background
+
+
+def foreground_by(rgb: np.ndarray, alpha: np.ndarray, nearby: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """What estimate_foreground does, at the time of a frame: one step for each pixel, by its own alpha, from what
+    colours_nearby gives. Other arguments and result as there.
+
+    On composites of 360 lines with their true alpha both together take a third of the time, and err no more: 15.9
+    thousandths in the edge where estimate_foreground has 17.1.
+    """
+    near_foreground, near_background = nearby
+    explained = cv2.blendLinear(near_foreground, near_background, alpha, 1 - alpha)
+    residual = cv2.subtract(rgb, explained, dtype=cv2.CV_16S)
+    step = cv2.multiply(residual, cv2.merge([alpha] * 3), dtype=cv2.CV_16S)
+    estimate = cv2.add(near_foreground, step, dtype=cv2.CV_8U)
+    return cv2.copyTo(estimate, cv2.inRange(alpha, 0, 1 - 1 / 512), rgb.copy())
+
+
+def _first_round(
+    rgb: np.ndarray, alpha: np.ndarray, radius: int, reduction: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """On a reduced picture: its colours and alpha, and the foreground and background; all float32."""
+    height, width = rgb.shape[:2]
+    small = (max(1, width // reduction), max(1, height // reduction))
+    colour = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    coarse_alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    foreground, background = _blur_fusion(colour, colour, colour, coarse_alpha, radius / reduction)
+    return colour, coarse_alpha, foreground, background
+
+
+def _blur_fusion(
+    image: np.ndarray, foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """One round: foreground (clipped to 0..255) and background, float32, shape (H, W, 3), as the inputs.
+
+    Neighbours count by the fourth power of alpha, where Forte has the first: a half transparent one shows half the
+    background, and should hardly speak for the person's colour. On the evaluation composites with their true alpha
+    that takes the error of the recomposite from 7.5 to 6.7 thousandths.
+    """
+    size = (2 * round(radius) + 1,) * 2
+    near_foreground = _weighted_mean(foreground, alpha, size)
+    near_background = _weighted_mean(background, 1 - alpha, size)
+    inside = cv2.merge([alpha] * 3)
+    # image - (alpha * foreground + (1 - alpha) * background), as few passes over the pixels as may be
+    residual = image - near_background - inside * (near_foreground - near_background)
+    return np.clip(near_foreground + inside * residual, 0, 255), near_background
+
+
+def _weighted_mean(colour: np.ndarray, share: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    weight = cv2.multiply(share, share)
+    weight = cv2.multiply(weight, weight)
+    total = cv2.blur(weight, size) + 1e-5
+    return cv2.blur(cv2.multiply(colour, cv2.merge([weight] * 3)), size) / cv2.merge([total] * 3)
