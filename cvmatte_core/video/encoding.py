@@ -61,20 +61,12 @@ KINDS = {
         parts=True,
     ),
     MOV: Kind(
-        "prores_ks",
-        "yuva444p10le",
-        {"profile": "4444", "alpha_bits": "16"},
-        "aac",
-        ("aac", "alac", "mp3"),
-        parts=True,
+        "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "16"}, "aac", ("aac", "alac", "mp3"), parts=True
     ),
     MP4: Kind("libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}, "aac", ("aac", "mp3")),
     GIF: Kind("gif", "pal8", {}),
     WEBP: Kind(
-        "libwebp_anim",
-        "bgra",
-        {"lossless": "0", "quality": "90", "compression_level": "2"},
-        container={"loop": "0"},
+        "libwebp_anim", "bgra", {"lossless": "0", "quality": "90", "compression_level": "2"}, container={"loop": "0"}
     ),
     APNG: Kind("apng", "rgba", {}, container={"plays": "0"}),
 }
