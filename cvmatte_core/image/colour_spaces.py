@@ -7,7 +7,6 @@ brighter is rolled off with its hue kept. Sources: ITU-T H.273 (code points), IT
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from dataclasses import dataclass
 
@@ -82,10 +81,8 @@ class ColourSpace:
 
     @property
     def is_possible(self) -> bool:
-        """Whether its primaries can make its white."""
-        with contextlib.suppress(np.linalg.LinAlgError):
-            return bool(np.isfinite(_matrix(self.primaries)).all())
-        return False
+        """Whether its primaries can make its white. Raises LinAlgError, a ValueError, where they are none."""
+        return bool(np.isfinite(_matrix(self.primaries)).all())
 
     @property
     def _shown_as_srgb(self) -> bool:

@@ -31,9 +31,9 @@ def space_of(image: Image.Image, data: bytes) -> ColourSpace | None:
             space = _of_cicp(data) or (None if profile else _of_gamma(image.info))
         else:
             space = None if profile else _of_nclx(image, data)
+        return space if space is not None and space.is_possible else None
     except (ValueError, TypeError, IndexError, RuntimeError, SyntaxError, EOFError):
         return None
-    return space if space is not None and space.is_possible else None
 
 
 def deep_pixels(image: Image.Image, data: bytes) -> tuple[np.ndarray, int] | None:

@@ -120,7 +120,7 @@ class TouchUp:
         name = (box[0].start, box[0].stop, box[1].start, box[1].stop, said)
         patch = self._patches.pop(name, None)
         if patch is None:
-            touched = solved(rgb[box], alpha[box], strokes[box], _reach(strokes.shape), self._threads)
+            touched = solved(rgb[box], alpha[box], strokes[box], _REACH * max(strokes.shape), self._threads)
             # The edge's colours are estimated with its surroundings in view.
             radius = edge_colours.colour_radius(alpha.shape)
             wide, inner = geometry.around(box, radius, alpha.shape)
@@ -131,22 +131,18 @@ class TouchUp:
         return patch
 
 
-def _reach(shape: tuple[int, ...]) -> float:
-    """Of a broad stroke, in pixels."""
-    return _REACH * max(shape)
-
-
 def regions(strokes: np.ndarray) -> Iterator[Region]:
     """Rows and columns of each part of a touch-up whose strokes may act on one another, with its surroundings."""
     everything = geometry.around_all(strokes != AUTOMATIC)
     if everything is None:
         return
     top, left = everything[0].start, everything[1].start
+    broad = _REACH * max(strokes.shape)
     said = (strokes[everything] != AUTOMATIC).view(np.uint8)
     step = max(1, max(strokes.shape) // _SEARCH_SIDE)  # of which one pixel in each square is looked at,
     said = cv2.dilate(said, np.ones((step, step), np.uint8), borderValue=0)  # and no line falls between them
     small = np.ascontiguousarray(said[step // 2 :: step, step // 2 :: step]) if min(said.shape) > step else said[:1, :1]
-    reach = int(np.ceil(_reach(strokes.shape) / step))
+    reach = int(np.ceil(broad / step))
     wide = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     joined = cv2.dilate(wide, np.ones((2 * reach + 1,) * 2, np.uint8))
     count, _, parts, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
@@ -154,7 +150,7 @@ def regions(strokes: np.ndarray) -> Iterator[Region]:
     for column, row, across, down, _ in parts[1:count].tolist():
         rows = slice(top + (row - reach) * step, top + (row - reach + down) * step)
         columns = slice(left + (column - reach) * step, left + (column - reach + across) * step)
-        boxes.append(geometry.around((rows, columns), round(_AROUND * _reach(strokes.shape)), strokes.shape)[0])
+        boxes.append(geometry.around((rows, columns), round(_AROUND * broad), strokes.shape)[0])
     yield from geometry.apart(boxes)
 
 
