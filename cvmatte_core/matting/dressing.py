@@ -85,7 +85,8 @@ def dress(
     inputs = settings.subject, shown.alpha.shape  # what, besides the source, `shown` depends on
     # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
     eroded = steps(source, "eroded", (*inputs, settings.erosion), lambda: refine.erode(shown.alpha, settings.erosion))
-    edged = refine.edge(eroded, settings)
+    cut = refine.soften_cut(refine.threshold(eroded, settings.threshold), settings.threshold)
+    edged = refine.feather(cut, settings.feather, settings.feather_direction)
     move = framing.crop(edged)
     if settings.mirror:
         move = _mirrored(move)

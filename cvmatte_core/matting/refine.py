@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from ..image import geometry
-from ..settings import MatteSettings
 
 # A network's "surely in" and "surely out" are a little off 1 and 0: a veil over the background and holes in the
 # face that compositing would show. What is nearer than this to an end becomes it.
@@ -126,12 +125,6 @@ def soften_cut(alpha: np.ndarray, value: int) -> np.ndarray:
     if not share:
         return alpha
     return cv2.addWeighted(alpha, 1 - share, feather(alpha, 2, "inward"), share, 0)
-
-
-def edge(eroded: np.ndarray, settings: MatteSettings) -> np.ndarray:
-    """Alpha after the controls of the edge that follow erosion. float32 in 0..1, shape (H, W), in and out."""
-    cut = soften_cut(threshold(eroded, settings.threshold), settings.threshold)
-    return feather(cut, settings.feather, settings.feather_direction)
 
 
 def erode(alpha: np.ndarray, pixels: int) -> np.ndarray:

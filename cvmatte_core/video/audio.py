@@ -33,9 +33,7 @@ class Track:
         else:
             self._stream = clip.add_stream(encoder, rate=RATE)
             self._in_step = InStep(self._stream.codec_context.format.name)
-        for key in _TOLD:
-            if source.metadata.get(key):
-                self._stream.metadata[key] = source.metadata[key]
+        self._stream.metadata.update({key: source.metadata[key] for key in _TOLD if source.metadata.get(key)})
         self._stream.disposition = source.disposition & Disposition.default
 
     def packets(self, packet: Any) -> Iterator[Any]:

@@ -133,8 +133,7 @@ def join(
     with opened as sounding, av.open(str(target.absolute()), "w", options=dict(kind.container)) as clip:
         with av.open(str(parts[0])) as first:
             video = clip.add_stream_from_template(first.streams.video[0])
-            for key, value in first.streams.video[0].metadata.items():
-                video.metadata[key] = value  # that there is transparency, in a WebM
+            video.metadata.update(first.streams.video[0].metadata)  # that there is transparency, in a WebM
         tracks: dict[int, Track] = {}
         if sounding is not None:
             start = Fraction(sounding.start_time or 0, av.time_base)
