@@ -109,7 +109,7 @@ class Finisher:
 
     def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Region) -> tuple[np.ndarray, Region]:
         """See Matter.part."""
-        if settings.subject == "main" or settings.shadow:
+        if settings.subject == "main" or settings.shadow:  # pixels depend on ones far away
             return self(raw, strokes, settings, Stages()).layer, everything(raw.alpha.shape)
         touched = self._touched_up(raw, strokes)
         wide, inner = around(box, settings.erosion + 2 * settings.feather + _SOFTENED, raw.alpha.shape)
