@@ -50,7 +50,7 @@ class LiveSource:
 
 
 def opened(wanted: LiveSource) -> Any:
-    """FFmpeg's container of a source, which closes with its block. Raises ImageError."""
+    """FFmpeg's container of a source. Raises ImageError."""
     if wanted.camera:
         return _camera(wanted)
     try:

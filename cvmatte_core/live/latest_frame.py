@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -126,7 +127,7 @@ class LatestFrame:
 
     def _film(self) -> Iterator[np.ndarray]:
         """Raises ImageError."""
-        with capture.opened(self.wanted) as container:
+        with contextlib.closing(capture.opened(self.wanted)) as container:
             stream = film_of(container)
             if stream is None or stream.codec_context is None:
                 raise capture.unreadable(self.wanted, "clip_no_picture")
