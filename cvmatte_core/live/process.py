@@ -13,6 +13,7 @@ dropped, never queued.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os

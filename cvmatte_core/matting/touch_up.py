@@ -81,7 +81,8 @@ def fitted(grey: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     if grey.shape != shape:
         smaller = shape[0] < grey.shape[0]
         grey = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA if smaller else cv2.INTER_NEAREST)
-    return cv2.LUT(grey, _MEANT)
+    meant = cv2.LUT(grey, _MEANT)
+    return grey if np.array_equal(meant, grey) else meant  # a sheet that is open stays the one that is written to
 
 
 # A part of a picture as a touch-up leaves it, its alpha, and its foreground.

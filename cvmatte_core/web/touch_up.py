@@ -25,7 +25,6 @@ from ..layers.touch_ups import TouchUps, stamp_of
 from ..localization.errors import CvmatteError, RequestError
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
-from ..matting.stages import untold
 from ..settings import TOUCH_UP, MatteSettings
 from .threads import Drive
 
@@ -116,7 +115,7 @@ class Desk:
         settings: MatteSettings,
         id: str = "",
         folder: Path | None = None,
-        on_progress: Progress = untold,
+        on_progress: Progress | None = None,
     ) -> OpenPhoto:
         """For who is in the Matter's thread. id: to be found by; empty: a new one. Raises ImageError, ModelError."""
         digest = images.digest(images.read(path))
@@ -153,7 +152,7 @@ class Desk:
                 return
             blank = np.full_like(sheet.pixels, touch_up.AUTOMATIC)
             try:
-                pixels = touch_up.strokes_of(png, f"{sheet.digest}.png", blank.shape) if png else blank
+                pixels = strokes_of(png, f"{sheet.digest}.png", blank.shape).pixels if png else blank
             except CvmatteError:  # a damaged file stays until something is painted
                 return
             sheet.become(pixels, png)
