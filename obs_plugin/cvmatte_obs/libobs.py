@@ -8,6 +8,7 @@ back costs milliseconds where other scripts are busy. Names, order and types are
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import traceback
 from ctypes import (
@@ -25,9 +26,10 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar, cast
 
 _NAME = "obs" if sys.platform == "win32" else None  # there OBS's own process has it loaded under its name
+_T = TypeVar("_T")
 _library, _library_with_gil = ctypes.CDLL(_NAME), ctypes.PyDLL(_NAME)
 
 OBS_SOURCE_TYPE_INPUT = 0
@@ -375,6 +377,19 @@ def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
     except Exception:
         log(LOG_ERROR, traceback.format_exc())
         return None
+
+
+class _Guarding:
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    def __getattr__(self, name: str) -> Any:
+        return functools.partial(guarded, getattr(self._of, name))
+
+
+def guarding(of: _T) -> _T:
+    """The same object, but for its methods: each call of one is `guarded`."""
+    return cast(_T, _Guarding(of))
 
 
 def log(level: int, message: str) -> None:

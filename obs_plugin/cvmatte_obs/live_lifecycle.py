@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Generator, Union
+from typing import Any, Protocol
 
 from cvmatte_core.localization.errors import CvmatteError, ImageError, WorkerError
 
-from .photo_lifecycle import Refresh, Says
+from .photo_lifecycle import Says
 
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
 _SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
@@ -37,51 +37,33 @@ class Wish:
     device: str
 
 
-# What is to be done
+class LiveActions(Protocol):
+    """What is to be done."""
 
+    def begin(self) -> None:
+        """Have a process, started again whenever it dies, whose frames are shown."""
 
-class LiveAction:
-    """Of a live picture alone."""
+    def order(self, orders: dict[str, Any]) -> None:
+        """Tell the process what is wanted from now on; see live/process.py."""
 
+    def end(self) -> None:
+        """End the process, and leave the source without a picture. Nothing more of it is shown or heard."""
 
-@dataclass(frozen=True)
-class Begin(LiveAction):
-    """Have a process, started again whenever it dies, whose frames are shown."""
+    def use_still(self, path: str) -> None:
+        """Have the portrait show a still that was taken, cut out in full quality, in place of the live picture."""
 
+    def tell(self, error: CvmatteError) -> None:
+        """Tell why no still was taken."""
 
-@dataclass(frozen=True)
-class Order(LiveAction):
-    """Tell the process what is wanted from now on; see live/process.py."""
-
-    orders: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class End(LiveAction):
-    """End the process, and leave the source without a picture. Nothing more of it is shown or heard."""
-
-
-@dataclass(frozen=True)
-class UseStill(LiveAction):
-    """Have the portrait show a still that was taken, cut out in full quality, in place of the live picture."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class Tell(LiveAction):
-    """Tell why no still was taken."""
-
-    error: CvmatteError
-
-
-LiveCourse = Generator[Union[LiveAction, Refresh], None, None]
+    def refresh(self) -> None:
+        """Have an open properties dialog redrawn."""
 
 
 class LiveLifecycle:
     """One portrait's, also while its input isn't a live one."""
 
-    def __init__(self) -> None:
+    def __init__(self, actions: LiveActions) -> None:
+        self._do = actions
         self._nothing = ""  # what to say where nothing is wished for
         self._impossible: CvmatteError | None = None  # why the settings can't be; the process keeps to the former ones
         self._stop()
@@ -122,49 +104,49 @@ class LiveLifecycle:
         says = self.says
         return says.key, str(says.error), self._states >= _SETTLED_STATES
 
-    def _follow(self) -> LiveCourse:
+    def _follow(self) -> None:
         """At the end of whatever happens: what follows from how things are now."""
         if self.wish is not None:
             orders = {**vars(self.wish), "paused": self._is_hidden, "still": self._still}
             if orders != self._ordered:
                 self._ordered = orders
-                yield Order(orders)
+                self._do.order(orders)
         if self._news != self._told:
             self._told = self._news
-            yield Refresh()
+            self._do.refresh()
 
     # What the settings ask for
 
-    def wants(self, wish: Wish) -> LiveCourse:
+    def wants(self, wish: Wish) -> None:
         self._nothing, self._impossible = "", None
         if self.wish is None:
             self.wish = wish
-            yield Begin()
-        yield from self._wish_for(wish)
+            self._do.begin()
+        self._wish_for(wish)
 
-    def wants_nothing(self, why: str) -> LiveCourse:
+    def wants_nothing(self, why: str) -> None:
         """No source is chosen, or the input isn't a live one. why: the text that says it."""
         self._nothing, self._impossible = why, None
         if self.wish is not None:
-            yield from self._give_up_still(ImageError("live_still_none"))
-            yield End()
+            self._give_up_still(ImageError("live_still_none"))
+            self._do.end()
             self._stop()
-        yield from self._follow()
+        self._follow()
 
-    def wants_the_impossible(self, error: CvmatteError, source: dict[str, Any]) -> LiveCourse:
+    def wants_the_impossible(self, error: CvmatteError, source: dict[str, Any]) -> None:
         """The settings can't be: the picture goes on with the last ones that can."""
         self._impossible = error
         if self.wish is not None:
-            yield from self._wish_for(dataclasses.replace(self.wish, source=source))
+            self._wish_for(dataclasses.replace(self.wish, source=source))
         else:
-            yield from self._follow()
+            self._follow()
 
-    def _wish_for(self, wish: Wish) -> LiveCourse:
+    def _wish_for(self, wish: Wish) -> None:
         if self.wish is not None and wish.source != self.wish.source:
-            yield from self._give_up_still(ImageError("live_still_none"))
+            self._give_up_still(ImageError("live_still_none"))
             self._look_anew()
         self.wish = wish
-        yield from self._follow()
+        self._follow()
 
     def _look_anew(self) -> None:
         """What was said is of another source, or of another time. But that there is no process isn't the source's."""
@@ -174,7 +156,7 @@ class LiveLifecycle:
 
     # What happens in OBS
 
-    def looks(self, is_showing: bool, device: str, process: int | None, now: float) -> LiveCourse:
+    def looks(self, is_showing: bool, device: str, process: int | None, now: float) -> None:
         """is_showing: whether anybody can see it. process: the id of the present one. now: in seconds of any clock."""
         if self.wish is None:
             return
@@ -186,51 +168,51 @@ class LiveLifecycle:
         self._hidden_since = None if is_showing else since
         was_hidden, self._is_hidden = self._is_hidden, not is_showing and now - since > _HIDDEN_SECONDS
         if self._is_hidden:
-            yield from self._give_up_still(ImageError("live_still_hidden"))
+            self._give_up_still(ImageError("live_still_hidden"))
         elif was_hidden:
             self._look_anew()
-        yield from self._follow()
+        self._follow()
 
-    def freezes(self) -> LiveCourse:
+    def freezes(self) -> None:
         """Hold the picture as it is, whatever becomes of the process and its source; or let it go on."""
         self.is_frozen = self.wish is not None and not self.is_frozen
-        yield from self._follow()
+        self._follow()
 
     # Stills
 
-    def takes_still(self, path: str) -> LiveCourse:
+    def takes_still(self, path: str) -> None:
         """Save what the source shows now, or as soon as it shows something, unless that is under way already."""
         if self._is_hidden:
-            yield Tell(ImageError("live_still_hidden"))
+            self._do.tell(ImageError("live_still_hidden"))
         elif self.wish is None or self._error is not None:
-            yield Tell(ImageError("live_still_none"))
+            self._do.tell(ImageError("live_still_none"))
         else:
             self._still = self._still or path
-        yield from self._follow()
+        self._follow()
 
-    def still_is(self, path: str) -> LiveCourse:
+    def still_is(self, path: str) -> None:
         """One was saved there."""
         if path == self._still:
             self._still = ""  # or a process that is started anew would take it once more
-            yield UseStill(path)
-        yield from self._follow()
+            self._do.use_still(path)
+        self._follow()
 
-    def _give_up_still(self, error: CvmatteError) -> LiveCourse:
+    def _give_up_still(self, error: CvmatteError) -> None:
         still, self._still = self._still, ""
         if still:
-            yield Tell(error)
+            self._do.tell(error)
 
     # What the process tells
 
-    def state_is(self, figures: dict[str, Any], process: int | None) -> LiveCourse:
+    def state_is(self, figures: dict[str, Any], process: int | None) -> None:
         """figures: empty while the process starts. process: that told them."""
         if process == self._process:
             self._figures, self._states = figures, self._states + 1 if figures else 0
-        yield from self._follow()
+        self._follow()
 
-    def error_is(self, error: CvmatteError | None) -> LiveCourse:
+    def error_is(self, error: CvmatteError | None) -> None:
         """None once it has passed."""
         self._error = error
         if error is not None:
-            yield from self._give_up_still(error)
-        yield from self._follow()
+            self._give_up_still(error)
+        self._follow()

@@ -1,8 +1,8 @@
 """The life of one portrait: what it is to show, what is under way, what it shows, and what it therefore says.
 
-Plain Python: no libobs, no thread, no file, no clock. Whatever happens to a portrait is a method here, a generator: it
-yields what is to be done, one action after the other, and is sent the answer of those that have one. portrait.py does
-these things in OBS; tests/core/test_photo_lifecycle.py does them in a made-up world, in thousands of orders.
+Plain Python: no libobs, no thread, no file, no clock. Whatever happens to a portrait is a method of PhotoLifecycle.
+What is to be done then is one of PhotoActions: photo_view.py does it in OBS, tests/core/test_photo_lifecycle.py in a
+made-up world, in thousands of orders.
 
 Nothing sets what a portrait says: it follows from the rest. "Ready" takes a layer that was handed to OBS, and whose
 request is what the settings ask for now.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generator, Union
+from typing import Any, Protocol
 
 from cvmatte_core.layers.store import LayerRecord, LayerStore
 from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, OutputError
@@ -71,86 +71,43 @@ class Says:
     outdated: bool = False
 
 
-# What is to be done
+class PhotoActions(Protocol):
+    """What is to be done. Nothing else may happen to the portrait meanwhile."""
 
+    def find(self, request: Request) -> LayerRecord | None:
+        """The layer that is kept of a request."""
 
-@dataclass(frozen=True)
-class Look:
-    """Look for the layer that is kept of a request. Answer: its record, or None."""
+    def look_back(self) -> LayerRecord | None:
+        """The layer that the portrait showed before this life."""
 
-    request: Request
+    def show(self, key: str, made_from: State) -> bool:
+        """Hand a layer to OBS, if it is of this photo; whether that could be done."""
 
+    def hide(self) -> None:
+        """Leave the source without a picture."""
 
-@dataclass(frozen=True)
-class LookBack:
-    """Look for the layer that the portrait showed before this life. Answer: its record, or None."""
+    def submit(self, job: MatteJob) -> None: ...
 
+    def cancel(self, job: MatteJob) -> None: ...
 
-@dataclass(frozen=True)
-class Show:
-    """Hand a layer to OBS, if it is of this photo. Answer: whether that could be done."""
+    def look_again(self, image: str) -> None:
+        """Have the photo's state on disk told anew, though it may be the same as before."""
 
-    key: str
-    made_from: State
+    def keep_still(self, image: str) -> bool:
+        """Put a still into the portrait's settings; whether it was taken, that is, whether its file is there."""
 
+    def discard(self, burst: tuple[Path, ...]) -> None:
+        """Remove frame files that nothing will be made from."""
 
-@dataclass(frozen=True)
-class Hide:
-    """Leave the source without a picture."""
-
-
-@dataclass(frozen=True)
-class Submit:
-    job: MatteJob
-
-
-@dataclass(frozen=True)
-class Cancel:
-    job: MatteJob
-
-
-@dataclass(frozen=True)
-class LookAgain:
-    """Have the photo's state on disk told anew, though it may be the same as before."""
-
-    image: str
-
-
-@dataclass(frozen=True)
-class KeepStill:
-    """Put a still into the portrait's settings. Answer: whether it was taken, that is, whether its file is there."""
-
-    image: str
-
-
-@dataclass(frozen=True)
-class Discard:
-    """Remove frame files that nothing will be made from."""
-
-    burst: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Reconsider:
-    """What the portrait was to show can't be made, as the error says: ask for what its settings say."""
-
-    error: CvmatteError
-
-
-@dataclass(frozen=True)
-class Refresh:
-    """Have an open properties dialog redrawn."""
-
-
-Action = Union[Look, LookBack, Show, Hide, Submit, Cancel, LookAgain, KeepStill, Discard, Reconsider, Refresh]
-Course = Generator[Action, Any, None]
-Answered = Generator[Action, Any, bool]
+    def refresh(self) -> None:
+        """Have an open properties dialog redrawn."""
 
 
 class PhotoLifecycle:
-    """One portrait's. Nothing else may happen to it between an action and its answer."""
+    """One portrait's."""
 
-    def __init__(self) -> None:
+    def __init__(self, actions: PhotoActions) -> None:
+        self._do = actions
         self.wish: Request | None = None
         self.job: MatteJob | None = None  # at most one: what a job that was given up answers is not listened to
         self.shown: str | None = None  # the key of the layer in OBS,
@@ -163,8 +120,7 @@ class PhotoLifecycle:
         self._unsaved = False  # it came after the layer was shown
         self._still: Says | None = None  # how far a still is that is being taken
         self._still_trouble: CvmatteError | None = None
-        self._notes: tuple[Note, ...] = ()
-        self._outdated = False
+        self._ready = Says()  # what to say of the record once it is shown
         self._tries = 0
         self._on_disk: State | None = None  # of the wish's photo, as last told
         self._settled_for: State | None = None  # the photo that the layer, or the error, is of
@@ -175,24 +131,18 @@ class PhotoLifecycle:
             return self._still
         if self._still_trouble is not None:
             return self._error(self._still_trouble)
-        if self.job is not None and self._owed:
-            return self._says_of(self.job)
+        job = self.job
+        if job is not None and self._owed:
+            values = {"done": job.done, "total": job.total}
+            return self._error(job.trouble) if job.trouble is not None else Says(f"state.{job.stage}", values)
         if self._trouble is not None:
             return self._error(self._trouble, self._unsaved)
         if self.wish is None:
             return Says(self._nothing)
-        record = self.record
-        assert record is not None and record.key == self.shown == self.wish.key
+        assert self.record is not None and self.record.key == self.shown == self.wish.key
         if self._on_disk == GONE:
-            return Says("state.photo_gone", {"name": Path(self.wish.image).name}, notes=self._notes)
-        width, height = record.size
-        values = {"width": width, "height": height, "seconds": f"{record.seconds:.1f}"}
-        return Says("state.ready", values, notes=self._notes, outdated=self._outdated)
-
-    def _says_of(self, job: MatteJob) -> Says:
-        if job.trouble is not None:
-            return self._error(job.trouble)
-        return Says(f"state.{job.stage}", {"done": job.done, "total": job.total})
+            return Says("state.photo_gone", {"name": Path(self.wish.image).name}, notes=self._ready.notes)
+        return self._ready
 
     def _error(self, error: CvmatteError, unsaved: bool = False) -> Says:
         on_screen = "state.unsaved" if unsaved else "state.kept"
@@ -211,33 +161,33 @@ class PhotoLifecycle:
 
     # What the settings ask for
 
-    def wants(self, request: Request, again: bool = False, on_disk: State | None = None) -> Course:
+    def wants(self, request: Request, again: bool = False, on_disk: State | None = None) -> None:
         """again: not as it is kept. on_disk: what is known of its photo."""
         if self.wish is None or self.wish.image != request.image:
             self._on_disk, self._settled_for = on_disk, None
         same = self.wish is not None and self.wish.key == request.key
         self.wish, self._nothing, self._still_trouble = request, "", None
-        yield from self._seek(fresh=again or (same and self._owed and self._fresh))
+        self._seek(fresh=again or (same and self._owed and self._fresh))
 
-    def wants_nothing(self, why: str) -> Course:
+    def wants_nothing(self, why: str) -> None:
         """why: the text that says it."""
         self._wish_for_none(why, None)
-        yield from self._give_up_job()
-        yield Hide()
+        self._give_up_job()
+        self._do.hide()
         self.shown = self.record = None
-        yield Refresh()
+        self._do.refresh()
 
-    def wants_the_impossible(self, error: CvmatteError) -> Course:
+    def wants_the_impossible(self, error: CvmatteError) -> None:
         self._wish_for_none("", error)
-        yield from self._give_up_job()
-        yield from self._look_back()
-        yield Refresh()
+        self._give_up_job()
+        self._look_back()
+        self._do.refresh()
 
     def _wish_for_none(self, why: str, error: CvmatteError | None) -> None:
         self.wish, self._owed, self._fresh, self._nothing = None, False, False, why
         self._trouble, self._unsaved, self._still_trouble = error, False, None
 
-    def _seek(self, fresh: bool) -> Course:
+    def _seek(self, fresh: bool) -> None:
         """Bring what is wished for on screen: as it is kept, or through the worker."""
         assert self.wish is not None
         self._owed, self._fresh, self._trouble, self._tries = True, fresh, None, 0
@@ -245,47 +195,49 @@ class PhotoLifecycle:
             self.job.serves = self.job.request.key == self.wish.key and not fresh
             if self.job.serves:
                 return
-        if not fresh and (yield from self._show_kept(self.wish)):
-            yield from self._give_up_job()
+        if not fresh and self._show_kept(self.wish):
+            self._give_up_job()
         else:
-            yield from self._look_back()
-            yield from self._pursue()
+            self._look_back()
+            self._pursue()
 
-    def _show_kept(self, wish: Request) -> Answered:
+    def _show_kept(self, wish: Request) -> bool:
         """Says whether nothing more is to be done."""
-        record = yield Look(wish)
+        record = self._do.find(wish)
         if record is None or record.key != wish.key:
             return False
         if self._has_changed(record.made_from):
             # Its former layer beats an empty source until the new one is there.
             if self.shown is None:
-                yield from self._show(record.key, record.made_from)
+                self._show(record.key, record.made_from)
             return False
-        if not (yield from self._show(record.key, record.made_from)):
+        if not self._show(record.key, record.made_from):
             return False
         self._settle(record, (), False)
-        yield Refresh()
+        self._do.refresh()
         return True
 
-    def _look_back(self) -> Course:
+    def _look_back(self) -> None:
         """What it showed when OBS ended beats an empty source, whatever becomes of what is asked for."""
         if self.shown is None:
-            record = yield LookBack()
-            if record is not None and (yield from self._show(record.key, record.made_from)):
+            record = self._do.look_back()
+            if record is not None and self._show(record.key, record.made_from):
                 self.record = record
 
-    def _show(self, key: str, made_from: State) -> Answered:
-        was_shown = bool((yield Show(key, made_from)))
+    def _show(self, key: str, made_from: State) -> bool:
+        was_shown = self._do.show(key, made_from)
         if was_shown:
             self.shown, self._shown_of = key, made_from
         return was_shown
 
     def _settle(self, record: LayerRecord, notes: tuple[Note, ...], outdated: bool) -> None:
-        self._outdated = outdated
-        self.record, self._notes, self._owed, self._trouble, self._tries = record, notes, False, None, 0
-        self._settled_for = record.made_from
+        width, height = record.size
+        values = {"width": width, "height": height, "seconds": f"{record.seconds:.1f}"}
+        self._ready = Says("state.ready", values, notes=notes, outdated=outdated)
+        self.record, self._settled_for = record, record.made_from
+        self._owed, self._trouble, self._tries = False, None, 0
 
-    def _pursue(self) -> Course:
+    def _pursue(self) -> None:
         """See to it that a job serves what is owed.
 
         One whose layer is made has only its file to come, and one of another photo is of no use. But a slider on the
@@ -296,156 +248,151 @@ class PhotoLifecycle:
         job = self.job
         if job is None:
             self.job, self._fresh = MatteJob(self.wish, self._on_disk), False
-            yield Submit(self.job)
+            self._do.submit(self.job)
             return
         of_no_use = job.made_layer or (not job.request.burst and job.request.image != self.wish.image)
         if of_no_use and not job.cancelled:
             job.cancelled = True
-            yield Cancel(job)
+            self._do.cancel(job)
 
-    def _give_up_job(self, even_a_still: bool = False) -> Course:
+    def _give_up_job(self, even_a_still: bool = False) -> None:
         job = self.job
         if job is None:
             return
         job.serves = False
         if even_a_still or not job.request.burst:
             self.job = None
-            yield Cancel(job)
+            self._do.cancel(job)
 
     # What the worker answers
 
-    def goes_on(self, job: MatteJob, stage: str, done: int, total: int) -> Course:
+    def goes_on(self, job: MatteJob, stage: str, done: int, total: int) -> None:
         if job is not self.job:
             return
         job.stage, job.done, job.total, job.trouble = stage, done, total, None
         if stage in _FROM_START and done == 0:
             # Once, since the two come together unless loading takes long: every redraw takes the focus from what a
             # person touches.
-            yield Refresh()
+            self._do.refresh()
 
-    def made_layer(self, job: MatteJob, key: str, made_from: State) -> Course:
+    def made_layer(self, job: MatteJob, key: str, made_from: State) -> None:
         if job is not self.job:
             return
         job.stage, job.made_layer, job.trouble = "finishing", True, None
         if self._owed and self.wish is not None and job.request.image == self.wish.image:
-            job.shows = yield from self._show(key, made_from)
+            job.shows = self._show(key, made_from)
         if job.request.burst:
-            yield KeepStill(job.request.image)
+            self._do.keep_still(job.request.image)
         if not job.serves:
-            yield from self._pursue()
+            self._pursue()
 
-    def is_tried_again(self, job: MatteJob, error: CvmatteError) -> Course:
+    def is_tried_again(self, job: MatteJob, error: CvmatteError) -> None:
         if job is self.job:
             job.made_layer, job.shows, job.trouble = False, False, error
-            yield Refresh()
+            self._do.refresh()
 
-    def is_done(self, job: MatteJob, record: LayerRecord, notes: tuple[Note, ...], outdated: bool = False) -> Course:
+    def is_done(self, job: MatteJob, record: LayerRecord, notes: tuple[Note, ...], outdated: bool = False) -> None:
         if job is not self.job:
             return
         self.job = None
         if job.request.burst:
-            yield KeepStill(job.request.image)
+            self._do.keep_still(job.request.image)
         if job.serves and self.wish is not None:
             if record.key == self.shown == self.wish.key and record.made_from == self._shown_of:
                 self._settle(record, notes, outdated)
-                yield Refresh()
+                self._do.refresh()
             else:  # its frame could not be read: it may have been tidied away, or the drive is in trouble
                 self._tries += 1
                 if self._tries >= _TRIES:
-                    yield from self._fail(job, OutputError("layer_unreadable"))
-        yield from self._go_on(job)
+                    self._fail(job, OutputError("layer_unreadable"))
+        self._go_on(job)
 
-    def has_failed(self, job: MatteJob, error: CvmatteError) -> Course:
+    def has_failed(self, job: MatteJob, error: CvmatteError) -> bool:
+        """Says whether the portrait is to ask for what its settings say now: what it was to show can't be made."""
         if job is not self.job:
-            return
+            return False
         self.job = None
-        taken = True
-        if job.request.burst:
-            taken = bool((yield KeepStill(job.request.image)))
-        if not taken:
-            yield Discard(job.request.burst)
-        if not taken and self.wish is not None and self.wish.image == job.request.image:
-            # Nothing came of the still, so nothing can be made from it.
-            changed_meanwhile = not job.serves
-            self._wish_for_none("", error)
-            yield Refresh()
-            if changed_meanwhile:
-                yield Reconsider(error)
-            return
+        if job.request.burst and not self._do.keep_still(job.request.image):
+            self._do.discard(job.request.burst)
+            if self.wish is not None and self.wish.image == job.request.image:
+                # Nothing came of the still, so nothing can be made from it.
+                self._wish_for_none("", error)
+                self._do.refresh()
+                return not job.serves
         if job.serves and self.wish is not None and not isinstance(error, Cancelled):
-            yield from self._fail(job, error, unsaved=job.shows)
-        yield from self._go_on(job)
+            self._fail(job, error, unsaved=job.shows)
+        self._go_on(job)
+        return False
 
-    def _fail(self, job: MatteJob, error: CvmatteError, unsaved: bool = False) -> Course:
+    def _fail(self, job: MatteJob, error: CvmatteError, unsaved: bool = False) -> None:
         self._owed, self._trouble, self._unsaved, self._settled_for = False, error, unsaved, job.photo
         if job.photo is None and not isinstance(error, ImageError):
             self._settled_for = self._on_disk  # not tried again because it was seen for the first time meanwhile
         if error.key == "image_missing":  # when it is there it is cut out, though it may be the same as before
             self._on_disk = self._settled_for = None
-            yield LookAgain(job.request.image)
-        yield Refresh()
+            self._do.look_again(job.request.image)
+        self._do.refresh()
 
-    def _go_on(self, job: MatteJob) -> Course:
+    def _go_on(self, job: MatteJob) -> None:
         """A job has ended."""
         if self._owed:
-            yield from self._pursue()
+            self._pursue()
         elif self.wish is not None and self._has_changed(self._settled_for):
             if job.request.image == self.wish.image and job.photo == self._on_disk:
                 # The worker met another photo than was seen before and since: who is right, another look tells.
                 self._on_disk = None
-                yield LookAgain(self.wish.image)
+                self._do.look_again(self.wish.image)
             else:
-                yield from self._renew()
+                self._renew()
 
     # The photo on disk
 
-    def is_painted(self) -> Course:
+    def is_painted(self) -> None:
         """The photo's touch-up has changed."""
         if self.wish is not None:
-            yield from self._seek(fresh=True)
+            self._seek(fresh=True)
 
-    def photo_is(self, image: str, state: State) -> Course:
+    def photo_is(self, image: str, state: State) -> None:
         """What is on disk at a path is new, or is told anew."""
         if self.wish is None or self.wish.image != image:
             return
         before, self._on_disk = self._on_disk, state
         if GONE in (before, state):
-            yield Refresh()
+            self._do.refresh()
         if self.job is None and self._has_changed(self._settled_for):  # else looked at when that ends
-            yield from self._renew()
+            self._renew()
 
     def _has_changed(self, before: State | None) -> bool:
         return self._on_disk not in (None, GONE, before)
 
-    def _renew(self) -> Course:
+    def _renew(self) -> None:
         """Make the layer of the photo that is on disk now. Where none is known of before, it may be kept."""
         fresh, self._settled_for = self._settled_for is not None, self._on_disk
-        yield from self._seek(fresh)
+        self._seek(fresh)
 
     # Stills
 
-    def counts_down(self, seconds: int) -> Course:
+    def counts_down(self, seconds: int) -> None:
         self._still, self._still_trouble = Says("state.countdown", {"seconds": seconds}), None
-        yield Refresh()
+        self._do.refresh()
 
-    def takes_still(self) -> Course:
+    def takes_still(self) -> None:
         self._still, self._still_trouble = Says("state.capture"), None
-        yield from ()
 
     def gives_up_still(self) -> None:
         self._still = None
 
-    def still_failed(self, error: CvmatteError) -> Course:
+    def still_failed(self, error: CvmatteError) -> None:
         self._still, self._still_trouble = None, error
-        yield Refresh()
+        self._do.refresh()
 
-    def still_taken(self, request: Request) -> Course:
+    def still_taken(self, request: Request) -> None:
         self._still = None
-        yield from self._give_up_job(even_a_still=True)
-        yield from self.wants(request, again=True)
+        self._give_up_job(even_a_still=True)
+        self.wants(request, again=True)
 
-    def ends(self) -> Course:
+    def ends(self) -> None:
         """The source is gone."""
         self._still = None
         self._wish_for_none("", None)
-        yield from self._give_up_job(even_a_still=True)
+        self._give_up_job(even_a_still=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
@@ -15,22 +16,7 @@ from cvmatte_core.localization.notes import from_wire
 from . import controls, layers, libobs
 from .file_watch import State
 from .last_layer import LastLayer
-from .photo_lifecycle import (
-    Action,
-    Cancel,
-    Course,
-    Discard,
-    Hide,
-    KeepStill,
-    Look,
-    LookAgain,
-    LookBack,
-    MatteJob,
-    PhotoLifecycle,
-    Request,
-    Show,
-    Submit,
-)
+from .photo_lifecycle import MatteJob, PhotoLifecycle, Request
 from .services import Services
 from .weak_source import WeakSource
 
@@ -45,79 +31,73 @@ class PhotoView:
         self,
         source: WeakSource,
         services: Services,
-        life: PhotoLifecycle,
         last: LastLayer,
-        happens: Callable[[Course], None],
+        happens: Callable[..., None],
+        refresh: Callable[[], None],
     ) -> None:
-        """happens: do what follows from something that happened to the life."""
-        self._source, self._services, self._life, self._last, self._happens = source, services, life, last, happens
+        """happens: called with what happens to the life, and the details of that."""
+        self._source, self._services, self._last, self._happens = source, services, last, happens
+        self.look_back, self.look_again, self.refresh = last.record, services.watch.look_again, refresh
+        self.life = PhotoLifecycle(libobs.guarding(self))
         self._painted_at = -_PAINTING_SECONDS
         self._painted_for = ""  # the touch-up that a layer was last made anew for
 
-    def wanted(self, values: controls.Values, again: bool) -> Course:
+    def wanted(self, values: controls.Values, again: bool) -> None:
         """Tell what the settings ask for. again: not as it is kept."""
         from_source = values.input == controls.FROM_SOURCE
-        image = (self._life.still_under_way if from_source else "") or values.image
+        image = (self.life.still_under_way if from_source else "") or values.image
         if not image:
-            return self._life.wants_nothing("state.no_still" if from_source else "state.no_image")
+            return self.life.wants_nothing("state.no_still" if from_source else "state.no_image")
         try:
             request = Request(image, values.settings().resolved())
         except CvmatteError as error:
-            return self._life.wants_the_impossible(error)
-        return self._life.wants(request, again, self._services.watch.state(image))
+            return self.life.wants_the_impossible(error)
+        return self.life.wants(request, again, self._services.watch.state(image))
 
-    def do(self, action: Action) -> Any:
-        """Do it in OBS; the answer, where it has one."""
-        services = self._services
-        if isinstance(action, Look):
-            record = services.store.find(action.request.key)
-            # With another touch-up than the photo has now it is another layer.
-            return record if record is not None and self._touch_up_of(record) == record.touch_up else None
-        if isinstance(action, Show):
-            return self._show(action.key, action.made_from)
-        if isinstance(action, LookBack):
-            return self._last.record()
-        if isinstance(action, KeepStill):  # in the settings, so that it is saved with the scene
-            taken = files.exists(Path(action.image))
-            if taken:
-                self._source.change({controls.STILL: action.image})
-            return taken
-        if isinstance(action, Hide):
-            with self._source.alive() as source:
-                if source:
-                    layers.hide(source)
-            self._last.keep("", "")
-        elif isinstance(action, Submit):
-            self._submit(action.job)
-        elif isinstance(action, Cancel):
-            services.client.cancel(action.job.number)
-        elif isinstance(action, LookAgain):
-            services.watch.look_again(action.image)
-        elif isinstance(action, Discard):
-            for path in action.burst:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-        return None
+    # What its life has done; see PhotoActions
 
-    def _show(self, key: str, made_from: State) -> bool:
+    def find(self, request: Request) -> LayerRecord | None:
+        record = self._services.store.find(request.key)
+        # With another touch-up than the photo has now it is another layer.
+        return record if record is not None and self._touch_up_of(record) == record.touch_up else None
+
+    def hide(self) -> None:
+        with self._source.alive() as source:
+            if source:
+                layers.hide(source)
+        self._last.keep("", "")
+
+    def cancel(self, job: MatteJob) -> None:
+        self._services.client.cancel(job.number)
+
+    def keep_still(self, image: str) -> bool:
+        """In the settings, so that it is saved with the scene."""
+        taken = files.exists(Path(image))
+        if taken:
+            self._source.change({controls.STILL: image})
+        return taken
+
+    def discard(self, burst: tuple[Path, ...]) -> None:
+        for path in burst:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def show(self, key: str, made_from: State) -> bool:
         store = self._services.store
         try:
             frame = Frame(store.frame_path(key), made_from)
         except FrameUnusable as error:
             libobs.log(libobs.LOG_WARNING, f"a frame that can't be read: {error} ({error.__cause__})")
             return False
-        try:
-            with self._source.alive() as source:
-                if not source:
-                    return False
-                layers.show(source, frame)
-        finally:
-            frame.close()
+        with contextlib.closing(frame), self._source.alive() as source:
+            if not source:
+                return False
+            layers.show(source, frame)
         self._services.on_layer()
         store.mark_used(key)
         return True
 
-    def _submit(self, job: MatteJob) -> None:
+    def submit(self, job: MatteJob) -> None:
         is_painted_on = time.monotonic() - self._painted_at < _PAINTING_SECONDS
         params: dict[str, Any] = {
             "image": job.request.image,
@@ -126,38 +106,37 @@ class PhotoView:
         }
         if job.request.burst:
             params["burst"] = [str(path) for path in job.request.burst]
-
-        def listener(event: str, detail: Any) -> None:
-            self._services.post(self._hear, job, event, detail)
-
+        listener = partial(self._services.post, self._hear, job)
         job.number = self._services.client.submit("matte", params, listener)
+
+    # What the worker answers
 
     def _hear(self, job: MatteJob, event: str, detail: Any) -> None:
         """An event of a job; see worker.client.Listener."""
-        life = self._life
+        life, happens = self.life, self._happens
         if event in ("waiting", "progress"):
-            self._happens(life.goes_on(job, detail["stage"], detail["done"], detail["total"]))
+            happens(life.goes_on, job, detail["stage"], detail["done"], detail["total"])
         elif event == "layer":
-            self._happens(life.made_layer(job, detail["key"], tuple(detail["made_from"])))
+            happens(life.made_layer, job, detail["key"], tuple(detail["made_from"]))
         elif event == "retrying":
-            self._happens(life.is_tried_again(job, detail))
+            happens(life.is_tried_again, job, detail)
         elif event == "done":
             notes, outdated = from_wire(detail.pop("notes")), detail.pop("outdated")
             record = LayerRecord(**{**detail, "size": tuple(detail["size"])})
-            self._happens(life.is_done(job, record, notes, outdated))
+            happens(life.is_done, job, record, notes, outdated)
             stamp = self._touch_up_of(record)
             if stamp not in (record.touch_up, self._painted_for):  # painted on while the layer was made
                 self._painted_for = stamp
-                self._happens(life.is_painted())
+                happens(life.is_painted)
         else:
-            self._happens(life.has_failed(job, detail))
+            happens(life.has_failed, job, detail)
 
     def painted(self, digest: str) -> None:
         """Somebody has changed the touch-up of the photo with this content."""
-        record = self._life.record
+        record = self.life.record
         if record is not None and record.digest == digest:
             self._painted_at = time.monotonic()
-            self._happens(self._life.is_painted())
+            self._happens(self.life.is_painted)
 
     def _touch_up_of(self, record: LayerRecord) -> str:
         return self._services.touch_ups.stamp(record.digest) if record.digest else ""

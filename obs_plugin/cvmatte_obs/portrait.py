@@ -5,12 +5,11 @@ Only the session's thread changes a portrait; other threads read single attribut
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.system import devices
@@ -21,9 +20,8 @@ from . import controls, dialogs, libobs, messages, stills
 from .file_watch import GONE, State
 from .helper_file import HelperFile
 from .last_layer import LastLayer
-from .live_lifecycle import LiveAction, LiveCourse, LiveLifecycle
 from .live_view import LiveView
-from .photo_lifecycle import Action, Course, PhotoLifecycle, Reconsider, Refresh, Says
+from .photo_lifecycle import Says
 from .photo_view import PhotoView
 from .services import Services
 from .source_signals import SourceSignals
@@ -49,7 +47,6 @@ class Portrait:
     def __init__(self, source: int, helper: int, services: Services) -> None:
         """helper: the source's data, a private image source that lives as long as it; see source_type.py."""
         self.helper = helper
-        self.life, self.live = PhotoLifecycle(), LiveLifecycle()
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
@@ -59,9 +56,12 @@ class Portrait:
         self._source = WeakSource(source)
         self.source = self._source.alive
         self.last = LastLayer(services.store, services.collection, self._save_id)
+        self._photo_view = PhotoView(self._source, services, self.last, self._happens, self._refresh)
+        self._live_view = LiveView(
+            self._source, services.post, self._happens, self._read_now, self.tell_error, self._refresh
+        )
+        self.life, self.live = self._photo_view.life, self._live_view.life
         self.stills = stills.Stills(services.store, self.life, self._happens)
-        self._photo_view = PhotoView(self._source, services, self.life, self.last, self._happens)
-        self._live_view = LiveView(self._source, services, self.live, self._happens, self._read_now, self.tell_error)
         self._is_live = False
         self.painted = self._photo_view.painted
         self._page = TouchUpPage(services, self._page_is)
@@ -100,7 +100,7 @@ class Portrait:
     def ends(self) -> None:
         """The source is gone."""
         try:
-            self._happens(self.life.ends())
+            self._happens(self.life.ends)
         finally:
             self.close()
 
@@ -133,7 +133,7 @@ class Portrait:
         if signals.take_still.pressed():
             self.take_still()
         if signals.freeze.pressed():
-            self._happens(self.live.freezes())
+            self._happens(self.live.freezes)
         self._live_view.look(source, self._device)
         if self._live_view.has_new_figures():
             dialogs.redraw(self, in_passing=True)
@@ -190,12 +190,12 @@ class Portrait:
             return
         was_live, self._is_live = self._is_live, values.is_live
         if not values.is_live:
-            self._happens(self.live.wants_nothing(""))
-            self._happens(self._photo_view.wanted(values, again))
+            self._happens(self.live.wants_nothing, "")
+            self._happens(self._photo_view.wanted, values, again)
             return
         if not was_live:
-            self._happens(self.life.wants_nothing(""))
-        self._happens(self._live_view.wanted(values, self._device))
+            self._happens(self.life.wants_nothing, "")
+        self._happens(self._live_view.wanted, values, self._device)
 
     @property
     def _device(self) -> str:
@@ -225,7 +225,7 @@ class Portrait:
         if self.values is not None and path in self.values.needed.values():
             self._helper_file.follow(self.values)
         said = self.state
-        self._happens(self.life.photo_is(path, state))
+        self._happens(self.life.photo_is, path, state)
         self.refresh_wanted = self.refresh_wanted or self.state != said  # of a background
 
     def take_still(self) -> None:
@@ -234,7 +234,7 @@ class Portrait:
         self._read_now()
         values = self.values
         if values is not None and values.is_live:
-            self._happens(self.live.takes_still(str(stills.new_file("live", secrets.token_hex(4)))))
+            self._happens(self.live.takes_still, str(stills.new_file("live", secrets.token_hex(4))))
         elif values is not None and values.input == controls.FROM_SOURCE:
             self.stills.begin(values.camera, values.delay)
 
@@ -250,25 +250,16 @@ class Portrait:
 
     # What its lives bring about
 
-    def _happens(self, course: Course | LiveCourse) -> None:
-        """Do what follows from something that happened, and say what is so now."""
-        reconsiders, answer = False, None
-        with contextlib.suppress(StopIteration):
-            while True:
-                action = course.send(answer)
-                answer = libobs.guarded(self._do, action)
-                reconsiders = reconsiders or isinstance(action, Reconsider)
+    def _happens(self, event: Callable[..., bool | None], *details: Any) -> None:
+        """Have something happen to one of its lives, and say what is so now."""
+        reconsiders = event(*details)
         self._say()
         if reconsiders:
             self.tell(self.state.text)  # why; the state goes on
             self._want()
 
-    def _do(self, action: Action | LiveAction) -> Any:
-        """Do it in OBS; the answer, where it has one."""
-        if isinstance(action, Refresh):
-            self.refresh_wanted = True
-            return None
-        return self._live_view.do(action) if isinstance(action, LiveAction) else self._photo_view.do(action)
+    def _refresh(self) -> None:
+        self.refresh_wanted = True
 
     # What it says
 

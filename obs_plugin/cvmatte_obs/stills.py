@@ -16,7 +16,7 @@ from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.settings import MatteSettings
 
 from . import capture, libobs
-from .photo_lifecycle import Course, PhotoLifecycle, Request
+from .photo_lifecycle import PhotoLifecycle, Request
 from .weak_source import WeakSource
 
 _BURST = 4  # frames: what the recurrent network needs to settle
@@ -28,8 +28,8 @@ _promised: set[Path] = set()  # names of stills: the worker writes them when it 
 class Stills:
     """Takes a portrait's stills, one at a time."""
 
-    def __init__(self, store: LayerStore, life: PhotoLifecycle, happens: Callable[[Course], None]) -> None:
-        """happens: do what follows from something that happened to the life."""
+    def __init__(self, store: LayerStore, life: PhotoLifecycle, happens: Callable[..., None]) -> None:
+        """happens: called with what happens to the life, and the details of that."""
         self._store, self._life, self._happens = store, life, happens
         self._still: Still | None = None
         self._camera = WeakSource()
@@ -42,7 +42,7 @@ class Stills:
         try:
             self._still = Still(camera, delay)
         except CvmatteError as error:
-            self._happens(self._life.still_failed(error))
+            self._happens(self._life.still_failed, error)
 
     def advance(self, settings: Callable[[], MatteSettings]) -> bool:
         """Called at each look. Says whether there is another number of the countdown to be read."""
@@ -53,9 +53,9 @@ class Stills:
         if seconds > 0:
             is_another, still.told = seconds != still.told, seconds
             if is_another:
-                self._happens(self._life.counts_down(seconds))
+                self._happens(self._life.counts_down, seconds)
             return is_another
-        self._happens(self._life.takes_still())
+        self._happens(self._life.takes_still)
         try:
             if not still.capture(self._store):
                 return False
@@ -65,11 +65,11 @@ class Stills:
             self.give_up()
             if not isinstance(error, CvmatteError):
                 raise
-            self._happens(self._life.still_failed(error))
+            self._happens(self._life.still_failed, error)
             return False
         still.frames = []  # they are the worker's now
         self.give_up()
-        self._happens(self._life.still_taken(request))
+        self._happens(self._life.still_taken, request)
         return False
 
     def give_up(self) -> None:

@@ -9,12 +9,12 @@ and says what its settings ask for.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cvmatte_obs import live_lifecycle as lives
-from cvmatte_obs.live_lifecycle import LiveCourse, LiveLifecycle, Wish
-from cvmatte_obs.photo_lifecycle import Refresh, Says
+from cvmatte_obs.live_lifecycle import LiveLifecycle, Wish
+from cvmatte_obs.photo_lifecycle import Says
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -71,7 +71,6 @@ class World:
     is_refused: bool = False  # whether no process can be started at all, as in a sandbox
     chosen: Settings = field(default_factory=Settings)  # in OBS
     read: Settings = field(default_factory=Settings)  # by the portrait
-    life: LiveLifecycle = field(default_factory=LiveLifecycle)
     client: Client | None = None
     clients: list[Client] = field(default_factory=list)
     posted: list[tuple[Client, str, tuple[Any, ...]]] = field(default_factory=list)
@@ -90,43 +89,49 @@ class World:
     told: list[CvmatteError] = field(default_factory=list)
     is_frozen: bool = False
     good: dict[str, Any] = field(default_factory=dict)  # the last settings that can be
+    has_refreshed: bool = False  # an open dialog, with what happened last
+
+    def __post_init__(self) -> None:
+        self.life = LiveLifecycle(self)
 
     # What live_view.py and portrait.py do
 
-    def happens(self, course: LiveCourse) -> None:
-        before = self.life.says
-        has_refreshed = False
-        for action in course:
-            self.do(action)
-            has_refreshed = has_refreshed or isinstance(action, Refresh)
+    def happens(self, event: Callable[..., None], *details: Any) -> None:
+        before, self.has_refreshed = self.life.says, False
+        event(*details)
         says = self.life.says
-        assert has_refreshed or (before.key, str(before.error)) == (says.key, str(says.error))
+        assert self.has_refreshed or (before.key, str(before.error)) == (says.key, str(says.error))
 
-    def do(self, action: Any) -> None:
-        match action:
-            case lives.Begin():
-                assert self.client is None
-                self.client = Client()
-                self.clients.append(self.client)
-                self.looked_at, self.hidden_since, self.is_hidden = None, None, False
-                if self.is_refused:
-                    self.post(self.client, "error_is", WorkerError("worker_in_sandbox", sandbox="flatpak"))
-            case lives.Order(orders):
-                assert self.client is not None and orders != self.client.ordered
-                self.client.ordered = orders
-                if self.client.running is not None:
-                    self.client.running.unread.append(orders)
-            case lives.End():
-                self.close()
-                self.picture = ""
-            case lives.UseStill(path):
-                assert path == self.pending and self.stills[path] == self.read.source == self.chosen.source
-                self.pending = ""
-                self.chosen.input, self.chosen.still = "file", path
-            case lives.Tell(error):
-                assert self.pending  # once
-                self.pending = ""
-                self.told.append(error)
+    def begin(self) -> None:
+        assert self.client is None
+        self.client = Client()
+        self.clients.append(self.client)
+        self.looked_at, self.hidden_since, self.is_hidden = None, None, False
+        if self.is_refused:
+            self.post(self.client, "error_is", WorkerError("worker_in_sandbox", sandbox="flatpak"))
+
+    def order(self, orders: dict[str, Any]) -> None:
+        assert self.client is not None and orders != self.client.ordered
+        self.client.ordered = orders
+        if self.client.running is not None:
+            self.client.running.unread.append(orders)
+
+    def end(self) -> None:
+        self.close()
+        self.picture = ""
+
+    def use_still(self, path: str) -> None:
+        assert path == self.pending and self.stills[path] == self.read.source == self.chosen.source
+        self.pending = ""
+        self.chosen.input, self.chosen.still = "file", path
+
+    def tell(self, error: CvmatteError) -> None:
+        assert self.pending  # once
+        self.pending = ""
+        self.told.append(error)
+
+    def refresh(self) -> None:
+        self.has_refreshed = True
 
     def close(self) -> None:
         assert self.client is not None
@@ -142,13 +147,12 @@ class World:
         before = self.client.ordered.get("source") if self.client is not None else None
         self.device_told = self.device
         if not read.source:
-            self.happens(self.life.wants_nothing("" if read.input == "file" else "state.no_video"))
+            self.happens(self.life.wants_nothing, "" if read.input == "file" else "state.no_video")
         elif not read.are_valid:
-            self.happens(self.life.wants_the_impossible(IMPOSSIBLE, {"video": read.source}))
+            self.happens(self.life.wants_the_impossible, IMPOSSIBLE, {"video": read.source})
         else:
-            self.happens(
-                self.life.wants(Wish({"video": read.source}, {"erosion": read.erosion}, read.rate, 100, self.device))
-            )
+            wish = Wish({"video": read.source}, {"erosion": read.erosion}, read.rate, 100, self.device)
+            self.happens(self.life.wants, wish)
         if before not in (None, {"video": read.source}):
             self.says_nothing_of_before()
 
@@ -171,7 +175,7 @@ class World:
         elif self.hidden_since is None:
             self.hidden_since = self.now
         was_hidden, self.device_told = self.is_hidden, self.device
-        self.happens(self.life.looks(self.is_showing, self.device, self.looked_at, self.now))
+        self.happens(self.life.looks, self.is_showing, self.device, self.looked_at, self.now)
         self.is_hidden = self.hidden_since is not None and self.now - self.hidden_since > 1
         if was_hidden and not self.is_hidden:
             self.says_nothing_of_before()
@@ -182,7 +186,7 @@ class World:
         if happens == "still_is":
             self.catch_up()
         if client is self.client:
-            self.happens(getattr(self.life, happens)(*details))
+            self.happens(getattr(self.life, happens), *details)
 
     def post(self, client: Client, happens: str, *details: Any) -> None:
         self.posted.append((client, happens, details))
@@ -191,7 +195,7 @@ class World:
         self.catch_up()
         path, pending, told = f"still {next(_numbers)}", self.pending, len(self.told)
         self.pending = pending or path
-        self.happens(self.life.takes_still(path))
+        self.happens(self.life.takes_still, path)
         if self.client is None or self.is_hidden:  # or where it has an error, which another one may hide
             assert not self.pending
         assert len(self.told) == told + (not self.pending)
@@ -296,7 +300,7 @@ class Lives(RuleBasedStateMachine):
     def freeze(self) -> None:
         world = self.world
         world.is_frozen = world.client is not None and not world.is_frozen
-        world.happens(world.life.freezes())
+        world.happens(world.life.freezes)
         assert world.life.is_frozen == world.is_frozen
 
     @rule()
@@ -321,7 +325,7 @@ class Lives(RuleBasedStateMachine):
         if world.client is not None:
             world.close()
         world.picture = ""  # a photo's life hides what was before it
-        world.life, world.pending = LiveLifecycle(), ""
+        world.life, world.pending = LiveLifecycle(world), ""
         world.chosen.are_valid, world.read = True, Settings(input="none yet")
         world.catch_up()
 

@@ -8,13 +8,14 @@ ask for, of the photo as it is then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cvmatte_obs import photo_lifecycle as lives
 from cvmatte_obs.file_watch import GONE, State
-from cvmatte_obs.photo_lifecycle import Course, MatteJob, PhotoLifecycle, Request
+from cvmatte_obs.photo_lifecycle import MatteJob, PhotoLifecycle, Request
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -67,7 +68,6 @@ class Work:
 class World:
     """Everything around a portrait; `portrait` changes when the script is reloaded."""
 
-    life: PhotoLifecycle = field(default_factory=PhotoLifecycle)
     picture: Picture | None = None
     photos: dict[str, State] = field(default_factory=lambda: dict.fromkeys(PHOTOS, (1, 1)))
     told: dict[str, State] = field(default_factory=dict)
@@ -86,6 +86,9 @@ class World:
     erosion: int = 0
     are_valid: bool = True
 
+    def __post_init__(self) -> None:
+        self.life = PhotoLifecycle(self)
+
     def wanted(self) -> Request | None:
         """What the settings ask for."""
         under_way = self.life.still_under_way if self.input == "source" else ""
@@ -95,51 +98,54 @@ class World:
     def on_disk(self, image: str) -> State:
         return self.photos.get(image, GONE)
 
-    def live(self, course: Course) -> None:
-        reconsiders, answer = False, None
-        while True:
-            try:
-                action = course.send(answer)
-            except StopIteration:
-                break
-            answer = self.do(action)
-            reconsiders = reconsiders or isinstance(action, lives.Reconsider)
+    def live(self, event: Callable[..., bool | None], *details: Any) -> None:
+        reconsiders = event(*details)
         self.last = self.life.stand_in or ""
         if reconsiders:
             self.ask()
 
-    def do(self, action: lives.Action) -> Any:
-        match action:
-            case lives.Look(request):
-                kept = self.store.get(request.key)
-                return kept.record if kept else None
-            case lives.LookBack():
-                assert self.picture is None or self.was_reloaded  # what is shown stays
-                return self.store[self.last].record if self.last else None
-            case lives.Show(key, of):
-                if not self.can_show(key, of):
-                    return False
-                self.picture = Picture(key, of)
-                return True
-            case lives.Hide():
-                assert self.wanted() is None  # nothing else takes a layer away
-                self.picture, self.last = None, ""
-            case lives.Submit(job):
-                if job.request.key == self.rematte_owed:
-                    self.rematte_owed = ""
-                self.works.append(Work(job, job.request.image, job.request.key))
-            case lives.Cancel(job):
-                for work in self.works:
-                    work.cancelled = work.cancelled or work.job is job
-            case lives.LookAgain(image):
-                self.told.pop(image, None)
-            case lives.KeepStill(image):
-                taken = image in self.photos
-                if taken and self.still != image:  # which OBS signals
-                    self.still = image
-                    self.settings_changed = True
-                return taken
-        return None
+    # What is to be done; see lives.PhotoActions
+
+    def find(self, request: Request) -> LayerRecord | None:
+        kept = self.store.get(request.key)
+        return kept.record if kept else None
+
+    def look_back(self) -> LayerRecord | None:
+        assert self.picture is None or self.was_reloaded  # what is shown stays
+        return self.store[self.last].record if self.last else None
+
+    def show(self, key: str, of: State) -> bool:
+        if not self.can_show(key, of):
+            return False
+        self.picture = Picture(key, of)
+        return True
+
+    def hide(self) -> None:
+        assert self.wanted() is None  # nothing else takes a layer away
+        self.picture, self.last = None, ""
+
+    def submit(self, job: MatteJob) -> None:
+        if job.request.key == self.rematte_owed:
+            self.rematte_owed = ""
+        self.works.append(Work(job, job.request.image, job.request.key))
+
+    def cancel(self, job: MatteJob) -> None:
+        for work in self.works:
+            work.cancelled = work.cancelled or work.job is job
+
+    def look_again(self, image: str) -> None:
+        self.told.pop(image, None)
+
+    def keep_still(self, image: str) -> bool:
+        taken = image in self.photos
+        if taken and self.still != image:  # which OBS signals
+            self.still = image
+            self.settings_changed = True
+        return taken
+
+    def discard(self, burst: tuple[Path, ...]) -> None: ...
+
+    def refresh(self) -> None: ...
 
     settings_changed: bool = False
     unsaved: Picture | None = None  # what the job that failed last had made
@@ -161,7 +167,7 @@ class World:
         """Of OBS, or of the script alone: its source goes on to show what it shows."""
         stays = self.is_there_for_good() if of_obs else ""
         self.works.clear()
-        self.told, self.rematte_owed, self.life, self.was_reloaded = {}, "", PhotoLifecycle(), not of_obs
+        self.told, self.rematte_owed, self.life, self.was_reloaded = {}, "", PhotoLifecycle(self), not of_obs
         if of_obs:
             self.picture = None
         self.ask()
@@ -187,12 +193,12 @@ class World:
         under_way = self.life.still_under_way if self.input == "source" else ""
         image = under_way or (self.still if self.input == "source" else self.file)
         if not image:
-            self.live(self.life.wants_nothing("state.no_image"))
+            self.live(self.life.wants_nothing, "state.no_image")
         elif not self.are_valid:
-            self.live(self.life.wants_the_impossible(SettingsError("settings_no_table")))
+            self.live(self.life.wants_the_impossible, SettingsError("settings_no_table"))
         else:
             request = Request(image, MatteSettings(erosion=self.erosion))
-            self.live(self.life.wants(request, again, self.told.get(image)))
+            self.live(self.life.wants, request, again, self.told.get(image))
 
     def look(self) -> bool:
         """What watches the photos looks at those that are needed. Says whether it told anything."""
@@ -200,7 +206,7 @@ class World:
         if not image or self.told.get(image) == self.on_disk(image):
             return False
         self.told[image] = self.on_disk(image)
-        self.live(self.life.photo_is(image, self.told[image]))
+        self.live(self.life.photo_is, image, self.told[image])
         return True
 
     # The worker
@@ -214,7 +220,7 @@ class World:
             work.began = True
             if job.request.burst:  # taken also when it is cancelled
                 self.photos[work.image] = (1, 1)
-            self.live(self.life.goes_on(job, "network", 0, 1))
+            self.live(self.life.goes_on, job, "network", 0, 1)
         elif work.cancelled and heeds:
             self.end(work, Cancelled())
         elif not work.layered:
@@ -230,20 +236,20 @@ class World:
                 return self.end(work, ImageError("image_missing", name="a.png"))
             read = kept.record.made_from  # from the saved layer
         work.read, work.layered, kept.frame = read, True, read
-        return self.live(self.life.made_layer(work.job, work.key, read))
+        return self.live(self.life.made_layer, work.job, work.key, read)
 
     def finish(self, work: Work) -> None:
         assert work.read is not None
         kept = self.store.setdefault(work.key, Kept())
         kept.record = LayerRecord(work.key, work.image, *work.read, saved="", size=(1, 1), seconds=0.0)
         self.works.remove(work)
-        self.live(self.life.is_done(work.job, kept.record, ()))
+        self.live(self.life.is_done, work.job, kept.record, ())
 
     def end(self, work: Work, error: CvmatteError) -> None:
         self.works.remove(work)
         if work.job is self.life.job:
             self.unsaved = Picture(work.key, work.read) if work.layered and work.read is not None else None
-        self.live(self.life.has_failed(work.job, error))
+        self.live(self.life.has_failed, work.job, error)
 
     def die(self) -> None:
         """The worker ends, and another begins again what it was at."""
@@ -252,7 +258,7 @@ class World:
                 self.end(work, Cancelled())
             elif work.began:
                 work.began = work.layered = False
-                self.live(self.life.is_tried_again(work.job, WorkerError("worker_died")))
+                self.live(self.life.is_tried_again, work.job, WorkerError("worker_died"))
 
     def rest(self) -> None:
         """Until nothing happens any more by itself; all goes well from here on."""
@@ -308,7 +314,7 @@ class Lives(RuleBasedStateMachine):
     @rule(seconds=strategies.integers(1, 3))
     def count_down(self, seconds: int) -> None:
         if self.world.input == "source":
-            self.world.live(self.world.life.counts_down(seconds))
+            self.world.live(self.world.life.counts_down, seconds)
 
     @rule(fails=strategies.sampled_from([False, False, True]))
     def take_a_still(self, fails: bool) -> None:
@@ -316,15 +322,15 @@ class Lives(RuleBasedStateMachine):
         if world.input != "source" or not world.are_valid:
             world.input, world.are_valid = "source", True
             world.ask()
-        world.live(world.life.takes_still())
+        world.live(world.life.takes_still)
         if fails:
-            world.live(world.life.still_failed(ImageError("still_no_picture", name="camera")))
+            world.live(world.life.still_failed, ImageError("still_no_picture", name="camera"))
             return
         world.life.gives_up_still()
         world.stills += 1
         world.rematte_owed, world.changed_since_still = "", False
         settings = MatteSettings(erosion=world.erosion)
-        world.live(world.life.still_taken(Request(f"/still {world.stills}.png", settings, (Path("/frame"),))))
+        world.live(world.life.still_taken, Request(f"/still {world.stills}.png", settings, (Path("/frame"),)))
 
     @rule(of_obs=strategies.booleans())
     def obs_is_started_again_or_the_script_reloaded(self, of_obs: bool) -> None:
@@ -333,11 +339,11 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def the_source_is_replaced(self) -> None:
         world = self.world
-        world.live(world.life.ends())
+        world.live(world.life.ends)
         assert all(work.cancelled for work in world.works)
         assert world.life.says == lives.Says()
         world.picture, world.last = None, ""
-        world.life, world.rematte_owed = PhotoLifecycle(), ""
+        world.life, world.rematte_owed = PhotoLifecycle(world), ""
         world.ask()
 
     @precondition(lambda self: self.world.settings_changed)
