@@ -1,12 +1,13 @@
 """libobs through ctypes: the structures and functions that obspython lacks, or that must not hold the GIL.
 
-What may wait for a lock of libobs is a `function`: it lets go of the GIL while it runs, so that it can't deadlock with
-a thread of OBS that holds the lock and waits for Python. What takes no lock is `lockless` and keeps the GIL: to get it
-back costs milliseconds where other scripts are busy. Names, order and types are those of libobs's own headers.
+What may wait for a lock of libobs lets go of the GIL while it runs, so that it can't deadlock with a thread of OBS that
+holds the lock and waits for Python. What takes no lock keeps the GIL: to get it back costs milliseconds where other
+scripts are busy. Names, order and types are those of libobs's own headers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import sys
@@ -26,11 +27,12 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any, Callable, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 _NAME = "obs" if sys.platform == "win32" else None  # there OBS's own process has it loaded under its name
 _T = TypeVar("_T")
 _library, _library_with_gil = ctypes.CDLL(_NAME), ctypes.PyDLL(_NAME)
+FRONTEND = ctypes.CDLL("obs-frontend-api") if _NAME else _library  # which isn't libobs
 
 OBS_SOURCE_TYPE_INPUT = 0
 OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
@@ -132,23 +134,9 @@ class VideoInfo(ctypes.Structure):
     ]
 
 
-def function(name: str, result: Any, *arguments: Any) -> Any:
-    """A function of libobs. Raises AttributeError where this OBS has none of that name."""
-    found = getattr(_library, name)
-    found.restype, found.argtypes = result, list(arguments)
-    return found
-
-
-def of_frontend(name: str, result: Any, *arguments: Any) -> Any:
-    """A function of OBS's frontend, which isn't libobs."""
-    found = getattr(ctypes.CDLL("obs-frontend-api") if sys.platform == "win32" else _library, name)
-    found.restype, found.argtypes = result, list(arguments)
-    return found
-
-
-def lockless(name: str, result: Any, *arguments: Any) -> Any:
-    """A function of libobs that waits for nothing."""
-    found = getattr(_library_with_gil, name)
+def function(name: str, result: Any, *arguments: Any, library: ctypes.CDLL = _library) -> Any:
+    """A function of libobs, or of another library. Raises AttributeError where it has none of that name."""
+    found = getattr(library, name)
     found.restype, found.argtypes = result, list(arguments)
     return found
 
@@ -162,136 +150,93 @@ def has(name: str) -> bool:
     return hasattr(_library, name)
 
 
-_pointer = c_void_p
+# The functions of libobs by what they give and take: p a pointer, s a text, b a bool, i an int, u a uint32_t,
+# q a long long, z a size_t, v nothing.
+_TYPES = dict(zip("psbiuqzv", (c_void_p, c_char_p, c_bool, c_int, c_uint32, c_longlong, c_size_t, None)))
+_WAITING = """
+p(p) obs_scene_from_source
+p(z) obs_hotkey_save
+v(p) obs_source_release obs_weak_source_release obs_source_show_preloaded_video obs_source_update_properties
+v(p) obs_source_inc_showing obs_source_dec_showing os_event_destroy
+v(z) obs_hotkey_unregister
+b(p) obs_get_video_info
+u(p) obs_source_get_width obs_source_get_height obs_source_get_base_width obs_source_get_base_height
+p(pp) obs_scene_add
+p(ps) obs_scene_find_source_recursive
+v(pp) obs_source_update obs_source_output_video obs_source_preload_video obs_sceneitem_set_bounds
+v(pp) obs_sceneitem_set_pos
+v(pb) obs_source_set_async_unbuffered
+v(pz) obs_register_source_s
+v(pu) obs_sceneitem_set_bounds_type obs_sceneitem_set_bounds_alignment obs_sceneitem_set_alignment
+v(zp) obs_hotkey_load
+i(pi) os_event_init
+b(psp) proc_handler_call
+p(sspp) obs_source_create
+v(pspp) signal_handler_connect signal_handler_disconnect
+v(ippb) obs_queue_task
+z(sspp) obs_hotkey_register_frontend
+z(psspp) obs_hotkey_register_source
+"""
+_LOCKLESS = """
+p() obs_get_signal_handler obs_get_proc_handler obs_data_create obs_properties_create
+s() obs_get_version_string
+p(p) obs_source_get_weak_source obs_weak_source_get_source obs_source_get_settings obs_obj_get_data
+p(p) obs_source_get_signal_handler obs_source_get_private_settings
+v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear
+b(p) obs_source_showing
+s(p) obs_property_name
+i(p) os_event_try
+z(p) obs_data_array_count
+p(ps) obs_data_get_array obs_data_get_obj obs_properties_get
+p(pz) obs_data_array_item
+v(pb) obs_property_set_visible obs_property_text_set_info_word_wrap
+v(ps) obs_data_erase obs_property_int_set_suffix obs_property_set_long_description obs_property_set_description
+v(pi) obs_property_text_set_info_type
+b(ps) obs_data_get_bool obs_data_has_user_value
+s(ps) obs_data_get_string
+q(ps) obs_data_get_int
+p(pss) obs_properties_add_bool obs_properties_add_color
+v(ppp) obs_property_set_modified_callback2
+v(psp) obs_data_set_array obs_data_set_obj
+v(psb) obs_data_set_bool obs_data_set_default_bool
+v(pss) obs_data_set_string obs_data_set_default_string
+v(psq) obs_data_set_int obs_data_set_default_int
+z(pss) obs_property_list_add_string
+z(psq) obs_property_list_add_int
+p(pssi) obs_properties_add_text
+v(pssz) calldata_set_data
+b(pspz) calldata_get_data
+p(psspp) obs_properties_add_button2
+p(pssip) obs_properties_add_group
+p(pssii) obs_properties_add_list
+p(pssiss) obs_properties_add_path obs_properties_add_editable_list
+p(pssiii) obs_properties_add_int obs_properties_add_int_slider
+"""
+for _table, _of in ((_WAITING, _library), (_LOCKLESS, _library_with_gil)):
+    for _row in _table.split("\n")[1:-1]:
+        _signature, *_names = _row.split(" ")
+        for _name in _names:
+            _arguments = map(_TYPES.get, _signature[2:-1])
+            globals()[_name] = function(_name, _TYPES[_signature[0]], *_arguments, library=_of)
+if TYPE_CHECKING:
 
-obs_get_video_info = function("obs_get_video_info", c_bool, POINTER(VideoInfo))
+    def __getattr__(name: str) -> Any: ...
+
+
 # Of a function with variable arguments only the fixed ones: the others go elsewhere on Apple silicon.
 _blog = function("blog", None, c_int, c_char_p)
-
-obs_register_source_s = function("obs_register_source_s", None, POINTER(SourceInfo), c_size_t)
-obs_source_create = function("obs_source_create", _pointer, c_char_p, c_char_p, _pointer, _pointer)
-obs_source_release = function("obs_source_release", None, _pointer)
-obs_source_get_weak_source = lockless("obs_source_get_weak_source", _pointer, _pointer)
-obs_weak_source_get_source = lockless("obs_weak_source_get_source", _pointer, _pointer)
-obs_weak_source_release = function("obs_weak_source_release", None, _pointer)
-obs_source_get_name = lockless("obs_source_get_name", c_char_p, _pointer)
-obs_source_get_settings = lockless("obs_source_get_settings", _pointer, _pointer)
-obs_source_update = function("obs_source_update", None, _pointer, _pointer)
-obs_source_output_video = function("obs_source_output_video", None, _pointer, POINTER(SourceFrame))
-obs_source_preload_video = function("obs_source_preload_video", None, _pointer, POINTER(SourceFrame))
-obs_source_show_preloaded_video = function("obs_source_show_preloaded_video", None, _pointer)
-obs_source_update_properties = function("obs_source_update_properties", None, _pointer)
-obs_queue_task = function("obs_queue_task", None, c_int, Task, _pointer, c_bool)
-obs_source_get_id = lockless("obs_source_get_id", c_char_p, _pointer)
+obs_source_get_name = function("obs_source_get_name", c_char_p, c_void_p, library=_library_with_gil)
+obs_source_get_id = function("obs_source_get_id", c_char_p, c_void_p, library=_library_with_gil)
 obs_get_source_output_flags = function("obs_get_source_output_flags", c_uint32, c_char_p)
-obs_source_get_width = function("obs_source_get_width", c_uint32, _pointer)
-obs_source_get_height = function("obs_source_get_height", c_uint32, _pointer)
-obs_source_get_base_width = function("obs_source_get_base_width", c_uint32, _pointer)
-obs_source_get_base_height = function("obs_source_get_base_height", c_uint32, _pointer)
-obs_source_showing = lockless("obs_source_showing", c_bool, _pointer)
-obs_source_set_async_unbuffered = function("obs_source_set_async_unbuffered", None, _pointer, c_bool)
-obs_source_inc_showing = function("obs_source_inc_showing", None, _pointer)
-obs_source_dec_showing = function("obs_source_dec_showing", None, _pointer)
-obs_get_source_by_name = function("obs_get_source_by_name", _pointer, c_char_p)
-obs_obj_get_data = lockless("obs_obj_get_data", _pointer, _pointer)
-obs_get_version_string = lockless("obs_get_version_string", c_char_p)
-
-# Signals and hotkeys are received by an event of libobs's own that is signalled, and that our thread looks at.
-os_event_init = function("os_event_init", c_int, POINTER(c_void_p), c_int)
-os_event_try = lockless("os_event_try", c_int, _pointer)
-os_event_destroy = function("os_event_destroy", None, _pointer)
-obs_get_signal_handler = lockless("obs_get_signal_handler", _pointer)
-obs_source_get_signal_handler = lockless("obs_source_get_signal_handler", _pointer, _pointer)
-signal_handler_connect = function("signal_handler_connect", None, _pointer, c_char_p, _pointer, _pointer)
-signal_handler_disconnect = function("signal_handler_disconnect", None, _pointer, c_char_p, _pointer, _pointer)
-obs_hotkey_register_source = function(
-    "obs_hotkey_register_source", c_size_t, _pointer, c_char_p, c_char_p, _pointer, _pointer
-)
-obs_hotkey_register_frontend = function(
-    "obs_hotkey_register_frontend", c_size_t, c_char_p, c_char_p, _pointer, _pointer
-)
-obs_hotkey_unregister = function("obs_hotkey_unregister", None, c_size_t)
-obs_hotkey_save = function("obs_hotkey_save", _pointer, c_size_t)
-obs_hotkey_load = function("obs_hotkey_load", None, c_size_t, _pointer)
-
-obs_get_proc_handler = lockless("obs_get_proc_handler", _pointer)
-proc_handler_call = function("proc_handler_call", c_bool, _pointer, c_char_p, _pointer)
-calldata_set_data = lockless("calldata_set_data", None, _pointer, c_char_p, c_char_p, c_size_t)
-calldata_get_data = lockless("calldata_get_data", c_bool, _pointer, c_char_p, _pointer, c_size_t)
-bfree = lockless("bfree", None, _pointer)
-
-obs_data_create = lockless("obs_data_create", _pointer)
-obs_source_get_private_settings = lockless("obs_source_get_private_settings", _pointer, _pointer)
-obs_data_addref = lockless("obs_data_addref", None, _pointer)
-obs_data_erase = lockless("obs_data_erase", None, _pointer, c_char_p)
-obs_data_array_count = lockless("obs_data_array_count", c_size_t, _pointer)
-obs_data_array_item = lockless("obs_data_array_item", _pointer, _pointer, c_size_t)
-obs_data_release = lockless("obs_data_release", None, _pointer)
-obs_data_get_string = lockless("obs_data_get_string", c_char_p, _pointer, c_char_p)
-obs_data_get_int = lockless("obs_data_get_int", c_longlong, _pointer, c_char_p)
-obs_data_get_bool = lockless("obs_data_get_bool", c_bool, _pointer, c_char_p)
-obs_data_get_array = lockless("obs_data_get_array", _pointer, _pointer, c_char_p)
-obs_data_set_array = lockless("obs_data_set_array", None, _pointer, c_char_p, _pointer)
-obs_data_array_release = lockless("obs_data_array_release", None, _pointer)
-obs_data_has_user_value = lockless("obs_data_has_user_value", c_bool, _pointer, c_char_p)
-obs_data_set_int = lockless("obs_data_set_int", None, _pointer, c_char_p, c_longlong)
-obs_data_set_bool = lockless("obs_data_set_bool", None, _pointer, c_char_p, c_bool)
-obs_data_set_obj = lockless("obs_data_set_obj", None, _pointer, c_char_p, _pointer)
-obs_data_get_obj = lockless("obs_data_get_obj", _pointer, _pointer, c_char_p)
-obs_data_set_string = lockless("obs_data_set_string", None, _pointer, c_char_p, c_char_p)
-obs_data_set_default_string = lockless("obs_data_set_default_string", None, _pointer, c_char_p, c_char_p)
-obs_data_set_default_bool = function("obs_data_set_default_bool", None, _pointer, c_char_p, c_bool)
-obs_data_set_default_int = lockless("obs_data_set_default_int", None, _pointer, c_char_p, c_longlong)
-
-_property_of = (_pointer, c_char_p, c_char_p)
-obs_properties_create = lockless("obs_properties_create", _pointer)
-obs_properties_add_text = lockless("obs_properties_add_text", _pointer, *_property_of, c_int)
-obs_properties_add_path = lockless("obs_properties_add_path", _pointer, *_property_of, c_int, c_char_p, c_char_p)
-obs_properties_add_list = lockless("obs_properties_add_list", _pointer, *_property_of, c_int, c_int)
-obs_properties_add_int = lockless("obs_properties_add_int", _pointer, *_property_of, c_int, c_int, c_int)
-obs_properties_add_int_slider = lockless("obs_properties_add_int_slider", _pointer, *_property_of, c_int, c_int, c_int)
-obs_properties_add_bool = lockless("obs_properties_add_bool", _pointer, *_property_of)
-obs_properties_add_color = lockless("obs_properties_add_color", _pointer, *_property_of)
-obs_properties_add_button2 = lockless("obs_properties_add_button2", _pointer, *_property_of, ButtonClicked, _pointer)
-obs_properties_add_group = lockless("obs_properties_add_group", _pointer, *_property_of, c_int, _pointer)
-obs_properties_add_editable_list = lockless(
-    "obs_properties_add_editable_list", _pointer, *_property_of, c_int, c_char_p, c_char_p
-)
-obs_properties_get = lockless("obs_properties_get", _pointer, _pointer, c_char_p)
-obs_property_list_add_int = lockless("obs_property_list_add_int", c_size_t, _pointer, c_char_p, c_longlong)
-obs_property_list_clear = lockless("obs_property_list_clear", None, _pointer)
-obs_property_list_add_string = lockless("obs_property_list_add_string", c_size_t, _pointer, c_char_p, c_char_p)
-obs_property_int_set_suffix = lockless("obs_property_int_set_suffix", None, _pointer, c_char_p)
-obs_property_set_long_description = lockless("obs_property_set_long_description", None, _pointer, c_char_p)
-obs_property_name = lockless("obs_property_name", c_char_p, _pointer)
-obs_property_set_description = lockless("obs_property_set_description", None, _pointer, c_char_p)
-obs_property_set_visible = lockless("obs_property_set_visible", None, _pointer, c_bool)
-obs_property_text_set_info_type = lockless("obs_property_text_set_info_type", None, _pointer, c_int)
-obs_property_text_set_info_word_wrap = lockless("obs_property_text_set_info_word_wrap", None, _pointer, c_bool)
-obs_property_set_modified_callback2 = lockless(
-    "obs_property_set_modified_callback2", None, _pointer, PropertyModified, _pointer
-)
-
-obs_scene_add = function("obs_scene_add", _pointer, _pointer, _pointer)
-obs_scene_find_source_recursive = function("obs_scene_find_source_recursive", _pointer, _pointer, c_char_p)
-obs_scene_from_source = function("obs_scene_from_source", _pointer, _pointer)
-obs_sceneitem_set_bounds_type = function("obs_sceneitem_set_bounds_type", None, _pointer, c_int)
-obs_sceneitem_set_bounds_alignment = function("obs_sceneitem_set_bounds_alignment", None, _pointer, c_uint32)
-obs_sceneitem_set_bounds = function("obs_sceneitem_set_bounds", None, _pointer, POINTER(Vec2))
-obs_sceneitem_set_alignment = function("obs_sceneitem_set_alignment", None, _pointer, c_uint32)
-obs_sceneitem_set_pos = function("obs_sceneitem_set_pos", None, _pointer, POINTER(Vec2))
+obs_get_source_by_name = function("obs_get_source_by_name", c_void_p, c_char_p)
 
 
 def _of_qt(module: str, name: str, windows_name: str, result: Any, *arguments: Any) -> Any:
     """A function out of the Qt libraries that OBS runs on; None where it isn't found."""
     windows = sys.platform == "win32"
     for library in (f"Qt6{module}", f"Qt5{module}") if windows else (None,):
-        try:
-            found = getattr(ctypes.CDLL(library), windows_name if windows else name)
-        except (OSError, AttributeError):
-            continue
-        found.restype, found.argtypes = result, list(arguments)
-        return found
+        with contextlib.suppress(OSError, AttributeError):
+            return function(windows_name if windows else name, result, *arguments, library=ctypes.CDLL(library))
     return None
 
 

@@ -75,4 +75,4 @@ _ON_EVENT = libobs.FrontendEvent(_hear)  # OBS may call it as long as it lives, 
 
 def _call(name: str) -> None:
     """Not by way of obspython: that takes the script from a global variable, which another script's tick changes."""
-    libobs.of_frontend(name, None, libobs.FrontendEvent, ctypes.c_void_p)(_ON_EVENT, None)
+    libobs.function(name, None, libobs.FrontendEvent, ctypes.c_void_p, library=libobs.FRONTEND)(_ON_EVENT, None)

@@ -227,21 +227,39 @@ def test_polls_are_not_stretched_by_a_clock_with_long_steps() -> None:
     assert times.processor == pytest.approx(0.004, rel=0.05)  # many portraits are noticed
 
 
-LOG = """
-import ctypes, sys, types
+LIBOBS = """
+import ctypes, pathlib, re, sys, types
 sys.path[:0] = sys.argv[1:]
 sys.modules["obspython"] = types.ModuleType("obspython")
 ctypes.CDLL("libobs.so.0", mode=ctypes.RTLD_GLOBAL)
 from cvmatte_obs import libobs
+"""
+NAMES = """
+programs = [path.read_text(encoding="utf-8") for path in pathlib.Path(sys.argv[2]).rglob("*.py")]
+named = {name for program in programs for name in re.findall(r"\\blibobs\\.(\\w+)", program)}
+assert len(named) > 100, named
+assert {name for name in named if not hasattr(libobs, name)} == set()
+"""
+LOG = """
 assert libobs._blog.argtypes == [ctypes.c_int, ctypes.c_char_p], libobs._blog.argtypes
 libobs.log(libobs.LOG_INFO, "100 % plain")
 """
 
 
+def run_with_libobs(program: str) -> str:
+    """What it says; it finds the module `libobs`, as OBS would have loaded it."""
+    folders = [str(paths.ROOT), str(paths.ROOT / "obs_plugin")]
+    done = subprocess.run([sys.executable, "-c", LIBOBS + program, *folders], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.whole
+def test_whatever_the_plugin_calls_of_libobs_is_declared() -> None:
+    run_with_libobs(NAMES)
+
+
 @pytest.mark.whole
 def test_what_a_function_with_variable_arguments_is_told_of_is_the_fixed_ones() -> None:
     """Apple silicon hands the others over in another place; ctypes does so too if they aren't among its argtypes."""
-    folders = [str(paths.ROOT), str(paths.ROOT / "obs_plugin")]
-    done = subprocess.run([sys.executable, "-c", LOG, *folders], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "[CVMatte] 100 % plain" in done.stdout + done.stderr
+    assert "[CVMatte] 100 % plain" in run_with_libobs(LOG)
