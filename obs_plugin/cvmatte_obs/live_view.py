@@ -12,10 +12,10 @@ from cvmatte_core.live.shared_frames import FrameReader, Shown
 from cvmatte_core.localization.errors import CvmatteError
 
 from . import controls, layers, libobs
+from .layers import WeakSource
 from .live_lifecycle import LiveLifecycle, Wish
 from .photo_lifecycle import Says
 from .shutdown_gate import GATE
-from .weak_source import WeakSource
 
 _NO_SOURCE = {controls.FROM_CAMERA: "state.no_camera", controls.FROM_VIDEO: "state.no_video"}
 _FIGURES_SECONDS = 5.0  # between two times that open properties say new figures

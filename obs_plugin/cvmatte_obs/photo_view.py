@@ -16,9 +16,9 @@ from cvmatte_core.localization.notes import from_wire
 from . import controls, layers, libobs
 from .file_watch import State
 from .last_layer import LastLayer
+from .layers import WeakSource
 from .photo_lifecycle import MatteJob, PhotoLifecycle, Request
 from .services import Services
-from .weak_source import WeakSource
 
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _PAINTING_SECONDS = 4.0  # and when the brush has

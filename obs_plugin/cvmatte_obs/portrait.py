@@ -18,15 +18,14 @@ from cvmatte_core.worker.client import READY
 
 from . import controls, dialogs, libobs, messages, stills
 from .file_watch import GONE, State
-from .helper_file import HelperFile
 from .last_layer import LastLayer
+from .layers import HelperFile, WeakSource
 from .live_view import LiveView
 from .photo_lifecycle import Says
 from .photo_view import PhotoView
 from .services import Services
 from .source_signals import SourceSignals
 from .touch_up_page import TouchUpPage
-from .weak_source import WeakSource
 
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _MOVING_SECONDS = 1.0  # after a change, another is likely

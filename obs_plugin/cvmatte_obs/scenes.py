@@ -92,11 +92,10 @@ def names_in_current_scene(names: Iterable[str]) -> set[str]:
     return found
 
 
-def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str) -> int | None:
+def add_portrait(name: str, settings: layers.Settings, placement: str) -> int | None:
     """Add a portrait to the current scene; its helper, None where there is no scene or OBS made no source."""
-    data = layers.data_of(settings)
-    layers.add_helper(data, name, str(settings.get(controls.IMAGE, "")))
-    with _added(layers.SOURCE_ID, name, data) as (source, item):
+    helper = layers.helper_settings(name, str(settings.get(controls.IMAGE, "")))
+    with _added(layers.SOURCE_ID, name, {**settings, **helper}) as (source, item):
         if not item:
             return None
         place(item, placement)
@@ -105,16 +104,15 @@ def add_portrait(name: str, settings: Mapping[bytes, str | int], placement: str)
 
 def add_media(name: str, path: str) -> None:
     """Add a clip to the current scene, as a media source that loops."""
-    media: dict[bytes, str | int] = {b"local_file": path, b"is_local_file": True}
-    data = layers.data_of({**media, b"looping": True, b"clear_on_media_end": False})
-    with _added(b"ffmpeg_source", name, data):
+    media = {b"local_file": path, b"is_local_file": True, b"looping": True, b"clear_on_media_end": False}
+    with _added(b"ffmpeg_source", name, media):
         pass
 
 
 @contextlib.contextmanager
-def _added(kind: bytes, name: str, data: int) -> Iterator[tuple[int | None, int | None]]:
-    """Make a source of an obs_data_t, which is released, in the current scene: for the block, it and its scene item."""
-    scene, source, item = current_scene(), None, None
+def _added(kind: bytes, name: str, settings: layers.Settings) -> Iterator[tuple[int | None, int | None]]:
+    """Make a source in the current scene: for the block, it and its scene item."""
+    scene, source, item, data = current_scene(), None, None, layers.data_of(settings)
     if scene:
         source = libobs.obs_source_create(kind, libobs.utf8(_unused_name(name)), data, None)
         item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source) if source else None

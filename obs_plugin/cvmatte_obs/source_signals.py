@@ -5,8 +5,8 @@ from __future__ import annotations
 from cvmatte_core.localization.texts import Texts
 
 from . import libobs
+from .layers import WeakSource
 from .signals import Hotkey, Signal
-from .weak_source import WeakSource
 
 _BINDINGS = b"cvmatte_hotkeys"  # in the helper's private settings
 

@@ -16,8 +16,8 @@ from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.settings import MatteSettings
 
 from . import capture, libobs
+from .layers import WeakSource
 from .photo_lifecycle import PhotoLifecycle, Request
-from .weak_source import WeakSource
 
 _BURST = 4  # frames: what the recurrent network needs to settle
 _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
