@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
@@ -24,8 +25,7 @@ from .live_view import LiveView
 from .photo_lifecycle import Says
 from .photo_view import PhotoView
 from .services import Services
-from .source_signals import SourceSignals
-from .touch_up_page import TouchUpPage
+from .signals import SourceSignals
 
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _MOVING_SECONDS = 1.0  # after a change, another is likely
@@ -50,6 +50,7 @@ class Portrait:
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
         self.preview = ""  # the picture of the three views; empty where there is none
+        self.page: Way | None = None  # to where the photo is touched up, once somebody has asked for it
         self.refresh_wanted = False
         self._services = services
         self._source = WeakSource(source)
@@ -63,15 +64,10 @@ class Portrait:
         self.stills = stills.Stills(services.store, self.life, self._happens)
         self._is_live = False
         self.painted = self._photo_view.painted
-        self._page = TouchUpPage(services, self._page_is)
         self._helper_file = HelperFile(self._source, helper, services.watch)
         self._signals: SourceSignals | None = None
         self._noted_at = self._changed_at = 0.0
         self._logged = ""  # the error that was logged last
-
-    @property
-    def page(self) -> Way | None:
-        return self._page.way
 
     def tell(self, note: str) -> None:
         """Have the properties say something beside the state."""
@@ -159,7 +155,8 @@ class Portrait:
             self.last.begin(values.portrait_id, self._services.ids())
         elif before.input != values.input:
             self.stills.give_up()
-        self._page.follow(values.image)
+        if before is None or before.image != values.image:
+            self.page = None
         if before is None or before.camera != values.camera:
             self.stills.forget_camera()
             self.follow_camera()
@@ -239,12 +236,24 @@ class Portrait:
 
     def touch_up(self) -> None:
         """Open the page on which the photo is touched up."""
-        if self.values is not None:
-            self._page.open(self.values)
+        values = self.values
+        if values is None or not values.image:
+            return
+        try:
+            hear = partial(self._services.post, self._page_is, values.image)
+            self._services.touching_up.open(values.image, values.settings().resolved(), hear)
+        except CvmatteError as error:
+            self._page_is(values.image, None, error)
 
-    def _page_is(self, error: CvmatteError | None) -> None:
+    def _page_is(self, image: str, way: Way | None, error: CvmatteError | None) -> None:
+        """There is another way to the page of this photo, or none, or an error."""
         if error is not None:
+            libobs.log(libobs.LOG_WARNING, str(error))
             self.tell_error(error)
+        elif way is not None and way.is_open and self.values is not None and self.values.image == image:
+            self.page = way
+        elif self.page is way:
+            self.page = None
         self.refresh_wanted = True
 
     # What its lives bring about

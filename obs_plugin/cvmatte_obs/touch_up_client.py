@@ -111,13 +111,6 @@ class TouchingUp:
         self._opened[page] = _Opened(_ASKED, url, hear)
         while len(self._opened) > _MOST:
             self._opened.pop(next(iter(self._opened)))
-        self._client.submit("touch_up", self._params(*page), answered)
-
-    def _params(self, image: str, settings: MatteSettings) -> dict[str, Any]:
-        return {
-            "image": image,
-            "settings": settings.as_dict(),
-            "token": self._token,
-            "port": self._port,
-            "language": self._language,
-        }
+        image, settings = page
+        params = {"image": image, "settings": settings.as_dict(), "language": self._language}
+        self._client.submit("touch_up", {**params, "token": self._token, "port": self._port}, answered)
