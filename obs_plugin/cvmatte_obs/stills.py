@@ -1,4 +1,9 @@
-"""Stills of a source of OBS: the countdown, then a burst of frames, the last of which is cut out."""
+"""Stills of a source of OBS: the countdown, then a burst of frames, the last of which is cut out.
+
+obs-websocket takes the frames, which is part of OBS; never on a thread of OBS. Python itself mustn't draw: it would
+hold the graphics lock from one call to the next and wait for the GIL between them, while another script, holding that,
+waits for the lock.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,25 @@ import contextlib
 import math
 import re
 import secrets
+import shutil
 import time
 from pathlib import Path
 from typing import Callable
 
 from cvmatte_core.filesystem import files, paths
 from cvmatte_core.layers.store import LayerStore
-from cvmatte_core.localization.errors import CvmatteError, ImageError
+from cvmatte_core.localization.errors import CvmatteError, ImageError, OutputError
 from cvmatte_core.settings import MatteSettings
 
-from . import capture, libobs
+from . import libobs, websocket
 from .layers import WeakSource
 from .photo_lifecycle import PhotoLifecycle, Request
 
 _BURST = 4  # frames: what the recurrent network needs to settle
 _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
 _PATIENCE_SECONDS = 5.0  # for a camera that is still starting
+_FORMAT = "bmp"  # of a frame: the quickest to write
+_SPACE = 64 << 20  # bytes that a disk must have left, not to be called full
 _promised: set[Path] = set()  # names of stills: the worker writes them when it comes to it
 
 
@@ -124,14 +132,14 @@ class Still:
         now = time.monotonic()
         if now < self._next:
             return False
-        size = capture.size_of(self._source)
+        size = _size_of(self._source)
         if size is None:
             if now - self._due > _PATIENCE_SECONDS:
                 raise ImageError("still_no_picture", name=self.camera)
             return False
         self._next = now + _FRAME_SECONDS
         path = store.burst_path(f"{self.token}-{len(self.frames)}", *size)
-        capture.write(self._source, path)
+        _write_frame(self._source, path)
         self.frames.append(path)
         return len(self.frames) >= _BURST
 
@@ -152,3 +160,44 @@ def new_file(camera: str, token: str) -> Path:
         path = path.with_name(f"{path.stem}-{token}.png")
     _promised.add(path)
     return path
+
+
+def _size_of(source: int) -> tuple[int, int] | None:
+    """(width, height) of what a source shows now, in pixels; None while it shows nothing (a camera may be starting).
+
+    Raises ImageError where a filter makes it larger, of which obs-websocket takes a part only.
+    """
+    width, height = libobs.obs_source_get_width(source), libobs.obs_source_get_height(source)
+    if not width or not height:
+        return None
+    if width > libobs.obs_source_get_base_width(source) or height > libobs.obs_source_get_base_height(source):
+        raise ImageError("still_enlarged", name=libobs.source_name(source))
+    return width, height
+
+
+def _write_frame(source: int, path: Path) -> None:
+    """Write what a source shows now, with its filters; where a filter makes it smaller, to the left and above of black.
+
+    Raises ImageError where OBS has no obs-websocket, OutputError.
+    """
+    wanted = {"sourceName": libobs.source_name(source), "imageFormat": _FORMAT, "imageFilePath": str(path)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.output_error(error, path.parent) from error
+    answer = websocket.request("SaveSourceScreenshot", wanted)
+    if answer is None:
+        raise ImageError("still_no_websocket")
+    if answer.status == websocket.SUCCESS:
+        return
+    libobs.log(libobs.LOG_WARNING, f"SaveSourceScreenshot: {answer.status} {answer.comment}")
+    with contextlib.suppress(OSError):  # a part of it
+        path.unlink()
+    raise OutputError("disk_full" if _is_full(path.parent) else "cannot_write", folder=str(path.parent))
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _SPACE
+    except OSError:
+        return False
