@@ -15,7 +15,7 @@ for _folder in (_FOLDER.parent, _FOLDER):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from cvmatte_obs import logs, properties  # noqa: E402
+from cvmatte_obs import libobs, properties  # noqa: E402
 from cvmatte_obs.panel import Panel, set_defaults  # noqa: E402
 from cvmatte_obs.scene_clearing import Clearing  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
@@ -27,7 +27,7 @@ class _Script:
     """What lives between script_load and script_unload."""
 
     def __init__(self, data):
-        logs.begin()
+        libobs.take_logs()
         self.session = Session(_texts(), data)
         properties.serve(self.session)
         self.panel = Panel(self.session, data)

@@ -7,26 +7,12 @@ scripts are busy. Names, order and types are those of libobs's own headers.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
+import logging
 import sys
 import traceback
-from ctypes import (
-    POINTER,
-    c_bool,
-    c_char_p,
-    c_float,
-    c_int,
-    c_long,
-    c_longlong,
-    c_size_t,
-    c_uint8,
-    c_uint16,
-    c_uint32,
-    c_uint64,
-    c_void_p,
-)
+from ctypes import c_bool, c_char_p, c_float, c_int, c_longlong, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 _NAME = "obs" if sys.platform == "win32" else None  # there OBS's own process has it loaded under its name
@@ -95,7 +81,7 @@ class SourceInfo(ctypes.Structure):
 
 
 class SourceFrame(ctypes.Structure):
-    """struct obs_source_frame, the same in OBS 29 to 32."""
+    """struct obs_source_frame up to the range, with room for the rest; the same in OBS 29 to 32."""
 
     _fields_ = [
         ("data", c_void_p * 8),
@@ -106,14 +92,7 @@ class SourceFrame(ctypes.Structure):
         ("format", c_int),
         ("color_matrix", c_float * 16),
         ("full_range", c_bool),
-        ("max_luminance", c_uint16),
-        ("color_range_min", c_float * 3),
-        ("color_range_max", c_float * 3),
-        ("flip", c_bool),
-        ("flags", c_uint8),
-        ("trc", c_uint8),
-        ("refs", c_long),
-        ("prev_frame", c_bool),
+        ("_rest", c_uint8 * 256),
     ]
 
 
@@ -231,67 +210,6 @@ obs_get_source_output_flags = function("obs_get_source_output_flags", c_uint32, 
 obs_get_source_by_name = function("obs_get_source_by_name", c_void_p, c_char_p)
 
 
-def _of_qt(module: str, name: str, windows_name: str, result: Any, *arguments: Any) -> Any:
-    """A function out of the Qt libraries that OBS runs on; None where it isn't found."""
-    windows = sys.platform == "win32"
-    for library in (f"Qt6{module}", f"Qt5{module}") if windows else (None,):
-        with contextlib.suppress(OSError, AttributeError):
-            return function(windows_name if windows else name, result, *arguments, library=ctypes.CDLL(library))
-    return None
-
-
-def _of_application(name: str) -> Any:
-    """A function of QApplication's that gives a widget."""
-    windows_name = f"?{name}@QApplication@@SAPEAVQWidget@@XZ"
-    return _of_qt("Widgets", f"_ZN12QApplication{len(name)}{name}Ev", windows_name, c_void_p)
-
-
-_active_modal_widget = _of_application("activeModalWidget")
-_active_popup_widget, _focus_widget = _of_application("activePopupWidget"), _of_application("focusWidget")
-_mouse_buttons = _of_qt(
-    "Gui",
-    "_ZN15QGuiApplication12mouseButtonsEv",
-    "?mouseButtons@QGuiApplication@@SA?AV?$QFlags@W4MouseButton@Qt@@@@XZ",
-    c_void_p if sys.platform == "win32" else c_int,
-    *([POINTER(c_int)] if sys.platform == "win32" else []),  # there what it gives is written where this says
-)
-_MetaCast = ctypes.PYFUNCTYPE(c_void_p, c_void_p, c_char_p)
-_TYPED_INTO = (b"QLineEdit", b"QAbstractSpinBox", b"QTextEdit", b"QPlainTextEdit")
-
-
-def may_redraw_properties() -> bool:
-    """Whether a properties dialog may be redrawn now.
-
-    OBS crashes when that happens under a file dialog that was opened from it: the field that the chosen path is to go
-    into has been deleted. Where it can't be told, never. Only on OBS's UI thread is it certain to hold still.
-    """
-    return _active_modal_widget is not None and not _active_modal_widget()
-
-
-def is_being_used() -> bool:
-    """Whether somebody holds the mouse, has a list open, or may be typing. Only on OBS's UI thread."""
-    if None in (_active_popup_widget, _focus_widget, _mouse_buttons):
-        return True  # it can't be told
-    focused = _focus_widget()
-    typed_into = focused and any(_is_a(focused, kind) for kind in _TYPED_INTO)
-    return bool(_active_popup_widget() or _are_buttons_pressed() or typed_into)
-
-
-def _is_a(widget: int, kind: bytes) -> bool:
-    """Whether a widget is of a class of Qt's, which its second virtual function tells: QObject's qt_metacast."""
-    functions = c_void_p.from_address(widget).value or 0
-    meta_cast = _MetaCast(c_void_p.from_address(functions + ctypes.sizeof(c_void_p)).value or 0)
-    return bool(meta_cast(widget, kind))
-
-
-def _are_buttons_pressed() -> bool:
-    if sys.platform != "win32":
-        return bool(_mouse_buttons())
-    pressed = c_int()
-    _mouse_buttons(ctypes.byref(pressed))
-    return bool(pressed.value)
-
-
 def utf8(text: str) -> bytes:
     """Any text as libobs takes it. What a file's name may hold that is no text becomes question marks."""
     return text.encode("utf-8", "replace")
@@ -340,3 +258,21 @@ def guarding(of: _T) -> _T:
 def log(level: int, message: str) -> None:
     """A line in OBS's log."""
     _blog(level, b"%s", c_char_p(utf8(f"[CVMatte] {message}")))
+
+
+class _ToObs(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        levels = {logging.INFO: LOG_INFO, logging.WARNING: LOG_WARNING}
+        log(levels.get(record.levelno, LOG_ERROR), self.format(record))
+
+
+def take_logs() -> None:
+    """Have what the library logs in OBS's own process go into OBS's log.
+
+    Else Python prints it on what it takes for the console, which is OBS's Script Log: that pops up over everything.
+    """
+    logger = logging.getLogger("cvmatte_core")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(_ToObs())

@@ -136,7 +136,7 @@ class Portrait:
             self._changed_at = 0.0  # each number of a countdown shows
         self._keep_last()
         quiet = time.monotonic() - self._changed_at > _QUIET_SECONDS
-        if self.refresh_wanted and quiet and libobs.may_redraw_properties():
+        if self.refresh_wanted and quiet and dialogs.may_redraw_properties():
             self.refresh_wanted = False
             dialogs.redraw(self)
 
