@@ -6,7 +6,6 @@ import secrets
 import threading
 import webbrowser
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Callable, Tuple
 
 from cvmatte_core.localization.errors import Cancelled, CvmatteError
@@ -20,7 +19,6 @@ _ASKED = 0  # in place of a process: it is being opened
 _Page = Tuple[str, MatteSettings]
 
 Hear = Callable[["Way | None", "CvmatteError | None"], None]  # the way to the page, or else what went wrong
-_Heard = Callable[[str, "CvmatteError | None"], None]  # the same, of its address
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class _Opened:
 
     process: int
     url: str
-    hear: _Heard
+    hear: Hear
 
 
 class TouchingUp:
@@ -52,14 +50,7 @@ class TouchingUp:
         hear: called on a thread of ours; again when the way is closed; and again where the page has to be opened anew
         and that fails, or its address is another then.
         """
-
-        def heard(url: str, error: CvmatteError | None, show: bool = False) -> None:
-            if error is not None:
-                hear(None, error)
-            else:  # a thread of its own: looking for a browser may take its time
-                threading.Thread(target=self._lead, args=(url, hear, show), name="browser", daemon=True).start()
-
-        self._ask((image, settings), "", heard, partial(heard, show=True))
+        self._ask((image, settings), "", hear)
 
     def _lead(self, url: str, hear: Hear, show: bool) -> None:
         """Keep a way to a page open for a while. show: in the browser, at once."""
@@ -85,27 +76,22 @@ class TouchingUp:
             process = self._client.process_id
             for page, opened in list(self._opened.items()):
                 if opened.process not in (_ASKED, process):
-                    self._open_again(page, opened)
+                    self._ask(page, opened.url, opened.hear)
 
-    def _open_again(self, page: _Page, before: _Opened) -> None:
-        def answered(url: str, error: CvmatteError | None) -> None:
-            if url != before.url:
-                before.hear(url, error)
-
-        self._ask(page, before.url, before.hear, answered)
-
-    def _ask(self, page: _Page, url: str, hear: _Heard, answer: _Heard) -> None:
-        """url: that it has so far. answer: told what comes of this; hear: what comes later."""
+    def _ask(self, page: _Page, url: str, hear: Hear) -> None:
+        """url: that it has had so far; one that is asked for without is shown."""
 
         def answered(event: str, detail: Any) -> None:
             if event == "done":
                 self._port = detail["port"]
                 self._opened[page] = _Opened(self._client.process_id or _ASKED, detail["url"], hear)
-                answer(detail["url"], None)
+                if detail["url"] != url:  # a thread of its own: looking for a browser may take its time
+                    leads = (detail["url"], hear, not url)
+                    threading.Thread(target=self._lead, args=leads, name="browser", daemon=True).start()
             elif event == "failed":
                 self._opened.pop(page, None)
                 if not isinstance(detail, Cancelled):
-                    answer("", detail)
+                    hear(None, detail)
 
         self._opened.pop(page, None)
         self._opened[page] = _Opened(_ASKED, url, hear)
