@@ -31,7 +31,7 @@ class _Script:
         self.session = Session(_texts(), data)
         properties.serve(self.session)
         self.panel = Panel(self.session, data)
-        self.clearing = Clearing(self.session)
+        self.clearing = Clearing(self.session.let_go)
 
 
 _script = None

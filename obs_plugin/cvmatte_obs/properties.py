@@ -34,7 +34,7 @@ _current: list[Session] = []  # the session of the script that is loaded
 def serve(session: Session) -> None:
     """Fill the portraits' properties, until `end`."""
     _current[:] = [session]
-    SOURCE_TYPE.show_properties(partial(_fill, session))
+    SOURCE_TYPE.fill = partial(_fill, session)
 
 
 def end() -> None:

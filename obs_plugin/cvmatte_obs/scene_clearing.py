@@ -9,7 +9,7 @@ also without any script, in one of four of its ends on a busy machine. So they a
 from __future__ import annotations
 
 import ctypes
-from typing import Protocol
+from typing import Callable
 
 import obspython
 
@@ -19,15 +19,12 @@ from .shutdown_gate import GATE
 _PATIENCE_SECONDS = 2.0  # that OBS waits at most for threads of ours that just have a source
 
 
-class _Session(Protocol):
-    def let_go(self) -> None: ...
-
-
 class Clearing:
     """Hears of it for one session. Called on OBS's UI thread."""
 
-    def __init__(self, session: _Session) -> None:
-        self._session = session
+    def __init__(self, let_go: Callable[[], None]) -> None:
+        """let_go: have the session hold no source."""
+        self._let_go = let_go
         self._held: list[int] = []
         _current[:] = [self]
         _call("obs_frontend_add_event_callback")
@@ -46,7 +43,7 @@ class Clearing:
         ):
             self._release()
             if GATE.shut(_PATIENCE_SECONDS):
-                self._session.let_go()
+                self._let_go()
             else:
                 libobs.log(libobs.LOG_WARNING, "a source is still in use while OBS clears its scenes")
             self._held = [int(scene) for scene in obspython.obs_frontend_get_scenes() or ()]

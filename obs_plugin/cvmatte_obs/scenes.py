@@ -151,9 +151,8 @@ def place(item: int, placement: str) -> None:
 def _unused_name(wanted: str) -> str:
     name, number = wanted, 1
     while True:
-        taken = libobs.source_named(name)
-        if not taken:
-            return name
-        libobs.obs_source_release(taken)
+        with source_named(name) as taken:
+            if not taken:
+                return name
         number += 1
         name = f"{wanted} {number}"

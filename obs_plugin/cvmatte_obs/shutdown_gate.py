@@ -13,17 +13,13 @@ class Gate:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._inside = 0
-        self._is_shut = False
-
-    @property
-    def is_open(self) -> bool:
-        return not self._is_shut
+        self.is_open = True
 
     @contextlib.contextmanager
     def passing(self) -> Iterator[bool]:
         """Whether it is open: then it isn't shut before the block ends. Never waits."""
         with self._changed:
-            passes = not self._is_shut
+            passes = self.is_open
             self._inside += passes
         try:
             yield passes
@@ -35,12 +31,12 @@ class Gate:
     def shut(self, seconds: float) -> bool:
         """Let nobody in any more, and wait for those inside; whether they all have left by then."""
         with self._changed:
-            self._is_shut = True
+            self.is_open = False
             return self._changed.wait_for(lambda: not self._inside, seconds)
 
     def open(self) -> None:
         with self._changed:
-            self._is_shut = False
+            self.is_open = True
 
 
 GATE = Gate()

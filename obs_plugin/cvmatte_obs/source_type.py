@@ -33,7 +33,7 @@ class SourceType:
 
     def __init__(self) -> None:
         self._services: Services | None = None
-        self._fill: Fill = _fill_nothing
+        self.fill: Fill | None = None  # the portraits' properties, while a script is loaded
         self._portraits: list[Portrait] = []  # those that are gone too, until the session drops them
         self._lock = threading.Lock()  # never held while libobs takes a lock of its own
         self._discovering = threading.Lock()
@@ -68,15 +68,11 @@ class SourceType:
             if module:
                 add_source(module, layers.SOURCE_ID)
 
-    def show_properties(self, fill: Fill) -> None:
-        """Have the portraits' properties filled by this."""
-        self._fill = fill
-
     def release(self) -> None:
         """The session has ended: hold on to nothing of OBS's. A later session finds the portraits again."""
         with self._lock:
             self._services = None
-        self._fill = _fill_nothing
+        self.fill = None
         for portrait in self.portraits():
             portrait.keep_bindings()
             self.drop(portrait)
@@ -149,13 +145,9 @@ class SourceType:
         portrait = self.portrait_of(helper) if self._services is not None and helper else None
         if portrait is not None:
             with portrait.source() as source:
-                if source:
-                    libobs.guarded(self._fill, portrait, made, source)
+                if source and self.fill is not None:
+                    libobs.guarded(self.fill, portrait, made, source)
         return made
-
-
-def _fill_nothing(portrait: Portrait, properties: int, source: int) -> None:
-    """No script is loaded."""
 
 
 SOURCE_TYPE = SourceType()

@@ -24,12 +24,7 @@ class Answer:
 class _CallData(ctypes.Structure):
     """calldata_t: named values on their way into a procedure of libobs's, and out of it."""
 
-    _fields_ = [
-        ("stack", ctypes.c_void_p),
-        ("size", ctypes.c_size_t),
-        ("capacity", ctypes.c_size_t),
-        ("fixed", ctypes.c_bool),
-    ]
+    _fields_ = [("stack", ctypes.c_void_p), ("_rest", ctypes.c_size_t * 3)]
 
 
 class _Response(ctypes.Structure):

@@ -32,11 +32,8 @@ class WorkerTask:
         on_failed: Callable[[CvmatteError], None] = lambda error: None,
     ) -> None:
         """on_…: called on the worker client's thread; on_resume whenever `resume` is another."""
-        self._client = client
-        self._method = method
-        self._on_done = on_done
-        self._on_resume = on_resume
-        self._on_failed = on_failed
+        self._client, self._method = client, method
+        self._on_done, self._on_resume, self._on_failed = on_done, on_resume, on_failed
         self._number = 0
         self.state = IDLE
         self.progress: dict[str, Any] = {}
