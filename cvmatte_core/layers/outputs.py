@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from ..filesystem import files
+from . import last_shown
 from .store import LayerRecord, LayerStore
 
 _STEM_BYTES = 180  # of the 255 that file systems allow, the rest for what is appended
@@ -100,7 +101,7 @@ def tidy(keep: int, in_use: set[str], store: LayerStore, on_look: Callable[[], N
     can't be removed stays, with its record. on_look: called for each record and each layer, which takes long on a
     network drive. Never raises.
     """
-    in_use = in_use | store.last_shown.keys()
+    in_use = in_use | last_shown.keys(store.folder)
     photos: set[str] = set()
     portraits: dict[str, list[tuple[float, LayerRecord]]] = defaultdict(list)
     for path in store.folder.glob("*.json"):

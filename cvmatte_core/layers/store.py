@@ -7,7 +7,7 @@ Standard library only: OBS reads here, the worker writes.
     KEY.frame         width, height, format, which photo it is of, and raw RGBA rows (straight alpha), read with mmap
     KEY.preview.png   the three views shown in the properties
     KEY.json          the record: which file it was made from, where its layer is saved
-    PORTRAIT.last     the key of the layer that a portrait showed last; see LastShown
+    PORTRAIT.last     the key of the layer that a portrait showed last; see last_shown.py
     still-*.burst     a frame of a still that is being taken; see burst_path
 """
 
@@ -24,16 +24,15 @@ from pathlib import Path
 from typing import Any
 
 from ..filesystem import files, paths
-from ..localization.errors import CvmatteError
 from ..settings import MatteSettings
+from . import last_shown
 
 # Pixels of a side: what Direct3D 11, Metal and nearly every OpenGL take. OBS draws nothing of what is larger.
 LARGEST_SIDE = 16384
 _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIIIQ")  # magic, version, width, height, format, header size, photo; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
-BURST_SUFFIX, _LAST_SUFFIX = ".burst", ".last"
-_LONGEST_KEY = 64
+BURST_SUFFIX = ".burst"
 _RESULT_VERSION = 5  # to be raised when the same request comes to give another layer: kept ones are then made anew
 
 
@@ -98,55 +97,11 @@ class Frame:
         self.pixels.close()
 
 
-class LastShown:
-    """What portraits showed last that can't show what their settings ask for: shown again when OBS starts.
-
-    The others need none: their layers are found by the request. OBS reads and writes it, the worker spares them.
-    collection, portrait: a scene collection's name, and what tells its portraits apart.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def key(self, collection: str, portrait: str) -> str:
-        """Of the portrait's layer; empty where it has none."""
-        return _key_in(self._path(collection, portrait)) if portrait else ""
-
-    def keep(self, collection: str, portrait: str, key: str) -> None:
-        """Where it can't be written, the portrait begins empty next time."""
-        with contextlib.suppress(CvmatteError):
-            files.write(self._path(collection, portrait), key.encode())
-
-    def forget(self, collection: str, portrait: str) -> None:
-        with contextlib.suppress(OSError):
-            self._path(collection, portrait).unlink()
-
-    def keys(self) -> set[str]:
-        """Of all portraits of all scene collections."""
-        try:
-            return {_key_in(path) for path in self._folder.glob(f"*{_LAST_SUFFIX}")} - {""}
-        except OSError:
-            return set()
-
-    def _path(self, collection: str, portrait: str) -> Path:
-        whole = f"{portrait}/{collection}".encode("utf-8", "surrogatepass")
-        return self._folder / (hashlib.sha256(whole).hexdigest()[:32] + _LAST_SUFFIX)
-
-
-def _key_in(path: Path) -> str:
-    try:
-        key = path.read_text(encoding="ascii")
-    except (OSError, ValueError):
-        return ""
-    return key if key.isalnum() and len(key) <= _LONGEST_KEY else ""
-
-
 class LayerStore:
     """The folder of finished layers. Reading never raises for a damaged entry: it counts as absent."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or paths.layers_folder()
-        self.last_shown = LastShown(self.folder)
 
     @staticmethod
     def key(image: str, settings: MatteSettings) -> str:
@@ -205,7 +160,7 @@ class LayerStore:
     def trim(self, limit_bytes: int) -> None:
         """Drop the frames that were used longest ago until the rest fit. Saved layers stay, and what portraits showed
         last: nobody may be able to make it again."""
-        spared = self.last_shown.keys()
+        spared = last_shown.keys(self.folder)
         with contextlib.suppress(OSError):
             pixels = [*self.folder.glob("*.frame"), *self.folder.glob(f"*{BURST_SUFFIX}")]
             frames = [(path.stat().st_mtime, path.stat().st_size, path) for path in pixels]

@@ -31,7 +31,7 @@ DEFAULT_RATE = 30
 LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
 DELAYS = (0, 3, 5, 10)  # seconds
 MADE_BY = b"cvmatte"
-PORTRAIT_ID = b"portrait_id"  # of those that had to be told from others; see portrait.LastLayer
+PORTRAIT_ID = b"portrait_id"  # of those that had to be told from others; see layers/last_shown.py
 JPEG_NOTE = b"jpeg_note"
 
 # Layers are drawn on a canvas of 1080 or 2160 lines: more would cost memory in every frame and not be seen.

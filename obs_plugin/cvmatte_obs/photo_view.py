@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Callable
 
 from cvmatte_core.filesystem import files
+from cvmatte_core.layers.last_shown import LastLayer
 from cvmatte_core.layers.store import Frame, FrameUnusable, LayerRecord
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.notes import from_wire
 
 from . import controls, layers, libobs
 from .file_watch import State
-from .last_layer import LastLayer
 from .layers import WeakSource
 from .photo_lifecycle import MatteJob, PhotoLifecycle, Request
 from .services import Services
@@ -37,7 +37,7 @@ class PhotoView:
     ) -> None:
         """happens: called with what happens to the life, and the details of that."""
         self._source, self._services, self._last, self._happens = source, services, last, happens
-        self.look_back, self.look_again, self.refresh = last.record, services.watch.look_again, refresh
+        self.look_again, self.refresh = services.watch.look_again, refresh
         self.life = PhotoLifecycle(libobs.guarding(self))
         self._painted_at = -_PAINTING_SECONDS
         self._painted_for = ""  # the touch-up that a layer was last made anew for
@@ -60,6 +60,9 @@ class PhotoView:
         record = self._services.store.find(request.key)
         # With another touch-up than the photo has now it is another layer.
         return record if record is not None and self._touch_up_of(record) == record.touch_up else None
+
+    def look_back(self) -> LayerRecord | None:
+        return self._services.store.find(self._last.key) if self._last.key else None
 
     def hide(self) -> None:
         with self._source.alive() as source:

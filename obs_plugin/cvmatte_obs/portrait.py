@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
+from cvmatte_core.layers.last_shown import LastLayer
 from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.system import devices
 from cvmatte_core.system.browser import Way
@@ -19,7 +20,6 @@ from cvmatte_core.worker.client import READY
 
 from . import controls, dialogs, libobs, messages, stills
 from .file_watch import GONE, State
-from .last_layer import LastLayer
 from .layers import HelperFile, WeakSource
 from .live_view import LiveView
 from .photo_lifecycle import Says
@@ -55,7 +55,7 @@ class Portrait:
         self._services = services
         self._source = WeakSource(source)
         self.source = self._source.alive
-        self.last = LastLayer(services.store, services.collection, self._save_id)
+        self.last = LastLayer(services.store.folder, services.collection, self._save_id)
         self._photo_view = PhotoView(self._source, services, self.last, self._happens, self._refresh)
         self._live_view = LiveView(
             self._source, services.post, self._happens, self._read_now, self.tell_error, self._refresh

@@ -18,7 +18,7 @@ from .touch_up_client import TouchingUp
 class Services:
     """post: have something called on the session's thread: post(call, arguments …). complete: give a new portrait's
     source, with these settings, the defaults that hold now. collection: the name of the scene collection. ids: those
-    of the portraits that there are; see last_layer.py. on_layer, on_files: called whenever a portrait's layer is
+    of the portraits that there are; see layers/last_shown.py. on_layer, on_files: called whenever a portrait's layer is
     another, or files that it is made from are.
     """
 

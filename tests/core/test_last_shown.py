@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cvmatte_obs.last_layer import LastLayer
 
-from cvmatte_core.layers import outputs
+from cvmatte_core.layers import last_shown, outputs
+from cvmatte_core.layers.last_shown import LastLayer
 from cvmatte_core.layers.store import LayerRecord, LayerStore
 
 KEYS = ("a" * 32, "b" * 32, "c" * 32)
@@ -35,8 +35,8 @@ class Portrait:
     """One in a scene collection; `id`: what its settings have."""
 
     def __init__(self, store: LayerStore, collection: list[str], saved_id: str = "", others: tuple[str, ...] = ()):
-        self.id = saved_id
-        self.last = LastLayer(store, lambda: collection[0], self._save)
+        self.id, self.store = saved_id, store
+        self.last = LastLayer(store.folder, lambda: collection[0], self._save)
         self.last.begin(saved_id, others)
 
     def _save(self, portrait_id: str) -> None:
@@ -47,7 +47,7 @@ class Portrait:
 
     @property
     def key(self) -> str:
-        record = self.last.record()
+        record = self.store.find(self.last.key)
         return record.key if record is not None else ""
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_file_counts_as_none(store: LayerStore, content: bytes) -> Non
     (path,) = store.folder.glob("*.last")
     path.write_bytes(content)
     assert Portrait(store, ["Here"], one.id).key == ""
-    assert store.last_shown.keys() == set()
+    assert last_shown.keys(store.folder) == set()
 
 
 def test_tidying_and_trimming_leave_it_alone(store: LayerStore) -> None:

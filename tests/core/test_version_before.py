@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from cvmatte_obs.last_layer import LastLayer
 from cvmatte_obs.worker_tasks import Unfinished
 
 from cvmatte_core.batch.folders import DONE, UNCHANGED, FolderBatch
 from cvmatte_core.batch.pipeline import Line, Made
 from cvmatte_core.filesystem import paths
-from cvmatte_core.layers import outputs
+from cvmatte_core.layers import last_shown, outputs
+from cvmatte_core.layers.last_shown import LastLayer
 from cvmatte_core.layers.store import Frame, LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.models import catalogue
@@ -54,13 +54,13 @@ def test_a_touch_up_is_found_by_its_photo(folder: Path) -> None:
 
 def test_what_a_portrait_showed_last_is_known_and_spared(folder: Path) -> None:
     store = LayerStore()
-    (kept,) = store.last_shown.keys()
+    (kept,) = last_shown.keys(store.folder)
     portrait = next(found for found in PORTRAITS if found.name == "of a later version")
     photo = str(folder / "photos" / portrait.image)
     assert kept == LayerStore.key(photo, portrait.matte_settings(folder).resolved())
-    last = LastLayer(store, lambda: "Untitled", lambda id: None)
+    last = LastLayer(store.folder, lambda: "Untitled", lambda id: None)
     last.begin(version_before.portrait_id(folder), ())
-    record = last.record()
+    record = store.find(last.key)
     assert record is not None and record.key == kept
     outputs.tidy(1, set(), store)
     store.trim(0)
