@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from typing import Iterable, Iterator, Mapping
+from typing import Iterable, Iterator
 
 import obspython
 
@@ -14,24 +14,19 @@ FIT_HEIGHT = "fit_height"
 PLACEMENTS = (FIT_HEIGHT, "bottom_centre", "left_third", "right_third", "full_frame")
 
 
-def input_names(kind: str = "") -> list[str] | None:
-    """The names of all inputs, or of those of one kind, be they in a scene, a group or nowhere. None while OBS loads.
+def inputs(kind: str = "") -> dict[str, str] | None:
+    """The kinds of all inputs by their names, or of those of one kind, be they in a scene, a group or nowhere. None
+    while OBS loads.
 
     Names, since these hold nothing: whoever wants an input takes it up by its name, unless it is gone by then.
     """
-    found = _inputs({"inputKind": kind} if kind else {})
-    return None if found is None else [name for name, _ in found]
-
-
-def _inputs(wanted: Mapping[str, str]) -> list[tuple[str, str]] | None:
-    """(name, kind) of each input; wanted: as of obs-websocket's GetInputList."""
-    answer = websocket.request("GetInputList", wanted)
+    answer = websocket.request("GetInputList", {"inputKind": kind} if kind else {})
     if answer is not None:
-        return [(found["inputName"], found["inputKind"]) for found in answer.data.get("inputs", [])]
-    return None if websocket.is_there() else _inputs_without_websocket(wanted.get("inputKind", ""))
+        return {found["inputName"]: found["inputKind"] for found in answer.data.get("inputs", [])}
+    return None if websocket.is_there() else _inputs_without_websocket(kind)
 
 
-def _inputs_without_websocket(kind: str) -> list[tuple[str, str]]:
+def _inputs_without_websocket(kind: str) -> dict[str, str]:
     """In a build of OBS that lacks it. obspython takes a reference to each without heeding whether it gets it: from
     OBS 29 on it does, for libobs itself holds one meanwhile.
     """
@@ -40,8 +35,8 @@ def _inputs_without_websocket(kind: str) -> list[tuple[str, str]]:
     libobs.obs_source_release(libobs.source_named(""))
     sources = obspython.obs_enum_sources()
     try:
-        found = ((libobs.source_name(int(source)), libobs.source_kind(int(source))) for source in sources or ())
-        return [one for one in found if kind in ("", one[1])]
+        found = {libobs.source_name(int(source)): libobs.source_kind(int(source)) for source in sources or ()}
+        return {name: of for name, of in found.items() if kind in ("", of)}
     finally:
         obspython.source_list_release(sources)
 
@@ -58,10 +53,10 @@ def source_named(name: str) -> Iterator[int | None]:
 
 def video_source_names() -> list[str]:
     """The names of everything that a still can be taken from: inputs and groups, then scenes, each by name."""
-    inputs = _inputs({}) or []
-    showing = {kind for kind in {kind for _, kind in inputs} if libobs.kind_shows(kind)}
+    found = inputs() or {}
+    showing = {kind for kind in set(found.values()) if libobs.kind_shows(kind)}
     groups = websocket.request("GetGroupList", {})
-    names = [name for name, kind in inputs if kind in showing]
+    names = [name for name, kind in found.items() if kind in showing]
     names += groups.data.get("groups", []) if groups is not None else []
     scenes = obspython.obs_frontend_get_scene_names() or []
     return [*sorted(names, key=str.casefold), *sorted(scenes, key=str.casefold)]

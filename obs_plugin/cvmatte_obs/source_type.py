@@ -95,7 +95,7 @@ class SourceType:
         Those that are known aren't looked up again: from OBS 30 on, a look-up by name may find a source that just goes.
         """
         with self._discovering:
-            names = scenes.input_names(layers.SOURCE_ID.decode())
+            names = scenes.inputs(layers.SOURCE_ID.decode())
             known = {libobs.source_name(source) for _, source in self.living()}
             for name in names or ():
                 if name in known:
