@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from cvmatte_core.localization.errors import CvmatteError, ImageError, WorkerError
 
-from .photo_lifecycle import Says
+from .photo_actions import Says
 
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
 _SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled

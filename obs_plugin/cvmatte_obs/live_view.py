@@ -14,7 +14,7 @@ from cvmatte_core.localization.errors import CvmatteError
 from . import controls, layers, libobs
 from .layers import WeakSource
 from .live_lifecycle import LiveLifecycle, Wish
-from .photo_lifecycle import Says
+from .photo_actions import Says
 from .shutdown_gate import GATE
 
 _NO_SOURCE = {controls.FROM_CAMERA: "state.no_camera", controls.FROM_VIDEO: "state.no_video"}

@@ -7,7 +7,7 @@ from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.texts import Texts
 
 from . import controls
-from .photo_lifecycle import Says
+from .photo_actions import Says
 
 # What to do about some errors depends on where the picture comes from, and on what there is in OBS. The other errors
 # have one sentence.

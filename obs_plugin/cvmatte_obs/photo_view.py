@@ -17,7 +17,8 @@ from cvmatte_core.localization.notes import from_wire
 from . import controls, layers, libobs
 from .file_watch import State
 from .layers import WeakSource
-from .photo_lifecycle import MatteJob, PhotoLifecycle, Request
+from .photo_actions import MatteJob, Request
+from .photo_lifecycle import PhotoLifecycle
 from .services import Services
 
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long

@@ -22,7 +22,7 @@ from . import controls, dialogs, libobs, messages, stills
 from .file_watch import GONE, State
 from .layers import HelperFile, WeakSource
 from .live_view import LiveView
-from .photo_lifecycle import Says
+from .photo_actions import Says
 from .photo_view import PhotoView
 from .services import Services
 from .signals import SourceSignals

@@ -23,7 +23,8 @@ from cvmatte_core.settings import MatteSettings
 
 from . import libobs, websocket
 from .layers import WeakSource
-from .photo_lifecycle import PhotoLifecycle, Request
+from .photo_actions import Request
+from .photo_lifecycle import PhotoLifecycle
 
 _BURST = 4  # frames: what the recurrent network needs to settle
 _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cvmatte_obs.live_lifecycle import LiveLifecycle, Wish
-from cvmatte_obs.photo_lifecycle import Says
+from cvmatte_obs.photo_actions import Says
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 

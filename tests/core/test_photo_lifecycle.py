@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cvmatte_obs import photo_lifecycle as lives
 from cvmatte_obs.file_watch import GONE, State
-from cvmatte_obs.photo_lifecycle import MatteJob, PhotoLifecycle, Request
+from cvmatte_obs.photo_actions import MatteJob, Request, Says
+from cvmatte_obs.photo_lifecycle import PhotoLifecycle
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -104,7 +104,7 @@ class World:
         if reconsiders:
             self.ask()
 
-    # What is to be done; see lives.PhotoActions
+    # What is to be done; see photo_actions.py
 
     def find(self, request: Request) -> LayerRecord | None:
         kept = self.store.get(request.key)
@@ -341,7 +341,7 @@ class Lives(RuleBasedStateMachine):
         world = self.world
         world.live(world.life.ends)
         assert all(work.cancelled for work in world.works)
-        assert world.life.says == lives.Says()
+        assert world.life.says == Says()
         world.picture, world.last = None, ""
         world.life, world.rematte_owed = PhotoLifecycle(world), ""
         world.ask()
