@@ -15,6 +15,7 @@ from . import controls, layers, libobs
 from .layers import WeakSource
 from .live_lifecycle import LiveLifecycle, Wish
 from .photo_actions import Says
+from .services import Services
 from .shutdown_gate import GATE
 
 _NO_SOURCE = {controls.FROM_CAMERA: "state.no_camera", controls.FROM_VIDEO: "state.no_video"}
@@ -27,16 +28,16 @@ class LiveView:
     def __init__(
         self,
         source: WeakSource,
-        post: Callable[..., None],
+        services: Services,
         happens: Callable[..., None],
         catch_up: Callable[[], None],
         tell: Callable[[CvmatteError], None],
         refresh: Callable[[], None],
     ) -> None:
-        """post: as services.Services has it. happens: called with what happens to the life, and the details of that.
-        catch_up: read the present settings. tell: say an error beside the state.
+        """happens: called with what happens to the life, and the details of that. catch_up: read the present settings.
+        tell: say an error beside the state.
         """
-        self._source, self._post, self._happens, self._catch_up = source, post, happens, catch_up
+        self._source, self._services, self._happens, self._catch_up = source, services, happens, catch_up
         self.tell, self.refresh = tell, refresh
         self.life = LiveLifecycle(libobs.guarding(self))
         self._client: LiveClient | None = None  # starts a process again whenever it dies, until it is closed
@@ -76,7 +77,7 @@ class LiveView:
             if source:
                 libobs.obs_source_set_async_unbuffered(source, True)
         self._begun = begun = object()
-        hear = partial(self._post, self._hear, begun)
+        hear = partial(self._services.post, self._hear, begun)
         self._client = LiveClient(
             partial(self._show, begun),
             lambda figures: hear(self.life.state_is, figures, self._process_id),

@@ -58,7 +58,7 @@ class Portrait:
         self.last = LastLayer(services.store.folder, services.collection, self._save_id)
         self._photo_view = PhotoView(self._source, services, self.last, self._happens, self._refresh)
         self._live_view = LiveView(
-            self._source, services.post, self._happens, self._read_now, self.tell_error, self._refresh
+            self._source, services, self._happens, self._read_now, self.tell_error, self._refresh
         )
         self.life, self.live = self._photo_view.life, self._live_view.life
         self.stills = stills.Stills(services.store, self.life, self._happens)
