@@ -94,7 +94,7 @@ def helper_settings(name: str, image: str) -> dict[bytes, Any]:
 
 
 class WeakSource:
-    """A source of OBS's that may go at any time: it is kept alive but for the block that needs it, on any thread."""
+    """A source of OBS's that may go at any time: kept alive only for the block that needs it. Any thread may use it."""
 
     def __init__(self, source: int | None = None) -> None:
         self._weak = libobs.obs_source_get_weak_source(source) if source else None
