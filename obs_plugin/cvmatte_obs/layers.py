@@ -27,7 +27,12 @@ def show(source: int, frame: Frame) -> None:
     nothing draws just then, because it is hidden, in another scene, or not yet in any. This waits for OBS's graphics
     lock, so never call it from a thread of OBS.
     """
-    with _frame_of(frame.pixels, frame.offset, frame.width, frame.height) as shown:
+    show_rows(source, frame.pixels, frame.offset, frame.width, frame.height)
+
+
+def show_rows(source: int, pixels: mmap | bytearray, offset: int, width: int, height: int) -> None:
+    """As `show`, of RGBA rows at an offset."""
+    with _frame_of(pixels, offset, width, height) as shown:
         libobs.obs_source_preload_video(source, ctypes.byref(shown))
     libobs.obs_source_show_preloaded_video(source)
 
@@ -42,7 +47,7 @@ def show_moving(source: int, mapping: mmap, offset: int, width: int, height: int
 
 
 @contextlib.contextmanager
-def _frame_of(mapping: mmap, offset: int, width: int, height: int) -> Iterator[libobs.SourceFrame]:
+def _frame_of(mapping: mmap | bytearray, offset: int, width: int, height: int) -> Iterator[libobs.SourceFrame]:
     """What libobs takes for a frame of RGBA rows, straight alpha; only for the block."""
     pixels = (ctypes.c_uint8 * len(mapping)).from_buffer(mapping)
     shown = libobs.SourceFrame()
@@ -133,7 +138,8 @@ class HelperFile:
 
     def begin(self, data: int) -> None:
         """data: the portrait's settings, which say what the helper was made with."""
-        if self._path is None:
+        # Anew where its settings were emptied.
+        if self._path is None or not libobs.obs_data_has_user_value(data, _HELPER_SETTINGS):
             settings = libobs.obs_data_get_obj(data, _HELPER_SETTINGS)
             self._path = controls.get_string(settings, _HELPER_FILE) if settings else ""
             libobs.obs_data_release(settings)

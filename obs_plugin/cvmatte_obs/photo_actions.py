@@ -75,6 +75,13 @@ class PhotoActions(Protocol):
     def hide(self) -> None:
         """Leave the source without a picture."""
 
+    def count(self, seconds: int, on: str | None, size: tuple[int, int]) -> None:
+        """Show how many seconds are left until a still, large, on the layer with this key. size: (width, height) of
+        the picture where there is no layer."""
+
+    def clear(self) -> None:
+        """Take such a number away where no layer is on screen otherwise."""
+
     def submit(self, job: MatteJob) -> None: ...
 
     def cancel(self, job: MatteJob) -> None: ...

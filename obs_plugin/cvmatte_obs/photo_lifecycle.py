@@ -39,6 +39,7 @@ class PhotoLifecycle:
         self._trouble: CvmatteError | None = None
         self._unsaved = False  # it came after the layer was shown
         self._still: Says | None = None  # how far a still is that is being taken
+        self._counts = False  # a number stands on the layer
         self._still_trouble: CvmatteError | None = None
         self._ready = Says()  # what to say of the record once it is shown
         self._tries = 0
@@ -292,19 +293,38 @@ class PhotoLifecycle:
 
     # Stills
 
-    def counts_down(self, seconds: int) -> None:
+    def counts_down(self, seconds: int, size: tuple[int, int]) -> None:
         self._still, self._still_trouble = Says("state.countdown", {"seconds": seconds}), None
+        self._counts = True
+        self._do.count(seconds, self.shown, size)
         self._do.refresh()
 
     def takes_still(self) -> None:
+        """From now on no number may be seen: the portrait may be in the scene that the still is taken of."""
         self._still, self._still_trouble = Says("state.capture"), None
+        self._uncover()
 
     def gives_up_still(self) -> None:
         self._still = None
+        self._uncover()
 
     def still_failed(self, error: CvmatteError) -> None:
         self._still, self._still_trouble = None, error
+        self._uncover()
         self._do.refresh()
+
+    def _uncover(self) -> None:
+        """Show the layer without a number."""
+        if not self._counts:
+            return
+        self._counts = False
+        before, of = self.shown, self._shown_of
+        if before is not None and of is not None and self._show(before, of):
+            return
+        self.shown = None
+        self._do.clear()
+        if before is not None and self.wish is not None:  # its frame was tidied away meanwhile
+            self._seek(fresh=self._owed and self._fresh)
 
     def still_taken(self, request: Request) -> None:
         self._still = None
@@ -313,6 +333,6 @@ class PhotoLifecycle:
 
     def ends(self) -> None:
         """The source is gone."""
-        self._still = None
+        self._still, self._counts = None, False
         self._wish_for_none("", None)
         self._give_up_job(even_a_still=True)

@@ -14,7 +14,7 @@ from cvmatte_core.layers.store import Frame, FrameUnusable, LayerRecord
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.notes import from_wire
 
-from . import controls, layers, libobs
+from . import controls, countdown_picture, layers, libobs
 from .file_watch import State
 from .layers import WeakSource
 from .photo_actions import MatteJob, Request
@@ -23,6 +23,7 @@ from .services import Services
 
 _REST_SECONDS = 0.3  # a layer gets its PNG when the controls have rested for so long
 _PAINTING_SECONDS = 4.0  # and when the brush has
+_MOST_COUNTED_ON = 16 << 20  # pixels of a layer that a countdown's numbers are drawn on
 
 
 class PhotoView:
@@ -70,6 +71,32 @@ class PhotoView:
             if source:
                 layers.hide(source)
         self._last.keep("", "")
+
+    def clear(self) -> None:
+        with self._source.alive() as source:
+            if source:
+                layers.hide(source)
+
+    def count(self, seconds: int, on: str | None, size: tuple[int, int]) -> None:
+        """In a picture of the layer's size: so it stands where the person will."""
+        (width, height), rows = size, bytearray()
+        if on is not None:
+            with contextlib.suppress(FrameUnusable), contextlib.closing(self._frame(on)) as frame:
+                width, height = frame.width, frame.height
+                if width * height <= _MOST_COUNTED_ON:
+                    rows = bytearray(memoryview(frame.pixels)[frame.offset :])
+        if not rows:
+            shrunk = min(1.0, (_MOST_COUNTED_ON / (width * height)) ** 0.5)
+            width, height = max(1, int(width * shrunk)), max(1, int(height * shrunk))
+            rows = bytearray(width * height * 4)
+        countdown_picture.draw(rows, width, height, seconds)
+        with self._source.alive() as source:
+            if source:
+                layers.show_rows(source, rows, 0, width, height)
+
+    def _frame(self, key: str) -> Frame:
+        """Raises FrameUnusable."""
+        return Frame(self._services.store.frame_path(key))
 
     def cancel(self, job: MatteJob) -> None:
         self._services.client.cancel(job.number)

@@ -31,6 +31,7 @@ _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
 _PATIENCE_SECONDS = 5.0  # for a camera that is still starting
 _FORMAT = "bmp"  # of a frame: the quickest to write
 _SPACE = 64 << 20  # bytes that a disk must have left, not to be called full
+_NO_PICTURE = (1280, 720)  # what one is taken to have
 _promised: set[Path] = set()  # names of stills: the worker writes them when it comes to it
 
 
@@ -62,7 +63,7 @@ class Stills:
         if seconds > 0:
             is_another, still.told = seconds != still.told, seconds
             if is_another:
-                self._happens(self._life.counts_down, seconds)
+                self._happens(self._life.counts_down, seconds, still.size)
             return is_another
         self._happens(self._life.takes_still)
         try:
@@ -82,10 +83,15 @@ class Stills:
         return False
 
     def give_up(self) -> None:
+        if self._still is not None:
+            self.let_go()
+            self._happens(self._life.gives_up_still)
+
+    def let_go(self) -> None:
+        """Hold no source any more, and change none."""
         still, self._still = self._still, None
         if still is not None:
             still.close()
-            self._life.gives_up_still()
 
     def follow(self, camera: str) -> str:
         """Keep to the source of this name, also when that is renamed: its present name."""
@@ -127,6 +133,13 @@ class Still:
     def seconds_left(self) -> int:
         """Whole seconds until the still; 0 when it is time."""
         return max(0, math.ceil(self._due - time.monotonic()))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of what the source shows, as far as it shows something."""
+        with contextlib.suppress(ImageError):
+            return _size_of(self._source) or _NO_PICTURE
+        return _NO_PICTURE
 
     def capture(self, store: LayerStore) -> bool:
         """Take a frame where one is due; whether the burst is complete. Raises ImageError, OutputError."""

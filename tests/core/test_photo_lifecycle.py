@@ -117,12 +117,21 @@ class World:
     def show(self, key: str, of: State) -> bool:
         if not self.can_show(key, of):
             return False
-        self.picture = Picture(key, of)
+        self.picture, self.counts = Picture(key, of), False
         return True
 
     def hide(self) -> None:
         assert self.wanted() is None  # nothing else takes a layer away
-        self.picture, self.last = None, ""
+        self.picture, self.last, self.counts = None, "", False
+
+    def count(self, seconds: int, on: str | None, size: tuple[int, int]) -> None:
+        assert on == (self.picture.key if self.picture is not None else None) or self.was_reloaded
+        self.counts = True
+
+    def clear(self) -> None:
+        shown = self.picture  # whose frame has gone
+        assert shown is None or not self.can_show(shown.key, shown.of) or self.was_reloaded
+        self.picture, self.counts = None, False
 
     def submit(self, job: MatteJob) -> None:
         if job.request.key == self.rematte_owed:
@@ -147,6 +156,7 @@ class World:
 
     def refresh(self) -> None: ...
 
+    counts: bool = False  # a number stands on the picture
     settings_changed: bool = False
     unsaved: Picture | None = None  # what the job that failed last had made
     was_reloaded: bool = False  # the script, while OBS went on
@@ -165,11 +175,13 @@ class World:
 
     def restart(self, of_obs: bool) -> None:
         """Of OBS, or of the script alone: its source goes on to show what it shows."""
+        if not of_obs:
+            self.live(self.life.gives_up_still)
         stays = self.is_there_for_good() if of_obs else ""
         self.works.clear()
         self.told, self.rematte_owed, self.life, self.was_reloaded = {}, "", PhotoLifecycle(self), not of_obs
         if of_obs:
-            self.picture = None
+            self.picture, self.counts = None, False
         self.ask()
         wanted = self.wanted_or_not_valid()
         if stays and wanted:
@@ -314,7 +326,7 @@ class Lives(RuleBasedStateMachine):
     @rule(seconds=strategies.integers(1, 3))
     def count_down(self, seconds: int) -> None:
         if self.world.input == "source":
-            self.world.live(self.world.life.counts_down, seconds)
+            self.world.live(self.world.life.counts_down, seconds, (1280, 720))
 
     @rule(fails=strategies.sampled_from([False, False, True]))
     def take_a_still(self, fails: bool) -> None:
@@ -326,7 +338,7 @@ class Lives(RuleBasedStateMachine):
         if fails:
             world.live(world.life.still_failed, ImageError("still_no_picture", name="camera"))
             return
-        world.life.gives_up_still()
+        world.live(world.life.gives_up_still)
         world.stills += 1
         world.rematte_owed, world.changed_since_still = "", False
         settings = MatteSettings(erosion=world.erosion)
@@ -342,7 +354,7 @@ class Lives(RuleBasedStateMachine):
         world.live(world.life.ends)
         assert all(work.cancelled for work in world.works)
         assert world.life.says == Says()
-        world.picture, world.last = None, ""
+        world.picture, world.last, world.counts = None, "", False
         world.life, world.rematte_owed = PhotoLifecycle(world), ""
         world.ask()
 
@@ -455,7 +467,7 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def the_world_comes_to_rest(self) -> None:
         world = self.world
-        world.life.gives_up_still()
+        world.live(world.life.gives_up_still)
         world.rest()
         wanted, says = world.wanted(), world.life.says
         if wanted is None:
@@ -503,6 +515,10 @@ class Lives(RuleBasedStateMachine):
             assert world.picture is not None
         if beside == "state.unsaved":
             assert world.picture == world.unsaved
+
+    @invariant()
+    def a_number_goes_with_its_countdown(self) -> None:
+        assert not self.world.counts or self.world.life.says.key == "state.countdown"
 
     @invariant()
     def at_most_one_job_is_under_way(self) -> None:
