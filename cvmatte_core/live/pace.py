@@ -25,7 +25,13 @@ class Pace:
         self._period = 1 / rate
         # Without a limit only the time of a frame counts.
         self._allowed = limit * cores if limit < 1 else float("inf")
+        self._load = 0.0  # the part of a frame's time that it takes
         self._since = 0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether even the smallest size is too large for the rate, or for the limit."""
+        return self.side <= self.smallest and self._load > 1
 
     @property
     def period(self) -> float:
@@ -37,7 +43,7 @@ class Pace:
         self.seconds = _smoothed(self.seconds, seconds)
         self._processor_seconds = _smoothed(self._processor_seconds, processor_seconds)
         self._since += 1
-        load = max(self.seconds, self._processor_seconds / self._allowed) / self._period
+        load = self._load = max(self.seconds, self._processor_seconds / self._allowed) / self._period
         if self._since >= _SETTLING:
             if load > _BUSY and self.side > self.smallest:
                 self._change(1 / _STEP)

@@ -207,7 +207,8 @@ class Live:
                         "frame": round(1000 * pace.seconds),
                         "network": round(1000 * moving.network_seconds),
                     }
-                    self._parent.send({"state": {**state, "fallback": moving.fallback}})
+                    told = {**state, "is_late": pace.is_late, "fallback": moving.fallback}
+                    self._parent.send({"state": told})
                     logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
                     told_at, count, lags = ended, 0, [lags[-1]]
         finally:

@@ -116,6 +116,7 @@ def test_a_limit_makes_the_size_smaller_and_then_the_rate() -> None:
             pace.took(0.010 * share, 0.040 * share)
         assert 1 / pace.period == pytest.approx(rate, rel=0.05)
         assert pace.side == (pace.largest if limit == 1 else pace.smallest) or limit == 1
+        assert pace.is_late == (rate < 30)
 
 
 # Sources
