@@ -1,4 +1,4 @@
-"""MatteSettings as OBS sees them: a portrait's properties, and the values in its settings.
+"""MatteSettings as OBS sees them: the values in a portrait's settings; and the kinds of things to choose in a dialog.
 
 A control is kept in a source's settings under its own name, beside the keys of the portrait's input below. A portrait
 without the key "cvmatte" is new: the session gives it every default as a value of its own, so that a later version's,
@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
-from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.texts import Texts
-from cvmatte_core.models import catalogue
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
 
 from . import libobs
@@ -29,14 +27,14 @@ SIZES = ("", "640x360", "640x480", "1280x720", "1920x1080")
 RATES = (10, 15, 24, 30, 60)
 DEFAULT_RATE = 30
 LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
+_ORIGIN = (INPUT, IMAGE, CAMERA, STILL, DEVICE, VIDEO)  # where a picture comes from
 DELAYS = (0, 3, 5, 10)  # seconds
+DEFAULT_DELAY = 3  # of new portraits
 MADE_BY = b"cvmatte"
 PORTRAIT_ID = b"portrait_id"  # of those that had to be told from others; see layers/last_shown.py
-JPEG_NOTE = b"jpeg_note"
 
 # Layers are drawn on a canvas of 1080 or 2160 lines: more would cost memory in every frame and not be seen.
 DEFAULTS: dict[str, Any] = {**{control.name: control.default for control in CONTROLS}, "longest_side": 2160}
-_SLIDER_MAXIMUM = 255
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,10 @@ class Values:
         pictures = (value for control, value in zip(CONTROLS, self.controls) if control.kind == declaration.IMAGE)
         return {self.file, self.still, *pictures} - {""}
 
+    def control(self, name: str) -> Any:
+        """The value of one of MatteSettings' controls."""
+        return next(value for control, value in zip(CONTROLS, self.controls) if control.name == name)
+
     def settings(self) -> MatteSettings:
         """Raises SettingsError."""
         return MatteSettings(**{control.name: value for control, value in zip(CONTROLS, self.controls)})
@@ -134,14 +136,28 @@ def is_new(data: int) -> bool:
     return not libobs.obs_data_has_user_value(data, MADE_BY)
 
 
-def complete(data: int, present: int, defaults: Mapping[str, Any]) -> None:
-    """Write into `data` what `present` lacks: a value for every control, DEFAULTS where `defaults` has none."""
+def complete(data: int, present: int, defaults: Mapping[str, Any], before: Values | None) -> None:
+    """Write into `data` what `present` lacks: a value for every control, DEFAULTS where `defaults` has none.
+
+    before: what these settings said before OBS's button Defaults emptied them: where the picture comes from stays.
+    """
     libobs.obs_data_set_int(data, MADE_BY, 1)
-    if not libobs.obs_data_has_user_value(present, INPUT):
-        set_string(data, INPUT, FROM_FILE)
+    origin = _origin(before) if before is not None else {}
+    if any(libobs.obs_data_has_user_value(present, name) for name in _ORIGIN):  # a program has put others there
+        origin = {}
+    for name, value in {INPUT: FROM_FILE, **origin}.items():
+        if not libobs.obs_data_has_user_value(present, name):
+            set_string(data, name, value)
+    if not libobs.obs_data_has_user_value(present, DELAY):
+        libobs.obs_data_set_int(data, DELAY, DEFAULT_DELAY)
     for control in CONTROLS:
         if not libobs.obs_data_has_user_value(present, control.name.encode()):
             write(data, control, defaults.get(control.name, DEFAULTS[control.name]))
+
+
+def _origin(values: Values) -> dict[bytes, str]:
+    chosen = (values.input, values.file, values.camera, values.still, values.device, values.video)
+    return {name: value for name, value in zip(_ORIGIN, chosen) if value}
 
 
 def write(data: int, control: Control, value: Any) -> None:
@@ -173,61 +189,21 @@ _KEPT_AS = {
 }
 
 
-def model_choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
-    """(name, shown text) of every model that there is now, and of a chosen one that is gone: so it isn't replaced."""
-    try:
-        choices = catalogue.choices(texts)
-    except CvmatteError:  # whoever mattes next says it
-        choices = {catalogue.AUTO: texts("choice.model.auto", model="")}
-    choices.setdefault(chosen, texts("choice.model.gone", model=chosen))
-    return list(choices.items())
-
-
-def add_controls(properties: int, texts: Texts, image_filter: str, values: Values) -> None:
-    """Add every control to an obs_properties_t, in its groups. values: the present ones."""
-    present = dict(zip((control.name for control in CONTROLS), values.controls))
-    groups: dict[str, int] = {}
-    for control in CONTROLS:
-        if control.group not in groups:
-            groups[control.group] = libobs.obs_properties_create()
-        added = _add_control(groups[control.group], control, texts, image_filter, present[control.name])
-        explain(added, texts(f"control.{control.name}.tip"))
-        if control.name == "format":
-            text = texts("source.jpeg_note").encode()
-            note = libobs.obs_properties_add_text(groups[control.group], JPEG_NOTE, text, libobs.OBS_TEXT_INFO)
-            libobs.obs_property_text_set_info_type(note, libobs.OBS_TEXT_INFO_WARNING)
-    for group, members in groups.items():
-        label = texts(f"group.{group}").encode()
-        libobs.obs_properties_add_group(properties, f"group_{group}".encode(), label, libobs.OBS_GROUP_NORMAL, members)
-
-
-def _add_control(properties: int, control: Control, texts: Texts, image_filter: str, present: Any) -> int:
-    name, text = control.name.encode(), texts(f"control.{control.name}")
-    label = text.encode()
-    if control.kind == declaration.MODEL:
-        return add_choice(properties, name, text, model_choices(texts, present))
-    if control.kind == declaration.SWITCH:
-        return libobs.obs_properties_add_bool(properties, name, label)
-    if control.kind == declaration.COLOUR:
-        return libobs.obs_properties_add_color(properties, name, label)
-    if control.kind == declaration.IMAGE:
-        return add_file(properties, name, text, image_filter)
-    if control.kind == declaration.FOLDER:
-        return libobs.obs_properties_add_path(properties, name, label, libobs.OBS_PATH_DIRECTORY, None, None)
-    if control.kind == declaration.INTEGER:
-        slider = control.maximum <= _SLIDER_MAXIMUM
-        add = libobs.obs_properties_add_int_slider if slider else libobs.obs_properties_add_int
-        added = add(properties, name, label, control.minimum, control.maximum, control.step)
-        if control.unit:
-            libobs.obs_property_int_set_suffix(added, f" {control.unit}".encode())
-        return added
-    choices = ((choice, texts(f"choice.{control.name}.{choice}")) for choice in control.choices)
-    return add_choice(properties, name, text, choices)
-
-
 def explain(added: int, tip: str) -> int:
     libobs.obs_property_set_long_description(added, tip.encode())
     return added
+
+
+def add_text(properties: int, name: bytes, rich_text: str, wraps: bool = False) -> int:
+    """Add a text to be read to an obs_properties_t."""
+    added = libobs.obs_properties_add_text(properties, name, libobs.utf8(rich_text), libobs.OBS_TEXT_INFO)
+    libobs.obs_property_text_set_info_word_wrap(added, wraps)
+    return added
+
+
+def set_unit(number: int, unit: str) -> None:
+    """With OBS's mark of a tip: OBS itself shows none beside a slider, whose tip it shows over its number alone."""
+    libobs.obs_property_int_set_suffix(number, f" {unit} (?)".replace("  ", " ").encode())
 
 
 def add_file(properties: int, name: bytes, label: str, of: str, folder: bytes | None = None) -> int:
@@ -256,29 +232,3 @@ def add_number(properties: int, name: bytes, label: str, choices: Mapping[int, s
 def add_delay(properties: int, name: bytes, texts: Texts) -> None:
     choices = {seconds: texts("source.delay.seconds", seconds=seconds) for seconds in DELAYS}
     explain(add_number(properties, name, texts("source.delay"), choices), texts("source.delay.tip"))
-
-
-def show_what_applies(properties: int, texts: Texts, values: Values) -> None:
-    """Hide the controls, and the choices of controls, that have no effect with the present settings."""
-    present = dict(zip((control.name for control in CONTROLS), values.controls))
-    kind = declaration.LIVE if values.is_live else declaration.PHOTO
-    shown = {control.name.encode(): kind in control.applies_to and control.applies(present) for control in CONTROLS}
-    shown[JPEG_NOTE] = shown[b"format"] and present["format"] == "jpeg" and present["background"] == "transparent"
-    for name, applies in shown.items():
-        libobs.obs_property_set_visible(libobs.obs_properties_get(properties, name), applies)
-    for control in CONTROLS:
-        if control.photos_only:
-            _offer_what_applies(properties, texts, control, present[control.name], kind)
-
-
-def _offer_what_applies(properties: int, texts: Texts, control: Control, chosen: Any, kind: str) -> None:
-    """A choice that does nothing to this kind is as good as the default. Where it is chosen it stays so, under the
-    default's name: a photo chosen later is cut out with it again."""
-    listed = libobs.obs_properties_get(properties, control.name.encode())
-    libobs.obs_property_list_clear(listed)
-    stands_in = chosen in control.choices and control.does_nothing(chosen, kind)
-    for choice in control.choices:
-        if not control.does_nothing(choice, kind):
-            value = chosen if stands_in and choice == control.default else choice
-            text = texts(f"choice.{control.name}.{choice}")
-            libobs.obs_property_list_add_string(listed, libobs.utf8(text), libobs.utf8(value))

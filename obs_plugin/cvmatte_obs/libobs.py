@@ -169,7 +169,8 @@ z(p) obs_data_array_count
 p(ps) obs_data_get_array obs_data_get_obj obs_properties_get
 p(pz) obs_data_array_item
 v(pb) obs_property_set_visible obs_property_text_set_info_word_wrap
-v(ps) obs_data_erase obs_property_int_set_suffix obs_property_set_long_description obs_property_set_description
+v(ps) obs_data_erase obs_data_unset_user_value obs_property_int_set_suffix obs_property_set_long_description
+v(ps) obs_property_set_description
 v(pi) obs_property_text_set_info_type
 b(ps) obs_data_get_bool obs_data_has_user_value
 s(ps) obs_data_get_string

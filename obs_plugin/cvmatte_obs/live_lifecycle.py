@@ -95,7 +95,10 @@ class LiveLifecycle:
             return Says("state.capture")
         if self.is_frozen:
             return Says("live.frozen")
-        return Says("live.state", self._figures) if self._figures else Says("state.starting")
+        if not self._figures:
+            return Says("state.starting")
+        wish = {"wanted": self.wish.rate, "limit": self.wish.limit, "quality": self.wish.settings.get("quality", "")}
+        return Says("live.state", {**self._figures, **wish})
 
     @property
     def _news(self) -> tuple[object, ...]:

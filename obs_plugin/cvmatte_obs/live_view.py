@@ -49,7 +49,8 @@ class LiveView:
         """Tell what the settings ask for."""
         source = values.live_source
         if not source:
-            return self.life.wants_nothing(_NO_SOURCE[values.input])
+            has_none = values.input == controls.FROM_CAMERA and self._services.has_no_camera()
+            return self.life.wants_nothing("state.no_camera_found" if has_none else _NO_SOURCE[values.input])
         try:
             settings = values.settings().resolved().as_dict()
         except CvmatteError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Mapping
+
 from cvmatte_core.localization import notes
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.texts import Texts
@@ -22,7 +25,22 @@ _OF_STILLS = {
     "image_too_many_pixels": "still.image_too_many_pixels",
     "id_photo_cut": "still.id_photo_cut",
 }
+# In OBS nobody need type a command.
+_OF_MODELS = {
+    "model_missing": "source.model.missing",
+    "model_damaged": "source.model.damaged",
+    "held_needs_model": "source.model.held_needs",
+    "packages_missing": "source.model.needs_packages",
+}
 _OF_LIVE = {"disk_full": "live.disk_full", "image_too_many_pixels": "live.image_too_many_pixels"}
+_LIVE = "live.state"
+_LATE = 0.9  # of the rate that is wanted; what is below that is said
+_HELP = {  # by whether it may use more of the processor, and whether it may be coarser
+    (True, True): "live.late.limit_or_quality",
+    (True, False): "live.late.limit",
+    (False, True): "live.late.quality",
+    (False, False): "live.late.rate",
+}
 _BY_INPUT = {
     controls.FROM_FILE: _OF_PHOTOS,
     controls.FROM_SOURCE: _OF_STILLS,
@@ -30,17 +48,52 @@ _BY_INPUT = {
 }
 
 
+@dataclass(frozen=True)
+class StateLine:
+    """What a portrait says. more: the same in full, where that is more. background: what is wrong with the image
+    behind the person."""
+
+    text: str = ""
+    is_error: bool = False
+    more: str = ""
+    background: str = ""
+
+
+def line_of(says: Says, chosen_input: str, texts: Texts, background: CvmatteError | None) -> StateLine:
+    """background: what is known to be wrong with the image behind the person, beside what is said."""
+    error = says.error
+    of_background = error if error is not None and error.key.startswith("background_") else background
+    beside = [background.sentence(texts)] if background is not None else []
+    text, more = (" ".join([_of_life(says, chosen_input, texts, in_full), *beside]) for in_full in (False, True))
+    said = of_background.sentence(texts) if of_background is not None else ""
+    return StateLine(text, error is not None, more if more != text else "", said)
+
+
 def of_error(error: CvmatteError, chosen_input: str, texts: Texts) -> str:
-    key = _BY_INPUT[chosen_input].get(error.key)
-    return texts(key, **error.values) if key else error.sentence(texts)
+    key = _BY_INPUT[chosen_input].get(error.key) or _OF_MODELS.get(error.key)
+    return texts(key, group=texts("panel.group.model"), **error.values) if key else error.sentence(texts)
 
 
-def of_life(says: Says, chosen_input: str, texts: Texts) -> str:
-    """What a portrait says."""
+def _live(values: Mapping[str, Any], texts: Texts) -> tuple[str, str]:
+    """How fast a live picture is, or what helps one that can't be as fast as it should be; and that in full."""
+    rate, wanted = round(values["rate"]), values["wanted"]
+    in_full = texts(_LIVE, **values)
+    if not values.get("is_late") or rate >= _LATE * wanted:
+        return texts("live.rate", rate=rate, wanted=wanted), in_full
+    may_use_more, may_be_coarser = values["limit"] < 100, values["quality"] != "fast"
+    late = texts(_HELP[may_use_more, may_be_coarser], rate=rate, wanted=wanted)
+    return late, f"{late} {in_full}"
+
+
+def _of_life(says: Says, chosen_input: str, texts: Texts, in_full: bool) -> str:
+    """in_full: with all figures of a live picture."""
     if says.error is not None:
         sentence = of_error(says.error, chosen_input, texts)
         return texts(says.beside, sentence=sentence) if says.beside else sentence
-    sentence = texts(says.key, **says.values) if says.key else ""
+    if says.key == _LIVE:
+        sentence = _live(says.values, texts)[in_full]
+    else:
+        sentence = texts(says.key, **says.values) if says.key else ""
     if says.values.get("fallback"):
         sentence = f"{sentence} {texts('device.fallback', **says.values['fallback'])}"
     if says.outdated:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -22,6 +21,7 @@ from . import controls, dialogs, libobs, messages, stills
 from .file_watch import GONE, State
 from .layers import HelperFile, WeakSource
 from .live_view import LiveView
+from .messages import StateLine
 from .photo_actions import Says
 from .photo_view import PhotoView
 from .services import Services
@@ -30,14 +30,6 @@ from .signals import SourceSignals
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _MOVING_SECONDS = 1.0  # after a change, another is likely
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
-
-
-@dataclass(frozen=True)
-class StateLine:
-    """What a portrait says, in the person's language."""
-
-    text: str = ""
-    is_error: bool = False
 
 
 class Portrait:
@@ -49,6 +41,7 @@ class Portrait:
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
+        self.said_of_presets = ""  # what one of those about presets had
         self.preview = ""  # the picture of the three views; empty where there is none
         self.page: Way | None = None  # to where the photo is touched up, once somebody has asked for it
         self.refresh_wanted = False
@@ -102,7 +95,7 @@ class Portrait:
     def close(self) -> None:
         """Let go of everything of OBS's."""
         self.values = None  # whatever may still be posted to it asks for nothing
-        self.stills.give_up()
+        self.stills.let_go()
         self.stills.forget_camera()
         self._live_view.close()
         with self.source() as source:
@@ -143,13 +136,15 @@ class Portrait:
     def _read(self, source: int) -> None:
         """Look at the source's settings, and act on what changed."""
         data = libobs.obs_source_get_settings(source)
-        self._services.complete(source, data)
+        before = self.values
+        self._services.complete(source, data, before)
         values = controls.read(data)
         self._helper_file.begin(data)
+        is_emptied = controls.is_new(data)  # just now, by Defaults: which is signalled
         libobs.obs_data_release(data)
-        before, self.values = self.values, values
-        if values == before:
+        if is_emptied or values == before:
             return
+        self.values, self.said_of_presets = values, ""
         self._changed_at = time.monotonic()
         if before is None:
             self.last.begin(values.portrait_id, self._services.ids())
@@ -208,6 +203,11 @@ class Portrait:
 
     def _save_id(self, portrait_id: str) -> None:
         self._source.change({controls.PORTRAIT_ID: portrait_id})
+
+    def cameras_changed(self) -> None:
+        self.refresh_wanted = True  # the drop-down of cameras
+        if self.values is not None and not self.values.live_source:
+            self._want()
 
     def rematte(self) -> None:
         self._want(again=True)
@@ -277,21 +277,19 @@ class Portrait:
         if error not in ("", self._logged):
             libobs.log(libobs.LOG_WARNING, error)
         self._logged = error
-        self.state = StateLine(self._sentence(says), is_error=bool(error))
+        self.state = self._line_of(says)
         self.preview = str(self._services.store.preview_path(record.key)) if record is not None else ""
         if self.note and (self._is_live or not error) and time.monotonic() - self._noted_at > _NOTE_SECONDS:
             self.note = ""
             self.refresh_wanted = self.refresh_wanted or self._is_live
 
-    def _sentence(self, says: Says) -> str:
+    def _line_of(self, says: Says) -> StateLine:
         if says.key == "state.waiting" and self._services.client.state != READY:
             says = Says("state.starting")
-        sentence = messages.of_life(says, self._input, self._services.texts)
         background = self.values.needed.get(controls.BACKGROUND, "") if self.values is not None else ""
-        if says.key == "state.ready" and self._services.watch.state(background) == GONE:
-            gone = ImageError("background_gone", name=Path(background).name)
-            return f"{sentence} {gone.sentence(self._services.texts)}"
-        return sentence
+        is_gone = says.key == "state.ready" and self._services.watch.state(background) == GONE
+        gone = ImageError("background_gone", name=Path(background).name) if is_gone else None
+        return messages.line_of(says, self._input, self._services.texts, gone)
 
     @property
     def _input(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Collection
+from typing import Callable, Collection, Optional
 
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
 
+from .controls import Values
 from .file_watch import FileWatch
 from .touch_up_client import TouchingUp
 
@@ -17,8 +18,9 @@ from .touch_up_client import TouchingUp
 @dataclass(frozen=True)
 class Services:
     """post: have something called on the session's thread: post(call, arguments …). complete: give a new portrait's
-    source, with these settings, the defaults that hold now. collection: the name of the scene collection. ids: those
-    of the portraits that there are; see layers/last_shown.py. on_layer, on_files: called whenever a portrait's layer is
+    source, with these settings, the defaults that hold now; see controls.complete. has_no_camera: whether a look found
+    none. collection: the name of the scene collection. ids: those of the portraits that there are; see
+    layers/last_shown.py. on_layer, on_files: called whenever a portrait's layer is
     another, or files that it is made from are.
     """
 
@@ -29,7 +31,8 @@ class Services:
     client: WorkerClient
     watch: FileWatch
     post: Callable[..., None]
-    complete: Callable[[int, int], None]
+    complete: Callable[[int, int, Optional[Values]], None]
+    has_no_camera: Callable[[], bool]
     collection: Callable[[], str]
     ids: Callable[[], Collection[str]]
     on_layer: Callable[[], None]

@@ -25,22 +25,23 @@ from cvmatte_core.presets import PresetStore
 from cvmatte_core.system import memory
 from cvmatte_core.worker.client import WorkerClient
 
-from . import controls, layers, libobs, scenes
+from . import controls, dialogs, layers, libobs, scenes
+from .camera_list import CameraList
 from .file_watch import FileWatch, State
 from .housekeeping import PollTimes, Trimming
-from .portrait import StateLine
+from .messages import StateLine
+from .model_install import ModelInstall
+from .more_controls import MoreControls
 from .services import Services
 from .shutdown_gate import GATE
 from .signals import Hotkey, Signal
 from .source_type import SOURCE_TYPE
 from .touch_up_client import TouchingUp
-from .worker_tasks import WorkerTask
 
 _POLL_SECONDS = 0.015
 _POLL_SHARE = 0.05  # of one core at most for polling, however many portraits there are
 _END_SECONDS = 5.0  # that OBS's UI waits for the thread when the script is unloaded
 _TROUBLE_SECONDS = 1.0  # between polls that fail
-_CAMERA_SECONDS = 3.0  # between two looks for cameras
 _GOING_SECONDS = 0.3  # from OBS 30 on, a look-up by name may find a source that just goes: by then it is gone
 _SOURCE_SIGNALS = (b"source_create", b"source_remove", b"source_rename")
 _left: dict[int, StateLine] = {}  # by helper: what the portraits said when the script was unloaded to be loaded anew
@@ -71,9 +72,9 @@ class Session:
         self._trimming = Trimming()
         self.client = WorkerClient(on_state=self._worker_is)
         self.client.on_painted = partial(self.post, self._painted)
-        self.cameras: dict[str, str] = {}  # what each is opened by, and shown as
-        self._camera_look = WorkerTask(self.client, "cameras", partial(self.post, self._cameras_are))
-        self._looked_for_cameras = float("-inf")
+        self.camera_list = CameraList(self.client, partial(self.post, self._cameras_are))
+        self.model_install = ModelInstall(self.client, partial(self.post, self._model_is_installed))
+        self.more_controls = MoreControls()
         self._touching_up = TouchingUp(self.client, texts)
         self._watch = FileWatch(partial(self.post, self._file_is))
         self._completing = threading.Lock()
@@ -97,6 +98,7 @@ class Session:
                 watch=self._watch,
                 post=self.post,
                 complete=self.complete,
+                has_no_camera=lambda: self.camera_list.found == {},
                 collection=lambda: self._collection,
                 ids=lambda: {portrait.last.id for portrait in SOURCE_TYPE.portraits()},
                 on_layer=self._trimming.later,
@@ -140,12 +142,6 @@ class Session:
             if libobs.source_name(source) == name:
                 self.post(portrait.touch_up)
 
-    def look_for_cameras(self) -> None:
-        """Have the worker look which cameras there are now. Properties that are open show those that are new."""
-        if time.monotonic() - self._looked_for_cameras > _CAMERA_SECONDS:
-            self._looked_for_cameras = time.monotonic()
-            self._camera_look.start()
-
     def take_still_in_scene(self) -> None:
         """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
         self.post(self._take_still_in_scene)
@@ -170,8 +166,8 @@ class Session:
         """
         return {used for portrait in SOURCE_TYPE.portraits() for used in portrait.in_use()}
 
-    def complete(self, source: int, settings: int) -> None:
-        """Give a new portrait the defaults that hold now as its own values.
+    def complete(self, source: int, settings: int, before: controls.Values | None) -> None:
+        """Give a new portrait the defaults that hold now as its own values. before: see controls.complete.
 
         The dialog that opens on a new portrait does so, and the session when it finds one: only the first of them
         writes, since settings are no place for two threads.
@@ -180,7 +176,7 @@ class Session:
             if not controls.is_new(settings):
                 return
             data = libobs.obs_data_create()
-            controls.complete(data, settings, self.defaults_of_new())
+            controls.complete(data, settings, self.defaults_of_new(), before)
             libobs.obs_source_update(source, data)
             libobs.obs_data_release(data)
 
@@ -197,7 +193,7 @@ class Session:
     def let_go(self) -> None:
         """Hold no source while OBS clears its scenes; GATE is shut."""
         for portrait in SOURCE_TYPE.portraits():
-            libobs.guarded(portrait.stills.give_up)
+            libobs.guarded(portrait.stills.let_go)
 
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
@@ -224,6 +220,7 @@ class Session:
     # On the session's own thread
 
     def _run(self) -> None:
+        self.more_controls.read()
         next_poll = time.monotonic()
         while not self._closing:
             act: Callable[..., Any] = _do_nothing
@@ -238,6 +235,10 @@ class Session:
                             next_poll = self._polled()
                         break
                 time.sleep(_POLL_SECONDS)
+        with GATE.passing() as passes:
+            if passes:  # no number of a countdown stays on screen
+                for portrait in SOURCE_TYPE.portraits():
+                    libobs.guarded(portrait.stills.give_up)
         self._touching_up.close()
 
     def _polled(self) -> float:
@@ -279,6 +280,11 @@ class Session:
                 self._trimming.later()
                 self._watch_files()
         _left.clear()
+        if self._waits_for_camera():
+            self.camera_list.wait()
+        if self.model_install.has_news():
+            for portrait in SOURCE_TYPE.portraits():
+                dialogs.redraw(portrait, in_passing=True)
 
     def _watch_files(self) -> None:
         self._watch.paths = frozenset(
@@ -298,12 +304,19 @@ class Session:
             if names is None or libobs.source_name(source) in names:
                 portrait.rematte()
 
-    def _cameras_are(self, found: dict[str, dict[str, str]]) -> None:
-        if found["cameras"] != self.cameras:
-            self.cameras = found["cameras"]
-            for portrait in SOURCE_TYPE.portraits():
-                if portrait.values is not None and portrait.values.input == controls.FROM_CAMERA:
-                    portrait.refresh_wanted = True
+    def _cameras_are(self) -> None:
+        for portrait in SOURCE_TYPE.portraits():
+            if portrait.values is not None and portrait.values.input == controls.FROM_CAMERA:
+                portrait.cameras_changed()
+
+    def _waits_for_camera(self) -> bool:
+        found = self.camera_list.found or {}
+        chosen = (portrait.values for portrait in SOURCE_TYPE.portraits() if portrait.values is not None)
+        return any(values.input == controls.FROM_CAMERA and values.device not in found for values in chosen)
+
+    def _model_is_installed(self, _result: Any) -> None:
+        self.client.damaged_models.clear()  # whichever it was: a job that finds another says so again
+        self.models_changed()
 
     def _take_still_in_scene(self) -> None:
         camera, delay = self.choices.camera, self.choices.delay

@@ -9,17 +9,18 @@ import html
 import unicodedata
 from typing import Iterator
 
-LINES = 2
 _LINE = 68  # what goes into one at the dialog's default width, counted in Latin letters
 _ERROR = "#c98209"  # seen on dark and on light themes. OBS's own warnings have other margins, and would move the rows
 
 
-def lines(state: str, note: str) -> tuple[list[str], bool]:
-    """LINES lines of the state, and of a button's note, where there is one; and whether that is all of both."""
-    texts = [(state, LINES - 1), (note, 1)] if note else [(state, LINES)]
-    shown = [line for text, most in texts for line in _some_lines(text, most)]
-    is_all = all(len(list(_broken(text))) <= most for text, most in texts)
-    return [*shown, *[""] * (LINES - len(shown))], is_all
+def line(state: str, note: str) -> tuple[str, bool]:
+    """One line of the state, or of a button's note where there is one; and whether that is all of both."""
+    first, *others = _broken(note or state)
+    if others:
+        while _width(first) >= _LINE:  # one for the dots
+            first = first[:-1]
+        first = f"{first}…"
+    return first, not others and not (note and state)
 
 
 def all_lines(state: str, note: str) -> list[str]:
@@ -36,17 +37,6 @@ def with_room(text: str, lines: int) -> str:
     """Rich text that is at least so many lines high."""
     filler = "<br>".join(["&nbsp;"] * lines)
     return f'<table cellspacing="0" cellpadding="0"><tr><td>{text}</td><td>{filler}</td></tr></table>'
-
-
-def _some_lines(text: str, most: int) -> list[str]:
-    """The first lines of a text; the last ends in dots where that isn't all."""
-    broken = list(_broken(text))
-    if len(broken) <= most:
-        return broken
-    last = broken[most - 1]
-    while _width(last) >= _LINE:  # one for the dots
-        last = last[:-1]
-    return [*broken[: most - 1], f"{last}…"]
 
 
 def _broken(text: str) -> Iterator[str]:

@@ -151,7 +151,7 @@ def frames_rendered(obs: ThrowawayObs, act: Callable[[], None]) -> float:
 def still(obs: ThrowawayObs, photos: list[Path], log: Path) -> list[tuple[float, float]]:
     """From the button to the layer of a still of a 1080p source: seconds, and those that the network alone took."""
     obs.requests.create_input(SCENE, "Camera", "image_source", {"file": str(photos[0])}, False)
-    set_portrait(obs, input="source", source="Camera", feather=0)
+    set_portrait(obs, input="source", source="Camera", delay=0, feather=0)
     time.sleep(1)
     taken = []
     for photo in photos:

@@ -108,7 +108,7 @@ class Studio:
         """Choose in a drop-down of the panel, as OBS's dialog does; the panel after that."""
         return self._probe({"choose_in_panel": [key, value]})["panel"]
 
-    def choose(self, name: str, key: str, value: str) -> dict[str, dict[str, Any]]:
+    def choose(self, name: str, key: str, value: str | bool) -> dict[str, dict[str, Any]]:
         """Choose in a drop-down of a portrait's properties, as their dialog does; the properties after that."""
         return self._probe({"choose": [name, key, value]})["portraits"][name]
 
@@ -120,6 +120,11 @@ class Studio:
         found = ask_probe(self._probe_file, command or {}, 30)
         assert "error" not in found, found["error"]
         return found
+
+    def said(self, name: str) -> str:
+        """What a portrait says, without a look at its properties."""
+        text, _ = self._probe({"states": True})["states"][name]
+        return str(text)
 
     def state(self, name: str) -> str:
         """What its properties say, on one line."""

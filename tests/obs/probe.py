@@ -1,10 +1,10 @@
 """A script for a real OBS under test: it does what a command file asks, and writes down what OBS sees.
 
 {"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
-chooses in a drop-down of a source's properties, as their dialog does, {"choose_in_panel": [NAME, VALUE]} in one of the
-panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE, NAME]} puts a copy of a
-source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties and the panel are
-written down; with {"states": true} only what each portrait says, and whether that is an error.
+chooses in a drop-down of a source's properties, or turns a switch there, as their dialog does, {"choose_in_panel":
+[NAME, VALUE]} in a drop-down of the panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE,
+NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties
+and the panel are written down; with {"states": true} only what each portrait says, and whether that is an error.
 """
 
 import ctypes
@@ -127,7 +127,8 @@ def choose(name, key, value):
     settings = obs.obs_source_get_settings(source)
     properties = obs.obs_source_properties(source)
     obs.obs_properties_apply_settings(properties, settings)  # as the dialog does when it opens
-    obs.obs_data_set_string(settings, key, value)
+    set_value = obs.obs_data_set_bool if isinstance(value, bool) else obs.obs_data_set_string
+    set_value(settings, key, value)
     prop = call("obs_properties_get", ctypes.c_void_p, int(properties), key.encode())
     call("obs_property_modified", ctypes.c_bool, prop, int(settings))
     obs.obs_source_update(source, settings)
@@ -146,6 +147,7 @@ def described(properties):
             "description": text("obs_property_description", prop),
             "tip": text("obs_property_long_description", prop),
             "visible": call("obs_property_visible", ctypes.c_bool, prop),
+            "suffix": text("obs_property_int_suffix", prop) if kind == obs.OBS_PROPERTY_INT else "",
             "items": items(prop) if kind == obs.OBS_PROPERTY_LIST else [],
         }
         if kind == obs.OBS_PROPERTY_GROUP:

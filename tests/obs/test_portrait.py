@@ -179,7 +179,7 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     # Kept under a name, with a change
     studio.set(portrait, feather=4, quality="balanced", preset_name="  Mine ")
     studio.press(portrait, "preset_save")
-    studio.wait_for_state(portrait, "Saved the preset Mine.")
+    wait_until(lambda: "Saved the preset Mine." in said_of_presets(studio, portrait), 10)
     properties = studio.properties(portrait)
     assert properties["preset"]["items"] == [
         "Own settings", "Virtual meeting", "Livestream overlay", "ID photo", "Mine",
@@ -196,10 +196,16 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     wait_until(lambda: "Yours" in studio.properties(portrait)["preset"]["items"], 10)
     studio.set(portrait, preset_name="ID photo")
     studio.press(portrait, "preset_rename")
-    studio.wait_for_state(portrait, "ID photo")
+    wait_until(lambda: "ID photo" in said_of_presets(studio, portrait), 10)
     studio.press(portrait, "preset_delete")
     wait_until(lambda: studio.properties(portrait)["preset"]["items"][-1] == "ID photo", 10)
     studio.wait_for_layer(portrait, expected_layer(photo, **mine))
+
+
+def said_of_presets(studio: Studio, portrait: str) -> str:
+    """Beside their buttons."""
+    said: str = studio.properties(portrait)["preset_said"]["description"]
+    return said
 
 
 def test_a_value_of_another_version_leaves_the_dialog_whole(studio: Studio, photo: Path) -> None:
@@ -264,7 +270,7 @@ def test_a_layer_that_can_not_be_saved_is_shown_and_that_is_said(
 
 
 def test_no_row_of_the_dialog_moves_when_the_state_is_another(tmp_path: Path, photo: Path, other_photo: Path) -> None:
-    """Below the state: one line of it, two, and more than there is room for."""
+    """Below the state: what a line has room for, and more."""
     portrait_format = tmp_path / "portrait.png"
     Image.open(other_photo).crop((156, 0, 412, 512)).save(portrait_format)
     with open_studio(tmp_path / "obs", screen=(1280, 1100)) as studio:
@@ -273,9 +279,9 @@ def test_no_row_of_the_dialog_moves_when_the_state_is_another(tmp_path: Path, ph
         studio.set("portrait", image=photo)
 
         def below() -> np.ndarray:
-            """The name and the first group of the controls, below everything that says how the portrait is."""
+            """The names of what comes first below the line that says how the portrait is."""
             studio.obs.place(studio.obs.window("portrait"), 720, 1000)
-            return np.asarray(studio.obs.photograph())[860:940, 20:110]
+            return np.asarray(studio.obs.photograph())[640:720, 20:95]
 
         studio.wait_for_state("portrait", "Ready")
         time.sleep(2)  # until nobody is taken to move a control

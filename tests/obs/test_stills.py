@@ -34,7 +34,7 @@ def camera(studio: Studio, photo: Path) -> Iterator[str]:
 
 @pytest.fixture
 def portrait(studio: Studio, camera: str) -> Iterator[str]:
-    studio.add("portrait", "", input="source", source=camera)
+    studio.add("portrait", "", input="source", source=camera, delay=0)
     studio.wait_for_state("portrait", "Choose a source and press “Take still”.")
     yield "portrait"
     studio.remove("portrait")
@@ -221,7 +221,7 @@ def test_another_script_that_draws_never_freezes_obs_while_stills_are_taken(tmp_
     scripts: list[Any] = [(Path(__file__).with_name("drawing_script.py"), {})]
     with open_studio(tmp_path, scripts=scripts, frames_per_second=30) as studio:
         studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
-        studio.add("portrait", "", input="source", source="camera", quality="fast")
+        studio.add("portrait", "", input="source", source="camera", delay=0, quality="fast")
         studio.wait_for_state("portrait", "Take still")
         for _ in range(10):
             take(studio, "portrait", stills(studio))
@@ -245,7 +245,7 @@ def test_a_data_folder_whose_name_is_no_text_never_ends_obs(tmp_path: Path, phot
     folder = tmp_path / os.fsdecode(b"caf\xe9")  # a name of older systems: Latin-1
     with open_studio(tmp_path, environment={"CVMATTE_DATA": str(folder)}) as studio:
         studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
-        studio.add("portrait", "", input="source", source="camera", quality="fast")
+        studio.add("portrait", "", input="source", source="camera", delay=0, quality="fast")
         studio.wait_for_state("portrait", "Take still")
         studio.press("portrait", "take_still")
         studio.wait_for_state("portrait", "Nothing can be written")
@@ -259,7 +259,7 @@ def test_a_still_is_there_at_once_after_a_restart_and_has_the_portrait_s_hotkey(
 ) -> None:
     with open_studio(tmp_path) as studio:
         studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
-        studio.add("portrait", "", input="source", source="camera")
+        studio.add("portrait", "", input="source", source="camera", delay=0)
         studio.wait_for_state("portrait", "Take still")
         studio.requests.trigger_hot_key_by_name("cvmatte.portrait.take_still")
         (still,) = wait_until(lambda: stills(studio))
