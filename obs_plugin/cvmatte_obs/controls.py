@@ -215,9 +215,15 @@ def add_choice(properties: int, name: bytes, label: str, choices: Any) -> int:
     """Add a drop-down of (value, shown text) to an obs_properties_t."""
     kind, values = libobs.OBS_COMBO_TYPE_LIST, libobs.OBS_COMBO_FORMAT_STRING
     added = libobs.obs_properties_add_list(properties, name, label.encode(), kind, values)
-    for value, shown in choices:
-        libobs.obs_property_list_add_string(added, libobs.utf8(shown), libobs.utf8(value))
+    offer(added, choices)
     return added
+
+
+def offer(listed: int, choices: Any) -> None:
+    """Let a drop-down have these (value, shown text) and no others."""
+    libobs.obs_property_list_clear(listed)
+    for value, shown in choices:
+        libobs.obs_property_list_add_string(listed, libobs.utf8(shown), libobs.utf8(value))
 
 
 def add_number(properties: int, name: bytes, label: str, choices: Mapping[int, str]) -> int:

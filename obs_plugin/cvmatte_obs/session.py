@@ -25,13 +25,14 @@ from cvmatte_core.presets import PresetStore
 from cvmatte_core.system import memory
 from cvmatte_core.worker.client import WorkerClient
 
-from . import controls, dialogs, layers, libobs, scenes
+from . import controls, dialogs, libobs, scenes
 from .camera_list import CameraList
 from .file_watch import FileWatch, State
 from .housekeeping import PollTimes, Trimming
 from .messages import StateLine
 from .model_install import ModelInstall
 from .more_controls import MoreControls
+from .scene_still import SceneStill
 from .services import Services
 from .shutdown_gate import GATE
 from .signals import Hotkey, Signal
@@ -79,6 +80,7 @@ class Session:
         self._watch = FileWatch(partial(self.post, self._file_is))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
+        self._scene_still = SceneStill(texts, self.post)
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.load(data)
@@ -144,7 +146,11 @@ class Session:
 
     def take_still_in_scene(self) -> None:
         """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
-        self.post(self._take_still_in_scene)
+        self._scene_still.ask(self.choices.camera, self.choices.delay, self.choices.placement)
+
+    def still_says(self) -> str:
+        """What there is to say of the last one: nothing once it is done."""
+        return self._scene_still.says()
 
     def save(self, data: int) -> None:
         """OBS saves the scene collection: put the script's hotkeys into its settings, an obs_data_t."""
@@ -267,7 +273,7 @@ class Session:
         if self._rematte_scene.pressed():
             self._rematte_all(in_scene=True)
         if self._still_in_scene.pressed():
-            self._take_still_in_scene()
+            self.take_still_in_scene()
         for portrait in SOURCE_TYPE.portraits():
             if self._closing:
                 return
@@ -317,31 +323,6 @@ class Session:
     def _model_is_installed(self, _result: Any) -> None:
         self.client.damaged_models.clear()  # whichever it was: a job that finds another says so again
         self.models_changed()
-
-    def _take_still_in_scene(self) -> None:
-        camera, delay = self.choices.camera, self.choices.delay
-        if not camera:
-            return
-        names = scenes.names_in_current_scene([name for name, _ in self.portraits()])
-        for portrait, source in SOURCE_TYPE.living():
-            values = portrait.values
-            if values is None or libobs.source_name(source) not in names:
-                continue
-            if values.input == controls.FROM_SOURCE and values.camera == camera:
-                layers.change(source, {controls.DELAY: delay})
-                self.post(portrait.take_still)
-                return
-        settings: dict[bytes, str | int] = {
-            controls.INPUT: controls.FROM_SOURCE,
-            controls.CAMERA: camera,
-            controls.DELAY: delay,
-        }
-        helper = scenes.add_portrait(camera, settings, self.choices.placement)
-        SOURCE_TYPE.discover()
-        for portrait, source in SOURCE_TYPE.living():
-            if helper and portrait.helper == helper:
-                portrait.look(source)
-                portrait.take_still()
 
     def _painted(self, digest: str) -> None:
         for portrait in SOURCE_TYPE.portraits():

@@ -29,15 +29,17 @@ TEXTS = {
 SOURCES = [
     path for folder in ("cvmatte_core", "obs_plugin", "scripts") for path in sorted((paths.ROOT / folder).rglob("*.py"))
 ] + [paths.ROOT / "install.py"]
+PANEL = [path for path in SOURCES if path.parent.name == "panel"]
 
 
 def keys_in_the_code(known: Collection[str] = frozenset(TEXTS["en"])) -> set[str]:
     """Every key that the code asks for: literal ones, errors', and those that it puts together."""
     families = {key.rpartition(".")[0] for key in known} | {"error"}
     found, all_words = set(), set()
-    for path in SOURCES:
+    for files in (*([path] for path in SOURCES if path not in PANEL), PANEL):
         words, patterns = set(), set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+        for node in (node for tree in trees for node in ast.walk(tree)):
             if isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
                 text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
                 words.add(text)
@@ -54,7 +56,8 @@ def keys_in_the_code(known: Collection[str] = frozenset(TEXTS["en"])) -> set[str
                 for argument in ast.walk(node.args[0]):
                     if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
                         found.add(f"error.{argument.value}")
-        # What is put together counts where each part is a word of the same file, or put together in turn there:
+        # What is put together counts where each part is a word of the same file (or of the panel's files, whose rows
+        # put together the names that groups give them), or put together in turn there:
         # f"panel.{name}" with "take_still", or with f"{name}.tip" of that. What begins with any word would be all.
         patterns = {pattern for pattern in patterns if not pattern.startswith("(.+)") or pattern == r"(.+)\.tip"}
         found |= {key for key in known if key not in words and made_of(key, words, patterns, depth=3)}

@@ -402,7 +402,7 @@ def test_a_clip_is_cut_out_from_the_panel_and_loops_in_the_scene(tmp_path: Path,
     begun.write_text(json.dumps({"clip": str(clip), "settings": {}}))
     with open_studio(tmp_path, frames_per_second=30) as studio:
         assert "me.mp4 was interrupted" in studio.panel("refresh")["clip_state"]["description"]
-        assert "Choose a clip" in studio.panel("clip_start")["said"]["description"]
+        assert "Choose a clip" in studio.panel("clip_start")["clip_state"]["description"]
         studio.panel("clip_start", clip=str(clip))
         wait_until(lambda: "is in the scene" in studio.panel("refresh")["clip_state"]["description"], 120)
         made = studio.data / "outputs" / "me-cutout.webm"

@@ -1,0 +1,38 @@
+"""The panel's group that takes a still of a source of OBS into the current scene."""
+
+from __future__ import annotations
+
+from cvmatte_core.localization.errors import ImageError
+
+from .. import scenes
+from . import rows
+from .rows import Button, Choice, Delay, Group, Line, Shared
+
+
+class Still(Group):
+    name = "still"
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self.rows = (
+            Choice("still_source", self._sources),
+            Delay("still_delay"),
+            Button("take_still", self._take),
+            Line("still_state", self._state),
+            rows.refresh("still"),  # for the sources too
+        )
+
+    def _sources(self) -> list[tuple[str, str]]:
+        names, chosen = scenes.video_source_names(), self.shared.value("still_source")
+        if chosen and chosen not in names:  # rather than show another
+            names.insert(0, chosen)
+        return [("", self.texts("source.camera.none")), *((name, name) for name in names)]
+
+    def _state(self) -> list[str]:
+        under_way = self.session.still_says()
+        return [self.said or (f"{under_way} {self.shared.goes_on()}" if under_way else "")]
+
+    def _take(self) -> None:
+        if not self.shared.value("still_source"):
+            raise ImageError("still_no_source")
+        self.session.take_still_in_scene()

@@ -1,0 +1,70 @@
+"""Stills of the panel's source, taken into the current scene: into its portrait there, else into a new one."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from cvmatte_core.localization.texts import Texts
+
+from . import controls, layers, libobs, scenes
+from .portrait import Portrait
+from .source_type import SOURCE_TYPE
+
+
+class SceneStill:
+    """For one session; but for `ask` and `says`, on its thread. post: as of Services."""
+
+    def __init__(self, texts: Texts, post: Callable[..., None]) -> None:
+        self._texts, self._post = texts, post
+        self._asked_of = ""  # a source whose still isn't begun yet
+        self._portrait: Portrait | None = None  # that got the last one
+
+    def ask(self, camera: str, delay: int, placement: str) -> None:
+        """From any thread of OBS."""
+        if camera:
+            self._asked_of = camera
+            self._post(self._begin, camera, delay, placement)
+
+    def says(self) -> str:
+        """What there is to say of the last one: nothing once it is done."""
+        portrait = self._portrait
+        if self._asked_of:
+            return self._texts("panel.still_begun", name=self._asked_of)
+        if portrait is None or portrait not in SOURCE_TYPE.portraits():
+            return ""
+        goes_on = portrait.stills.is_taking or portrait.life.still_under_way
+        return portrait.state.text if goes_on or portrait.state.is_error else ""
+
+    def _begin(self, camera: str, delay: int, placement: str) -> None:
+        try:
+            self._portrait = self._renewed(camera, delay) or self._new(camera, delay, placement)
+        finally:
+            self._asked_of = ""
+
+    def _renewed(self, camera: str, delay: int) -> Portrait | None:
+        """The source's portrait in the current scene, which takes another still."""
+        names = scenes.names_in_current_scene([libobs.source_name(source) for _, source in SOURCE_TYPE.living()])
+        for portrait, source in SOURCE_TYPE.living():
+            values = portrait.values
+            if values is None or libobs.source_name(source) not in names:
+                continue
+            if values.input == controls.FROM_SOURCE and values.camera == camera:
+                layers.change(source, {controls.DELAY: delay})
+                portrait.take_still()
+                return portrait
+        return None
+
+    def _new(self, camera: str, delay: int, placement: str) -> Portrait | None:
+        settings: dict[bytes, str | int] = {
+            controls.INPUT: controls.FROM_SOURCE,
+            controls.CAMERA: camera,
+            controls.DELAY: delay,
+        }
+        helper = scenes.add_portrait(self._texts("source.cut_out", source=camera), settings, placement)
+        SOURCE_TYPE.discover()
+        for portrait, source in SOURCE_TYPE.living():
+            if helper and portrait.helper == helper:
+                portrait.look(source)
+                portrait.take_still()
+                return portrait
+        return None
