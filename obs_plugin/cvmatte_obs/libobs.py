@@ -130,18 +130,20 @@ def has(name: str) -> bool:
 
 
 # The functions of libobs by what they give and take: p a pointer, s a text, b a bool, i an int, u a uint32_t,
-# q a long long, z a size_t, v nothing.
-_TYPES = dict(zip("psbiuqzv", (c_void_p, c_char_p, c_bool, c_int, c_uint32, c_longlong, c_size_t, None)))
+# f a float, q a long long, z a size_t, v nothing.
+_TYPES = dict(zip("psbiufqzv", (c_void_p, c_char_p, c_bool, c_int, c_uint32, c_float, c_longlong, c_size_t, None)))
 _WAITING = """
 p(p) obs_scene_from_source
 p(z) obs_hotkey_save
 v(p) obs_source_release obs_weak_source_release obs_source_show_preloaded_video obs_source_update_properties
-v(p) obs_source_inc_showing obs_source_dec_showing os_event_destroy
+v(p) obs_source_inc_showing obs_source_dec_showing os_event_destroy obs_sceneitem_release obs_sceneitem_remove
 v(z) obs_hotkey_unregister
 b(p) obs_get_video_info
 u(p) obs_source_get_width obs_source_get_height obs_source_get_base_width obs_source_get_base_height
 p(pp) obs_scene_add
 p(ps) obs_scene_find_source_recursive
+p(pq) obs_scene_find_sceneitem_by_id
+v(zs) obs_hotkey_set_description
 v(pp) obs_source_update obs_source_output_video obs_source_preload_video obs_sceneitem_set_bounds
 v(pp) obs_sceneitem_set_pos
 v(pb) obs_source_set_async_unbuffered
@@ -161,10 +163,14 @@ p() obs_get_signal_handler obs_get_proc_handler obs_data_create obs_properties_c
 s() obs_get_version_string
 p(p) obs_source_get_weak_source obs_weak_source_get_source obs_source_get_settings obs_obj_get_data
 p(p) obs_source_get_signal_handler obs_source_get_private_settings
+v(p) obs_sceneitem_addref
+v(pp) obs_sceneitem_get_pos obs_sceneitem_get_scale obs_sceneitem_get_bounds
+q(p) obs_sceneitem_get_id
+f(p) obs_sceneitem_get_rot
 v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear
 b(p) obs_source_showing
 s(p) obs_property_name
-i(p) os_event_try
+i(p) os_event_try obs_sceneitem_get_bounds_type
 z(p) obs_data_array_count
 p(ps) obs_data_get_array obs_data_get_obj obs_properties_get
 p(pz) obs_data_array_item

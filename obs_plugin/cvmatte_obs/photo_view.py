@@ -123,6 +123,7 @@ class PhotoView:
         with contextlib.closing(frame), self._source.alive() as source:
             if not source:
                 return False
+            self._services.on_show(source, frame)
             layers.show(source, frame)
         self._services.on_layer()
         store.mark_used(key)

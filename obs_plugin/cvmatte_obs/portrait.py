@@ -25,7 +25,7 @@ from .messages import StateLine
 from .photo_actions import Says
 from .photo_view import PhotoView
 from .services import Services
-from .signals import SourceSignals
+from .source_signals import FREEZE, REMATTE, TAKE_STILL, SourceSignals
 
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _MOVING_SECONDS = 1.0  # after a change, another is likely
@@ -116,11 +116,12 @@ class Portrait:
             self._read(source)
         if signals.relinked.happened() and self.values is not None:
             self._helper_file.relink(self.values)
-        if signals.rematte.pressed():
+        signals.follow(source, self._input)
+        if signals.pressed(REMATTE):
             self.rematte()
-        if signals.take_still.pressed():
+        if signals.pressed(TAKE_STILL):
             self.take_still()
-        if signals.freeze.pressed():
+        if signals.pressed(FREEZE):
             self._happens(self.live.freezes)
         self._live_view.look(source, self._device)
         if self._live_view.has_new_figures():

@@ -7,15 +7,23 @@ from typing import Callable
 from cvmatte_core.localization.texts import Texts
 
 from . import controls, layers, libobs, scenes
+from .additions import Additions, canvas
+from .placement import places
 from .portrait import Portrait
 from .source_type import SOURCE_TYPE
 
 
 class SceneStill:
-    """For one session; but for `ask` and `says`, on its thread. post: as of Services."""
+    """For one session; but for `ask` and `says`, on its thread. post, complete: as of Services."""
 
-    def __init__(self, texts: Texts, post: Callable[..., None]) -> None:
-        self._texts, self._post = texts, post
+    def __init__(
+        self,
+        texts: Texts,
+        post: Callable[..., None],
+        additions: Additions,
+        complete: Callable[[int, int, None], None],
+    ) -> None:
+        self._texts, self._post, self._additions, self._complete = texts, post, additions, complete
         self._asked_of = ""  # a source whose still isn't begun yet
         self._portrait: Portrait | None = None  # that got the last one
 
@@ -60,10 +68,14 @@ class SceneStill:
             controls.CAMERA: camera,
             controls.DELAY: delay,
         }
-        helper = scenes.add_portrait(self._texts("source.cut_out", source=camera), settings, placement)
+        (place,) = places(placement, 1, canvas())
+        name = self._texts("source.cut_out", source=camera)
+        with self._additions.adding("still") as added:
+            made = scenes.add_portrait(name, settings, place, self._complete)
+            added += [made] if made is not None else []
         SOURCE_TYPE.discover()
         for portrait, source in SOURCE_TYPE.living():
-            if helper and portrait.helper == helper:
+            if made is not None and portrait.helper == made.helper:
                 portrait.look(source)
                 portrait.take_still()
                 return portrait

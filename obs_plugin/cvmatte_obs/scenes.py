@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-from typing import Iterable, Iterator
+import dataclasses
+from typing import Callable, Iterable, Iterator
 
 import obspython
 
 from . import controls, layers, libobs, websocket
-
-FIT_HEIGHT = "fit_height"
-PLACEMENTS = (FIT_HEIGHT, "bottom_centre", "left_third", "right_third", "full_frame")
+from .additions import Addition
+from .placement import Place
 
 
 def inputs(kind: str = "") -> dict[str, str] | None:
@@ -87,60 +86,58 @@ def names_in_current_scene(names: Iterable[str]) -> set[str]:
     return found
 
 
-def add_portrait(name: str, settings: layers.Settings, placement: str) -> int | None:
-    """Add a portrait to the current scene; its helper, None where there is no scene or OBS made no source."""
+def add_portrait(
+    name: str, settings: layers.Settings, place: Place, complete: Callable[[int, int, None], None]
+) -> Addition | None:
+    """Add a portrait to the current scene; None where there is no scene or OBS made no source.
+
+    complete: see Services.
+    """
     helper = layers.helper_settings(name, str(settings.get(controls.IMAGE, "")))
-    with _added(layers.SOURCE_ID, name, {**settings, **helper}) as (source, item):
-        if not item:
+    with _added(layers.SOURCE_ID, name, {**settings, **helper}) as (scene, source, item):
+        if not scene or not source or not item:
             return None
-        place(item, placement)
-        return libobs.obs_obj_get_data(source)
+        present = libobs.obs_source_get_settings(source)
+        complete(source, present, None)
+        libobs.obs_data_release(present)
+        return Addition(scene, item, source, place, _chosen)
 
 
-def add_media(name: str, path: str) -> None:
+def _chosen(source: int) -> controls.Values:
+    """What a portrait's settings say that doesn't change by itself."""
+    data = libobs.obs_source_get_settings(source)
+    values = controls.read(data)
+    libobs.obs_data_release(data)
+    return dataclasses.replace(values, still="", delay=0)
+
+
+def add_media(name: str, path: str) -> Addition | None:
     """Add a clip to the current scene, as a media source that loops."""
     media = {b"local_file": path, b"is_local_file": True, b"looping": True, b"clear_on_media_end": False}
-    with _added(b"ffmpeg_source", name, media):
-        pass
+    with _added(b"ffmpeg_source", name, media) as (scene, source, item):
+        return Addition(scene, item, source, None, _file) if scene and source and item else None
+
+
+def _file(source: int) -> str:
+    data = libobs.obs_source_get_settings(source)
+    file = controls.get_string(data, b"local_file")
+    libobs.obs_data_release(data)
+    return file
 
 
 @contextlib.contextmanager
-def _added(kind: bytes, name: str, settings: layers.Settings) -> Iterator[tuple[int | None, int | None]]:
-    """Make a source in the current scene: for the block, it and its scene item."""
+def _added(kind: bytes, name: str, settings: layers.Settings) -> Iterator[tuple[int | None, int | None, int | None]]:
+    """Make a source in the current scene: for the block, that scene, the source and its scene item."""
     scene, source, item, data = current_scene(), None, None, layers.data_of(settings)
     if scene:
         source = libobs.obs_source_create(kind, libobs.utf8(_unused_name(name)), data, None)
         item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source) if source else None
     libobs.obs_data_release(data)
     try:
-        yield source, item
+        yield scene, source, item
     finally:
         libobs.obs_source_release(source)
         libobs.obs_source_release(scene)
-
-
-def place(item: int, placement: str) -> None:
-    """Give a scene item its place on the canvas.
-
-    A box instead of a scale: the layer's size in pixels may change with its settings, its place must not.
-    """
-    video = libobs.VideoInfo()
-    if not libobs.obs_get_video_info(ctypes.byref(video)):
-        return
-    width, height = video.base_width, video.base_height
-    left, top, right = {
-        "bottom_centre": (width // 6, height // 3, width - width // 6),
-        "left_third": (0, 0, width // 3),
-        "right_third": (width - width // 3, 0, width),
-    }.get(placement, (0, 0, width))
-    full_frame = placement == "full_frame"
-    kind = libobs.OBS_BOUNDS_SCALE_OUTER if full_frame else libobs.OBS_BOUNDS_SCALE_INNER
-    standing = libobs.OBS_ALIGN_CENTER if full_frame else libobs.OBS_ALIGN_BOTTOM
-    libobs.obs_sceneitem_set_alignment(item, libobs.OBS_ALIGN_LEFT | libobs.OBS_ALIGN_TOP)
-    libobs.obs_sceneitem_set_pos(item, ctypes.byref(libobs.Vec2(left, top)))
-    libobs.obs_sceneitem_set_bounds(item, ctypes.byref(libobs.Vec2(right - left, height - top)))
-    libobs.obs_sceneitem_set_bounds_alignment(item, standing)
-    libobs.obs_sceneitem_set_bounds_type(item, kind)
 
 
 def _unused_name(wanted: str) -> str:

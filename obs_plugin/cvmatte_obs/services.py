@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Collection, Optional
 
-from cvmatte_core.layers.store import LayerStore
+from cvmatte_core.layers.store import Frame, LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.worker.client import WorkerClient
@@ -20,8 +20,8 @@ class Services:
     """post: have something called on the session's thread: post(call, arguments …). complete: give a new portrait's
     source, with these settings, the defaults that hold now; see controls.complete. has_no_camera: whether a look found
     none. collection: the name of the scene collection. ids: those of the portraits that there are; see
-    layers/last_shown.py. on_layer, on_files: called whenever a portrait's layer is
-    another, or files that it is made from are.
+    layers/last_shown.py. on_show: called with a portrait's source and the layer that it is about to show. on_layer,
+    on_files: called whenever a portrait's layer is another, or files that it is made from are.
     """
 
     texts: Texts
@@ -35,5 +35,6 @@ class Services:
     has_no_camera: Callable[[], bool]
     collection: Callable[[], str]
     ids: Callable[[], Collection[str]]
+    on_show: Callable[[int, Frame], None]
     on_layer: Callable[[], None]
     on_files: Callable[[], None]

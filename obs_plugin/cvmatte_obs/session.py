@@ -26,12 +26,14 @@ from cvmatte_core.system import memory
 from cvmatte_core.worker.client import WorkerClient
 
 from . import controls, dialogs, libobs, scenes
+from .additions import Additions
 from .camera_list import CameraList
 from .file_watch import FileWatch, State
 from .housekeeping import PollTimes, Trimming
 from .messages import StateLine
 from .model_install import ModelInstall
 from .more_controls import MoreControls
+from .placement import FIT_HEIGHT
 from .scene_still import SceneStill
 from .services import Services
 from .shutdown_gate import GATE
@@ -55,7 +57,7 @@ class Choices:
     preset: str = ""
     camera: str = ""
     delay: int = 0
-    placement: str = scenes.FIT_HEIGHT
+    placement: str = FIT_HEIGHT
 
 
 class Session:
@@ -80,7 +82,8 @@ class Session:
         self._watch = FileWatch(partial(self.post, self._file_is))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
-        self._scene_still = SceneStill(texts, self.post)
+        self.additions = Additions()
+        self._scene_still = SceneStill(texts, self.post, self.additions, self.complete)
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.load(data)
@@ -103,6 +106,7 @@ class Session:
                 has_no_camera=lambda: self.camera_list.found == {},
                 collection=lambda: self._collection,
                 ids=lambda: {portrait.last.id for portrait in SOURCE_TYPE.portraits()},
+                on_show=self.additions.show,
                 on_layer=self._trimming.later,
                 on_files=self._watch_files,
             )
@@ -214,6 +218,7 @@ class Session:
         _left.clear()
         if GATE.is_open:  # else the portraits go too
             _left.update((portrait.helper, portrait.state) for portrait in SOURCE_TYPE.portraits())
+        self.additions.close()
         SOURCE_TYPE.release()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.disconnect(libobs.obs_get_signal_handler(), signal)

@@ -9,14 +9,10 @@ from __future__ import annotations
 import ctypes
 import time
 
-from cvmatte_core.localization.texts import Texts
-
 from . import libobs
-from .layers import WeakSource
 
 _SIGNAL = libobs.address("os_event_signal")
 _KEY_RELEASE_SECONDS = 2.0
-_BINDINGS = b"cvmatte_hotkeys"  # in the helper's private settings
 
 
 class Signal:
@@ -49,7 +45,7 @@ class Hotkey:
         self._name = name.encode()
         self._event = Signal()
         self._acted_at = float("-inf")
-        wanted = (self._name, label.encode(), _SIGNAL, self._event.address)
+        wanted = (self._name, libobs.utf8(label), _SIGNAL, self._event.address)
         if source:
             self._id = libobs.obs_hotkey_register_source(source, *wanted)
         else:
@@ -66,6 +62,17 @@ class Hotkey:
         keys = libobs.obs_hotkey_save(self._id)
         libobs.obs_data_set_array(data, self._name, keys)
         libobs.obs_data_array_release(keys)
+
+    def is_in(self, data: int) -> bool:
+        """Whether `save` has put its keys into an obs_data_t."""
+        return bool(libobs.obs_data_has_user_value(data, self._name))
+
+    def forget(self, data: int) -> None:
+        """Take out of an obs_data_t what `save` put there."""
+        libobs.obs_data_erase(data, self._name)
+
+    def describe(self, label: str) -> None:
+        libobs.obs_hotkey_set_description(self._id, libobs.utf8(label))
 
     def pressed(self) -> bool:
         """Whether the key went down since the last look.
@@ -85,49 +92,3 @@ class Hotkey:
     def close(self) -> None:
         libobs.obs_hotkey_unregister(self._id)  # before the event goes: a source on its way out still has its keys
         self._event.close()
-
-
-class SourceSignals:
-    """A portrait's, and its hotkeys. Those keys from before the script was reloaded are taken over: `keep_bindings`."""
-
-    def __init__(self, source: int, helper: int, texts: Texts) -> None:
-        self._helper = WeakSource(helper)
-        self.updated, self.relinked = Signal(), Signal()
-        self.updated.connect(libobs.obs_source_get_signal_handler(source), b"update")
-        self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
-        names = ("rematte", "take_still", "freeze")
-        self._hotkeys = [Hotkey(f"cvmatte.portrait.{name}", texts(f"hotkey.{name}"), source) for name in names]
-        self.rematte, self.take_still, self.freeze = self._hotkeys
-        kept = libobs.obs_source_get_private_settings(helper)
-        bindings = libobs.obs_data_get_obj(kept, _BINDINGS)
-        if bindings:
-            for hotkey in self._hotkeys:
-                hotkey.load(bindings)
-            libobs.obs_data_release(bindings)
-            libobs.obs_data_erase(kept, _BINDINGS)
-        libobs.obs_data_release(kept)
-
-    def keep_bindings(self) -> None:
-        """Keep the hotkeys' keys until the script is back: with the helper, so that they end when it does."""
-        with self._helper.alive() as helper:
-            if not helper:
-                return
-            bindings = libobs.obs_data_create()
-            for hotkey in self._hotkeys:
-                hotkey.save(bindings)
-            kept = libobs.obs_source_get_private_settings(helper)
-            libobs.obs_data_set_obj(kept, _BINDINGS, bindings)
-            for data in (kept, bindings):
-                libobs.obs_data_release(data)
-
-    def close(self, source: int | None) -> None:
-        """Let go. source: None where it is gone, and its signals with it."""
-        with self._helper.alive() as helper:
-            for alive, event in ((source, self.updated), (helper, self.relinked)):
-                if alive:
-                    event.disconnect(libobs.obs_source_get_signal_handler(alive), b"update")
-        self._helper.close()
-        for hotkey in self._hotkeys:
-            hotkey.close()
-        self.updated.close()
-        self.relinked.close()

@@ -165,6 +165,15 @@ class Studio:
         assert "Traceback" not in self.obs.log()
 
 
+def face_is_off(scene: np.ndarray, photo: Path, shape: dict[str, Any]) -> float:
+    """How far a scene's picture is from the sample's face, where a scene item of that shape has it: 0 to 255."""
+    size, left, top = (round(shape[name]) for name in ("boundsWidth", "positionX", "positionY"))
+    placed = np.asarray(Image.open(photo).convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+    rows, columns = (slice(size * begin // 100, size * end // 100) for begin, end in ((21, 29), (41, 47)))
+    shown = scene[top + rows.start : top + rows.stop, left + columns.start : left + columns.stop, :3]
+    return float(np.abs(shown.astype(int) - placed[rows, columns]).mean())
+
+
 @contextlib.contextmanager
 def open_studio(folder: Path, **options: Any) -> Iterator[Studio]:
     """A started Studio with its background; quit and checked at the end, unless the test has done so."""

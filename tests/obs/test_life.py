@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from demo.throwaway_obs import SCENE, wait_until
 from development import made_clips
 from PIL import Image
 
-from .conftest import BACKGROUND, Studio, open_studio, same_layer
+from .conftest import BACKGROUND, Studio, face_is_off, open_studio, same_layer
 
 NO_WORKER = {"CVMATTE_PYTHON": "/nonexistent/python"}
 
@@ -168,19 +169,14 @@ def test_the_panel_adds_chosen_photos_to_the_current_scene(
         studio.wait_for_layer("mirrored", expected_layer(other_photo, longest_side=2160))
         names = [item["sourceName"] for item in studio.requests.get_scene_item_list(SCENE).scene_items]
         assert names == ["background", "astronaut", "mirrored"]
-        for item in studio.requests.get_scene_item_list(SCENE).scene_items[1:]:
-            shape = item["sceneItemTransform"]
-            assert (shape["boundsWidth"], shape["boundsHeight"]) == (1280, 720)
+        _, left, right = (item["sceneItemTransform"] for item in studio.requests.get_scene_item_list(SCENE).scene_items)
+        assert left["positionX"] + left["boundsWidth"] / 2 < 640 < right["positionX"] + right["boundsWidth"] / 2
         studio.requests.set_input_settings("mirrored", {"image": ""}, True)
         wait_until(lambda: studio.size("mirrored") == (0, 0))
         scene = studio.scene()
         assert tuple(scene[5, 5]) == BACKGROUND
         assert tuple(scene[700, 1270]) == BACKGROUND
-        # As large as fits, standing on the canvas's bottom in its middle: the face is where that puts it.
-        face = np.asarray(Image.open(photo).convert("RGB").resize((720, 720), Image.Resampling.BILINEAR))
-        expected = face[150:210, 290:345].astype(int)
-        actual = scene[150:210, 290 + 280 : 345 + 280].astype(int)
-        assert np.abs(actual - expected).mean() < 4
+        assert face_is_off(scene, photo, left) < 4
 
 
 def test_the_hotkey_s_keys_are_saved_and_restored(
@@ -415,7 +411,7 @@ def test_a_portrait_s_own_hotkeys_are_saved_restored_and_survive_a_reload(
             (found,) = [source["hotkeys"] for source in sources if source["name"] == "portrait"]
             return found
 
-        assert set(hotkeys()) == {f"cvmatte.portrait.{name}" for name in ("rematte", "take_still", "freeze")}
+        assert set(hotkeys()) == {"cvmatte.portrait.rematte"}
         content = json.loads(collection.read_text())
         for source in content["sources"]:
             if source["name"] == "portrait":
@@ -436,6 +432,44 @@ def test_a_portrait_s_own_hotkeys_are_saved_restored_and_survive_a_reload(
         assert count_jobs(studio) == jobs + 2
         studio.quit()
         assert hotkeys()["cvmatte.portrait.rematte"] == [{"key": "OBS_KEY_F8"}]
+
+
+def test_a_portrait_has_the_hotkeys_of_its_input_and_keeps_the_keys_of_the_others(tmp_path: Path, photo: Path) -> None:
+    bound = {"cvmatte.portrait.rematte": "OBS_KEY_F8", "cvmatte.portrait.freeze": "OBS_KEY_F9"}
+    with open_studio(tmp_path) as studio:
+        studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
+        studio.add("portrait", photo)
+        studio.wait_for_state("portrait", "Ready")
+        studio.quit()
+        collection = studio.obs.config / "basic" / "scenes" / "Untitled.json"
+        content = json.loads(collection.read_text())
+        for source in content["sources"]:
+            if source["name"] == "portrait":  # as a version before saved them, which had all three
+                source["hotkeys"] = {name: [{"key": key}] for name, key in bound.items()}
+                source["private_settings"] = {}
+        collection.write_text(json.dumps(content))
+
+        def saved() -> dict[str, Any]:
+            (found,) = (one for one in json.loads(collection.read_text())["sources"] if one["name"] == "portrait")
+            return {name: keys[0]["key"] for name, keys in found["hotkeys"].items() if keys}
+
+        def is_offered(names: set[str]) -> bool:
+            every = studio.requests.get_hot_key_list().hotkeys
+            return {name.rpartition(".")[2] for name in every if name.startswith("cvmatte.portrait.")} == names
+
+        for chosen, names in (
+            ("file", {"rematte"}),
+            ("camera", {"take_still", "freeze"}),
+            ("source", {"rematte", "take_still"}),
+            ("file", {"rematte"}),
+            ("video", {"take_still", "freeze"}),
+        ):
+            studio.start()  # so the keys are kept while OBS is closed, too
+            studio.set("portrait", input=chosen, source="camera")
+            wait_until(partial(is_offered, names))
+            time.sleep(0.3)
+            studio.quit()
+            assert saved() == {name: key for name, key in bound.items() if name.rpartition(".")[2] in names}
 
 
 def count_jobs(studio: Studio) -> int:

@@ -25,6 +25,7 @@ class Clip(Group):
             rows.Clip("clip"),
             Button("clip_start", self._start, lambda: not self._is_running()),
             Line("clip_state", lambda: [self.said or self._state()]),
+            self.undo(),
             rows.refresh("clip", self._is_running),
             Button("clip_cancel", self._cutting.cancel, self._is_running),
         )
@@ -48,8 +49,13 @@ class Clip(Group):
 
     def _is_made(self, result: Any) -> None:
         self._unfinished.forget()
-        path = Path(result["path"])
-        self.session.post(scenes.add_media, path.stem, str(path))
+        self.session.post(self._add, Path(result["path"]))
+
+    def _add(self, path: Path) -> None:
+        """On the session's thread."""
+        with self.session.additions.adding(self.name) as added:
+            made = scenes.add_media(path.stem, str(path))
+            added += [made] if made is not None else []
 
     def _state(self) -> str:
         cutting, texts = self._cutting, self.texts

@@ -8,6 +8,8 @@ from typing import Sequence
 from cvmatte_core.image import file_types
 
 from .. import controls, libobs, scenes, worker_tasks
+from ..additions import canvas
+from ..placement import FIT_HEIGHT, PLACEMENTS, places
 from . import rows
 from .rows import Button, Choice, Group, Line, Shared
 
@@ -16,7 +18,7 @@ _MOST = 50  # that are added to a scene at once out of folders
 
 class Photos(Group):
     name = "photos"
-    defaults = (("placement", scenes.FIT_HEIGHT),)
+    defaults = (("placement", FIT_HEIGHT),)
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -30,11 +32,12 @@ class Photos(Group):
             Choice("placement", self._placements),
             Button("add", self._add),
             Line("photos_state", self._state),
+            self.undo(),
             rows.refresh("photos", self._is_listing),
         )
 
     def _placements(self) -> list[tuple[str, str]]:
-        return [(one, self.texts(f"panel.placement.{one}")) for one in scenes.PLACEMENTS]
+        return [(one, self.texts(f"panel.placement.{one}")) for one in PLACEMENTS]
 
     def _is_listing(self) -> bool:
         return self._listing.state == worker_tasks.RUNNING
@@ -69,10 +72,12 @@ class Photos(Group):
             return self.texts("panel.no_scene"), False
         name, placement = libobs.source_name(scene), self.session.choices.placement
         libobs.obs_source_release(scene)
-        added = [
-            scenes.add_portrait(photo.stem or photo.name, {controls.IMAGE: str(photo)}, placement) for photo in photos
-        ]
-        return self.texts("panel.added", scene=name, count=sum(map(bool, added))), True
+        with self.session.additions.adding(self.name) as added:
+            for photo, place in zip(photos, places(placement, len(photos), canvas())):
+                settings: dict[bytes, str | int] = {controls.IMAGE: str(photo)}
+                made = scenes.add_portrait(photo.stem or photo.name, settings, place, self.session.complete)
+                added += [made] if made is not None else []
+        return self.texts("panel.added", scene=name, count=len(added)), True
 
     def _add_listed(self, found: dict[str, list[str]]) -> None:
         """On the session's thread."""

@@ -224,6 +224,19 @@ class Group:
         for row in self.rows:
             row.show(properties)
 
+    def undo(self) -> Button:
+        """The button that takes back what was added here last.
+
+        Not by way of OBS's own Undo: that keeps a script's callbacks, and may call them when the script is gone.
+        """
+        additions, name = self.session.additions, self.name
+
+        def act() -> str:
+            removed, kept = additions.undo(name)
+            return self.texts("panel.undone_part" if kept else "panel.undone", count=removed, kept=kept)
+
+        return Button(f"undo_{name}", act, lambda: additions.can_undo(name), "undo")
+
     def press(self, button: Button) -> None:
         try:
             self.said = button.act() or ""

@@ -19,6 +19,7 @@ class Still(Group):
             Delay("still_delay"),
             Button("take_still", self._take),
             Line("still_state", self._state),
+            self.undo(),
             rows.refresh("still"),  # for the sources too
         )
 
