@@ -225,7 +225,11 @@ def test_a_folder_is_cut_out_with_progress_and_an_archive(
     for name in ("anna", "berta", "carla"):
         Image.open(photo).save(folder / f"{name}.png")
     (folder / "broken.jpg").write_bytes(other_photo.read_bytes()[:5000])
-    assert studio.panel("folder_start", folder=str(folder))["folder_cancel"]["visible"]
+    begun = studio.panel("folder_start", folder=str(folder))
+    assert begun["folder_cancel"]["visible"]
+    assert begun["refresh_folder"]["visible"]
+    assert "“Refresh the state” shows how far it is." in begun["folder_state"]["description"]
+    assert "0 of 0" not in begun["folder_state"]["description"]
     wait_until(lambda: " of 4: " in studio.panel("refresh")["folder_state"]["description"], 60)
 
     def finished() -> str:
@@ -235,6 +239,12 @@ def test_a_folder_is_cut_out_with_progress_and_an_archive(
     done = wait_until(finished, 120)
     assert "Done: 3 cut out, 1 failed." in done
     assert "broken.jpg" in done
+    panel = studio.panel()
+    assert [panel[name]["visible"] for name in ("folder_start", "refresh_folder", "folder_cancel")] == [
+        True,
+        False,
+        False,
+    ]
     (archive,) = (studio.data / "outputs").rglob("*.zip")
     assert archive.as_uri() in done
     with zipfile.ZipFile(archive) as opened:
