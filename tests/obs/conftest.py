@@ -100,6 +100,10 @@ class Studio:
         """The script's panel as OBS gets it, after some of it was set, and a press of one of its buttons."""
         return self._probe({"set": settings, "press": press})["panel"]
 
+    def hotkeys(self) -> list[str]:
+        """What all hotkeys are called in OBS's settings."""
+        return self._probe({"hotkeys": True})["hotkeys"]
+
     def reload(self) -> dict[str, dict[str, Any]]:
         """The panel as OBS gets it as soon as the script was loaded anew."""
         return self._probe({"reload": True})["panel"]

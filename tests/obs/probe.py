@@ -4,7 +4,8 @@
 chooses in a drop-down of a source's properties, or turns a switch there, as their dialog does, {"choose_in_panel":
 [NAME, VALUE]} in a drop-down of the panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE,
 NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties
-and the panel are written down; with {"states": true} only what each portrait says, and whether that is an error.
+and the panel are written down, and with {"hotkeys": true} what all hotkeys are called; with {"states": true} only what
+each portrait says, and whether that is an error.
 """
 
 import ctypes
@@ -55,6 +56,8 @@ def dump(file):
             duplicate(*command["duplicate"])
         if "states" not in command or "press" in command:
             found["panel"] = panel(command.get("set"), command.get("press"), command.get("choose_in_panel"))
+        if "hotkeys" in command:
+            found["hotkeys"] = hotkeys()
         if "states" in command:
             found["states"] = states()
             return
@@ -77,6 +80,18 @@ def states():
     """By the portrait's name: its state line, and whether that is an error. Much cheaper than its properties."""
     script: Any = sys.modules["cvmatte"]
     return {name: [state.text, state.is_error] for name, state in script._script.session.portraits()}
+
+
+def hotkeys():
+    found = []
+
+    @ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    def look(_data, _id, hotkey):
+        found.append(text("obs_hotkey_get_description", hotkey))
+        return True
+
+    call("obs_enum_hotkeys", None, look, None)
+    return found
 
 
 def reload():

@@ -217,6 +217,17 @@ def test_a_still_from_the_panel_makes_a_portrait_and_renews_it(studio: Studio, p
     studio.remove("camera, cut out")
 
 
+def test_hotkeys_say_whose_they_are_and_what_they_do(studio: Studio, photo: Path) -> None:
+    studio.add("Alice", photo)
+    studio.wait_for_state("Alice", "Ready")
+    ours = [hotkey for hotkey in studio.hotkeys() if "Alice" in hotkey and "CVMatte" in hotkey]
+    assert ours == ["CVMatte: Alice: cut out again"]
+    studio.requests.set_input_name("Alice", "Bert")
+    wait_until(lambda: "CVMatte: Bert: cut out again" in studio.hotkeys())
+    assert not [hotkey for hotkey in studio.hotkeys() if "Alice" in hotkey and "CVMatte" in hotkey]
+    studio.remove("Bert")
+
+
 def test_a_folder_is_cut_out_with_progress_and_an_archive(
     studio: Studio, tmp_path: Path, photo: Path, other_photo: Path, expected_layer: Any
 ) -> None:
