@@ -48,16 +48,13 @@ def shapes(studio: Studio) -> dict[str, Any]:
 
 def person(shape: dict[str, Any], layer: np.ndarray) -> tuple[float, float, float, float]:
     """Where the person in a layer stands on the canvas: left, top, right, bottom."""
-    rows, columns = np.nonzero(layer[..., 3] >= 64)
+    box = Image.fromarray(layer[..., 3] >= 64).getbbox()
+    assert box is not None
     scale = shape["boundsWidth"] / layer.shape[1]
     assert shape["boundsHeight"] / layer.shape[0] == pytest.approx(scale, rel=0.01)
+    begins, highest, ends, lowest = (scale * edge for edge in box)
     left, top = shape["positionX"], shape["positionY"]
-    return (
-        left + columns.min() * scale,
-        top + rows.min() * scale,
-        left + (columns.max() + 1) * scale,
-        top + (rows.max() + 1) * scale,
-    )
+    return left + begins, top + highest, left + ends, top + lowest
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS)
