@@ -1,4 +1,4 @@
-"""The fetching of a model that somebody chose for a portrait."""
+"""The fetching of a model that somebody chose, for a portrait or in the panel."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class ModelInstall:
 
     def __init__(self, client: WorkerClient, on_done: Callable[[Any], None]) -> None:
         self._task = worker_tasks.WorkerTask(client, "install_model", on_done)
+        self.cancel = self._task.cancel
         self._name = self.title = ""  # of the model that is, or was last, fetched
         self._told, self._told_at = self._news, 0.0
 
@@ -36,9 +37,14 @@ class ModelInstall:
     def _news(self) -> tuple[str, tuple[int, int]]:
         return self._task.state, self.progress
 
+    @property
+    def error(self) -> CvmatteError | None:
+        """Why the last one couldn't be fetched."""
+        return self._task.error
+
     def error_of(self, name: str) -> CvmatteError | None:
-        """Why this model couldn't be fetched, when it was tried last."""
-        return self._task.error if name == self._name else None
+        """The same, where this was the last one."""
+        return self.error if name == self._name else None
 
     def start(self, entry: ModelEntry, texts: Texts) -> None:
         if not self.is_running:

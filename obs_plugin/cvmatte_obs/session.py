@@ -137,11 +137,6 @@ class Session:
         """Re-matte every portrait; in_scene: of the current scene."""
         self.post(self._rematte_all, in_scene)
 
-    def models_changed(self) -> None:
-        """A model was installed: portraits that it now is the right one for are cut out with it."""
-        for portrait in SOURCE_TYPE.portraits():
-            self.post(portrait.models_changed)
-
     def touch_up_named(self, name: str) -> None:
         """Open the page on which this portrait's photo is touched up."""
         for portrait, source in SOURCE_TYPE.living():
@@ -326,8 +321,10 @@ class Session:
         return any(values.input == controls.FROM_CAMERA and values.device not in found for values in chosen)
 
     def _model_is_installed(self, _result: Any) -> None:
+        """Portraits that it now is the right one for are cut out with it."""
         self.client.damaged_models.clear()  # whichever it was: a job that finds another says so again
-        self.models_changed()
+        for portrait in SOURCE_TYPE.portraits():
+            portrait.models_changed()
 
     def _painted(self, digest: str) -> None:
         for portrait in SOURCE_TYPE.portraits():

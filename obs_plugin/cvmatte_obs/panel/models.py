@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.texts import megabytes
@@ -23,7 +22,7 @@ from cvmatte_core.models.catalogue import (
 from cvmatte_core.system import devices
 from cvmatte_core.worker.client import STOPPED
 
-from .. import libobs, worker_tasks
+from .. import libobs
 from . import rows
 from .rows import Button, Choice, Group, Line, Shared
 
@@ -36,16 +35,15 @@ class Models(Group):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self._installing = ""  # the title of the model that is being installed
         self._offered: list[ModelEntry] = []
-        self._task = worker_tasks.WorkerTask(self.session.client, "install_model", self._is_installed)
+        self._fetching = self.session.model_install
         self.rows = (
             Line("model_state", self._state),
             rows.refresh("model", self._is_running),
             Choice(_MODEL, self._choices, lambda: bool(self._offered)),
             Line("model_chosen", self._about_chosen),
             Button("install_model", self._install, self._can_install),
-            Button("install_cancel", self._task.cancel, self._is_running),
+            Button("install_cancel", self._fetching.cancel, self._is_running),
             Choice("device", self._devices, has_tip=True),
         )
 
@@ -65,7 +63,7 @@ class Models(Group):
                 client.restart()
 
     def _is_running(self) -> bool:
-        return self._task.state == worker_tasks.RUNNING
+        return self._fetching.is_running
 
     def _devices(self) -> list[tuple[str, str]]:
         return [(one, self.texts(f"device.{one}")) for one in devices.devices_here()]
@@ -98,7 +96,7 @@ class Models(Group):
 
     def _state(self) -> list[str]:
         """A line for each model that is installed, the one under way, and what went wrong with the last."""
-        texts, task = self.texts, self._task
+        texts, fetching = self.texts, self._fetching
         lines = []
         try:
             auto = entry_of(AUTO).name
@@ -108,18 +106,13 @@ class Models(Group):
         except CvmatteError as error:
             lines.append(error.sentence(texts))
         if self._is_running():
-            done, total = task.progress.get("done", 0), task.progress.get("total", 1)
-            lines.append(f"{texts('panel.model.installing', model=self._installing)} {self.shared.goes_on()}")
+            done, total = fetching.progress
+            lines.append(f"{texts('panel.model.installing', model=fetching.title)} {self.shared.goes_on()}")
             if total > 1:
                 lines.append(texts("models.fetched", done=megabytes(done), total=megabytes(total)))
-        return [*lines, self.said, self.shared.error_of(task)]
+        return [*lines, self.said, self.shared.error_of(fetching)]
 
     def _install(self) -> None:
         entry = self._chosen()
-        if entry is not None and not self._is_running():
-            self._installing = shown_title(entry, self.texts)
-            self._task.start({"name": entry.name})
-
-    def _is_installed(self, _result: Any) -> None:
-        self.session.client.damaged_models.clear()  # whichever it was: a job that finds another says so again
-        self.session.models_changed()
+        if entry is not None:
+            self._fetching.start(entry, self.texts)

@@ -17,6 +17,7 @@ from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.texts import Texts
 
 from .. import controls, libobs
+from ..model_install import ModelInstall
 from ..session import Session
 from ..worker_tasks import WorkerTask
 
@@ -51,7 +52,7 @@ class Shared:
     def number(self, name: str) -> int:
         return int(libobs.obs_data_get_int(self.data, name.encode()))
 
-    def error_of(self, task: WorkerTask) -> str:
+    def error_of(self, task: WorkerTask | ModelInstall) -> str:
         error = task.error
         if error is None:
             return ""
