@@ -7,6 +7,7 @@ or the person's changed ones, leave it as it is.
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -190,7 +191,9 @@ _KEPT_AS = {
 
 
 def explain(added: int, tip: str) -> int:
-    libobs.obs_property_set_long_description(added, tip.encode())
+    """tip: plain text, or rich: only that is broken into lines by Qt."""
+    rich_text = tip if tip.startswith("<span") else f"<span>{html.escape(tip, quote=False)}</span>"
+    libobs.obs_property_set_long_description(added, rich_text.encode())
     return added
 
 

@@ -18,7 +18,7 @@ _MODEL, _SAID, _INSTALL = b"model", b"model_said", b"model_install"
 def add(properties: int, session: Session, portrait: Portrait) -> None:
     """Below the list itself, which is a control."""
     texts = session.texts
-    controls.add_text(properties, _SAID, "", wraps=True)
+    controls.add_text(properties, _SAID, "")
     add_button(
         properties,
         b"model_install",
@@ -37,7 +37,9 @@ def show_what_applies(properties: int, session: Session, chosen: str) -> None:
         libobs.obs_property_list_add_string(listed, libobs.utf8(shown), libobs.utf8(name))
     missing = _missing(chosen)
     if missing is not None:
-        rich_text = status_line.rich_text([_about(missing, session)], install.error_of(chosen) is not None)
+        rich_text = status_line.rich_text(
+            status_line.all_lines(_about(missing, session), ""), install.error_of(chosen) is not None
+        )
         libobs.obs_property_set_description(said, libobs.utf8(rich_text))
     libobs.obs_property_set_visible(said, missing is not None)
     can_install = missing is not None and catalogue.can_run(missing) and not install.is_running
@@ -54,17 +56,16 @@ def _missing(chosen: str) -> ModelEntry | None:
 
 
 def _choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
-    """(name, shown text) of every model that there is now, and of a chosen one that is gone: so it isn't replaced."""
+    """(name, shown text) of every model that there is now, and of a chosen one that is gone: so it isn't replaced.
+    Those that aren't installed come last."""
     try:
         choices = catalogue.choices(texts)
-        missing = {entry.name for entry in catalogue.to_install()}
+        missing = [entry.name for entry in catalogue.to_install()]
     except CvmatteError:
-        choices, missing = {catalogue.AUTO: texts("choice.model.auto", model="")}, set()
+        choices, missing = {catalogue.AUTO: texts("choice.model.auto", model="")}, []
     choices.setdefault(chosen, texts("choice.model.gone", model=chosen))
-    return [
-        (name, texts("source.model.not_installed", model=shown) if name in missing else shown)
-        for name, shown in choices.items()
-    ]
+    there = [(name, shown) for name, shown in choices.items() if name not in missing]
+    return there + [(name, texts("source.model.not_installed", model=choices[name])) for name in missing]
 
 
 def _about(entry: ModelEntry, session: Session) -> str:

@@ -41,7 +41,7 @@ class Portrait:
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
-        self.said_of_presets = ""  # what one of those about presets had
+        self.said_of_presets = self.said_of_files = ""  # what one of those about presets had, or about files
         self.preview = ""  # the picture of the three views; empty where there is none
         self.page: Way | None = None  # to where the photo is touched up, once somebody has asked for it
         self.refresh_wanted = False
@@ -145,7 +145,7 @@ class Portrait:
         libobs.obs_data_release(data)
         if is_emptied or values == before:
             return
-        self.values, self.said_of_presets = values, ""
+        self.values, self.said_of_presets, self.said_of_files = values, "", ""
         self._changed_at = time.monotonic()
         if before is None:
             self.last.begin(values.portrait_id, self._services.ids())

@@ -86,6 +86,7 @@ def _add_look(properties: int, portrait: Portrait, session: Session, settings: i
     add_button(
         properties, b"show_still", portrait, _ON_SHOW_STILL, texts("source.show_still"), texts("source.show_still.tip")
     )
+    state_properties.add_files_said(properties, portrait)
     input_properties.add_pace(properties, texts, settings)
     add(*control_properties.CUT)
     model_properties.add(properties, session, portrait)

@@ -24,17 +24,15 @@ def show_still(session: Session, portrait: Portrait) -> None:
 
 def _show(session: Session, portrait: Portrait, file: str) -> None:
     if not file:
-        portrait.tell(session.texts("source.show_file.none"))
-        portrait.refresh_wanted = True
+        _say(portrait, session.texts("source.show_file.none"))
         return
 
     def work() -> None:  # which may take as long as a drive, or a desktop, takes to answer
         if not file_manager.show(Path(file)):
-            session.post(_tell, session, portrait, file)
+            session.post(_say, portrait, session.texts("source.show_file.where", path=file))
 
     threading.Thread(target=work, name="cvmatte-show-file", daemon=True).start()
 
 
-def _tell(session: Session, portrait: Portrait, file: str) -> None:
-    portrait.tell(session.texts("source.show_file.where", path=file))
-    portrait.refresh_wanted = True
+def _say(portrait: Portrait, sentence: str) -> None:
+    portrait.said_of_files, portrait.refresh_wanted = sentence, True

@@ -43,6 +43,12 @@ def add_background_said(properties: int, portrait: Portrait, texts: Texts) -> No
     controls.add_text(properties, _BACKGROUND_SAID, status_line.rich_text([shown], bool(said)))
 
 
+def add_files_said(properties: int, portrait: Portrait) -> None:
+    if portrait.said_of_files:
+        said = status_line.all_lines(portrait.said_of_files, "")
+        controls.add_text(properties, b"files_said", status_line.rich_text(said, False))
+
+
 def add_views(properties: int, portrait: Portrait, texts: Texts) -> None:
     """Their room is there before they are, and the same for photos of any shape."""
     views, record = "", portrait.life.record

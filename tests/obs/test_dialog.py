@@ -167,7 +167,7 @@ def test_the_saved_file_is_shown_where_it_is(studio: Studio, programs: Path) -> 
     studio.add("empty", "")
     studio.wait_for_state("empty", "Choose a photo")
     studio.press("empty", "show_file")
-    studio.wait_for_state("empty", "There is no file yet")
+    wait_until(lambda: "There is no file yet" in studio.properties("empty")["files_said"]["description"], 20)
     studio.remove("empty")
 
 

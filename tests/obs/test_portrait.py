@@ -274,23 +274,23 @@ def test_no_row_of_the_dialog_moves_when_the_state_is_another(tmp_path: Path, ph
     portrait_format = tmp_path / "portrait.png"
     Image.open(other_photo).crop((156, 0, 412, 512)).save(portrait_format)
     with open_studio(tmp_path / "obs", screen=(1280, 1100)) as studio:
-        studio.add("portrait", "", background_image="/nowhere")
+        studio.add("portrait", "", background="image", background_image=str(other_photo))
         studio.requests.open_input_properties_dialog("portrait")
         studio.set("portrait", image=photo)
 
         def below() -> np.ndarray:
             """The names of what comes first below the line that says how the portrait is."""
             studio.obs.place(studio.obs.window("portrait"), 720, 1000)
-            return np.asarray(studio.obs.photograph())[640:720, 20:95]
+            return np.asarray(studio.obs.photograph())[640:830, 20:95]
 
         studio.wait_for_state("portrait", "Ready")
         time.sleep(2)  # until nobody is taken to move a control
         before = below()
         assert before.std() > 10
         for settings, state in (
-            ({"background": "image"}, "can't be found"),
-            ({"subject": "held"}, "Keeping what people hold takes another model"),
-            ({"background": "transparent", "subject": "everyone", "image": portrait_format}, "Ready"),
+            ({"background_image": "/nowhere"}, "can't be found"),
+            ({"background_image": str(other_photo), "subject": "held"}, "Keeping what people hold takes another model"),
+            ({"subject": "everyone", "image": portrait_format}, "Ready"),
         ):
             studio.set("portrait", **settings)
             studio.wait_for_state("portrait", state)

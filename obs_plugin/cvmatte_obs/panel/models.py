@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.texts import megabytes
 from cvmatte_core.models.catalogue import (
@@ -92,7 +93,7 @@ class Models(Group):
         shown = texts("panel.model.chosen", model=shown_title(entry, texts), licence=entry.licence, **about)
         if can_run(entry):
             return [shown]
-        return [f"{shown} {texts('panel.model.by_command', command=install_command(entry.name))}"]
+        return [f"{shown} {texts('panel.model.by_command', command=install_command(entry.name), folder=paths.ROOT)}"]
 
     def _state(self) -> list[str]:
         """A line for each model that is installed, the one under way, and what went wrong with the last."""
