@@ -63,9 +63,9 @@ def _choices(texts: Texts, chosen: str) -> list[tuple[str, str]]:
         missing = [entry.name for entry in catalogue.to_install()]
     except CvmatteError:
         choices, missing = {catalogue.AUTO: texts("choice.model.auto", model="")}, []
-    choices.setdefault(chosen, texts("choice.model.gone", model=chosen))
     there = [(name, shown) for name, shown in choices.items() if name not in missing]
-    return there + [(name, texts("source.model.not_installed", model=choices[name])) for name in missing]
+    gone = [] if chosen in choices else [(chosen, texts("choice.model.gone", model=chosen))]
+    return [*there, *((name, texts("source.model.not_installed", model=choices[name])) for name in missing), *gone]
 
 
 def _about(entry: ModelEntry, session: Session) -> str:
