@@ -193,7 +193,7 @@ _KEPT_AS = {
 def explain(added: int, tip: str) -> int:
     """tip: plain text, or rich: only that is broken into lines by Qt."""
     rich_text = tip if tip.startswith("<span") else f"<span>{html.escape(tip, quote=False)}</span>"
-    libobs.obs_property_set_long_description(added, rich_text.encode())
+    libobs.obs_property_set_long_description(added, libobs.utf8(rich_text))
     return added
 
 

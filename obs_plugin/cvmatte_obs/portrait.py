@@ -50,9 +50,7 @@ class Portrait:
         self.source = self._source.alive
         self.last = LastLayer(services.store.folder, services.collection, self._save_id)
         self._photo_view = PhotoView(self._source, services, self.last, self._happens, self._refresh)
-        self._live_view = LiveView(
-            self._source, services, self._happens, self._read_now, self.tell_error, self._refresh
-        )
+        self._live_view = LiveView(self._source, services, self._happens, self.read_now, self.tell_error, self._refresh)
         self.life, self.live = self._photo_view.life, self._live_view.life
         self.stills = stills.Stills(services.store, self.life, self._happens)
         self._is_live = False
@@ -160,7 +158,7 @@ class Portrait:
         self._services.on_files()
         self._want()
 
-    def _read_now(self) -> None:
+    def read_now(self) -> None:
         """What was chosen just before something else happened."""
         with self.source() as source:
             if source:
@@ -228,7 +226,7 @@ class Portrait:
     def take_still(self) -> None:
         """Begin to take a still; pressed again, the countdown begins anew."""
         self.stills.give_up()
-        self._read_now()
+        self.read_now()
         values = self.values
         if values is not None and values.is_live:
             self._happens(self.live.takes_still, str(stills.new_file("live", secrets.token_hex(4))))

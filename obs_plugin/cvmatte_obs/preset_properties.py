@@ -86,6 +86,7 @@ def _change(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> Any:
     """
 
     def work(session: Session, portrait: Portrait) -> None:
+        portrait.read_now()  # what is said here goes with the next change
         with portrait.source() as source:
             if not source:
                 return
