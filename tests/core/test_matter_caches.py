@@ -100,8 +100,8 @@ class TinyNetwork:
         self._world.runs += 1
         height, width = rgb.shape[:2]
         rows, columns = np.mgrid[:height, :width] / max(height, width)
-        grey = np.sum([picture.mean(axis=2) for picture in (rgb, *before)], axis=0) / 255 / (1 + len(before))
-        grey = cv2.GaussianBlur(np.asarray(grey, np.float32), (0, 0), 1 + self._version % 2)
+        mean = np.sum([picture.mean(axis=2) for picture in (rgb, *before)], axis=0) / 255 / (1 + len(before))
+        grey = cv2.GaussianBlur(np.asarray(mean, np.float32), (0, 0), 1 + self._version % 2)
         away = np.minimum(np.hypot(rows - 0.35, columns - 0.35), 1.7 * np.hypot(rows - 0.45, columns - 0.85))
         return np.clip(8 * (0.24 - away) + grey * (2 if quality == "best" else 1), 0, 1).astype(np.float32)
 
