@@ -1,7 +1,8 @@
-"""A file shown in the system's file manager, with its folder open. Standard library only: it runs inside OBS."""
+"""Folders opened in the system's file manager, and files shown there. Standard library only: it runs inside OBS."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,15 @@ def show(file: Path) -> bool:
         return _has_run(["open", "-R", str(file)])
     outside = ["flatpak-spawn", "--host"] if sandbox() == "Flatpak" else []
     return any(_has_run([*outside, *command]) for command in _of_desktop(file))
+
+
+def open_folder(folder: Path) -> None:
+    """Open a folder, without waiting for it. Raises OSError where no program is there that does."""
+    if sys.platform == "win32":
+        os.startfile(folder)
+    else:
+        opener = "open" if sys.platform == "darwin" else "xdg-open"
+        subprocess.Popen([opener, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _of_desktop(file: Path) -> list[list[str]]:

@@ -28,9 +28,10 @@ class SourceSignals:
     def __init__(self, source: int, helper: int, texts: Texts) -> None:
         self._texts = texts
         self._helper = WeakSource(helper)
-        self.updated, self.relinked = Signal(), Signal()
+        self.updated, self.relinked, self._renamed = Signal(), Signal(), Signal()
         self.updated.connect(libobs.obs_source_get_signal_handler(source), b"update")
         self.relinked.connect(libobs.obs_source_get_signal_handler(helper), b"update")
+        self._renamed.connect(libobs.obs_source_get_signal_handler(source), b"rename")
         self._name, self._input = libobs.source_name(source), ""
         # All of them, so that OBS hands over the keys that it has saved: those that don't fit the input end below.
         self._hotkeys = {what: self._hotkey(what, source) for what in (REMATTE, TAKE_STILL, FREEZE)}
@@ -41,9 +42,8 @@ class SourceSignals:
 
     def follow(self, source: int, chosen_input: str) -> None:
         """Have the hotkeys that do something for this input, under the name that the portrait has now."""
-        name = libobs.source_name(source)
-        if name != self._name:
-            self._name = name
+        if self._renamed.happened():
+            self._name = libobs.source_name(source)
             for what, hotkey in self._hotkeys.items():
                 hotkey.describe(self._label(what))
         if chosen_input == self._input:
@@ -82,14 +82,19 @@ class SourceSignals:
     def close(self, source: int | None) -> None:
         """Let go. source: None where it is gone, and its signals with it."""
         with self._helper.alive() as helper:
-            for alive, event in ((source, self.updated), (helper, self.relinked)):
+            connected = (
+                (source, self.updated, b"update"),
+                (helper, self.relinked, b"update"),
+                (source, self._renamed, b"rename"),
+            )
+            for alive, event, signal in connected:
                 if alive:
-                    event.disconnect(libobs.obs_source_get_signal_handler(alive), b"update")
+                    event.disconnect(libobs.obs_source_get_signal_handler(alive), signal)
         self._helper.close()
         for hotkey in self._hotkeys.values():
             hotkey.close()
-        self.updated.close()
-        self.relinked.close()
+        for event in (self.updated, self.relinked, self._renamed):
+            event.close()
 
 
 @contextlib.contextmanager

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.texts import megabytes
+from cvmatte_core.system import file_manager
 
 from .. import worker_tasks
 from . import rows
@@ -46,11 +43,7 @@ class SavedLayers(Group):
         folder = paths.outputs_folder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if sys.platform == "win32":
-                os.startfile(folder)
-            else:
-                opener = "open" if sys.platform == "darwin" else "xdg-open"
-                subprocess.Popen([opener, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            file_manager.open_folder(folder)
         except OSError:  # no such program: then at least say where it is
             return str(folder)
         return ""
