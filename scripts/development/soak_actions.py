@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from development.soak_world import BLANK_COLLECTION, CAMERAS, LIVE, OTHER_COLLECTION, OWN_COLLECTION, SCENES
-from development.soak_world import Disk, Fault, World, must, photo_of
+from development.soak_world import Disk, Fault, World, must, photo_of, plays_or_rests
 from cvmatte_core.settings import CONTROLS, INTEGER
 from cvmatte_core.child_process.child import SILENCE_SECONDS
 from obsws_python.error import OBSSDKRequestError
@@ -124,8 +124,7 @@ def canary_stays(world: World, _portrait: str) -> None:
 
 def live_goes_on(world: World, _portrait: str) -> None:
     if not world.disk.is_in_trouble and world.clip not in world.changing:
-        goes_on = ("Live:", "Hidden:")
-        must(lambda: world.says(LIVE).startswith(goes_on), 60, lambda: f"{LIVE} only says {world.says(LIVE)}", 0.5)
+        must(lambda: plays_or_rests(world.says(LIVE)), 60, lambda: f"{LIVE} only says {world.says(LIVE)}", 0.5)
 
 
 # Portraits

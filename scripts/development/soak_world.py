@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,10 @@ _FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is 
 )  # fmt: skip
 
 
+# What a live portrait says that plays or rests; one may say that it has fewer frames than it should.
+_PLAYS_OR_RESTS = re.compile(r"Live: |\d+ of \d+ frames: |Hidden: ")
+
+
 class Fault(Exception):
     """Something that must not be. The soak goes on."""
 
@@ -63,6 +68,10 @@ def must(condition: Callable[[], object], seconds: float, fault: Callable[[], st
         wait_until(condition, seconds, interval)
     except TimeoutError:
         raise Fault(fault()) from None
+
+
+def plays_or_rests(said: str) -> bool:
+    return _PLAYS_OR_RESTS.match(said) is not None
 
 
 class Disk:
@@ -338,7 +347,7 @@ class World:
                 continue
             said, is_error = states[name]
             if name == LIVE:
-                if is_error or not said.startswith(("Live:", "Hidden:", "Starting")):
+                if is_error or not (said.startswith("Starting") or plays_or_rests(said)):
                     yield f"{name} says {said!r}"
                 continue
             trouble = next((part for part in _FROM_TROUBLE if is_error and part in said), "")
