@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Callable, Generator, Iterable, Iterator, Protocol
 
 from ..image import images
-from ..localization.errors import Cancelled, CvmatteError, WorkerError
+from ..localization.errors import Cancelled, CvmatteError, ImageError, WorkerError
 from ..localization.notes import Note
 from ..matting.matter import Decoded, Matter, Seen, decode
 from ..settings import MatteSettings
@@ -133,9 +133,10 @@ class Pipeline:
 
 def explained(error: Exception, name: str) -> CvmatteError:
     """What to tell the person of whatever a photo of that name raised."""
-    told = memory.explained(error, name)
-    if isinstance(told, CvmatteError):
-        return copy.copy(told)  # whose traceback would keep the photo's pixels alive for as long as it is kept
+    if memory.ran_out(error):
+        return ImageError("image_memory", name=name)
+    if isinstance(error, CvmatteError):
+        return copy.copy(error)  # whose traceback would keep the photo's pixels alive for as long as it is kept
     logger.error("%s", name, exc_info=error)
     return WorkerError("internal")
 

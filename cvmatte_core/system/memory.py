@@ -43,11 +43,10 @@ def _windows_status() -> tuple[int, int]:
     return (status[1], status[2]) if is_told else (0, 0)
 
 
-def explained(error: Exception, name: str) -> Exception:
-    """The error to show for a photo of that name: an ImageError if memory ran out, else the error itself."""
-    # OpenCV has an error of its own for it.
+def ran_out(error: Exception) -> bool:
+    """Whether an error says that there is too little memory. OpenCV has one of its own for it."""
     opencv = type(error).__module__ == "cv2" and "insufficient memory" in str(error).lower()
-    return ImageError("image_memory", name=name) if opencv or isinstance(error, MemoryError) else error
+    return opencv or isinstance(error, MemoryError)
 
 
 @contextlib.contextmanager
@@ -56,11 +55,10 @@ def needed_for(name: str, make_room: Callable[[], None] = lambda: None) -> Itera
     try:
         yield
     except Exception as error:
-        told = explained(error, name)
-        if told is error:
+        if not ran_out(error):
             raise
         make_room()
-        raise told from error
+        raise ImageError("image_memory", name=name) from error
 
 
 def give_back() -> None:
