@@ -185,15 +185,17 @@ class WorkerServer:
             due, job = self._to_finish.get()
             cancelled = job.cancelled.wait(max(0.0, due - time.monotonic()))
             with self._beat.doing(job.number):
-                self._step(job, Cancelled() if cancelled else None)
+                self._step(job, cancelled)
             del job
 
-    def _step(self, job: Job, error: CvmatteError | None = None) -> None:
-        """Go on with a job until it pauses or is answered. error: what it is to go on with."""
+    def _step(self, job: Job, cancelled: bool = False) -> None:
+        """Go on with a job, or with its giving up where that is cancelled, until it pauses or is answered."""
         assert job.steps is not None
         job.begun = job.begun or time.perf_counter()
         try:
-            due = next(job.steps) if error is None else job.steps.throw(error)
+            # Cancelled has no name here: its traceback leads through this frame, and the two would keep each other, and
+            # the job's pixels, until the garbage collector comes by.
+            due = job.steps.throw(Cancelled()) if cancelled else next(job.steps)
         except StopIteration as end:
             self._answer(job, end.value)
         except BaseException as failure:  # whatever a picture makes of us, the next job is served

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import io
+import logging
 import os
 import re
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from demo.throwaway_obs import wait_until
 
@@ -21,6 +25,7 @@ from cvmatte_core.diagnose import RecentWarnings
 from cvmatte_core.filesystem import paths
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.localization.errors import Cancelled, ModelError
+from cvmatte_core.matting.matter import Matte
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.worker import protocol
 from cvmatte_core.worker.jobs.job import Aside, Computation, Job, Steps, Worker
@@ -229,6 +234,49 @@ def test_what_is_cancelled_before_it_is_due_hears_of_it(talk: Talk) -> None:
     assert any(message.get("method") == "forgotten" for message in talk.messages())
     talk.ask(3, "Count", {"to": 0})
     assert talk.answer(3)["result"]["counted"] == 0
+
+
+class Cutter:
+    """Stands in for the Matter; `made` is what is left of its mattes."""
+
+    def __init__(self, error: type[Exception] | None) -> None:
+        self.made: list[weakref.ref[Matte]] = []
+        self._error = error
+
+    def __call__(self, image: Path, settings: MatteSettings, **more: Any) -> Matte:
+        pixels = np.zeros((9, 9, 4), np.uint8)
+        matte = Matte(pixels, pixels[..., 3] / np.float32(1), pixels[..., :3], pixels[..., :3], "digest", {})
+        self.made.append(weakref.ref(matte))
+        if self._error is not None:
+            raise self._error
+        return matte
+
+
+@pytest.mark.parametrize(("rest_seconds", "error"), [(0, None), (60, None), (0, MemoryError), (0, ValueError)])
+def test_the_pixels_of_a_photo_are_gone_before_the_next_job_is_over(
+    talk: Talk,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rest_seconds: float,
+    error: type[Exception] | None,
+) -> None:
+    """Also where it is given up: a slider on the move gives up twenty layers a second."""
+    cutter = Cutter(error)
+    monkeypatch.setattr(Worker, "matter", lambda worker: cutter)
+    monkeypatch.setattr(logging.getLogger("cvmatte.worker"), "disabled", True)  # pytest keeps what is logged
+    gc.disable()  # it counts objects, not their bytes: hundreds of megabytes pass before it comes by
+    try:
+        talk.ask(1, "matte", {"image": str(photo), "rest_seconds": rest_seconds})
+        if rest_seconds:
+            wait_until(lambda: b'"layer"' in talk.heard.getvalue(), interval=0.005)
+            talk.ask(2, "cancel", {"id": 1})
+        assert ("result" in talk.answer(1)) == (not rest_seconds and error is None)
+        for number, kind, params in ((3, "Count", {"to": 0}), (4, "Rest", {})):  # both threads have gone on
+            talk.ask(number, kind, params)
+            talk.answer(number)
+        assert [made() for made in cutter.made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_what_jobs_hold_together_is_made_once(tmp_path: Path) -> None:
