@@ -175,18 +175,22 @@ def patiently(call: Callable[[], _T], folder: Path, progress: Callable[[], int] 
 def in_background(call: Callable[[], _T], name: str) -> futures.Future[_T]:
     """A call in a thread of this name, which holds nobody up, not even this process's end. Raises MemoryError."""
     answer: futures.Future[_T] = futures.Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:
-            answer.set_exception(error)
-
     try:
-        threading.Thread(target=ask, name=name, daemon=True).start()
+        threading.Thread(target=settle, args=(answer, call), name=name, daemon=True).start()
     except RuntimeError as error:  # which is all that Python says of it
         raise MemoryError("too little for a thread") from error
     return answer
+
+
+def settle(answer: futures.Future[_T], call: Callable[[], _T]) -> None:
+    """Make a call, unless its answer was cancelled before, and give that what it returns or raises."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(call())
+    except BaseException as error:
+        answer.set_exception(error)
+        del answer  # the error's traceback leads through this frame: they would keep each other, and the call's pixels
 
 
 def await_answer(folder: Path) -> None:

@@ -151,14 +151,7 @@ class WorkerServer:
     def _call(self, work: Callable[[Matter], Any], number: int = 0) -> Future[Any]:
         """Something that a job wants done with the Matter. number: the job's; 0 where it is a page itself."""
         result: Future[Any] = Future()
-
-        def call() -> None:
-            if result.set_running_or_notify_cancel():
-                try:
-                    result.set_result(work(self._worker.matter()))
-                except BaseException as error:
-                    result.set_exception(error)
-
+        call = partial(files.settle, result, lambda: work(self._worker.matter()))
         self._to_compute.put((False, next(self._order), number, call))
         return result
 

@@ -279,6 +279,18 @@ def test_the_pixels_of_a_photo_are_gone_before_the_next_job_is_over(
         gc.enable()
 
 
+def test_the_pixels_of_a_call_that_fails_are_gone_with_its_answer(talk: Talk, photo: Path) -> None:
+    cutter = Cutter(MemoryError)
+    gc.disable()
+    try:
+        answer = talk.server._call(lambda matter: cutter(photo, MatteSettings()))
+        wait_until(answer.done, interval=0.005)
+        del answer
+        wait_until(lambda: cutter.made[0]() is None, timeout=5, interval=0.005)
+    finally:
+        gc.enable()
+
+
 def test_what_jobs_hold_together_is_made_once(tmp_path: Path) -> None:
     worker = Worker(LayerStore(tmp_path), tmp_path, RecentWarnings(), print, print, print)  # type: ignore[arg-type]
     held = worker.held(threading.Event)
