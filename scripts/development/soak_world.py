@@ -48,8 +48,6 @@ _FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is 
     "made the cut-out process end twice", "is full:", "Nothing can be written", "not enough memory",
     "failed on this picture", "can't be loaded", "ends as soon as it starts", "Something went wrong",
 )  # fmt: skip
-
-
 # What a live portrait says that plays or rests; one may say that it has fewer frames than it should.
 _PLAYS_OR_RESTS = re.compile(r"Live: |\d+ of \d+ frames: |Hidden: ")
 

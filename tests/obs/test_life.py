@@ -553,4 +553,5 @@ def test_a_file_dialog_that_is_open_while_a_portrait_becomes_ready_does_no_harm(
         studio.wait_for_layer("portrait", expected_layer(photo))
         studio.wait_for_state("portrait", "Ready")
         studio.obs.click_on("properties OK")
+        time.sleep(1)
         studio.obs.dismiss(dialog)  # on a busy machine the click may have missed it
