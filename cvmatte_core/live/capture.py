@@ -27,13 +27,16 @@ _FINAL = {errno.ENOENT, errno.EBUSY, errno.EACCES, errno.EPERM, errno.ENODEV}  #
 
 @dataclass(frozen=True)
 class LiveSource:
-    """A source. camera: what the system calls it, or else the path or address of a video. loop: of a file.
+    """A source. camera: what the system calls it, or else the path or address of a video, or else obs: the name of a
+    source of OBS, whose frames OBS sends. loop: of a file.
 
-    width, height, rate: that the camera is asked for; 0 for what it gives by itself.
+    width, height, rate: that the camera is asked for; 0 for what it gives by itself. More than the rate isn't taken of
+    OBS's frames either.
     """
 
     camera: str = ""
     video: str = ""
+    obs: str = ""
     loop: bool = True
     width: int = 0
     height: int = 0
@@ -42,11 +45,11 @@ class LiveSource:
     @property
     def name(self) -> str:
         """For sentences."""
-        return self.camera or self.video.rpartition("/")[2] or self.video
+        return self.camera or self.obs or self.video.rpartition("/")[2] or self.video
 
     @property
     def is_file(self) -> bool:
-        return not self.camera and "://" not in self.video
+        return not self.camera and not self.obs and "://" not in self.video
 
 
 def opened(wanted: LiveSource) -> Any:

@@ -1,4 +1,4 @@
-"""Where live frames come from: a camera, a video file or a stream, read as they come; only the newest is kept."""
+"""Where live frames come from: a camera, a video, a stream or OBS, read as they come; only the newest is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..localization.errors import CvmatteError, ImageError
 from ..video import animation
 from ..video.decoding import QUICK, Pictures
 from ..video.source import film_of
-from . import capture, shared_camera
+from . import capture, obs_frames, shared_camera
 from .capture import LiveSource
 
 logger = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ class _Playback:
 class LatestFrame:
     """Reads a source in a thread of its own, and keeps its newest frame. Whoever is late misses those in between."""
 
-    def __init__(self, wanted: LiveSource) -> None:
-        self.wanted = wanted
+    def __init__(self, wanted: LiveSource, announce: obs_frames.Announce = lambda port, secret: None) -> None:
+        """announce: where OBS is to send the frames of a source of its own; see obs_frames.py."""
+        self.wanted, self._announce = wanted, announce
         self.error: CvmatteError | None = None
         self.is_over = False  # a file that isn't looped has ended
         self._frame: tuple[int, np.ndarray, float] | None = None
@@ -78,7 +79,7 @@ class LatestFrame:
     def _run(self) -> None:
         number = 0
         try:
-            for frame in self._shared() if self.wanted.camera else self._frames():
+            for frame in self._came():
                 if self._closing.is_set():
                     return
                 number += 1
@@ -91,6 +92,11 @@ class LatestFrame:
         except Exception:  # whatever a driver or a decoder makes of us
             logger.exception("%s", self.wanted.name)
             self.error = ImageError("live_lost", name=self.wanted.name)
+
+    def _came(self) -> Iterator[np.ndarray]:
+        if self.wanted.obs:
+            return obs_frames.frames(self._announce, self._closing, self.wanted.rate)
+        return self._shared() if self.wanted.camera else self._frames()
 
     def _shared(self) -> Iterator[np.ndarray]:
         """A camera's frames, whoever has it open. Raises ImageError, OutputError, OSError."""

@@ -4,8 +4,9 @@ Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …,
 "paused": …, "still": …, "device": …}, each time with all of them; still: where to save what the source shows next,
 once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is empty.
 Out: {"file": path of the frames, see shared_frames.py}, {"frame": number}, {"state": …} about once a second,
-{"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, and {"beat": see
-child_process/parent.py}. It ends when its input does.
+{"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, {"listening": [port,
+secret], where OBS is to send frames, see obs_frames.py}, and {"beat": see child_process/parent.py}. It ends when its
+input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
 dropped, never queued.
@@ -138,7 +139,7 @@ class Live:
         from ..matting.video_matter import VideoMatter
         from .latest_frame import LatestFrame
 
-        with contextlib.closing(LatestFrame(orders.source)) as source:
+        with contextlib.closing(LatestFrame(orders.source, self._announce)) as source:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
             moving = VideoMatter(orders.settings, threads, orders.device or None)
@@ -147,10 +148,12 @@ class Live:
 
     def _cut_out(self, source: LatestFrame, moving: Any, pace: Pace, orders: Orders) -> None:
         from ..image import geometry
+        from .rest import Rest
         from .shared_frames import FrameWriter, new_writer
 
         writer: FrameWriter | None = None
-        number, told_at, count, lags = 0, time.monotonic(), 0, [0.0]
+        rest = Rest()
+        number, told_at, count, cut, lags = 0, time.monotonic(), 0, 0, [0.0]
         frame = None
         due, worked, heard = 0.0, time.process_time(), time.monotonic()
         try:
@@ -171,7 +174,8 @@ class Live:
                         raise source.error
                     if frame is not None:  # a film that has ended
                         self._take_still(orders, frame)
-                    if not source.is_over and time.monotonic() - heard > _MUTE_SECONDS:
+                    may_be_mute = source.is_over or bool(orders.source.obs)  # OBS says why it sends nothing
+                    if not may_be_mute and time.monotonic() - heard > _MUTE_SECONDS:
                         logger.warning("%s has said nothing for %d s", orders.source.name, _MUTE_SECONDS)
                         self._tell_error(ImageError("live_lost", name=orders.source.name))
                         self._end()  # nothing else frees a camera whose driver hangs
@@ -180,27 +184,32 @@ class Live:
                 due = begun + pace.period - 0.002
                 number, frame, came = taken
                 self._take_still(orders, frame)
-                moving.side = pace.side
-                with self._beat.doing(number):
-                    layer = moving.layer(geometry.reduced(frame, orders.settings.longest_side or LARGEST_SIDE))
-                height, width = layer.shape[:2]
-                if writer is None or writer.pixels < width * height:
-                    if writer is not None:
-                        writer.close()
-                    writer = new_writer(self._name, width * height, self._folders)
-                    self._file = writer.path
-                    self._parent.send({"file": str(writer.path)})
-                self._parent.send({"frame": writer.write(layer.data, width, height)})
+                rests = rest.holds(frame, orders.settings)
+                if not rests:
+                    moving.side = pace.side
+                    with self._beat.doing(number):
+                        layer = moving.layer(geometry.reduced(frame, orders.settings.longest_side or LARGEST_SIDE))
+                    height, width = layer.shape[:2]
+                    if writer is None or writer.pixels < width * height:
+                        if writer is not None:
+                            writer.close()
+                        writer = new_writer(self._name, width * height, self._folders)
+                        self._file = writer.path
+                        self._parent.send({"file": str(writer.path)})
+                    self._parent.send({"frame": writer.write(layer.data, width, height)})
                 ended = time.monotonic()
                 before, worked = worked, time.process_time()
-                pace.took(ended - begun, worked - before)
+                if not rests:
+                    pace.took(ended - begun, worked - before)
+                    lags.append(ended - came)
+                    cut += 1
                 count += 1
-                lags.append(ended - came)
                 if not self._is_well_known:
                     self._tell_error(None)
                 if ended - told_at >= _STATE_SECONDS:
                     state = {
                         "rate": round(count / (ended - told_at), 1),
+                        "cut": round(cut / (ended - told_at), 1),  # of these: the others were as the one before
                         "side": pace.side,
                         "lag": round(1000 * sorted(lags)[len(lags) // 2]),
                         "lag_99": round(1000 * sorted(lags)[-1 - len(lags) // 100]),
@@ -210,10 +219,13 @@ class Live:
                     told = {**state, "is_late": pace.is_late, "fallback": moving.fallback}
                     self._parent.send({"state": told})
                     logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
-                    told_at, count, lags = ended, 0, [lags[-1]]
+                    told_at, count, cut, lags = ended, 0, 0, [lags[-1]]
         finally:
             if writer is not None:
                 writer.close()
+
+    def _announce(self, port: int, secret: str) -> None:
+        self._parent.send({"listening": [port, secret]})
 
     def _take_still(self, orders: Orders, frame: Any) -> None:
         """Save a frame where a still is wanted. Raises OutputError."""

@@ -1,0 +1,132 @@
+"""Frames of a source of OBS, which OBS itself sends to a port of this computer; see obs_plugin/cvmatte_obs/mixes.py.
+
+A port is bound before anybody is told of it, with a secret that only OBS is told. Whoever connects has to say it, as
+FFmpeg does where it sends to http://127.0.0.1:PORT/SECRET/640x360: POST /SECRET/640x360, then the frames, NV12 as rows
+of bytes, one after the other. That is all that is read, so there is nothing in it that could be damaged or hostile.
+Once OBS is connected nobody else can: each connection has a port and a secret of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import logging
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+
+from ..image import images
+from ..layers.store import LARGEST_SIDE
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.25  # from one look whether there is an end to the next
+_REQUEST_SECONDS = 1.0  # that who connects has to say the secret
+_LONGEST_REQUEST = 4096  # bytes
+_REQUEST = re.compile(rb"POST /(\w+)/(\d{1,5})x(\d{1,5}) HTTP/1\.[01]\r\n")
+_SOONER = 0.7  # a frame that comes after a smaller part of the rate's time isn't looked at
+_BACKLOG = 8  # who connects and says nothing mustn't keep OBS out
+
+Announce = Callable[[int, str], None]
+
+
+def frames(announce: Announce, closing: threading.Event, rate: int) -> Iterator[np.ndarray]:
+    """Frames until the end: uint8 RGB, shape (H, W, 3); the same array again where nothing has changed.
+
+    announce(port, secret): where they are waited for, of each connection. rate: more a second aren't wanted; 0 for all.
+    """
+    while not closing.is_set():
+        with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as server:
+            secret = secrets.token_hex(16)
+            announce(server.getsockname()[1], secret)
+            connection = _connection(server, secret, closing)
+        if connection is not None:
+            with contextlib.closing(connection):
+                yield from connection.frames(closing, rate)
+
+
+class _Connection:
+    """One that has said the secret."""
+
+    def __init__(self, peer: socket.socket, size: tuple[int, int], begun: bytes) -> None:
+        """begun: what came with the request."""
+        self._peer, (width, height) = peer, size
+        self._rows, self._begun = (height * 3 // 2, width), begun
+
+    def frames(self, closing: threading.Event, rate: int) -> Iterator[np.ndarray]:
+        apart = _SOONER / rate if rate else 0.0
+        raw, before = (np.empty(self._rows, np.uint8) for _ in range(2))
+        shown: np.ndarray | None = None
+        shown_at = float("-inf")
+        while self._fill(raw.data.cast("B"), closing):
+            if time.monotonic() - shown_at < apart:
+                continue
+            shown_at = time.monotonic()
+            if shown is None or not np.array_equal(raw, before):
+                shown = cv2.cvtColor(raw, cv2.COLOR_YUV2RGB_NV12)
+                raw, before = before, raw
+            yield shown
+
+    def _fill(self, room: memoryview, closing: threading.Event) -> bool:
+        """Fill it; False where no more comes."""
+        filled = min(len(self._begun), len(room))
+        room[:filled], self._begun = self._begun[:filled], self._begun[filled:]
+        while filled < len(room) and not closing.is_set():
+            try:
+                count = self._peer.recv_into(room[filled:])
+            except TimeoutError:
+                continue
+            except OSError as error:
+                logger.info("OBS has hung up: %s", error)
+                return False
+            if not count:
+                return False
+            filled += count
+        return filled == len(room)
+
+    def close(self) -> None:
+        self._peer.close()
+
+
+def _connection(server: socket.socket, secret: str, closing: threading.Event) -> _Connection | None:
+    """The first that says the secret; None at the end."""
+    server.settimeout(_LOOK_SECONDS)
+    while not closing.is_set():
+        try:
+            peer, address = server.accept()
+        except TimeoutError:
+            continue
+        connection = None
+        with contextlib.suppress(OSError):
+            connection = _greeted(peer, secret)
+        if connection is not None:
+            peer.settimeout(_LOOK_SECONDS)
+            return connection
+        logger.warning("a stranger at the port for OBS's frames: %s", address)
+        peer.close()
+    return None
+
+
+def _greeted(peer: socket.socket, secret: str) -> _Connection | None:
+    """None where it isn't OBS. Raises OSError."""
+    said, until = b"", time.monotonic() + _REQUEST_SECONDS
+    while b"\r\n\r\n" not in said and len(said) < _LONGEST_REQUEST:
+        peer.settimeout(max(0.001, until - time.monotonic()))
+        more = peer.recv(_LONGEST_REQUEST)
+        if not more:
+            return None
+        said += more
+    request, _, begun = said.partition(b"\r\n\r\n")
+    found = _REQUEST.match(request + b"\r\n")
+    if found is None or not hmac.compare_digest(found[1], secret.encode()) or b"\r\nTransfer-Encoding:" in request:
+        return None
+    width, height = int(found[2]), int(found[3])
+    if not 0 < width <= LARGEST_SIDE or not 0 < height <= LARGEST_SIDE or width * height > images.PIXEL_LIMIT:
+        return None
+    return None if width % 2 or height % 2 else _Connection(peer, (width, height), begun)

@@ -1,0 +1,58 @@
+"""When nothing moves the network rests, and what was cut out last stays. Noise isn't movement."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+
+from ..settings import MatteSettings
+
+_SIDE, _BLOCK = 480, 4  # pixels: what is looked at of a frame's longer side, and the blocks that are compared of that
+_NOISE = 10.0  # times as much as the usual change is movement,
+_LEAST, _MOST = 2.0, 8.0  # but never less than this, and always more than that, of 255
+_BLOCKS = 2  # that must have changed: one alone is a speck
+_SETTLED_FRAMES = 8  # that the network sees of a still picture before it rests: what it remembers is of movement then
+_LONGEST_SECONDS = 1.0
+
+
+class Rest:
+    """Of one moving picture."""
+
+    def __init__(self) -> None:
+        self._frame: np.ndarray | None = None  # that was cut out last
+        self._few = np.empty((0, 0), np.float32)  # of it
+        self._settings: MatteSettings | None = None
+        self._at = 0.0
+        self._still = 0  # how many still frames were cut out, one after the other
+
+    def holds(self, frame: np.ndarray, settings: MatteSettings) -> bool:
+        """Whether what was cut out last will do for this frame, uint8, shape (H, W, 3 or 4); else it is cut out now."""
+        is_same = frame is self._frame  # the very same picture may stay for ever
+        few = self._few if is_same else _few_pixels(frame)
+        moves = not is_same and (few.shape != self._few.shape or _moved(few, self._few))
+        now = time.monotonic()
+        is_due = not is_same and now - self._at >= _LONGEST_SECONDS
+        if not moves and not is_due and settings == self._settings and self._still >= _SETTLED_FRAMES:
+            return True
+        self._still = 0 if moves else self._still + 1
+        self._frame, self._few, self._settings, self._at = frame, few, settings, now
+        return False
+
+
+def _few_pixels(frame: np.ndarray) -> np.ndarray:
+    """Grey, float32 of 0..255, each the mean of a block of the frame's pixels."""
+    step = max(1, max(frame.shape[:2]) // _SIDE)
+    seen = np.ascontiguousarray(frame[::step, ::step])
+    height, width = (max(1, side // _BLOCK) for side in seen.shape[:2])
+    blocks = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
+    return blocks.reshape(height, width, -1).mean(axis=2, dtype=np.float32)
+
+
+def _moved(now: np.ndarray, before: np.ndarray) -> bool:
+    changes = np.abs(now - before).ravel()
+    if changes.size <= _BLOCKS:
+        return bool(changes.any())
+    limit = min(_MOST, max(_LEAST, _NOISE * float(np.median(changes))))
+    return bool(np.partition(changes, -_BLOCKS)[-_BLOCKS] > limit)
