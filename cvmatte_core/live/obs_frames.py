@@ -13,6 +13,7 @@ import hmac
 import logging
 import re
 import secrets
+import select
 import socket
 import threading
 import time
@@ -31,6 +32,9 @@ _REQUEST_SECONDS = 1.0  # that who connects has to say the secret
 _LONGEST_REQUEST = 4096  # bytes
 _REQUEST = re.compile(rb"POST /(\w+)/(\d{1,5})x(\d{1,5}) HTTP/1\.[01]\r\n")
 _SOONER = 0.7  # a frame that comes after a smaller part of the rate's time isn't looked at
+_LATE_SECONDS = 0.2  # without a frame the next is looked at, however late
+# What OBS sends of a source that is just removed, or goes to another size, until the plugin has seen it.
+_BLACK, _BLACK_SECONDS = 16, 0.5
 _BACKLOG = 8  # who connects and says nothing mustn't keep OBS out
 
 Announce = Callable[[int, str], None]
@@ -63,15 +67,30 @@ class _Connection:
         apart = _SOONER / rate if rate else 0.0
         raw, before = (np.empty(self._rows, np.uint8) for _ in range(2))
         shown: np.ndarray | None = None
-        shown_at = float("-inf")
+        shown_at, lit_at = float("-inf"), time.monotonic()
         while self._fill(raw.data.cast("B"), closing):
-            if time.monotonic() - shown_at < apart:
+            now = time.monotonic()
+            since = now - shown_at
+            if since < apart or (since < _LATE_SECONDS and self._has_more()):
                 continue
-            shown_at = time.monotonic()
+            if not self._is_black(raw):
+                lit_at = now
+            elif now - lit_at < _BLACK_SECONDS:
+                continue
+            shown_at = now
             if shown is None or not np.array_equal(raw, before):
                 shown = cv2.cvtColor(raw, cv2.COLOR_YUV2RGB_NV12)
                 raw, before = before, raw
             yield shown
+
+    def _is_black(self, raw: np.ndarray) -> bool:
+        """As OBS draws nothing."""
+        brightness = raw[: len(raw) * 2 // 3]
+        return bool(brightness[0, 0] == _BLACK and (brightness == _BLACK).all())
+
+    def _has_more(self) -> bool:
+        """Whether the next frame is on its way already: this process was late."""
+        return bool(self._begun or select.select([self._peer], [], [], 0)[0])
 
     def _fill(self, room: memoryview, closing: threading.Event) -> bool:
         """Fill it; False where no more comes."""

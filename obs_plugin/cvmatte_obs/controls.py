@@ -19,7 +19,9 @@ from . import libobs
 
 INPUT, IMAGE, CAMERA, DELAY, STILL = b"input", b"image", b"source", b"delay", b"still"
 FROM_FILE, FROM_SOURCE, FROM_CAMERA, FROM_VIDEO = "file", "source", "camera", "video"
-LIVE = (FROM_CAMERA, FROM_VIDEO)
+FROM_SOURCE_LIVE = "source_live"
+LIVE = (FROM_CAMERA, FROM_VIDEO, FROM_SOURCE_LIVE)
+OF_SOURCES = (FROM_SOURCE, FROM_SOURCE_LIVE)  # that have the name of a source of OBS in CAMERA
 # Of live inputs. The device is what the system calls a camera.
 DEVICE, DEVICE_SIZE, VIDEO, VIDEO_LOOP, RATE = b"device", b"device_size", b"video", b"video_loop", b"rate"
 LIMIT = b"limit"
@@ -44,7 +46,7 @@ class Values:
 
     input: str
     file: str  # the chosen photo
-    camera: str  # the name of the source that stills are taken from
+    camera: str  # the name of the source of OBS that stills are taken from, or that is cut out live
     delay: int  # seconds from the button to the still
     still: str  # the last still's file
     controls: tuple[Any, ...]
@@ -65,6 +67,8 @@ class Values:
         """As live.capture.LiveSource; empty where nothing is chosen yet."""
         if self.input == FROM_VIDEO:
             return {"video": self.video, "loop": self.video_loop} if self.video else {}
+        if self.input == FROM_SOURCE_LIVE:
+            return {"obs": self.camera, "rate": self.rate} if self.camera else {}
         width, _, height = self.device_size.partition("x")
         size = {"width": int(width), "height": int(height)} if self.device_size in SIZES[1:] else {}
         return {"camera": self.device, "rate": self.rate, **size} if self.device else {}

@@ -12,10 +12,12 @@ from .property_callbacks import add_button, clicked
 from .session import Session
 
 _TYPES_CAMERAS = sys.platform != "linux"  # where a camera that isn't listed may be there, and has a name that one knows
+_LIVE_NOTE = b"live_note"
 # What is there for which inputs
 _APPLIES_TO = {
     controls.IMAGE: (controls.FROM_FILE,),
-    controls.CAMERA: (controls.FROM_SOURCE,),
+    controls.CAMERA: controls.OF_SOURCES,
+    _LIVE_NOTE: (controls.FROM_SOURCE_LIVE,),
     controls.DELAY: (controls.FROM_SOURCE,),
     b"take_still": (controls.FROM_SOURCE, *controls.LIVE),
     controls.DEVICE: (controls.FROM_CAMERA,),
@@ -28,7 +30,7 @@ _APPLIES_TO = {
 
 
 def add(properties: int, portrait: Portrait, session: Session, own_name: str, settings: int) -> None:
-    """own_name: the portrait's, of which no still is taken."""
+    """own_name: the portrait's, which isn't offered as a source."""
     texts = session.texts
     offered = (controls.FROM_FILE, controls.FROM_SOURCE, *controls.LIVE)
     inputs = ((value, texts(f"source.input.{value}")) for value in offered)
@@ -54,6 +56,7 @@ def _add_sources(properties: int, texts: Texts, own_name: str, chosen: str) -> N
     shown = ((name, name or texts("source.camera.none")) for name in names)
     camera = controls.add_choice(properties, controls.CAMERA, texts("source.camera"), shown)
     controls.explain(camera, texts("source.camera.tip"))
+    controls.add_text(properties, _LIVE_NOTE, texts("source.live_note"), wraps=True)
 
 
 def _add_cameras(properties: int, session: Session, settings: int) -> None:

@@ -101,7 +101,7 @@ class Vec2(ctypes.Structure):
 
 
 class VideoInfo(ctypes.Structure):
-    """struct obs_video_info up to the canvas size, with room for the rest."""
+    """struct obs_video_info, the same in OBS 29 to 32, with room for more."""
 
     _fields_ = [
         ("graphics_module", c_char_p),
@@ -109,6 +109,14 @@ class VideoInfo(ctypes.Structure):
         ("fps_den", c_uint32),
         ("base_width", c_uint32),
         ("base_height", c_uint32),
+        ("output_width", c_uint32),
+        ("output_height", c_uint32),
+        ("output_format", c_int),
+        ("adapter", c_uint32),
+        ("gpu_conversion", c_bool),
+        ("colorspace", c_int),
+        ("range", c_int),
+        ("scale_type", c_int),
         ("_rest", c_uint8 * 256),
     ]
 
@@ -133,14 +141,20 @@ def has(name: str) -> bool:
 # f a float, q a long long, z a size_t, v nothing.
 _TYPES = dict(zip("psbiufqzv", (c_void_p, c_char_p, c_bool, c_int, c_uint32, c_float, c_longlong, c_size_t, None)))
 _WAITING = """
+p() obs_view_create
 p(p) obs_scene_from_source
 p(z) obs_hotkey_save
 v(p) obs_source_release obs_weak_source_release obs_source_show_preloaded_video obs_source_update_properties
 v(p) obs_source_inc_showing obs_source_dec_showing os_event_destroy obs_sceneitem_release obs_sceneitem_remove
+v(p) obs_source_inc_active obs_source_dec_active
+v(p) obs_view_remove obs_view_destroy obs_output_stop obs_output_release
 v(z) obs_hotkey_unregister
-b(p) obs_get_video_info
+b(p) obs_get_video_info obs_output_start
 u(p) obs_source_get_width obs_source_get_height obs_source_get_base_width obs_source_get_base_height
-p(pp) obs_scene_add
+p(pp) obs_scene_add obs_view_add2
+p(pu) obs_view_get_source
+v(pup) obs_view_set_source
+v(ppp) obs_output_set_media
 p(ps) obs_scene_find_source_recursive
 p(pq) obs_scene_find_sceneitem_by_id
 v(zs) obs_hotkey_set_description
@@ -152,25 +166,28 @@ v(pu) obs_sceneitem_set_bounds_type obs_sceneitem_set_bounds_alignment obs_scene
 v(zp) obs_hotkey_load
 i(pi) os_event_init
 b(psp) proc_handler_call
-p(sspp) obs_source_create
+p(sspp) obs_source_create obs_output_create
 v(pspp) signal_handler_connect signal_handler_disconnect
 v(ippb) obs_queue_task
 z(sspp) obs_hotkey_register_frontend
 z(psspp) obs_hotkey_register_source
 """
 _LOCKLESS = """
-p() obs_get_signal_handler obs_get_proc_handler obs_data_create obs_properties_create
+p() obs_get_signal_handler obs_get_proc_handler obs_data_create obs_properties_create obs_get_audio
 s() obs_get_version_string
 p(p) obs_source_get_weak_source obs_weak_source_get_source obs_source_get_settings obs_obj_get_data
-p(p) obs_source_get_signal_handler obs_source_get_private_settings
+p(p) obs_source_get_signal_handler obs_source_get_private_settings obs_output_get_signal_handler
 v(p) obs_sceneitem_addref
 v(pp) obs_sceneitem_get_pos obs_sceneitem_get_scale obs_sceneitem_get_bounds
 q(p) obs_sceneitem_get_id
 f(p) obs_sceneitem_get_rot
 v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear
-b(p) obs_source_showing
+b(p) obs_source_showing obs_source_active obs_source_removed obs_output_active
 s(p) obs_property_name
-i(p) os_event_try obs_sceneitem_get_bounds_type
+i(p) os_event_try obs_sceneitem_get_bounds_type obs_output_get_total_frames
+q(p) obs_output_get_total_bytes
+v(pz) obs_output_set_mixers
+v(pii) obs_output_set_reconnect_settings
 z(p) obs_data_array_count
 p(ps) obs_data_get_array obs_data_get_obj obs_properties_get
 p(pz) obs_data_array_item

@@ -76,6 +76,7 @@ class LiveLifecycle:
         self._hidden_since: float | None = None
         self._process: int | None = None  # as of the last look
         self._error: CvmatteError | None = None
+        self._unfed: CvmatteError | None = None  # why OBS sends no frames of its source
         self._figures: dict[str, Any] = {}
         self._states = 0  # how often figures were told
         self._still = ""  # the file of one that is being taken
@@ -89,8 +90,9 @@ class LiveLifecycle:
             return Says(self._nothing)
         if self._is_hidden:  # whatever was wrong is looked at again when it is shown
             return Says("live.hidden")
-        if self._error is not None:
-            return Says(error=self._error)
+        error = self._unfed or self._error
+        if error is not None:
+            return Says(error=error)
         if self._still:
             return Says("state.capture")
         if self.is_frozen:
@@ -153,7 +155,7 @@ class LiveLifecycle:
 
     def _look_anew(self) -> None:
         """What was said is of another source, or of another time. But that there is no process isn't the source's."""
-        self._figures, self._states = {}, 0
+        self._figures, self._states, self._unfed = {}, 0, None
         if not isinstance(self._error, WorkerError):
             self._error = None
 
@@ -176,6 +178,13 @@ class LiveLifecycle:
             self._look_anew()
         self._follow()
 
+    def feed_is(self, error: CvmatteError | None) -> None:
+        """error: why OBS sends no frames of a source of its own; None where it does, or the source isn't OBS's."""
+        self._unfed = error
+        if error is not None:
+            self._give_up_still(error)
+        self._follow()
+
     def freezes(self) -> None:
         """Hold the picture as it is, whatever becomes of the process and its source; or let it go on."""
         self.is_frozen = self.wish is not None and not self.is_frozen
@@ -187,7 +196,7 @@ class LiveLifecycle:
         """Save what the source shows now, or as soon as it shows something, unless that is under way already."""
         if self._is_hidden:
             self._do.tell(ImageError("live_still_hidden"))
-        elif self.wish is None or self._error is not None:
+        elif self.wish is None or self._unfed is not None or self._error is not None:
             self._do.tell(ImageError("live_still_none"))
         else:
             self._still = self._still or path

@@ -17,8 +17,13 @@ from .live_lifecycle import LiveLifecycle, Wish
 from .photo_actions import Says
 from .services import Services
 from .shutdown_gate import GATE
+from .source_feed import SourceFeed
 
-_NO_SOURCE = {controls.FROM_CAMERA: "state.no_camera", controls.FROM_VIDEO: "state.no_video"}
+_NO_SOURCE = {
+    controls.FROM_CAMERA: "state.no_camera",
+    controls.FROM_VIDEO: "state.no_video",
+    controls.FROM_SOURCE_LIVE: "state.no_live_source",
+}
 _FIGURES_SECONDS = 5.0  # between two times that open properties say new figures
 
 
@@ -43,11 +48,13 @@ class LiveView:
         self._client: LiveClient | None = None  # starts a process again whenever it dies, until it is closed
         self._begun = object()  # another each time that one begins or ends: what comes of a former one is nothing
         self._showing = threading.Lock()
+        self._feed = SourceFeed(services.feeds)
         self._told, self._told_at = Says(), 0.0  # the figures that open properties say, since then
 
     def wanted(self, values: controls.Values, device: str) -> None:
         """Tell what the settings ask for."""
         source = values.live_source
+        self._feed.wants(source.get("obs", ""), values.control("longest_side"))
         if not source:
             has_none = values.input == controls.FROM_CAMERA and self._services.has_no_camera()
             return self.life.wants_nothing("state.no_camera_found" if has_none else _NO_SOURCE[values.input])
@@ -62,6 +69,7 @@ class LiveView:
         if self._client is not None:
             is_showing = bool(libobs.obs_source_showing(source))
             self._happens(self.life.looks, is_showing, device, self._process_id, time.monotonic())
+            self._happens(self.life.feed_is, self._feed.look(source))
 
     def has_new_figures(self) -> bool:
         """Whether it is time that open properties say the figures anew, where nobody uses them."""
@@ -84,14 +92,16 @@ class LiveView:
             lambda figures: hear(self.life.state_is, figures, self._process_id),
             partial(hear, self.life.error_is),
             partial(hear, self.life.still_is),
+            on_listening=partial(self._services.post, self._listens, begun),
         )
 
     def order(self, orders: dict[str, Any]) -> None:
         if self._client is not None:
+            self._feed.is_watched(not orders["paused"])  # before the process hangs up
             self._client.order(orders)
 
     def end(self) -> None:
-        self.close()
+        self._end_process()
         with self._source.alive() as source:
             if source:
                 libobs.obs_source_set_async_unbuffered(source, False)
@@ -122,7 +132,18 @@ class LiveView:
         if begun is self._begun:
             self._happens(happens, *details)
 
+    def _listens(self, begun: object, port: int, secret: str) -> None:
+        """On the session's thread: a process waits there for frames of OBS's."""
+        if begun is self._begun:
+            self._feed.listens(port, secret)
+
     def close(self) -> None:
+        """Nothing more is asked of it."""
+        self._end_process()
+        self._feed.close()
+
+    def _end_process(self) -> None:
+        self._feed.is_watched(False)
         client, self._client, self._begun = self._client, None, object()
         with self._showing:  # once this is done no frame is on its way to OBS
             if client is not None:

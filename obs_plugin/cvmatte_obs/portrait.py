@@ -151,7 +151,7 @@ class Portrait:
             self.stills.give_up()
         if before is None or before.image != values.image:
             self.page = None
-        if before is None or before.camera != values.camera:
+        if before is None or (before.camera, before.input) != (values.camera, values.input):
             self.stills.forget_camera()
             self.follow_camera()
         self._helper_file.follow(values)
@@ -167,7 +167,7 @@ class Portrait:
     def follow_camera(self) -> None:
         """Keep to the source that stills are taken from, also when that is renamed."""
         values = self.values
-        if values is not None and values.input == controls.FROM_SOURCE:
+        if values is not None and values.input in controls.OF_SOURCES:
             self.refresh_wanted = True  # the drop-down of sources
             name = self.stills.follow(values.camera)
             if name != values.camera:

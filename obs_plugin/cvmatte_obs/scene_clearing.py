@@ -23,7 +23,7 @@ class Clearing:
     """Hears of it for one session. Called on OBS's UI thread."""
 
     def __init__(self, let_go: Callable[[], None]) -> None:
-        """let_go: have the session hold no source."""
+        """let_go: have the session hold no source, and OBS send none."""
         self._let_go = let_go
         self._held: list[int] = []
         _current[:] = [self]
@@ -49,6 +49,12 @@ class Clearing:
             self._held = [int(scene) for scene in obspython.obs_frontend_get_scenes() or ()]
         elif event == obspython.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CLEANUP:
             self._release()
+        elif event == obspython.OBS_FRONTEND_EVENT_PROFILE_CHANGING:
+            # While anything is sent OBS changes no video settings; see mixes.py.
+            if GATE.shut(_PATIENCE_SECONDS):
+                self._let_go()
+        elif event == obspython.OBS_FRONTEND_EVENT_PROFILE_CHANGED:
+            GATE.open()
         elif event == obspython.OBS_FRONTEND_EVENT_SCENE_COLLECTION_CHANGED:  # without a cleanup, which unloads us
             self._release()
             GATE.open()

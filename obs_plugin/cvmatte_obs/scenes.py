@@ -61,6 +61,15 @@ def video_source_names() -> list[str]:
     return [*sorted(names, key=str.casefold), *sorted(scenes, key=str.casefold)]
 
 
+def shown_in(name: str) -> list[str]:
+    """The names of what a scene or a group has in it, be it hidden there; none of anything else."""
+    for request in ("GetSceneItemList", "GetGroupSceneItemList"):
+        answer = websocket.request(request, {"sceneName": name})
+        if answer is not None and answer.status == websocket.SUCCESS:
+            return [str(item["sourceName"]) for item in answer.data.get("sceneItems", [])]
+    return []
+
+
 def current_scene() -> int | None:
     """The scene that the person works on, with a reference to be released: in studio mode the one in the preview."""
     if obspython.obs_frontend_preview_program_mode_active():

@@ -12,6 +12,7 @@ from cvmatte_core.worker.client import WorkerClient
 
 from .controls import Values
 from .file_watch import FileWatch
+from .source_feed import Feeds
 from .touch_up_client import TouchingUp
 
 
@@ -20,8 +21,9 @@ class Services:
     """post: have something called on the session's thread: post(call, arguments …). complete: give a new portrait's
     source, with these settings, the defaults that hold now; see controls.complete. has_no_camera: whether a look found
     none. collection: the name of the scene collection. ids: those of the portraits that there are; see
-    layers/last_shown.py. on_show: called with a portrait's source and the layer that it is about to show. on_layer,
-    on_files: called whenever a portrait's layer is another, or files that it is made from are.
+    layers/last_shown.py. feeds: of what they see of OBS's other sources. on_show: called with a portrait's source and
+    the layer that it is about to show. on_layer, on_files: called whenever a portrait's layer is another, or files that
+    it is made from are.
     """
 
     texts: Texts
@@ -35,6 +37,7 @@ class Services:
     has_no_camera: Callable[[], bool]
     collection: Callable[[], str]
     ids: Callable[[], Collection[str]]
+    feeds: Feeds
     on_show: Callable[[int, Frame], None]
     on_layer: Callable[[], None]
     on_files: Callable[[], None]

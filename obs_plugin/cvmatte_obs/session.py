@@ -38,6 +38,7 @@ from .scene_still import SceneStill
 from .services import Services
 from .shutdown_gate import GATE
 from .signals import Hotkey, Signal
+from .source_feed import Feeds
 from .source_type import SOURCE_TYPE
 from .touch_up_client import TouchingUp
 
@@ -79,6 +80,7 @@ class Session:
         self.model_install = ModelInstall(self.client, partial(self.post, self._model_is_installed))
         self.more_controls = MoreControls()
         self._touching_up = TouchingUp(self.client, texts)
+        self._feeds = Feeds(_watched_live)
         self._watch = FileWatch(partial(self.post, self._file_is))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
@@ -106,6 +108,7 @@ class Session:
                 has_no_camera=lambda: self.camera_list.found == {},
                 collection=lambda: self._collection,
                 ids=lambda: {portrait.last.id for portrait in SOURCE_TYPE.portraits()},
+                feeds=self._feeds,
                 on_show=self.additions.show,
                 on_layer=self._trimming.later,
                 on_files=self._watch_files,
@@ -196,9 +199,10 @@ class Session:
             return {}
 
     def let_go(self) -> None:
-        """Hold no source while OBS clears its scenes; GATE is shut."""
+        """Hold no source, and have OBS send none, while it clears its scenes or changes its profile; GATE is shut."""
         for portrait in SOURCE_TYPE.portraits():
             libobs.guarded(portrait.stills.let_go)
+        self._feeds.stop()
 
     def close(self) -> None:
         """End the thread and the worker, and let go of everything of OBS's."""
@@ -215,6 +219,7 @@ class Session:
             _left.update((portrait.helper, portrait.state) for portrait in SOURCE_TYPE.portraits())
         self.additions.close()
         SOURCE_TYPE.release()
+        self._feeds.stop()
         for signal in _SOURCE_SIGNALS:
             self._sources_changed.disconnect(libobs.obs_get_signal_handler(), signal)
         self._sources_changed.close()
@@ -333,6 +338,15 @@ class Session:
     def _worker_is(self, state: str) -> None:
         self._touching_up.worker_is(state)
         libobs.log(libobs.LOG_INFO, f"worker: {state}, process {self.client.process_id}")
+
+
+def _watched_live() -> dict[str, str]:
+    """By the name of each portrait that cuts out a source of OBS's, that source's."""
+    return {
+        libobs.source_name(source): portrait.values.camera
+        for portrait, source in SOURCE_TYPE.living()
+        if portrait.values is not None and portrait.values.input == controls.FROM_SOURCE_LIVE
+    }
 
 
 def _do_nothing() -> None: ...

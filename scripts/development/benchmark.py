@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from development import benchmark_live, benchmark_touch_up
+from development import benchmark_live, benchmark_source, benchmark_touch_up
 from development import benchmark_obs as obs
 from development.benchmark_obs import memory
 from development.measuring import SAMPLE, make_photos, milliseconds, ratio, row, table
@@ -45,6 +45,7 @@ def main() -> int:
         "obs": in_obs,
         "touch-up": touching_up,
         "live": lambda chosen, folder: benchmark_live.live(folder, chosen.photo, chosen.minutes),
+        "source": lambda chosen, folder: benchmark_source.source(folder, chosen.photo, chosen.minutes),
         "folder": folder_of_photos,
     }
     parser = argparse.ArgumentParser(description=__doc__)

@@ -233,6 +233,16 @@ def take_still(world: World) -> str:
     return name
 
 
+def watch_another_source(world: World) -> str:
+    """Mostly in the middle of another one; a scene is watched too, and one that is in no scene on screen."""
+    for _ in range(world.random.choice([1, 1, 8])):
+        world.change(LIVE, input="source_live", source=world.random.choice([*CAMERAS, SCENES[1], "background"]))
+        time.sleep(world.random.choice([0, 0.2]))
+    if world.random.random() < 0.3:
+        world.change(LIVE, input="video")
+    return LIVE
+
+
 def look_at_properties(world: World) -> None:
     """The dialog stands open while its portrait is cut out anew."""
     name = some(world)
@@ -441,6 +451,7 @@ ACTIONS = (
     Action("save a photo slowly", 2, write_slowly, World.quiet_photos),
     Action("spoil a photo", 2, lambda world: spoil(world, quiet_photo(world)), World.quiet_photos, canary_stays),
     Action("take a photo away", 2, take_away, World.quiet_photos),
+    Action("cut out another source live", 4, watch_another_source, holds=live_goes_on),
     Action("kill the live process", 1, lambda world: send(signal.SIGKILL, live_ids(world)), live_ids, live_goes_on),
     Action("spoil the clip that plays", 1, lambda world: spoil(world, world.clip), can_spoil_clip),
     Action("fill the disk", 1, trouble(Disk.fill), disk_is_whole, canary_stays),

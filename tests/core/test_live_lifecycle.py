@@ -23,6 +23,7 @@ from cvmatte_core.localization.errors import CvmatteError, ImageError, ModelErro
 SOURCES = ("a", "b")
 SEQUENCES, STEPS = 1000, 50
 IMPOSSIBLE = ModelError("model_gone", model="mine")
+UNFED = ImageError("feed_loop", name="a")
 _numbers = itertools.count(1)
 
 
@@ -84,6 +85,7 @@ class World:
     device_told: str = ""
     now: float = 0.0
     disk_is_full: bool = False
+    is_unfed: bool = False  # whether OBS sends nothing of its source
     pending: str = ""  # a still that was asked for
     stills: dict[str, str] = field(default_factory=dict)  # the source that each saved one is of
     told: list[CvmatteError] = field(default_factory=list)
@@ -179,6 +181,7 @@ class World:
         self.is_hidden = self.hidden_since is not None and self.now - self.hidden_since > 1
         if was_hidden and not self.is_hidden:
             self.says_nothing_of_before()
+        self.happens(self.life.feed_is, UNFED if self.is_unfed else None)
 
     def hear(self) -> None:
         """What was posted to the session's thread longest ago."""
@@ -339,6 +342,10 @@ class Lives(RuleBasedStateMachine):
     def the_disk(self, full: bool) -> None:
         self.world.disk_is_full = full
 
+    @rule(unfed=strategies.booleans())
+    def obs_sends_frames_or_none(self, unfed: bool) -> None:
+        self.world.is_unfed = unfed
+
     # The process
 
     @rule(data=strategies.data(), steps=strategies.integers(1, 4), heard=strategies.integers(0, 6))
@@ -383,6 +390,8 @@ class Lives(RuleBasedStateMachine):
             assert says.error is IMPOSSIBLE
         elif not world.is_showing:
             assert says.key == "live.hidden"
+        elif world.is_unfed:
+            assert says.error is UNFED
         elif world.is_refused:
             assert says.error is not None and says.error.key == "worker_in_sandbox"
         elif read.source not in world.there:

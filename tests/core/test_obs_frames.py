@@ -74,7 +74,7 @@ def is_hung_up(peer: socket.socket) -> bool:
 def test_colours_arrive_as_they_were_sent(reading: Reading) -> None:
     port, secret = reading.address()
     with connect(port, greeting(secret)) as peer:
-        for colour in ((200, 40, 60), (30, 160, 90), (20, 60, 220), (255, 255, 255), (0, 0, 0)):
+        for colour in ((200, 40, 60), (30, 160, 90), (20, 60, 220), (255, 255, 255), (5, 5, 5)):
             picture = av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), colour, np.uint8), "rgb24")
             sent = picture.reformat(format="nv12", dst_colorspace="itu601").to_ndarray()
             peer.sendall(sent.tobytes())
@@ -166,6 +166,25 @@ def test_more_frames_than_are_wanted_are_not_looked_at() -> None:
         taken = reading.source.next(0, 5)
         assert taken is not None and 3 <= taken[0] <= 15
     reading.source.close()
+
+
+def test_after_a_pause_only_the_newest_of_what_waits_is_shown(reading: Reading) -> None:
+    port, secret = reading.address()
+    with connect(port, greeting(secret) + grey(40)) as peer:
+        assert reading.next() is not None
+        peer.sendall(grey(60) + grey(80) + grey(100))
+        pixels = reading.next()
+        assert pixels is not None and abs(int(pixels[0, 0, 0]) - 98) <= 3
+
+
+def test_a_source_that_just_went_is_not_shown_as_black(reading: Reading) -> None:
+    port, secret = reading.address()
+    with connect(port, greeting(secret) + grey(40)) as peer:
+        assert reading.next() is not None
+        begun = time.monotonic()
+        while (pixels := reading.next(0.02)) is None:
+            peer.sendall(grey(16))
+        assert 0.4 < time.monotonic() - begun < 2 and not pixels.any()  # it is black indeed
 
 
 def test_it_ends_when_it_is_closed() -> None:

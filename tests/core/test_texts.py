@@ -81,7 +81,7 @@ def keys_in_the_code(known: Collection[str] = frozenset(TEXTS["en"])) -> set[str
     found |= {f"{family}.{name}" for family in ("choice.model", "model.good_at") for name in shipped}
     found |= {f"device.{device}" for device in DEVICES}
     found |= {f"panel.worker.{state}" for state in ("stopped", "starting", "ready", "waiting")}
-    found |= {f"source.input.{input}" for input in ("file", "source", "camera", "video")}
+    found |= {f"source.input.{input}" for input in ("file", "source", "camera", "video", "source_live")}
     found |= {f"panel.placement.{place}" for place in PLACEMENTS}
     found |= {f"{command}.about" for command in COMMANDS}
     return (

@@ -1,0 +1,239 @@
+"""What live portraits see of OBS's other sources: which is sent to which process, in what size, and why one isn't.
+
+On the session's thread, but for `Feeds.stop`. mixes.py does in OBS what is decided here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Callable, Iterator, Mapping
+
+from cvmatte_core.localization.errors import CvmatteError, ImageError
+
+from . import libobs, scene_tree, scenes
+from .layers import WeakSource
+from .mixes import Mix, Sending, size_for
+
+_LONGEST_SIDE = 4096  # pixels; more a frame than a computer sends 30 times a second beside all else
+_LOOK_SECONDS = 0.1  # between two looks at a source's size
+_SEARCH_SECONDS = 0.5  # and at what it shows, or for one that is missing: by then, one that just goes is gone
+_PATIENCE_SECONDS = 3.0  # for a camera that is still starting
+_RETRY_SECONDS = 1.0  # between two tries of a sending that ended by itself
+_TRIES = 5  # that may fail, one after the other, before it is said
+_STEADY_SECONDS = 5.0  # a sending that went on for so long ended by chance
+_ENDING_SECONDS, _ENDING_LOOK_SECONDS = 4.0, 0.02  # that OBS waits at most for sendings to end, at its own end
+_MOST_BEHIND = 0.7  # seconds' worth of frames that OBS may keep because the process doesn't take them
+
+_MISSING, _EMPTY, _LOOP, _REFUSED = "still_source_missing", "still_no_picture", "feed_loop", "feed_refused"
+
+
+class Feeds:
+    """Those of all portraits. What several see of one source in one size is drawn and read back once."""
+
+    def __init__(self, watched: Callable[[], Mapping[str, str]]) -> None:
+        """watched: by the name of each portrait that watches a source of OBS, that source's."""
+        self.watched = watched
+        self._mixes: list[Mix] = []
+        self._ending: list[Sending] = []
+        self._feeds: list[SourceFeed] = []
+
+    def add(self, feed: SourceFeed) -> None:
+        self._feeds.append(feed)
+
+    def drop(self, feed: SourceFeed) -> None:
+        self._feeds.remove(feed)
+
+    def size(self, name: str, base: tuple[int, int]) -> tuple[int, int]:
+        """In what size a source's picture is sent: as whoever wants the largest wants it."""
+        longest = max((feed.longest for feed in self._feeds if feed.is_wanted and feed.name == name), default=1)
+        return size_for(*base, min(longest, _LONGEST_SIDE))
+
+    def mix(self, source: int, base: tuple[int, int], size: tuple[int, int]) -> Mix:
+        """Of a source whose own size is `base`, in this size. Raises OSError."""
+        self._mixes = [mix for mix in self._mixes if mix.is_used]
+        for mix in self._mixes:
+            if (mix.base, mix.size) == (base, size) and mix.shows(source):
+                return mix
+        made = Mix(source, base, size)
+        self._mixes.append(made)
+        return made
+
+    def end(self, sending: Sending) -> None:
+        """It was stopped, or nobody reads it any more: let go of it as soon as that can be."""
+        self._ending.append(sending)
+        self.tidy()
+
+    def tidy(self) -> None:
+        self._ending = [sending for sending in self._ending if not sending.release()]
+
+    def stop(self) -> None:
+        """Have nothing in OBS, which clears its scenes or changes its profile: GATE is shut. Or the session ends."""
+        for feed in self._feeds:
+            libobs.guarded(feed.stop)
+        until = time.monotonic() + _ENDING_SECONDS
+        while self._ending and time.monotonic() < until:
+            self.tidy()
+            time.sleep(_ENDING_LOOK_SECONDS if self._ending else 0)
+
+
+class SourceFeed:
+    """One portrait's."""
+
+    def __init__(self, feeds: Feeds) -> None:
+        self._feeds = feeds
+        self.name = ""  # of the source that is watched; empty for none
+        self.longest = 0  # pixels of its longer side that the portrait's layer has at most
+        self.is_wanted = False  # whether the process takes frames
+        self._address = ""  # where a process waits for frames
+        self._sending: Sending | None = None
+        self._watched = _Watched()
+        self._forget()
+        feeds.add(self)
+
+    def _forget(self) -> None:
+        self._error: CvmatteError | None = None
+        self._is_loop = False
+        self._tries = 0  # that failed
+        self._look_at = self._search_at = self._check_at = self._try_at = 0.0
+        self._empty_since: float | None = None
+        self._base = 0, 0  # the source's size as of the last look: while a window is drawn larger it changes at each
+
+    def wants(self, name: str, longest: int = 0) -> None:
+        """name: of the source to watch; empty for none. longest: 0 for the source's own size."""
+        if name != self.name:
+            self.stop()
+            self._forget()
+        self.name, self.longest = name, longest or _LONGEST_SIDE
+
+    def is_watched(self, wanted: bool) -> None:
+        """Whether the process takes frames: not while the portrait is hidden."""
+        self.is_wanted = wanted
+        if not wanted:
+            self.stop()
+
+    def listens(self, port: int, secret: str) -> None:
+        """A process waits for frames there, and has none now; see cvmatte_core/live/obs_frames.py."""
+        sending, self._sending = self._sending, None
+        if sending is not None:  # to a process before, or to this one, which has hung up
+            sending.hung_up()
+            self._feeds.end(sending)
+        self._address, self._try_at = f"http://127.0.0.1:{port}/{secret}", 0.0
+
+    def look(self, own: int) -> CvmatteError | None:
+        """See to it that frames come. own: the portrait's source. Why they don't; None where they do, or soon will."""
+        self._feeds.tidy()
+        if not self.name:
+            return None
+        now = time.monotonic()
+        if self.is_wanted and now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self._error = self._seen(own, now)
+            if self._error is not None and self._error.key != _REFUSED:
+                self._hang_up()
+        return self._error
+
+    def stop(self) -> None:
+        """Have nothing in OBS."""
+        self._hang_up()
+        self._watched.let_go()
+
+    def close(self) -> None:
+        self.wants("")
+        self._feeds.drop(self)
+
+    def _hang_up(self) -> None:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.stop()
+            self._feeds.end(sending)
+
+    def _seen(self, own: int, now: float) -> CvmatteError | None:
+        with self._watched.alive() as source:
+            if source:
+                return self._watch(source, own, now)
+        if now >= self._search_at:
+            self._search_at = now + _SEARCH_SECONDS
+            if not self._watched.find(self.name):
+                return ImageError(_MISSING, name=self.name)
+        return self._error
+
+    def _watch(self, source: int, own: int, now: float) -> CvmatteError | None:
+        if now >= self._check_at:
+            self._check_at = now + _SEARCH_SECONDS
+            self._is_loop = self._leads_to(libobs.source_name(own))
+        if self._is_loop:
+            return ImageError(_LOOP, name=self.name)
+        self._watched.count(source, as_active=bool(libobs.obs_source_active(own)))
+        base = libobs.obs_source_get_width(source), libobs.obs_source_get_height(source)
+        if all(base):
+            self._empty_since = None
+            return self._send(source, base, now)
+        self._empty_since = now if self._empty_since is None else self._empty_since
+        is_long = now - self._empty_since > _PATIENCE_SECONDS
+        return ImageError(_EMPTY, name=self.name) if is_long else self._error
+
+    def _leads_to(self, own_name: str) -> bool:
+        return scene_tree.leads_to(self.name, own_name, scenes.shown_in, self._feeds.watched())
+
+    def _send(self, source: int, base: tuple[int, int], now: float) -> CvmatteError | None:
+        size, sending = self._feeds.size(self.name, base), self._sending
+        is_settled, self._base = base == self._base, base
+        if sending is not None:
+            mix, is_over = sending.mix, sending.is_over
+            as_wanted = (mix.base, mix.size) == (base, size) and mix.shows(source)
+            if not is_over and sending.behind < _MOST_BEHIND * mix.rate and (as_wanted or not is_settled):
+                return None
+            self._hang_up()
+            is_by_chance = not as_wanted or now - sending.begun > _STEADY_SECONDS
+            self._tries = 0 if is_by_chance else self._tries + 1
+            self._try_at = now + _RETRY_SECONDS if as_wanted else 0.0
+        if self._address and now >= self._try_at:
+            try:
+                mix = self._feeds.mix(source, base, size)
+                self._sending = Sending(mix, f"CVMatte: {self.name}", f"{self._address}/{size[0]}x{size[1]}")
+            except OSError as error:
+                libobs.log(libobs.LOG_WARNING, f"{self.name} can't be sent: {error}")
+                self._tries, self._try_at = self._tries + 1, now + _RETRY_SECONDS
+        return ImageError(_REFUSED, name=self.name) if self._tries >= _TRIES else None
+
+
+class _Watched:
+    """A source that counts as shown for our sake: so a camera that sleeps while nobody shows it wakes up. Where the
+    portrait is on air, it counts so too: or a video that is in no scene would stand still.
+    """
+
+    def __init__(self) -> None:
+        self._source = WeakSource()
+        self._counts = self._counts_as_active = False
+
+    @contextlib.contextmanager
+    def alive(self) -> Iterator[int | None]:
+        """The source, kept alive for the block; None where it is gone, or was removed."""
+        with self._source.alive() as source:
+            yield None if not source or libobs.obs_source_removed(source) else source
+
+    def find(self, name: str) -> bool:
+        """Keep to the source of that name; whether there is one."""
+        self.let_go()
+        found = libobs.source_named(name)
+        self._source = WeakSource(found)
+        libobs.obs_source_release(found)
+        return bool(found)
+
+    def count(self, source: int, as_active: bool) -> None:
+        if not self._counts:
+            libobs.obs_source_inc_showing(source)
+            self._counts = True
+        if as_active != self._counts_as_active:
+            (libobs.obs_source_inc_active if as_active else libobs.obs_source_dec_active)(source)
+            self._counts_as_active = as_active
+
+    def let_go(self) -> None:
+        with self._source.alive() as source:
+            if source and self._counts_as_active:
+                libobs.obs_source_dec_active(source)
+            if source and self._counts:
+                libobs.obs_source_dec_showing(source)
+        self._counts = self._counts_as_active = False
+        self._source.close()

@@ -1,0 +1,268 @@
+"""A source of OBS that is cut out live, in a real OBS: what is sent, when, and that OBS takes no harm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from demo.throwaway_obs import SCENE, wait_until
+from development import made_clips
+from PIL import Image
+
+from .conftest import Studio, open_studio
+from .test_live import SIZE, moves, shows_person
+
+CLIP = {"is_local_file": True, "looping": True, "clear_on_media_end": False}
+
+
+@pytest.fixture(scope="module")
+def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    background = np.array(Image.open(photo).convert("RGB").crop((0, 0, 90, 60)).resize((900, 600)))
+    path = tmp_path_factory.mktemp("clips") / "me.mp4"
+    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, SIZE, 60))
+    return path
+
+
+@pytest.fixture(scope="module")
+def studio(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """With a proxy that isn't there, as some have for the internet."""
+    options: dict[str, Any] = {"frames_per_second": 30, "environment": {"http_proxy": "http://127.0.0.1:9"}}
+    with open_studio(tmp_path_factory.mktemp("obs"), **options) as studio:
+        studio.requests.create_input(SCENE, "cam", "ffmpeg_source", {"local_file": str(clip), **CLIP}, True)
+        yield studio
+
+
+def add_live(studio: Studio, name: str, source: str, **settings: Any) -> None:
+    values = {"input": "source_live", "source": source, "longest_side": 0, "quality": "fast", **settings}
+    studio.requests.create_input(SCENE, name, "cvmatte_portrait", values, True)
+
+
+def outputs(studio: Studio) -> list[tuple[int, int]]:
+    """The sizes of what is being sent."""
+    return [
+        (one["outputWidth"], one["outputHeight"])
+        for one in studio.requests.get_output_list().outputs
+        if one["outputKind"] == "ffmpeg_output" and one["outputActive"]
+    ]
+
+
+def is_live(studio: Studio, name: str = "live") -> bool:
+    return shows_person(studio, name) and moves(studio, name, 2)
+
+
+def shown(studio: Studio, name: str, visible: bool) -> None:
+    item = studio.requests.get_scene_item_id(SCENE, name).scene_item_id
+    studio.requests.set_scene_item_enabled(SCENE, item, visible)
+
+
+def memory(process: int) -> int:
+    """Megabytes that a process holds."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def listens(process: int) -> bool:
+    """Whether it has a port open for others to connect to."""
+    own = {str(entry.readlink()) for entry in Path(f"/proc/{process}/fd").iterdir()}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[3] == "0A" and f"socket:[{row[9]}]" in own for row in rows)
+
+
+def test_a_source_is_cut_out_as_it_plays(studio: Studio) -> None:
+    add_live(studio, "live", "cam")
+    wait_until(lambda: is_live(studio), 90)
+    studio.wait_for_state("live", "frames per second, processed at", 30)
+    assert outputs(studio) == [SIZE]
+    (process,) = studio.obs.live_ids()
+    assert not listens(process)  # OBS is connected: nobody else can
+
+
+def test_its_properties_offer_every_source_and_say_what_is_locked(studio: Studio) -> None:
+    properties = studio.properties("live")
+    assert {"cam", "background", SCENE} <= set(properties["source"]["items"])
+    visible = {name for name, one in properties.items() if one["visible"]}
+    assert {"source", "live_note", "rate", "limit", "take_still"} <= visible
+    assert not visible & {"image", "video", "device", "delay"}
+    with pytest.raises(Exception, match="while an output is active"):
+        studio.requests.set_video_settings(30, 1, 1920, 1080, 1280, 720)
+
+
+def test_hidden_nothing_is_sent(studio: Studio) -> None:
+    shown(studio, "live", False)
+    studio.wait_for_state("live", "Hidden", 30)
+    wait_until(lambda: not outputs(studio), 10)
+    shown(studio, "live", True)
+    wait_until(lambda: is_live(studio), 60)
+
+
+def test_two_portraits_of_a_source_are_both_fed(studio: Studio) -> None:
+    add_live(studio, "second", "cam")
+    wait_until(lambda: is_live(studio, "second"), 90)
+    assert outputs(studio) == [SIZE, SIZE]
+    studio.remove("second")
+    wait_until(lambda: outputs(studio) == [SIZE], 20)
+    assert is_live(studio)
+
+
+def test_a_source_that_is_renamed_is_followed(studio: Studio) -> None:
+    studio.requests.set_input_name("cam", "webcam")
+    wait_until(lambda: studio.requests.get_input_settings("live").input_settings["source"] == "webcam", 20)
+    wait_until(lambda: is_live(studio), 60)
+    studio.requests.set_input_name("webcam", "cam")
+    wait_until(lambda: studio.requests.get_input_settings("live").input_settings["source"] == "cam", 20)
+    wait_until(lambda: is_live(studio), 60)
+
+
+def test_a_source_that_is_gone_is_said_until_it_is_back(studio: Studio, clip: Path) -> None:
+    studio.requests.remove_input("cam")
+    studio.wait_for_state("live", "There is no source called cam", 30)
+    assert shows_person(studio, "live") and not outputs(studio)  # the last frame stays
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "No still was taken", 10)
+    studio.requests.create_input(SCENE, "cam", "ffmpeg_source", {"local_file": str(clip), **CLIP}, True)
+    wait_until(lambda: is_live(studio), 60)
+
+
+def test_a_loop_is_refused_also_when_it_comes_about_later(studio: Studio) -> None:
+    studio.set("live", source=SCENE)
+    studio.wait_for_state("live", "shows this portrait itself", 30)
+    assert not outputs(studio)
+    for scene, inside in (("inner", "cam"), ("outer", "inner")):
+        studio.requests.create_scene(scene)
+        studio.requests.create_scene_item(scene, inside, True)
+    studio.set("live", source="outer")
+    wait_until(lambda: studio.size("live") == (1280, 720) and moves(studio, "live", 2), 60)
+    item = studio.requests.create_scene_item("inner", "live", True).scene_item_id
+    studio.wait_for_state("live", "outer shows this portrait itself", 30)
+    wait_until(lambda: not outputs(studio), 10)
+    studio.requests.remove_scene_item("inner", item)
+    wait_until(lambda: outputs(studio) == [(1280, 720)] and moves(studio, "live", 2), 60)
+    studio.set("live", source="cam")
+    wait_until(lambda: is_live(studio), 60)
+    for scene in ("outer", "inner"):
+        studio.requests.remove_scene(scene)
+
+
+@pytest.mark.parametrize(
+    ("size", "sent"),
+    [((641, 359), (640, 358)), ((1, 1), (4, 2)), ((7680, 4320), (1280, 720)), ((30, 2000), (16, 1280))],
+)
+def test_any_size_is_sent_and_never_more_than_is_shown(
+    studio: Studio, size: tuple[int, int], sent: tuple[int, int]
+) -> None:
+    colour = {"color": 0xFF336699, "width": size[0], "height": size[1]}
+    if "plain" not in [one["inputName"] for one in studio.requests.get_input_list().inputs]:
+        studio.requests.create_input(SCENE, "plain", "color_source_v3", colour, False)
+    studio.requests.set_input_settings("plain", colour, True)
+    studio.set("live", source="plain", longest_side=1280)
+    wait_until(lambda: outputs(studio) == [sent], 60)
+    wait_until(lambda: studio.size("live") == sent, 60)
+
+
+def test_a_source_without_a_picture_is_said(studio: Studio) -> None:
+    studio.requests.create_input(SCENE, "empty", "ffmpeg_source", {"local_file": "", **CLIP}, True)
+    studio.set("live", source="empty", longest_side=0)
+    studio.wait_for_state("live", "empty shows no picture", 30)
+    assert not outputs(studio)
+    studio.set("live", source="cam")
+    wait_until(lambda: is_live(studio), 60)
+
+
+def test_forty_sources_switched_through(studio: Studio) -> None:
+    for _ in range(10):
+        for source in ("plain", "cam", "background", "empty"):
+            studio.set("live", source=source)
+            time.sleep(0.15)
+    studio.set("live", source="cam")
+    wait_until(lambda: is_live(studio), 60)
+    assert outputs(studio) == [SIZE]
+
+
+def test_a_process_that_dies_is_fed_again(studio: Studio) -> None:
+    for _ in range(3):
+        (process,) = studio.obs.live_ids()
+        os.kill(process, signal.SIGKILL)
+        wait_until(lambda: studio.obs.live_ids() not in ([], [process]), 30)  # noqa: B023
+        wait_until(lambda: is_live(studio), 60)
+    assert outputs(studio) == [SIZE]
+
+
+def test_a_process_that_hangs_does_not_fill_the_memory(studio: Studio) -> None:
+    """OBS keeps what it can't send: 10 s of this would be 400 MB."""
+    studio.requests.create_input(
+        SCENE, "large", "color_source_v3", {"color": 0xFF336699, "width": 1920, "height": 1080}, False
+    )
+    studio.set("live", source="large")
+    wait_until(lambda: outputs(studio) == [(1920, 1080)], 60)
+    (process,) = studio.obs.live_ids()
+    before = memory(studio.obs.process_id)
+    os.kill(process, signal.SIGSTOP)
+    most = 0
+    for _ in range(60):
+        time.sleep(0.1)
+        most = max(most, memory(studio.obs.process_id) - before)
+    assert most < 200
+    wait_until(lambda: studio.obs.live_ids() not in ([], [process]), 60)
+    studio.set("live", source="cam")
+    wait_until(lambda: is_live(studio), 90)
+
+
+def test_a_change_of_profile_changes_the_video_settings(studio: Studio) -> None:
+    studio.requests.create_profile("other")
+    wait_until(lambda: is_live(studio), 60)
+    shown(studio, "live", False)
+    wait_until(lambda: not outputs(studio), 20)
+    studio.requests.set_video_settings(30, 1, 640, 360, 640, 360)
+    shown(studio, "live", True)
+    wait_until(lambda: is_live(studio), 60)
+    for profile, width in (("Untitled", 1280), ("other", 640), ("Untitled", 1280)):
+        studio.requests.set_current_profile(profile)
+        assert studio.requests.get_video_settings().base_width == width
+        wait_until(lambda: is_live(studio), 60)
+    studio.requests.remove_profile("other")
+
+
+def test_obs_records_beside_it_and_in_studio_mode(studio: Studio) -> None:
+    studio.requests.set_studio_mode_enabled(True)
+    studio.requests.start_record()
+    wait_until(lambda: is_live(studio), 60)
+    studio.set("live", source="plain")  # one begins and another ends while OBS records
+    wait_until(lambda: outputs(studio) not in ([], [SIZE]), 60)
+    studio.set("live", source="cam")
+    wait_until(lambda: is_live(studio), 60)
+    recorded = Path(studio.requests.stop_record().output_path)
+    wait_until(lambda: recorded.exists() and recorded.stat().st_size > 10_000, 30)
+    studio.requests.set_studio_mode_enabled(False)
+    assert is_live(studio) and outputs(studio) == [SIZE]
+
+
+def test_a_still_of_what_it_sees(studio: Studio) -> None:
+    studio.press("live", "take_still")
+    studio.wait_for_state("live", "Ready", 60)
+    wait_until(lambda: not outputs(studio), 20)
+    still = Path(studio.requests.get_input_settings("live").input_settings["still"])
+    assert Image.open(still).size == SIZE
+    studio.set("live", input="source_live")
+    wait_until(lambda: is_live(studio), 60)
+
+
+def test_the_script_reloaded_and_the_collection_switched(studio: Studio) -> None:
+    studio.reload()
+    wait_until(lambda: is_live(studio), 60)
+    assert outputs(studio) == [SIZE]
+    studio.requests.create_scene_collection("elsewhere")
+    wait_until(lambda: not outputs(studio), 20)
+    studio.requests.set_current_scene_collection("Untitled")
+    wait_until(lambda: is_live(studio), 90)
+
+
+def test_obs_quits_while_it_is_live_and_leaves_nothing(studio: Studio) -> None:
+    (process,) = studio.obs.live_ids()
+    assert outputs(studio) == [SIZE]
+    studio.quit()
+    wait_until(lambda: not Path(f"/proc/{process}").exists(), 10)
