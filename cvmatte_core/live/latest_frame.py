@@ -62,13 +62,14 @@ class LatestFrame:
         self.error: CvmatteError | None = None
         self.is_over = False  # a file that isn't looped has ended
         self._frame: tuple[int, np.ndarray, float] | None = None
+        self._age = 0.0  # seconds since a frame was drawn when it comes, where that is known
         self._there = threading.Condition()
         self._closing = threading.Event()
         threading.Thread(target=self._run, name="source", daemon=True).start()
 
     def next(self, after: int, timeout: float) -> tuple[int, np.ndarray, float] | None:
-        """A newer frame, as soon as there is one: (number, pixels as in video.pictures.Picture, when it came by
-        time.monotonic); None if none came in that time."""
+        """A newer frame, as soon as there is one: (number, pixels as in video.pictures.Picture, when it came, or was
+        drawn by OBS, by time.monotonic); None if none came in that time."""
         with self._there:
             newer = self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout)
             return self._frame if newer else None
@@ -84,7 +85,7 @@ class LatestFrame:
                     return
                 number += 1
                 with self._there:
-                    self._frame = number, frame, time.monotonic()
+                    self._frame = number, frame, time.monotonic() - self._age
                     self._there.notify_all()
             self.is_over = True
         except CvmatteError as error:
@@ -95,8 +96,13 @@ class LatestFrame:
 
     def _came(self) -> Iterator[np.ndarray]:
         if self.wanted.obs:
-            return obs_frames.frames(self._announce, self._closing, self.wanted.rate)
+            return self._sent()
         return self._shared() if self.wanted.camera else self._frames()
+
+    def _sent(self) -> Iterator[np.ndarray]:
+        for frame, age in obs_frames.frames(self._announce, self._closing, self.wanted.rate):
+            self._age = age
+            yield frame
 
     def _shared(self) -> Iterator[np.ndarray]:
         """A camera's frames, whoever has it open. Raises ImageError, OutputError, OSError."""

@@ -21,6 +21,7 @@ _NV12, _BT601, _LIMITED, _AREA = 2, 1, 1, 5  # of enum video_format, video_color
 _TIMEOUT = 500_000  # microseconds without progress after which FFmpeg gives up: until then OBS keeps what it can't send
 # FFmpeg heeds http_proxy, also for this computer's own addresses.
 _MUXER_SETTINGS = f"chunked_post=0 http_proxy=none timeout={_TIMEOUT} flush_packets=1"
+_FRAMES_OLD = 1.5  # of OBS's frames: how long ago one was drawn when it is sent, since it is read back with the next
 _CONNECT_SECONDS = 2.0  # that a sending takes at most to begin or to fail
 _NOTICING_SECONDS = 2.0  # until a sending notices that nobody reads any more
 _ENDING_SECONDS = 1.0  # from the signal of a sending that ended by itself until its threads are gone
@@ -91,10 +92,12 @@ class Sending:
     one whose process still reads. Of one whose process has hung up, only its own end is waited for.
     """
 
-    def __init__(self, mix: Mix, name: str, url: str) -> None:
-        self.mix, self.url = mix, url
+    def __init__(self, mix: Mix, name: str, address: str) -> None:
+        self.mix = mix
         mix.use()
         settings = libobs.obs_data_create()
+        width, height = mix.size
+        url = f"{address}/{width}x{height}/{1000 * _FRAMES_OLD / mix.rate:.0f}"
         for key, value in ((b"url", url), (b"format_name", "rawvideo"), (b"muxer_settings", _MUXER_SETTINGS)):
             libobs.obs_data_set_string(settings, key, value.encode())
         libobs.obs_data_set_string(settings, b"video_encoder", b"rawvideo")

@@ -191,7 +191,7 @@ class SourceFeed:
         if self._address and now >= self._try_at:
             try:
                 mix = self._feeds.mix(source, base, size)
-                self._sending = Sending(mix, f"CVMatte: {self.name}", f"{self._address}/{size[0]}x{size[1]}")
+                self._sending = Sending(mix, f"CVMatte: {self.name}", self._address)
             except OSError as error:
                 libobs.log(libobs.LOG_WARNING, f"{self.name} can't be sent: {error}")
                 self._tries, self._try_at = self._tries + 1, now + _RETRY_SECONDS

@@ -34,9 +34,9 @@ from cvmatte_core.live import obs_frames, process
 real = obs_frames.frames
 def watched(*arguments):
     with open('ARRIVALS', 'a', buffering=1) as noted:
-        for frame in real(*arguments):
+        for frame, age in real(*arguments):
             print(time.monotonic(), frame[::16, ::16].mean(), file=noted)
-            yield frame
+            yield frame, age
 obs_frames.frames = watched
 process.main()  # cvmatte_core.live.process" "$last" ;;
 esac

@@ -73,7 +73,7 @@ class Fed:
     def _send(self, port: int, secret: str) -> None:
         frames = [as_obs_sends_it(frame.picture) for frame in self._made]
         with socket.create_connection(("127.0.0.1", port)) as peer:
-            peer.sendall(f"POST /{secret}/{SIZE[0]}x{SIZE[1]} HTTP/1.1\r\n\r\n".encode())
+            peer.sendall(f"POST /{secret}/{SIZE[0]}x{SIZE[1]}/50 HTTP/1.1\r\n\r\n".encode())
             for frame in itertools.cycle(frames):
                 if self._enough.is_set():
                     return

@@ -56,7 +56,7 @@ def connect(port: int, request: bytes) -> socket.socket:
 
 
 def greeting(secret: str, size: str = f"{WIDTH}x{HEIGHT}") -> bytes:
-    return f"POST /{secret}/{size} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    return f"POST /{secret}/{size}/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 def grey(value: int) -> bytes:
@@ -185,6 +185,13 @@ def test_a_source_that_just_went_is_not_shown_as_black(reading: Reading) -> None
         while (pixels := reading.next(0.02)) is None:
             peer.sendall(grey(16))
         assert 0.4 < time.monotonic() - begun < 2 and not pixels.any()  # it is black indeed
+
+
+def test_its_lag_counts_from_when_obs_drew_it(reading: Reading) -> None:
+    port, secret = reading.address()
+    with connect(port, greeting(secret).replace(b"/0 HTTP", b"/70 HTTP") + grey(40)):
+        taken = reading.source.next(0, 10)
+        assert taken is not None and 0.07 <= time.monotonic() - taken[2] < 1
 
 
 def test_it_ends_when_it_is_closed() -> None:

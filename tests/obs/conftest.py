@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, ThrowawayObs, ask_probe, same_layer, screenshot, size_in_scene, wait_until
+from development import made_clips
 from PIL import Image
 
 from cvmatte_core.filesystem import paths
@@ -20,6 +21,7 @@ from cvmatte_core.settings import MatteSettings
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 PROBE = Path(__file__).with_name("probe.py")
 BACKGROUND = (200, 40, 90)  # red, green, blue
+CLIP_SIZE = (320, 180)
 
 
 class Studio:
@@ -214,4 +216,13 @@ def other_photo(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A second portrait: the sample mirrored, as JPEG."""
     path = tmp_path_factory.mktemp("photos") / "mirrored.jpg"
     Image.open(photo).convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path, quality=95)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of somebody who moves."""
+    background = np.array(Image.open(photo).convert("RGB").crop((0, 0, 90, 60)).resize((900, 600)))
+    path = tmp_path_factory.mktemp("clips") / "me.mp4"
+    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, CLIP_SIZE, 60))
     return path

@@ -15,22 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, wait_until
-from development import made_clips
 from PIL import Image
 
 from cvmatte_core.filesystem import mounts, paths
 
+from .conftest import CLIP_SIZE as SIZE
 from .conftest import Studio, open_studio
-
-SIZE = (320, 180)
-
-
-@pytest.fixture(scope="module")
-def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    background = np.array(Image.open(photo).convert("RGB").crop((0, 0, 90, 60)).resize((900, 600)))
-    path = tmp_path_factory.mktemp("clips") / "me.mp4"
-    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, SIZE, 60))
-    return path
 
 
 @pytest.fixture(scope="module")

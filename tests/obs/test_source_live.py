@@ -9,24 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, wait_until
-from development import made_clips
 from PIL import Image
 
+from .conftest import CLIP_SIZE as SIZE
 from .conftest import Studio, open_studio
-from .test_live import SIZE, moves, shows_person
+from .test_live import moves, shows_person
 
 CLIP = {"is_local_file": True, "looping": True, "clear_on_media_end": False}
-
-
-@pytest.fixture(scope="module")
-def clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    background = np.array(Image.open(photo).convert("RGB").crop((0, 0, 90, 60)).resize((900, 600)))
-    path = tmp_path_factory.mktemp("clips") / "me.mp4"
-    made_clips.write(path, made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, SIZE, 60))
-    return path
 
 
 @pytest.fixture(scope="module")
