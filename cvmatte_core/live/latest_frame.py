@@ -65,6 +65,7 @@ class LatestFrame:
         self._age = 0.0  # seconds since a frame was drawn when it comes, where that is known
         self._there = threading.Condition()
         self._closing = threading.Event()
+        self._announcing = threading.Lock()
         threading.Thread(target=self._run, name="source", daemon=True).start()
 
     def next(self, after: int, timeout: float) -> tuple[int, np.ndarray, float] | None:
@@ -75,7 +76,8 @@ class LatestFrame:
             return self._frame if newer else None
 
     def close(self) -> None:
-        self._closing.set()
+        with self._announcing:  # once this is done, no address of this one follows that of the next
+            self._closing.set()
 
     def _run(self) -> None:
         number = 0
@@ -100,9 +102,14 @@ class LatestFrame:
         return self._shared() if self.wanted.camera else self._frames()
 
     def _sent(self) -> Iterator[np.ndarray]:
-        for frame, age in obs_frames.frames(self._announce, self._closing, self.wanted.rate):
+        for frame, age in obs_frames.frames(self._listens, self._closing, self.wanted.rate):
             self._age = age
             yield frame
+
+    def _listens(self, port: int, secret: str) -> None:
+        with self._announcing:
+            if not self._closing.is_set():
+                self._announce(port, secret)
 
     def _shared(self) -> Iterator[np.ndarray]:
         """A camera's frames, whoever has it open. Raises ImageError, OutputError, OSError."""

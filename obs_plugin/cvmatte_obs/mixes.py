@@ -22,6 +22,7 @@ _TIMEOUT = 500_000  # microseconds without progress after which FFmpeg gives up:
 # FFmpeg heeds http_proxy, also for this computer's own addresses.
 _MUXER_SETTINGS = f"chunked_post=0 http_proxy=none timeout={_TIMEOUT} flush_packets=1"
 _FRAMES_OLD = 1.5  # of OBS's frames: how long ago one was drawn when it is sent, since it is read back with the next
+_BEGINNING_SECONDS = 0.1  # that a sending takes at least: it counts as active a moment before it is ready to be ended
 _CONNECT_SECONDS = 2.0  # that a sending takes at most to begin or to fail
 _NOTICING_SECONDS = 2.0  # until a sending notices that nobody reads any more
 _ENDING_SECONDS = 1.0  # from the signal of a sending that ended by itself until its threads are gone
@@ -133,14 +134,15 @@ class Sending:
 
     def stop(self) -> None:
         """Send nothing more to a process that reads. It waits for the frame at hand."""
-        while not self.is_over and not libobs.obs_output_active(self._output) and self._is_beginning():
-            time.sleep(0.005)  # to end it while it connects would leave it half begun
+        while not self.is_over and self._is_beginning():  # to end it then would leave it half begun
+            time.sleep(0.005)
         if not self.is_over:
             libobs.obs_output_stop(self._output)
             self._stopped_at = time.monotonic() - _ENDING_SECONDS  # its threads have ended
 
     def _is_beginning(self) -> bool:
-        return time.monotonic() - self.begun < _CONNECT_SECONDS
+        since = time.monotonic() - self.begun
+        return since < _BEGINNING_SECONDS or (since < _CONNECT_SECONDS and not libobs.obs_output_active(self._output))
 
     def hung_up(self) -> None:
         """Its process reads no more."""

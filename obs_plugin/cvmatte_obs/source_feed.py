@@ -23,7 +23,7 @@ _RETRY_SECONDS = 1.0  # between two tries of a sending that ended by itself
 _TRIES = 5  # that may fail, one after the other, before it is said
 _STEADY_SECONDS = 5.0  # a sending that went on for so long ended by chance
 _ENDING_SECONDS, _ENDING_LOOK_SECONDS = 4.0, 0.02  # that OBS waits at most for sendings to end, at its own end
-_MOST_BEHIND = 0.7  # seconds' worth of frames that OBS may keep because the process doesn't take them
+_MOST_BEHIND = 2.0  # seconds' worth of frames that OBS may keep because the process doesn't take them
 
 _MISSING, _EMPTY, _LOOP, _REFUSED = "still_source_missing", "still_no_picture", "feed_loop", "feed_refused"
 

@@ -20,8 +20,8 @@ from development.measuring import row, table
 from PIL import Image
 
 _SIZE = (640, 360)
-_PART_SECONDS = 10.0
-_CHANGES = 40
+_PART_SECONDS = 8.0
+_CHANGES = 30
 _FIGURES = ("rate", "side", "lag", "lag_99", "frame")
 # Stands for the Python that a live process runs in: it notes when each frame of OBS's is there, and how bright it is.
 _WATCHING = """#!/bin/sh
@@ -51,7 +51,7 @@ def source(folder: Path, portrait: Path, minutes: float) -> None:
     behind = np.array(Image.fromarray(rgb[: rgb.shape[0] // 8, : rgb.shape[1] // 6]).resize((1280, 720)))
     for still, clip in clips.items():
         cut = made_clips.cut_by_an_ellipse(portrait)
-        made_clips.write(clip, made_clips.frames(cut, behind, _SIZE, 90, still=still))
+        made_clips.write(clip, made_clips.frames(cut, behind, _SIZE, 60, still=still))
     python, arrivals = folder / "python", folder / "arrivals"
     python.write_text(
         _WATCHING.replace("PYTHON", str(paths.environment_python())).replace("ARRIVALS", str(arrivals)),
