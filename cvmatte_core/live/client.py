@@ -90,7 +90,8 @@ class LiveClient(Child):
                 elif "file" in message:
                     if reader is not None:
                         reader.close()
-                    with contextlib.suppress(FramesUnusable):
+                    reader = None
+                    with contextlib.suppress(FramesUnusable):  # of a size that has gone by
                         reader = FrameReader(Path(message["file"]))
                 elif "state" in message:
                     self._on_state(message["state"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from cvmatte_core.live import client as live_client
 from cvmatte_core.live.client import LiveClient
+from cvmatte_core.live.shared_frames import FrameWriter
 from cvmatte_core.localization.errors import CvmatteError
 
 LARGE = {"nonsense": "x" * 1_000_000}  # more than a pipe holds
@@ -101,3 +103,26 @@ def test_one_that_keeps_dying_is_said_and_tried_again_later(tmp_path: Path, monk
     heard.client.close()
     assert {error.key for error in heard.errors if error is not None} == {"live_ends"}
     assert len(heard.starts) >= 5 and heard.starts[4] - heard.starts[3] > 0.4
+
+
+def test_frames_of_a_file_that_is_gone_already_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that goes from size to size: the process has made the next file before this side sees the one before."""
+    first = FrameWriter(tmp_path / "first.live", 6)
+    number = first.write(bytes(24), 3, 2)
+    messages = [{"file": str(first.path)}, {"frame": number}, {"file": str(tmp_path / "gone")}, {"frame": number}]
+    said = "\n".join(map(json.dumps, [*messages, {"still": "over"}]))
+    program = f"import time; print({said!r}, flush=True); time.sleep(3600)"
+    shown: list[int] = []
+    stills: list[str] = []
+    monkeypatch.setenv("CVMATTE_DATA", str(tmp_path))
+    client = LiveClient(
+        lambda reader, frame: shown.append(frame.number),
+        lambda state: None,
+        lambda error: None,
+        stills.append,
+        [sys.executable, "-c", program],
+    )
+    wait_for(lambda: stills == ["over"])
+    assert shown == [number]
+    client.close()
+    first.close()
