@@ -106,6 +106,11 @@ class Studio:
         """What all hotkeys are called in OBS's settings."""
         return self._probe({"hotkeys": True})["hotkeys"]
 
+    def mixes(self) -> int:
+        """How many pictures of other sources OBS draws for portraits that cut them out live."""
+        found: int = self._probe({"states": True})["mixes"]
+        return found
+
     def reload(self) -> dict[str, dict[str, Any]]:
         """The panel as OBS gets it as soon as the script was loaded anew."""
         return self._probe({"reload": True})["panel"]

@@ -6,6 +6,10 @@ chooses in a drop-down of a source's properties, or turns a switch there, as the
 NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties
 and the panel are written down, and with {"hotkeys": true} what all hotkeys are called; with {"states": true} only what
 each portrait says, and whether that is an error.
+
+
+and the panel are written down; with {"states": true} only what each portrait says, and whether that is an error, and
+how many pictures of other sources OBS draws for portraits.
 """
 
 import ctypes
@@ -59,7 +63,7 @@ def dump(file):
         if "hotkeys" in command:
             found["hotkeys"] = hotkeys()
         if "states" in command:
-            found["states"] = states()
+            found["states"], found["mixes"] = states(), mixes()
             return
         sources = obs.obs_enum_sources()
         for source in sources:
@@ -92,6 +96,11 @@ def hotkeys():
 
     call("obs_enum_hotkeys", None, look, None)
     return found
+
+
+def mixes():
+    script: Any = sys.modules["cvmatte"]
+    return sum(mix.is_used for mix in script._script.session._feeds._mixes)
 
 
 def reload():

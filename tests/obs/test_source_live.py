@@ -91,10 +91,18 @@ def test_hidden_nothing_is_sent(studio: Studio) -> None:
     wait_until(lambda: is_live(studio), 60)
 
 
-def test_two_portraits_of_a_source_are_both_fed(studio: Studio) -> None:
+def test_two_portraits_of_a_source_are_fed_with_the_same_picture(studio: Studio) -> None:
     add_live(studio, "second", "cam")
     wait_until(lambda: is_live(studio, "second"), 90)
-    assert outputs(studio) == [SIZE, SIZE]
+    assert outputs(studio) == [SIZE, SIZE] and studio.mixes() == 1
+    studio.set("second", longest_side=160)
+    wait_until(lambda: studio.size("second") == (160, 90), 60)
+    assert outputs(studio) == [SIZE, SIZE] and studio.mixes() == 1  # as large as the one that wants more
+    shown(studio, "live", False)
+    wait_until(lambda: outputs(studio) == [(160, 90)], 60)
+    shown(studio, "live", True)
+    wait_until(lambda: outputs(studio) == [SIZE, SIZE], 60)
+    wait_until(lambda: studio.mixes() == 1, 20)
     studio.remove("second")
     wait_until(lambda: outputs(studio) == [SIZE], 20)
     assert is_live(studio)
