@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_GAP = 3.0  # seconds between two frames of a file, whatever its times say
 _LATEST = 0.5  # seconds that a file's frame may be late before those after it wait for it
 _SINGLE_SECONDS = 0.5  # from one look to the next at a file of a single frame
+_ASKED_SECONDS = 0.2  # between two looks whether there is an end to it before anybody asked for a frame
 _PATIENCE = 0.005  # seconds until a camera that has nothing yet is asked again
 
 
@@ -64,13 +65,14 @@ class LatestFrame:
         self._frame: tuple[int, np.ndarray, float] | None = None
         self._age = 0.0  # seconds since a frame was drawn when it comes, where that is known
         self._there = threading.Condition()
-        self._closing = threading.Event()
+        self._closing, self._asked = threading.Event(), threading.Event()
         self._announcing = threading.Lock()
         threading.Thread(target=self._run, name="source", daemon=True).start()
 
     def next(self, after: int, timeout: float) -> tuple[int, np.ndarray, float] | None:
         """A newer frame, as soon as there is one: (number, pixels as in video.pictures.Picture, when it came, or was
         drawn by OBS, by time.monotonic); None if none came in that time."""
+        self._asked.set()
         with self._there:
             newer = self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout)
             return self._frame if newer else None
@@ -102,6 +104,9 @@ class LatestFrame:
         return self._shared() if self.wanted.camera else self._frames()
 
     def _sent(self) -> Iterator[np.ndarray]:
+        while not self._asked.wait(_ASKED_SECONDS):  # a network is being loaded: nobody would take what OBS sends
+            if self._closing.is_set():
+                return
         for frame, age in obs_frames.frames(self._listens, self._closing, self.wanted.rate):
             self._age = age
             yield frame

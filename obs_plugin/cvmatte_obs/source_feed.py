@@ -19,9 +19,8 @@ _LONGEST_SIDE = 4096  # pixels; more a frame than a computer sends 30 times a se
 _LOOK_SECONDS = 0.1  # between two looks at a source's size
 _SEARCH_SECONDS = 0.5  # and at what it shows, or for one that is missing: by then, one that just goes is gone
 _PATIENCE_SECONDS = 3.0  # for a camera that is still starting
-_RETRY_SECONDS = 1.0  # between two tries of a sending that ended by itself
-_TRIES = 5  # that may fail, one after the other, before it is said
-_STEADY_SECONDS = 5.0  # a sending that went on for so long ended by chance
+_RETRY_SECONDS = 2.5  # after a sending has ended, where the process doesn't listen anew before
+_TRIES = 5  # that may fail so before it is said: longer than a process that hangs is left alone
 _ENDING_SECONDS, _ENDING_LOOK_SECONDS = 4.0, 0.02  # that OBS waits at most for sendings to end, at its own end
 _MOST_BEHIND = 2.0  # seconds' worth of frames that OBS may keep because the process doesn't take them
 
@@ -85,7 +84,8 @@ class SourceFeed:
         self.name = ""  # of the source that is watched; empty for none
         self.longest = 0  # pixels of its longer side that the portrait's layer has at most
         self.is_wanted = False  # whether the process takes frames
-        self._address = ""  # where a process waits for frames
+        self._address, self._try_at = "", 0.0  # where a process waits for frames, and from when on it gets some
+        self._tries = 0  # to send to it that have ended
         self._sending: Sending | None = None
         self._watched = _Watched()
         self._forget()
@@ -94,8 +94,7 @@ class SourceFeed:
     def _forget(self) -> None:
         self._error: CvmatteError | None = None
         self._is_loop = False
-        self._tries = 0  # that failed
-        self._look_at = self._search_at = self._check_at = self._try_at = 0.0
+        self._look_at = self._search_at = self._check_at = 0.0
         self._empty_since: float | None = None
         self._base = 0, 0  # the source's size as of the last look: while a window is drawn larger it changes at each
 
@@ -118,7 +117,7 @@ class SourceFeed:
         if sending is not None:  # to a process before, or to this one, which has hung up
             sending.hung_up()
             self._feeds.end(sending)
-        self._address, self._try_at = f"http://127.0.0.1:{port}/{secret}", 0.0
+        self._address, self._try_at, self._tries = f"http://127.0.0.1:{port}/{secret}", 0.0, 0
 
     def look(self, own: int) -> CvmatteError | None:
         """See to it that frames come. own: the portrait's source. Why they don't; None where they do, or soon will."""
@@ -147,6 +146,8 @@ class SourceFeed:
         if sending is not None:
             sending.stop()
             self._feeds.end(sending)
+            # The process has seen that, and soon listens anew; else it wasn't reached.
+            self._try_at, self._tries = time.monotonic() + _RETRY_SECONDS, self._tries + 1
 
     def _seen(self, own: int, now: float) -> CvmatteError | None:
         with self._watched.alive() as source:
@@ -171,7 +172,7 @@ class SourceFeed:
             return self._send(source, base, now)
         self._empty_since = now if self._empty_since is None else self._empty_since
         is_long = now - self._empty_since > _PATIENCE_SECONDS
-        return ImageError(_EMPTY, name=self.name) if is_long else self._error
+        return ImageError(_EMPTY, name=self.name) if is_long else None
 
     def _leads_to(self, own_name: str) -> bool:
         return scene_tree.leads_to(self.name, own_name, scenes.shown_in, self._feeds.watched())
@@ -180,21 +181,19 @@ class SourceFeed:
         size, sending = self._feeds.size(self.name, base), self._sending
         is_settled, self._base = base == self._base, base
         if sending is not None:
-            mix, is_over = sending.mix, sending.is_over
+            mix = sending.mix
             as_wanted = (mix.base, mix.size) == (base, size) and mix.shows(source)
-            if not is_over and sending.behind < _MOST_BEHIND * mix.rate and (as_wanted or not is_settled):
+            is_taken = not sending.is_over and sending.behind < _MOST_BEHIND * mix.rate
+            if is_taken and (as_wanted or not is_settled):
                 return None
             self._hang_up()
-            is_by_chance = not as_wanted or now - sending.begun > _STEADY_SECONDS
-            self._tries = 0 if is_by_chance else self._tries + 1
-            self._try_at = now + _RETRY_SECONDS if as_wanted else 0.0
-        if self._address and now >= self._try_at:
+        elif self._address and now >= self._try_at:
             try:
                 mix = self._feeds.mix(source, base, size)
                 self._sending = Sending(mix, f"CVMatte: {self.name}", self._address)
             except OSError as error:
                 libobs.log(libobs.LOG_WARNING, f"{self.name} can't be sent: {error}")
-                self._tries, self._try_at = self._tries + 1, now + _RETRY_SECONDS
+                self._try_at, self._tries = now + _RETRY_SECONDS, self._tries + 1
         return ImageError(_REFUSED, name=self.name) if self._tries >= _TRIES else None
 
 

@@ -30,6 +30,7 @@ class Reading:
             LiveSource(obs="Webcam", rate=rate), lambda port, secret: self.addresses.put((port, secret))
         )
         self.number = 0
+        self.source.next(0, 0)  # nobody is told where to send before somebody wants frames
 
     def address(self) -> tuple[int, str]:
         return self.addresses.get(timeout=10)

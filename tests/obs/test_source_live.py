@@ -215,6 +215,7 @@ def test_a_change_of_profile_changes_the_video_settings(studio: Studio) -> None:
     studio.requests.create_profile("other")
     wait_until(lambda: is_live(studio), 60)
     shown(studio, "live", False)
+    studio.wait_for_state("live", "Hidden", 30)
     wait_until(lambda: not outputs(studio), 20)
     studio.requests.set_video_settings(30, 1, 640, 360, 640, 360)
     shown(studio, "live", True)
