@@ -35,7 +35,7 @@ _REQUEST = re.compile(rb"POST /(\w+)/(\d{1,5})x(\d{1,5})/(\d{1,4}) HTTP/1\.[01]\
 _SOONER = 0.7  # a frame that comes after a smaller part of the rate's time isn't looked at
 _LATE_SECONDS = 0.2  # without a frame the next is looked at, however late
 # What OBS sends of a source that is just removed, or goes to another size, until the plugin has seen it.
-_BLACK, _BLACK_SECONDS = 16, 0.5
+_BLACK, _BLACK_SECONDS = 16, 1.0
 _BACKLOG = 8  # who connects and says nothing mustn't keep OBS out
 
 Announce = Callable[[int, str], None]

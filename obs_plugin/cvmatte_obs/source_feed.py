@@ -153,9 +153,10 @@ class SourceFeed:
         with self._watched.alive() as source:
             if source:
                 return self._watch(source, own, now)
+        self._hang_up()  # at once: what is drawn of it now is black
         if now >= self._search_at:
             self._search_at = now + _SEARCH_SECONDS
-            if not self._watched.find(self.name):
+            if not self._watched.find(self.name):  # one that was just removed may still be found
                 return ImageError(_MISSING, name=self.name)
         return self._error
 

@@ -185,7 +185,7 @@ def test_a_source_that_just_went_is_not_shown_as_black(reading: Reading) -> None
         begun = time.monotonic()
         while (pixels := reading.next(0.02)) is None:
             peer.sendall(grey(16))
-        assert 0.4 < time.monotonic() - begun < 2 and not pixels.any()  # it is black indeed
+        assert 0.9 < time.monotonic() - begun < 3 and not pixels.any()  # it is black indeed
 
 
 def test_its_lag_counts_from_when_obs_drew_it(reading: Reading) -> None:
