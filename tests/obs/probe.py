@@ -5,11 +5,7 @@ chooses in a drop-down of a source's properties, or turns a switch there, as the
 [NAME, VALUE]} in a drop-down of the panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE,
 NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties
 and the panel are written down, and with {"hotkeys": true} what all hotkeys are called; with {"states": true} only what
-each portrait says, and whether that is an error.
-
-
-and the panel are written down; with {"states": true} only what each portrait says, and whether that is an error, and
-how many pictures of other sources OBS draws for portraits.
+each portrait says, whether that is an error, and how many pictures of other sources OBS draws for portraits.
 """
 
 import ctypes
