@@ -231,7 +231,7 @@ def test_obs_records_beside_it_and_in_studio_mode(studio: Studio) -> None:
     studio.requests.set_studio_mode_enabled(True)
     studio.requests.start_record()
     wait_until(lambda: is_live(studio), 60)
-    studio.set("live", source="plain")  # one begins and another ends while OBS records
+    studio.set("live", source="background")  # one begins and another ends while OBS records
     wait_until(lambda: outputs(studio) not in ([], [SIZE]), 60)
     studio.set("live", source="cam")
     wait_until(lambda: is_live(studio), 60)
