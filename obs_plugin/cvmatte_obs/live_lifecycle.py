@@ -78,7 +78,7 @@ class LiveLifecycle:
         self._error: CvmatteError | None = None
         self._unfed: CvmatteError | None = None  # why OBS sends no frames of its source
         self._figures: dict[str, Any] = {}
-        self._states = 0  # how often figures were told
+        self._lags: tuple[int, ...] = ()  # of the last figures
         self._still = ""  # the file of one that is being taken
         self._ordered: dict[str, Any] = {}
 
@@ -100,14 +100,32 @@ class LiveLifecycle:
         if not self._figures:
             return Says("state.starting")
         wish = {"wanted": self.wish.rate, "limit": self.wish.limit, "quality": self.wish.settings.get("quality", "")}
-        return Says("live.state", {**self._figures, **wish})
+        return Says("live.state", {**self._figures, "lag": self._median_lag, **wish})
+
+    @property
+    def lag(self) -> int | None:
+        """Milliseconds that the picture is behind; None while there is none, or that hasn't settled."""
+        return self._median_lag if self._is_settled and self.says.key == "live.state" else None
+
+    @property
+    def _median_lag(self) -> int:
+        return round(sorted(self._lags)[len(self._lags) // 2], -1)
+
+    @property
+    def _is_settled(self) -> bool:
+        return len(self._lags) >= _SETTLED_STATES
+
+    def _figures_are(self, figures: dict[str, Any]) -> None:
+        """figures: empty where there are none of the present process and source."""
+        self._figures = figures
+        self._lags = (*self._lags, figures["lag"])[-_SETTLED_STATES:] if figures else ()
 
     @property
     def _news(self) -> tuple[object, ...]:
         """What open properties say anew when it changes. Not with each figure: that would redraw them in the midst of
         somebody's typing."""
         says = self.says
-        return says.key, str(says.error), self._states >= _SETTLED_STATES
+        return says.key, str(says.error), self._is_settled
 
     def _follow(self) -> None:
         """At the end of whatever happens: what follows from how things are now."""
@@ -155,7 +173,8 @@ class LiveLifecycle:
 
     def _look_anew(self) -> None:
         """What was said is of another source, or of another time. But that there is no process isn't the source's."""
-        self._figures, self._states, self._unfed = {}, 0, None
+        self._figures_are({})
+        self._unfed = None
         if not isinstance(self._error, WorkerError):
             self._error = None
 
@@ -168,7 +187,8 @@ class LiveLifecycle:
         if device != self.wish.device:
             self.wish = dataclasses.replace(self.wish, device=device)
         if process != self._process:
-            self._process, self._figures, self._states = process, {}, 0
+            self._process = process
+            self._figures_are({})
         since = now if self._hidden_since is None else self._hidden_since
         self._hidden_since = None if is_showing else since
         was_hidden, self._is_hidden = self._is_hidden, not is_showing and now - since > _HIDDEN_SECONDS
@@ -219,7 +239,7 @@ class LiveLifecycle:
     def state_is(self, figures: dict[str, Any], process: int | None) -> None:
         """figures: empty while the process starts. process: that told them."""
         if process == self._process:
-            self._figures, self._states = figures, self._states + 1 if figures else 0
+            self._figures_are(figures)
         self._follow()
 
     def error_is(self, error: CvmatteError | None) -> None:

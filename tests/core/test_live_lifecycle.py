@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 from cvmatte_obs.live_lifecycle import LiveLifecycle, Wish
 from cvmatte_obs.photo_actions import Says
@@ -237,7 +238,8 @@ class World:
         if not running.is_well_known:
             running.is_well_known = True
             self.post(client, "error_is", None)
-        self.post(client, "state_is", {"rate": 30, "source": source, "process": running.number}, running.number)
+        figures = {"rate": 30, "lag": 10 * running.number, "source": source, "process": running.number}
+        self.post(client, "state_is", figures, running.number)
         return None
 
     def fail(self, client: Client, error: CvmatteError) -> None:
@@ -400,6 +402,7 @@ class Lives(RuleBasedStateMachine):
             assert says.key == "live.frozen"
         else:
             assert says.key == "live.state" and says.values["source"] == read.source, says
+            assert world.life.lag == says.values["lag"]
         if read.source and world.client is not None and not world.is_refused:
             running = world.client.running
             assert running is not None and running.orders == world.client.ordered
@@ -416,6 +419,8 @@ class Lives(RuleBasedStateMachine):
         says = self.world.life.says
         if says.key == "live.state":
             assert says.values["process"] == self.world.looked_at
+        lag = self.world.life.lag
+        assert lag is None or (says.key == "live.state" and lag == 10 * (self.world.looked_at or 0))
 
     @invariant()
     def the_process_is_told_what_is_wished(self) -> None:
@@ -438,3 +443,20 @@ class Lives(RuleBasedStateMachine):
 
 Lives.TestCase.settings = settings(max_examples=SEQUENCES, stateful_step_count=STEPS, deadline=None, database=None)
 TestLives = Lives.TestCase
+
+
+def test_one_slow_second_is_no_lag() -> None:
+    life = LiveLifecycle(Mock())
+    life.wants(Wish({"video": "a"}, {}, 30, 100, ""))
+    for lag in (810, 144, 90, 138, 141):
+        life.state_is({"lag": lag}, None)
+        assert life.lag is None  # it hasn't settled
+    life.state_is({"lag": 146}, None)
+    assert life.lag == life.says.values["lag"] == 140
+    for _ in range(4):
+        life.state_is({"lag": 252}, None)
+    assert life.lag == 250
+    life.freezes()
+    assert life.lag is None
+    life.freezes()
+    assert life.lag == 250
