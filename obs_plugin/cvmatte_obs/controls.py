@@ -226,6 +226,13 @@ def add_choice(properties: int, name: bytes, label: str, choices: Any) -> int:
     return added
 
 
+def add_source_choice(properties: int, name: bytes, label: str, names: list[str], chosen: str, none: str) -> int:
+    """Add a drop-down of OBS's sources to an obs_properties_t. none: what stands there while none is chosen."""
+    if chosen not in names:  # none yet, or one that is gone: say so rather than show another
+        names = [chosen, *names]
+    return add_choice(properties, name, label, ((one, one or none) for one in names))
+
+
 def offer(listed: int, choices: Any) -> None:
     """Let a drop-down have these (value, shown text) and no others."""
     libobs.obs_property_list_clear(listed)

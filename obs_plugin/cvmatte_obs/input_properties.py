@@ -51,10 +51,8 @@ def add(properties: int, portrait: Portrait, session: Session, own_name: str, se
 
 def _add_sources(properties: int, texts: Texts, own_name: str, chosen: str) -> None:
     names = [name for name in scenes.video_source_names() if name != own_name]
-    if chosen not in names:  # none yet, or one that is gone: say so rather than show another
-        names.insert(0, chosen)
-    shown = ((name, name or texts("source.camera.none")) for name in names)
-    camera = controls.add_choice(properties, controls.CAMERA, texts("source.camera"), shown)
+    label, none = texts("source.camera"), texts("source.camera.none")
+    camera = controls.add_source_choice(properties, controls.CAMERA, label, names, chosen, none)
     controls.explain(camera, texts("source.camera.tip"))
     controls.add_text(properties, _LIVE_NOTE, texts("source.live_note"), wraps=True)
 

@@ -21,7 +21,7 @@ _library, _library_with_gil = ctypes.CDLL(_NAME), ctypes.PyDLL(_NAME)
 FRONTEND = ctypes.CDLL("obs-frontend-api") if _NAME else _library  # which isn't libobs
 
 OBS_SOURCE_TYPE_INPUT = 0
-OBS_SOURCE_VIDEO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 2
+OBS_SOURCE_VIDEO, OBS_SOURCE_AUDIO, OBS_SOURCE_ASYNC = 1 << 0, 1 << 1, 1 << 2
 OBS_ICON_TYPE_IMAGE = 1
 VIDEO_FORMAT_RGBA = 6
 
@@ -161,6 +161,7 @@ v(zs) obs_hotkey_set_description
 v(pp) obs_source_update obs_source_output_video obs_source_preload_video obs_sceneitem_set_bounds
 v(pp) obs_sceneitem_set_pos
 v(pb) obs_source_set_async_unbuffered
+v(pq) obs_source_set_sync_offset
 v(pz) obs_register_source_s
 v(pu) obs_sceneitem_set_bounds_type obs_sceneitem_set_bounds_alignment obs_sceneitem_set_alignment
 v(zp) obs_hotkey_load
@@ -179,7 +180,7 @@ p(p) obs_source_get_weak_source obs_weak_source_get_source obs_source_get_settin
 p(p) obs_source_get_signal_handler obs_source_get_private_settings obs_output_get_signal_handler
 v(p) obs_sceneitem_addref
 v(pp) obs_sceneitem_get_pos obs_sceneitem_get_scale obs_sceneitem_get_bounds
-q(p) obs_sceneitem_get_id
+q(p) obs_sceneitem_get_id obs_source_get_sync_offset
 f(p) obs_sceneitem_get_rot
 v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear
 b(p) obs_source_showing obs_source_active obs_source_removed obs_output_active
@@ -250,6 +251,11 @@ def source_kind(source: int) -> str:
 def kind_shows(kind: str) -> bool:
     """Whether sources of a kind have a picture."""
     return bool(obs_get_source_output_flags(utf8(kind)) & OBS_SOURCE_VIDEO)
+
+
+def kind_sounds(kind: str) -> bool:
+    """Whether they may have sound."""
+    return bool(obs_get_source_output_flags(utf8(kind)) & OBS_SOURCE_AUDIO)
 
 
 def source_named(name: str) -> int | None:

@@ -41,6 +41,7 @@ class Portrait:
         self.values: controls.Values | None = None  # as last read from the source's settings
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
+        self.lag: int | None = None  # milliseconds that the live picture is behind, once that has settled
         self.said_of_presets = self.said_of_files = ""  # what one of those about presets had, or about files
         self.preview = ""  # the picture of the three views; empty where there is none
         self.page: Way | None = None  # to where the photo is touched up, once somebody has asked for it
@@ -272,6 +273,7 @@ class Portrait:
 
     def _say(self) -> None:
         says, record = self.live.says if self._is_live else self.life.says, self.life.record
+        self.lag = self.live.lag if self._is_live else None
         error = str(says.error) if says.error is not None else ""
         if error not in ("", self._logged):
             libobs.log(libobs.LOG_WARNING, error)

@@ -21,6 +21,7 @@ from . import (
     preset_properties,
     saved_files,
     state_properties,
+    voice_properties,
 )
 from .portrait import Portrait
 from .property_callbacks import add_button, clicked, current, modified
@@ -100,6 +101,7 @@ def _add_rare(properties: int, portrait: Portrait, session: Session, settings: i
     libobs.obs_property_set_modified_callback2(more, _ON_MORE, None)
     add_button(properties, b"rematte", portrait, _ON_REMATTE, texts("source.rematte"), texts("source.rematte.tip"))
     control_properties.add_rare(properties, texts, session.image_filter)
+    voice_properties.add(properties, portrait, session, settings)
     preset_properties.add_own(properties, session, portrait)
     state_properties.add_views(properties, portrait, texts)
 
@@ -111,6 +113,7 @@ def _show_what_applies(session: Session, properties: int, data: int) -> None:
     model_properties.show_what_applies(properties, session, values.control("model"))
     preset_properties.show_what_applies(properties, data, shows_rare)
     state_properties.show_what_applies(properties, values, shows_rare)
+    voice_properties.show_what_applies(properties, values, shows_rare)
     for names, shown in (
         (_OF_PICTURES, not values.is_live),
         ((_SHOW_STILL,), values.input == controls.FROM_SOURCE),

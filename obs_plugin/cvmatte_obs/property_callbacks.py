@@ -25,6 +25,19 @@ def modified(call: Callable[[Session, int, int], bool]) -> Any:
     return callback
 
 
+def modified_in(call: Callable[[Session, Portrait, int, int], bool]) -> Any:
+    """The same for call(session, portrait, properties, settings), of a property that has the portrait's helper."""
+
+    @libobs.PropertyModified
+    def callback(helper: int, properties: int, _property: int, data: int) -> bool:
+        portrait = SOURCE_TYPE.portrait_of(helper)
+        if portrait is None:
+            return False
+        return any(libobs.guarded(call, session, portrait, properties, data) for session in current)
+
+    return callback
+
+
 def clicked(call: Callable[[Session, Portrait], None]) -> Any:
     """For call(session, portrait), which mustn't wait."""
 

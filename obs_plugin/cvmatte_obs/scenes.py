@@ -61,6 +61,13 @@ def video_source_names() -> list[str]:
     return [*sorted(names, key=str.casefold), *sorted(scenes, key=str.casefold)]
 
 
+def audio_source_names() -> list[str]:
+    """The names of all inputs that may have sound, those of Settings → Audio among them."""
+    found = inputs() or {}
+    sounding = {kind for kind in set(found.values()) if libobs.kind_sounds(kind)}
+    return sorted((name for name, kind in found.items() if kind in sounding), key=str.casefold)
+
+
 def shown_in(name: str) -> list[str]:
     """The names of what a scene or a group has in it, be it hidden there; none of anything else."""
     for request in ("GetSceneItemList", "GetGroupSceneItemList"):

@@ -43,6 +43,11 @@ def outputs(studio: Studio) -> list[tuple[int, int]]:
     ]
 
 
+def sync_offset(studio: Studio, name: str) -> int:
+    """Of a source with sound, in milliseconds."""
+    return int(studio.requests.get_input_audio_sync_offset(name).input_audio_sync_offset)
+
+
 def is_live(studio: Studio, name: str = "live") -> bool:
     return shows_person(studio, name) and moves(studio, name, 2)
 
@@ -89,6 +94,44 @@ def test_hidden_nothing_is_sent(studio: Studio) -> None:
     wait_until(lambda: not outputs(studio), 10)
     shown(studio, "live", True)
     wait_until(lambda: is_live(studio), 60)
+
+
+def test_a_press_makes_the_microphone_as_late_as_the_picture(studio: Studio) -> None:
+    """What the person had set there is added to, once; what they set since is left."""
+    studio.requests.create_input(SCENE, "mic", "ffmpeg_source", {"local_file": "", **CLIP}, False)
+    studio.requests.set_input_audio_sync_offset("mic", 200)
+    studio.set("live", source="")
+    studio.press("live", "voice_fit")
+    studio.wait_for_state("live", "Choose a source with sound", 10)
+    studio.choose("live", "more_controls", True)
+    properties = studio.choose("live", "microphone", "mic")
+    assert {"mic", "cam"} <= set(properties["microphone"]["items"]) and properties["group_voice"]["visible"]
+    assert not {"background", SCENE, "live"} & set(properties["microphone"]["items"])
+    studio.press("live", "voice_fit")
+    studio.wait_for_state("live", "isn't known yet", 10)
+    assert sync_offset(studio, "mic") == 200
+
+    studio.set("live", source="cam")
+    wait_until(lambda: "ms" in studio.properties("live")["voice_fit"]["description"], 60)
+    assert not studio.properties("live")["voice_back"]["visible"]
+    for _ in range(2):
+        studio.press("live", "voice_fit")
+        said = "before, it was 200 ms"
+        wait_until(lambda: said in studio.properties("live")["voice_said"]["description"], 10)  # noqa: B023
+    assert 210 <= sync_offset(studio, "mic") < 2200
+    studio.press("live", "voice_back")
+    wait_until(lambda: sync_offset(studio, "mic") == 200, 10)
+
+    studio.press("live", "voice_fit")
+    wait_until(lambda: sync_offset(studio, "mic") != 200, 10)
+    studio.requests.set_input_audio_sync_offset("mic", 555)
+    assert "changed since, to 555 ms" in studio.properties("live")["voice_said"]["description"]
+    studio.press("live", "voice_back")
+    studio.wait_for_state("live", "mic to 555 ms since", 10)
+    assert sync_offset(studio, "mic") == 555
+    studio.press("live", "voice_fit")
+    wait_until(lambda: sync_offset(studio, "mic") > 555, 10)
+    studio.choose("live", "more_controls", False)
 
 
 def test_two_portraits_of_a_source_are_fed_with_the_same_picture(studio: Studio) -> None:
@@ -259,6 +302,17 @@ def test_the_script_reloaded_and_the_collection_switched(studio: Studio) -> None
     wait_until(lambda: not outputs(studio), 20)
     studio.requests.set_current_scene_collection("Untitled")
     wait_until(lambda: is_live(studio), 90)
+
+
+def test_the_microphone_s_offset_is_put_back_after_a_restart_and_under_another_name(studio: Studio) -> None:
+    studio.requests.set_input_name("mic", "voice")
+    assert "mic isn't there any more" in studio.properties("live")["voice_said"]["description"]
+    studio.press("live", "voice_back")
+    studio.wait_for_state("live", "mic isn't there any more", 10)
+    studio.choose("live", "microphone", "voice")
+    assert sync_offset(studio, "voice") > 555
+    studio.press("live", "voice_back")
+    wait_until(lambda: sync_offset(studio, "voice") == 555, 10)
 
 
 def test_obs_quits_while_it_is_live_and_leaves_nothing(studio: Studio) -> None:
