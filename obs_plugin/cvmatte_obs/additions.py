@@ -13,6 +13,8 @@ from . import libobs
 from .layers import WeakSource
 from .placement import Box, Place, around, person_in
 
+_STEPS = 20  # that can be taken back, one after the other
+
 
 class Addition:
     """One source in one scene, until somebody changes it."""
@@ -33,7 +35,7 @@ class Addition:
             kind = libobs.OBS_BOUNDS_SCALE_OUTER if place.fills else libobs.OBS_BOUNDS_SCALE_INNER
             libobs.obs_sceneitem_set_bounds_type(item, kind)
             _put(item, place.box)
-        self._shape = _shape(item)
+        self._shape = shape_of(item)
 
     def show(self, frame: Frame) -> None:
         """The source is about to show its first layer: let the person stand where the photo was to."""
@@ -42,10 +44,13 @@ class Addition:
         if place is None or person is None:
             return
         with self._item() as item:
-            if item and _shape(item) == self._shape:
+            if item and shape_of(item) == self._shape:
                 _, canvas_height = canvas()
                 _put(item, around(person, (frame.width, frame.height), place.box, canvas_height))
-                self._shape = _shape(item)
+                self._shape = shape_of(item)
+
+    def look(self) -> None:
+        """Called again and again, on the session's thread."""
 
     def is_there(self) -> bool:
         with self._source.alive() as source:
@@ -56,23 +61,15 @@ class Addition:
         with self._source.alive() as source, self._item() as item:
             if not source or not item:
                 return False
-            if _shape(item) != self._shape or self._settings_of(source) != self._settings:
+            if shape_of(item) != self._shape or self._settings_of(source) != self._settings:
                 return False
             libobs.obs_sceneitem_remove(item)
             return True
 
     @contextlib.contextmanager
     def _item(self) -> Iterator[int | None]:
-        with self._scene.alive() as scene:
-            item = None
-            if scene:
-                items = libobs.obs_scene_from_source(scene)
-                item = libobs.obs_scene_find_sceneitem_by_id(items, self._item_id)
-                libobs.obs_sceneitem_addref(item)
-            try:
-                yield item
-            finally:
-                libobs.obs_sceneitem_release(item)
+        with self._scene.alive() as scene, item_in(scene, self._item_id) as item:
+            yield item
 
     def close(self) -> None:
         self._scene.close()
@@ -84,25 +81,33 @@ class Additions:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._last: dict[str, list[Addition]] = {}  # by the group of the panel that added them
+        self._done: dict[str, list[list[Addition]]] = {}  # by the group of the panel that added them, the last one last
 
     @contextlib.contextmanager
     def adding(self, group: str) -> Iterator[list[Addition]]:
         """For what is put into this list in the block. None of it shows a layer before that ends."""
         added: list[Addition] = []
         with self._lock:
-            before, self._last[group] = self._last.get(group, []), added
+            done = self._done.setdefault(group, [])
+            done.append(added)
+            forgotten, done[:] = done[:-_STEPS], done[-_STEPS:]
             yield added
-        for addition in before:
+        for addition in (one for of_a_press in forgotten for one in of_a_press):
             addition.close()
 
     def can_undo(self, group: str) -> bool:
-        return any(addition.is_there() for addition in list(self._last.get(group, ())))
+        return any(addition.is_there() for added in list(self._done.get(group, ())) for addition in added)
 
     def undo(self, group: str) -> tuple[int, int]:
-        """Take back what a group added last: how many were removed, and how many are another's work by now."""
+        """Take back what a group added last, of what is still there: how many were removed, and how many are another's
+        work by now."""
+        additions: list[Addition] = []
         with self._lock:
-            additions = self._last.pop(group, [])
+            done = self._done.get(group, [])
+            while done and not any(addition.is_there() for addition in additions):
+                for addition in additions:
+                    addition.close()
+                additions = done.pop()
         removed = [addition.remove() for addition in additions]
         for addition in additions:
             addition.close()
@@ -112,16 +117,44 @@ class Additions:
         """A portrait is about to show a layer."""
         helper = libobs.obs_obj_get_data(source)
         with self._lock:
-            found = [one for additions in self._last.values() for one in additions if one.helper == helper]
+            found = [one for one in self._all() if one.helper == helper]
         for addition in found:
             addition.show(frame)
 
+    def look(self) -> None:
+        """See what has happened since the last look."""
+        with self._lock:
+            found = self._all()
+        for addition in found:
+            addition.look()
+
+    def _all(self) -> list[Addition]:
+        return [one for done in self._done.values() for added in done for one in added]
+
     def close(self) -> None:
         with self._lock:
-            additions = [one for additions in self._last.values() for one in additions]
-            self._last.clear()
+            additions = self._all()
+            self._done.clear()
         for addition in additions:
             addition.close()
+
+
+def items_of(scene: int) -> int:
+    """The obs_scene_t of a scene or a group, a source."""
+    return int(libobs.obs_scene_from_source(scene) or libobs.obs_group_from_source(scene) or 0)
+
+
+@contextlib.contextmanager
+def item_in(scene: int | None, item_id: int) -> Iterator[int | None]:
+    """The item with this id in a scene or a group, kept for the block; None where there is none. scene: a source."""
+    item = None
+    if scene:
+        item = libobs.obs_scene_find_sceneitem_by_id(items_of(scene), item_id)
+        libobs.obs_sceneitem_addref(item)
+    try:
+        yield item
+    finally:
+        libobs.obs_sceneitem_release(item)
 
 
 def _put(item: int, box: Box) -> None:
@@ -130,13 +163,16 @@ def _put(item: int, box: Box) -> None:
     libobs.obs_sceneitem_set_bounds(item, ctypes.byref(libobs.Vec2(box.width, box.height)))
 
 
-def _shape(item: int) -> tuple[Any, ...]:
+def shape_of(item: int) -> tuple[Any, ...]:
     """How a scene item stands."""
     found = []
     for get in (libobs.obs_sceneitem_get_pos, libobs.obs_sceneitem_get_scale, libobs.obs_sceneitem_get_bounds):
         vector = libobs.Vec2()
         get(item, ctypes.byref(vector))
         found += [vector.x, vector.y]
+    crop = libobs.Crop()
+    libobs.obs_sceneitem_get_crop(item, ctypes.byref(crop))
+    found += [crop.left, crop.top, crop.right, crop.bottom]
     return (*found, libobs.obs_sceneitem_get_rot(item), libobs.obs_sceneitem_get_bounds_type(item))
 
 

@@ -100,6 +100,12 @@ class Vec2(ctypes.Structure):
     _fields_ = [("x", c_float), ("y", c_float)]
 
 
+class Crop(ctypes.Structure):
+    """struct obs_sceneitem_crop: pixels of the source."""
+
+    _fields_ = [("left", c_int), ("top", c_int), ("right", c_int), ("bottom", c_int)]
+
+
 class VideoInfo(ctypes.Structure):
     """struct obs_video_info, the same in OBS 29 to 32, with room for more."""
 
@@ -164,6 +170,15 @@ v(pb) obs_source_set_async_unbuffered
 v(pq) obs_source_set_sync_offset
 v(pz) obs_register_source_s
 v(pu) obs_sceneitem_set_bounds_type obs_sceneitem_set_bounds_alignment obs_sceneitem_set_alignment
+v(pp) obs_sceneitem_set_scale obs_sceneitem_set_crop
+v(pi) obs_sceneitem_set_scale_filter obs_sceneitem_set_blending_mode obs_sceneitem_set_blending_method
+v(pi) obs_sceneitem_set_order_position
+i(p) obs_sceneitem_get_order_position
+v(pf) obs_sceneitem_set_rot
+b(pb) obs_sceneitem_set_visible obs_sceneitem_set_locked
+v(pbp) obs_sceneitem_set_transition
+v(pbu) obs_sceneitem_set_transition_duration
+p(psb) obs_source_duplicate
 v(zp) obs_hotkey_load
 i(pi) os_event_init
 b(psp) proc_handler_call
@@ -180,6 +195,13 @@ p(p) obs_source_get_weak_source obs_weak_source_get_source obs_source_get_settin
 p(p) obs_source_get_signal_handler obs_source_get_private_settings obs_output_get_signal_handler
 v(p) obs_sceneitem_addref
 v(pp) obs_sceneitem_get_pos obs_sceneitem_get_scale obs_sceneitem_get_bounds
+v(pp) obs_sceneitem_get_crop
+p(p) obs_sceneitem_get_source obs_group_from_source
+i(p) obs_sceneitem_get_scale_filter obs_sceneitem_get_blending_mode obs_sceneitem_get_blending_method
+u(p) obs_sceneitem_get_alignment obs_sceneitem_get_bounds_alignment
+b(p) obs_sceneitem_visible obs_sceneitem_locked
+p(pb) obs_sceneitem_get_transition
+u(pb) obs_sceneitem_get_transition_duration
 q(p) obs_sceneitem_get_id obs_source_get_sync_offset
 f(p) obs_sceneitem_get_rot
 v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear

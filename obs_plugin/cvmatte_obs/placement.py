@@ -24,6 +24,16 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """Pixels at each side."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+
+@dataclass(frozen=True)
 class Place:
     """fills: whether the photo covers it, rather than that the person stands in it."""
 
@@ -69,3 +79,22 @@ def around(person: Box, layer: tuple[int, int], place: Box, canvas_height: int) 
     middle, foot = (person.left + person.width / 2) * width, (person.top + person.height) * height
     left, top = place.left + place.width / 2 - middle * scale, place.top + place.height - foot * scale
     return Box(left, top, width * scale, height * scale)
+
+
+def alike(crop: Sides, source: tuple[int, int], layer: tuple[int, int]) -> tuple[Sides, float, float]:
+    """How a layer that shows all of a source is to be cropped, and how much more it is to be scaled across and down, to
+    take as much room as the source with its crop.
+
+    crop: pixels of the source that are taken away. source, layer: (width, height), pixels.
+    """
+    (width, height), (across, down) = layer, (layer[0] / source[0], layer[1] / source[1])
+    own = Sides(
+        round(crop.left * across), round(crop.top * down), round(crop.right * across), round(crop.bottom * down)
+    )
+
+    def left(whole: int, begin: int, end: int) -> int:
+        return max(1, whole - begin - end)
+
+    # By what is left: a crop is in whole pixels.
+    more_across = left(source[0], crop.left, crop.right) / left(width, own.left, own.right)
+    return own, more_across, left(source[1], crop.top, crop.bottom) / left(height, own.top, own.bottom)

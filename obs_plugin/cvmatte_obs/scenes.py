@@ -68,13 +68,31 @@ def audio_source_names() -> list[str]:
     return sorted((name for name, kind in found.items() if kind in sounding), key=str.casefold)
 
 
-def shown_in(name: str) -> list[str]:
-    """The names of what a scene or a group has in it, be it hidden there; none of anything else."""
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A scene item, or a group's: the name of the source that it shows, its id there, and whether it is shown."""
+
+    name: str
+    id: int
+    is_shown: bool
+    is_group: bool
+
+
+def items_in(name: str) -> list[Shown]:
+    """What a scene or a group has in it, from below to above; nothing of anything else."""
     for request in ("GetSceneItemList", "GetGroupSceneItemList"):
         answer = websocket.request(request, {"sceneName": name})
         if answer is not None and answer.status == websocket.SUCCESS:
-            return [str(item["sourceName"]) for item in answer.data.get("sceneItems", [])]
+            return [
+                Shown(item["sourceName"], item["sceneItemId"], item["sceneItemEnabled"], bool(item.get("isGroup")))
+                for item in answer.data.get("sceneItems", [])
+            ]
     return []
+
+
+def shown_in(name: str) -> list[str]:
+    """The names of what a scene or a group has in it, be it hidden there; none of anything else."""
+    return [item.name for item in items_in(name)]
 
 
 def current_scene() -> int | None:
@@ -113,13 +131,29 @@ def add_portrait(
     with _added(layers.SOURCE_ID, name, {**settings, **helper}) as (scene, source, item):
         if not scene or not source or not item:
             return None
-        present = libobs.obs_source_get_settings(source)
-        complete(source, present, None)
-        libobs.obs_data_release(present)
-        return Addition(scene, item, source, place, _chosen)
+        _complete(source, complete)
+        return Addition(scene, item, source, place, chosen)
 
 
-def _chosen(source: int) -> controls.Values:
+@contextlib.contextmanager
+def new_portrait(
+    name: str, settings: layers.Settings, complete: Callable[[int, int, None], None]
+) -> Iterator[int | None]:
+    """A portrait that is in no scene yet: it ends with the block unless something shows it by then. complete: see
+    Services."""
+    with _made(layers.SOURCE_ID, name, {**settings, **layers.helper_settings(name, "")}) as source:
+        if source:
+            _complete(source, complete)
+        yield source
+
+
+def _complete(source: int, complete: Callable[[int, int, None], None]) -> None:
+    present = libobs.obs_source_get_settings(source)
+    complete(source, present, None)
+    libobs.obs_data_release(present)
+
+
+def chosen(source: int) -> controls.Values:
     """What a portrait's settings say that doesn't change by itself."""
     data = libobs.obs_source_get_settings(source)
     values = controls.read(data)
@@ -144,16 +178,28 @@ def _file(source: int) -> str:
 @contextlib.contextmanager
 def _added(kind: bytes, name: str, settings: layers.Settings) -> Iterator[tuple[int | None, int | None, int | None]]:
     """Make a source in the current scene: for the block, that scene, the source and its scene item."""
-    scene, source, item, data = current_scene(), None, None, layers.data_of(settings)
-    if scene:
-        source = libobs.obs_source_create(kind, libobs.utf8(_unused_name(name)), data, None)
-        item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source) if source else None
+    scene = current_scene()
+    if not scene:
+        yield None, None, None
+        return
+    try:
+        with _made(kind, name, settings) as source:
+            item = libobs.obs_scene_add(libobs.obs_scene_from_source(scene), source) if source else None
+            yield scene, source, item
+    finally:
+        libobs.obs_source_release(scene)
+
+
+@contextlib.contextmanager
+def _made(kind: bytes, name: str, settings: layers.Settings) -> Iterator[int | None]:
+    """A new source, which ends with the block unless a scene shows it by then; None where OBS makes none."""
+    data = layers.data_of(settings)
+    source = libobs.obs_source_create(kind, libobs.utf8(_unused_name(name)), data, None)
     libobs.obs_data_release(data)
     try:
-        yield scene, source, item
+        yield source
     finally:
         libobs.obs_source_release(source)
-        libobs.obs_source_release(scene)
 
 
 def _unused_name(wanted: str) -> str:

@@ -80,7 +80,7 @@ class Session:
         self.model_install = ModelInstall(self.client, partial(self.post, self._model_is_installed))
         self.more_controls = MoreControls()
         self._touching_up = TouchingUp(self.client, texts)
-        self._feeds = Feeds(_watched_live)
+        self._feeds = Feeds(watched_live)
         self._watch = FileWatch(partial(self.post, self._file_is))
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
@@ -290,6 +290,7 @@ class Session:
                 portrait.ends()
                 self._trimming.later()
                 self._watch_files()
+        self.additions.look()
         _left.clear()
         if self._waits_for_camera():
             self.camera_list.wait()
@@ -340,7 +341,7 @@ class Session:
         libobs.log(libobs.LOG_INFO, f"worker: {state}, process {self.client.process_id}")
 
 
-def _watched_live() -> dict[str, str]:
+def watched_live() -> dict[str, str]:
     """By the name of each portrait that cuts out a source of OBS's, that source's."""
     return {
         libobs.source_name(source): portrait.values.camera

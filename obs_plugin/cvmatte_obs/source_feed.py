@@ -27,6 +27,11 @@ _MOST_BEHIND = 2.0  # seconds' worth of frames that OBS may keep because the pro
 _MISSING, _EMPTY, _LOOP, _REFUSED = "still_source_missing", "still_no_picture", "feed_loop", "feed_refused"
 
 
+def layer_size(base: tuple[int, int], longest: int) -> tuple[int, int]:
+    """Of a whole picture of a source of that size. longest: see SourceFeed.wants."""
+    return size_for(*base, min(longest or _LONGEST_SIDE, _LONGEST_SIDE))
+
+
 class Feeds:
     """Those of all portraits. What several see of one source in one size is drawn and read back once."""
 

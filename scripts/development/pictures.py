@@ -45,11 +45,29 @@ _DIALOG, _PANEL = (800, 1000), (1000, 1000)
 _WHOLE_DIALOG, _WHOLE_PANEL = (800, 2800), (1100, 2400)
 
 
+# By scene: a colour and words, and where a webcam of 640 x 360 stands.
+_WITH_WEBCAM = {
+    "Talk": (
+        COLOUR,
+        "Talk\nat eight",
+        {"positionX": 480.0, "positionY": 60.0, "scaleX": 1.8, "scaleY": 1.8, "cropLeft": 130, "cropRight": 90},
+    ),
+    "Game": (
+        0xFF3A2A5A,
+        "Level 3",
+        {"positionX": 60.0, "positionY": 420.0, "scaleX": 0.8, "scaleY": 0.8, "cropLeft": 150, "cropRight": 130},
+    ),
+}
+# In the panel, from its corner: the list of sources, the webcam in it, and the button.
+_PANEL_CORNER, _LIST, _IN_THE_LIST, _BUTTON = (640, 60), (450, 60), (450, 105), (450, 90)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--touch-up", action="store_true", help="the touching up alone")
     parser.add_argument("--page", action="store_true", help="the web page alone")
     parser.add_argument("--live", action="store_true", help="the live portrait alone")
+    parser.add_argument("--in-place", action="store_true", help="the webcam that is cut out in its place alone")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="properties and panel of every language, whole")
     chosen = parser.parse_args()
     if chosen.all:
@@ -70,6 +88,9 @@ def main() -> int:
     if chosen.live:
         _live(_PICTURES / "live.webp")
         return 0
+    if chosen.in_place:
+        _in_place(_PICTURES / "in-place.webp")
+        return 0
     for language in _README:
         name = "" if language == "en" else f".{language}"
         for picture, what in zip(_dialogs(language, _DIALOG, _PANEL), ("properties", "panel"), strict=True):
@@ -77,6 +98,7 @@ def main() -> int:
     _session(_PICTURES / "session.webp")
     _touching_up(_PICTURES / "touch-up.webp")
     _live(_PICTURES / "live.webp")
+    _in_place(_PICTURES / "in-place.webp")
     _pages()
     return 0
 
@@ -195,15 +217,21 @@ def _pages() -> None:
             server.terminate()
 
 
-def _live(path: Path) -> None:
-    """A portrait's properties beside its live picture: a made clip, in which the sample sways before a wall."""
-    home = Path(tempfile.mkdtemp(prefix="cvmatte-pictures-"))
+def _clip(home: Path) -> Path:
+    """The sample sways before a wall."""
     clip = home / "Videos" / "me.mp4"
     clip.parent.mkdir()
     layer = Matter()(SAMPLE, MatteSettings(quality="best")).layer
     wall = np.linspace((150, 140, 128), (96, 88, 84), 360)[:, None].repeat(640, axis=1)
     wall[40:150, 20:130], wall[46:144, 26:124] = (70, 58, 48), (150, 180, 200)  # a picture hangs there
     made_clips.write(clip, made_clips.frames(layer, wall.astype(np.uint8), (640, 360), 240))
+    return clip
+
+
+def _live(path: Path) -> None:
+    """A portrait's properties beside its live picture."""
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-pictures-"))
+    clip = _clip(home)
     frames: list[tuple[Image.Image, int]] = []
     try:
         with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
@@ -223,6 +251,67 @@ def _live(path: Path) -> None:
                 time.sleep(0.1)
                 picture = obs.photograph().resize((960, 600), Image.Resampling.LANCZOS)
                 frames.append((picture, 150))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    _animate(path, frames)
+
+
+def _in_place(path: Path) -> None:
+    """A webcam in two scenes, for which a clip stands, is cut out in its place with the panel."""
+    home = Path(tempfile.mkdtemp(prefix="cvmatte-pictures-"))
+    webcam = {"local_file": str(_clip(home)), "is_local_file": True, "looping": True}
+    frames: list[tuple[Image.Image, int]] = []
+    try:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
+            requests, items = obs.requests, {}
+            requests.set_scene_name(throwaway_obs.SCENE, "Talk")
+            requests.create_scene("Game")
+            for scene, (colour, words, stands) in _WITH_WEBCAM.items():
+                plain = {"color": colour, "width": 1280, "height": 720}
+                requests.create_input(scene, f"{scene}: background", "color_source_v3", plain, True)
+                if scene == "Talk":
+                    items[scene] = requests.create_input(scene, "Webcam", "ffmpeg_source", webcam, True).scene_item_id
+                    filtered = {"saturation": 0.3, "contrast": 0.1}
+                    requests.create_source_filter("Webcam", "My colours", "color_filter_v2", filtered)
+                else:
+                    items[scene] = requests.create_scene_item(scene, "Webcam", True).scene_item_id
+                requests.set_scene_item_transform(scene, items[scene], stands)
+                title = {"text": words, "font": {"face": "Sans", "size": 100, "style": "Bold"}}
+                text = requests.create_input(scene, f"{scene}: title", "text_ft2_source_v2", title, True).scene_item_id
+                requests.set_scene_item_transform(scene, text, {"positionX": 60, "positionY": 60, "alignment": 5})
+
+            def take(count: int, milliseconds: int = 150) -> None:
+                for _ in range(count):
+                    time.sleep(0.1)
+                    picture = obs.photograph().resize((960, 600), Image.Resampling.LANCZOS)
+                    frames.append((picture, milliseconds))
+
+            def click(place: tuple[int, int]) -> None:
+                obs.click(*(corner + offset for corner, offset in zip(_PANEL_CORNER, place, strict=True)))
+                time.sleep(0.5)
+
+            def cut_out(scene: str) -> None:
+                click(_BUTTON)
+                throwaway_obs.wait_until(
+                    lambda: not requests.get_scene_item_enabled(scene, items[scene]).scene_item_enabled, 60
+                )
+                take(12)
+
+            requests.set_current_program_scene("Talk")
+            window = obs.open_scripts()
+            obs.xdotool("windowmove", "--sync", window, *map(str, _PANEL_CORNER))
+            obs.xdotool("windowsize", "--sync", window, "620", "420")
+            time.sleep(3)
+            take(8)
+            click(_LIST)
+            take(4, 300)
+            click(_IN_THE_LIST)
+            take(4, 300)
+            cut_out("Talk")
+            requests.set_current_program_scene("Game")
+            time.sleep(2)
+            take(8)
+            cut_out("Game")
     finally:
         shutil.rmtree(home, ignore_errors=True)
     _animate(path, frames)

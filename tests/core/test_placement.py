@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cvmatte_obs.placement import PLACEMENTS, Box, around, person_in, places
+from cvmatte_obs.placement import PLACEMENTS, Box, Sides, alike, around, person_in, places
 
 from cvmatte_core.layers.store import Frame, LayerStore
 
@@ -75,3 +75,23 @@ def test_somebody_with_wide_arms_stays_within_their_place() -> None:
     box = around(Box(0.0, 0.25, 1.0, 0.5), (2000, 500), place.box, CANVAS[1])
     assert (box.left, box.width) == pytest.approx((place.box.left, place.box.width))
     assert box.top + 0.75 * box.height == pytest.approx(720)
+
+
+@pytest.mark.parametrize("crop", [Sides(), Sides(60, 20, 33, 7), Sides(0, 358, 0, 0)])
+@pytest.mark.parametrize(
+    ("source", "layer"),
+    [((640, 360), (640, 360)), ((641, 359), (640, 358)), ((3840, 2160), (2160, 1216)), ((30, 400), (16, 216))],
+)
+def test_a_layer_takes_as_much_room_as_the_source_that_it_shows(
+    crop: Sides, source: tuple[int, int], layer: tuple[int, int]
+) -> None:
+    own, across, down = alike(crop, source, layer)
+    if source == layer:
+        assert (own, across, down) == (crop, 1, 1)
+    for whole, begin, end, reduced, own_begin, own_end, more in (
+        (source[0], crop.left, crop.right, layer[0], own.left, own.right, across),
+        (source[1], crop.top, crop.bottom, layer[1], own.top, own.bottom, down),
+    ):
+        if begin + end < whole:
+            assert (reduced - own_begin - own_end) * more == pytest.approx(whole - begin - end)
+            assert own_begin * whole / reduced == pytest.approx(begin, abs=whole / reduced / 2)

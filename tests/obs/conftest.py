@@ -127,6 +127,10 @@ class Studio:
         """Put a copy of a source into the current scene, as OBS's Paste (Duplicate) does."""
         self._probe({"duplicate": [name, new_name]})
 
+    def group(self, name: str, group_name: str) -> None:
+        """Put a source's item of the current scene into a new group."""
+        self._probe({"group": [name, group_name]})
+
     def _probe(self, command: dict[str, Any] | None = None) -> dict[str, Any]:
         found = ask_probe(self._probe_file, command or {}, 30)
         assert "error" not in found, found["error"]

@@ -3,7 +3,8 @@
 {"set": {…}} sets CVMatte's panel, {"press": NAME} then presses a button of it; {"choose": [SOURCE, NAME, VALUE]}
 chooses in a drop-down of a source's properties, or turns a switch there, as their dialog does, {"choose_in_panel":
 [NAME, VALUE]} in a drop-down of the panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE,
-NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does. Then every portrait's properties
+NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does; {"group": [SOURCE, NAME]} puts
+its item there into a new group. Then every portrait's properties
 and the panel are written down, and with {"hotkeys": true} what all hotkeys are called; with {"states": true} only what
 each portrait says, whether that is an error, and how many pictures of other sources OBS draws for portraits.
 """
@@ -54,6 +55,8 @@ def dump(file):
             reload()
         if "duplicate" in command:
             duplicate(*command["duplicate"])
+        if "group" in command:
+            group(*command["group"])
         if "states" not in command or "press" in command:
             found["panel"] = panel(command.get("set"), command.get("press"), command.get("choose_in_panel"))
         if "hotkeys" in command:
@@ -116,6 +119,15 @@ def duplicate(name, new_name):
     call("obs_scene_add", ctypes.c_void_p, int(obs.obs_scene_from_source(scene)), int(copy))
     for source in (scene, copy, original):
         obs.obs_source_release(source)
+
+
+def group(name, group_name):
+    scene = obs.obs_frontend_get_current_scene()
+    items = int(obs.obs_scene_from_source(scene))
+    item = call("obs_scene_find_source", ctypes.c_void_p, items, name.encode())
+    made = call("obs_scene_add_group2", ctypes.c_void_p, items, group_name.encode(), ctypes.c_bool(True))
+    call("obs_sceneitem_group_add_item", None, made, item)
+    obs.obs_source_release(scene)
 
 
 def panel(settings, press, chosen):

@@ -13,6 +13,7 @@ from . import rows
 from .clip import Clip
 from .folder import Folder
 from .help import Help
+from .in_place import InPlace
 from .models import Models
 from .new_cuts import NewCuts
 from .photos import Photos
@@ -21,7 +22,7 @@ from .rows import Button, Group, Line, Shared
 from .saved_layers import SavedLayers
 from .still import Still
 
-_GROUPS: tuple[type[Group], ...] = (Photos, Still, Folder, Clip, NewCuts, Portraits, Models, SavedLayers, Help)
+_GROUPS: tuple[type[Group], ...] = (InPlace, Photos, Still, Folder, Clip, NewCuts, Portraits, Models, SavedLayers, Help)
 _WIDTH = 430  # pixels. As narrow as OBS opens the window there would be no room beside the labels
 
 

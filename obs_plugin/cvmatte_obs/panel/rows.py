@@ -225,8 +225,9 @@ class Group:
         for row in self.rows:
             row.show(properties)
 
-    def undo(self) -> Button:
-        """The button that takes back what was added here last.
+    def undo(self, label: str = "undo", done: str = "panel.undone", part: str = "panel.undone_part") -> Button:
+        """The button that takes back what was added here last. done, part: the keys of what is said then: of all of it,
+        or where not all of it is as it was.
 
         Not by way of OBS's own Undo: that keeps a script's callbacks, and may call them when the script is gone.
         """
@@ -234,9 +235,9 @@ class Group:
 
         def act() -> str:
             removed, kept = additions.undo(name)
-            return self.texts("panel.undone_part" if kept else "panel.undone", count=removed, kept=kept)
+            return self.texts(part if kept else done, count=removed, kept=kept)
 
-        return Button(f"undo_{name}", act, lambda: additions.can_undo(name), "undo")
+        return Button(f"undo_{name}", act, lambda: additions.can_undo(name), label)
 
     def press(self, button: Button) -> None:
         try:

@@ -1,0 +1,123 @@
+"""Cutting a source of the current scene out live, in its place: which can be, and by which portrait."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Iterator
+
+from . import controls, layers, libobs, scene_tree, scenes
+from .additions import item_in, items_of
+from .session import Session, watched_live
+from .source_type import SOURCE_TYPE
+from .stand_in import StandIn, appear_alike
+
+_MOVES_THE_PERSON = ("crop", "mirror")  # controls: off here, whatever the preset of new portraits says
+
+
+@dataclass(frozen=True)
+class Done:
+    """The names of the portrait, the source and the scene; and what stands in each place that the source had there."""
+
+    portrait: str
+    source: str
+    scene: str
+    stand_ins: tuple[StandIn, ...]
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the source is still shown, because the portrait has no picture."""
+        return any(stand_in.is_waiting for stand_in in self.stand_ins)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An item of the scene or group of that name, and the one above it there."""
+
+    within: str
+    item: scenes.Shown
+    above: scenes.Shown | None
+
+
+def offered() -> tuple[str, list[str]]:
+    """The name of the current scene, and of what in it can be cut out, from above to below; empty without a scene."""
+    scene = scenes.current_scene()
+    name = libobs.source_name(scene) if scene else ""
+    libobs.obs_source_release(scene)
+    kinds, watched = scenes.inputs() or {}, watched_live()
+
+    def can_be_cut_out(source: str) -> bool:
+        kind = kinds.get(source)  # scenes and groups have none
+        if kind is not None and (kind == layers.SOURCE_ID.decode() or not libobs.kind_shows(kind)):
+            return False
+        return not scene_tree.leads_to(source, name, scenes.shown_in, watched)
+
+    found = dict.fromkeys(place.item.name for place in _places(name)) if name else {}
+    return name, [source for source in reversed(found) if can_be_cut_out(source)]
+
+
+def cut_out(session: Session, group: str, source: str) -> Done | None:
+    """Have a portrait stand in for a source wherever the current scene shows it; None where that can't be.
+
+    group: of the panel, whose Undo takes it back.
+    """
+    scene, names = offered()
+    if source not in names:
+        return None
+    places = [place for place in _places(scene) if place.item.name == source]
+    # Of several that are all hidden the topmost is meant, and stays hidden.
+    places = [place for place in places if place.item.is_shown] or places[-1:]
+    with _portrait_of(session, source) as portrait, session.additions.adding(group) as added:
+        made = [_stand_in(place, portrait) for place in places] if portrait else []
+        stand_ins = tuple(one for one in made if one is not None)
+        added += stand_ins
+        return Done(libobs.source_name(portrait), source, scene, stand_ins) if portrait and stand_ins else None
+
+
+def _places(within: str) -> Iterator[_Place]:
+    """Everything in a scene and its groups, from below to above."""
+    items = scenes.items_in(within)
+    for item, above in zip(items, [*items[1:], None]):
+        if item.is_group:
+            yield from _places(item.name)
+        yield _Place(within, item, above)
+
+
+@contextlib.contextmanager
+def _portrait_of(session: Session, source: str) -> Iterator[int | None]:
+    """One that cuts out this source, all of it: the first that there is, else a new one. None where OBS makes none."""
+    SOURCE_TYPE.discover()
+    for _, there in SOURCE_TYPE.living():
+        if _shows_all_of(there, source):
+            yield there
+            return
+    settings = {controls.INPUT: controls.FROM_SOURCE_LIVE, controls.CAMERA: source}
+    off = {control.encode(): False for control in _MOVES_THE_PERSON}
+    name = session.texts("source.cut_out", source=source)
+    with scenes.new_portrait(name, {**settings, **off}, session.complete) as portrait:
+        yield portrait
+
+
+def _shows_all_of(portrait: int, source: str) -> bool:
+    values = scenes.chosen(portrait)
+    is_of_it = (values.input, values.camera) == (controls.FROM_SOURCE_LIVE, source)
+    return is_of_it and not any(values.control(name) for name in _MOVES_THE_PERSON)
+
+
+def _stand_in(place: _Place, portrait: int) -> StandIn | None:
+    """In one place; None where that is gone by now."""
+    with scenes.source_named(place.within) as within, item_in(within, place.item.id) as replaced:
+        if not within or not replaced:
+            return None
+        if place.above is not None and place.above.name == libobs.source_name(portrait):  # it stands there already
+            with item_in(within, place.above.id) as there:
+                libobs.obs_sceneitem_set_visible(there, True)
+                return StandIn(within, there, portrait, replaced, is_added=False) if there else None
+        made = libobs.obs_scene_add(items_of(within), portrait)
+        if not made:
+            return None
+        libobs.obs_sceneitem_set_visible(made, False)  # rather than, for a frame, where it doesn't belong
+        stand_in = StandIn(within, made, portrait, replaced, is_added=True)
+        libobs.obs_sceneitem_set_visible(made, True)
+        appear_alike(made, replaced)
+        return stand_in

@@ -1,0 +1,193 @@
+"""A source that is cut out live in its place: a portrait stands where it stood, and it is back as it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from demo.throwaway_obs import SCENE, wait_until
+
+from .conftest import BACKGROUND, Studio, open_studio
+
+CAM, CUT_OUT = "cam", "cam, cut out"
+PLAIN = {"positionX": 300.0, "positionY": 100.0}
+CROPPED = {"cropLeft": 60, "cropTop": 20, "cropRight": 30, "cropBottom": 10}
+ROTATED = {"positionX": 500.0, "positionY": 60.0, "scaleX": -1.2, "scaleY": 0.9, "rotation": 20.0, **CROPPED}
+BOXED = {
+    "positionX": 640.0,
+    "positionY": 360.0,
+    "alignment": 0,
+    "rotation": 10.0,
+    "boundsType": "OBS_BOUNDS_SCALE_INNER",
+    "boundsAlignment": 8,
+    "boundsWidth": 700.0,
+    "boundsHeight": 400.0,
+    **CROPPED,
+}
+
+
+@pytest.fixture(scope="module")
+def studio(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """With a picture in the place of a webcam, between two others, and a filter that crops it to an odd size."""
+    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=30) as studio:
+        requests = studio.requests
+        requests.create_input(SCENE, CAM, "image_source", {"file": str(photo)}, True)
+        green = {"color": 0xFF00FF00, "width": 100, "height": 80}
+        requests.create_input(SCENE, "front", "color_source_v3", green, True)
+        requests.create_source_filter(CAM, "cropped", "crop_filter", {"relative": True, "left": 33, "top": 5})
+        wait_until(lambda: studio.size(CAM) == (479, 507))
+        yield studio
+
+
+def item(studio: Studio, name: str, scene: str = SCENE) -> int:
+    return int(studio.requests.get_scene_item_id(scene, name).scene_item_id)
+
+
+def is_shown(studio: Studio, name: str, scene: str = SCENE) -> bool:
+    shown = studio.requests.get_scene_item_enabled(scene, item(studio, name, scene))
+    return bool(shown.scene_item_enabled)
+
+
+def names(studio: Studio, scene: str = SCENE) -> list[str]:
+    """From below to above."""
+    return [one["sourceName"] for one in studio.requests.get_scene_item_list(scene).scene_items]
+
+
+def inputs(studio: Studio) -> list[str]:
+    return [one["inputName"] for one in studio.requests.get_input_list().inputs]
+
+
+def cut_out(studio: Studio, scene: str = SCENE) -> str:
+    """Press the button, and wait until the portrait has taken the place; what the panel says then."""
+    studio.panel("in_place_start", in_place_source=CAM)
+    wait_until(lambda: not is_shown(studio, CAM, scene), 60)
+    return str(studio.panel("refresh_in_place")["in_place_state"]["description"])
+
+
+def undo(studio: Studio) -> str:
+    return str(studio.panel("undo_in_place")["in_place_state"]["description"])
+
+
+def alpha_of_scene(studio: Studio) -> np.ndarray:
+    """That of the portrait, where the scene has it."""
+    background = item(studio, "background")
+    studio.requests.set_scene_item_enabled(SCENE, background, False)
+    time.sleep(0.3)
+    alpha = studio.pixels(SCENE, 1280, 720)[..., 3]
+    studio.requests.set_scene_item_enabled(SCENE, background, True)
+    time.sleep(0.3)
+    return alpha
+
+
+def brightness(picture: np.ndarray) -> np.ndarray:
+    return picture.astype(float) @ (0.299, 0.587, 0.114)
+
+
+@pytest.mark.parametrize("stands", [PLAIN, ROTATED, BOXED], ids=["plain", "rotated", "boxed"])
+def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Studio, stands: dict[str, Any]) -> None:
+    requests = studio.requests
+    requests.set_scene_item_transform(SCENE, item(studio, CAM), stands)
+    time.sleep(0.5)
+    before = studio.scene()
+    said = cut_out(studio)
+    assert f"{CUT_OUT} stands in the place of {CAM} in {SCENE}." in said
+    assert names(studio) == ["background", CAM, CUT_OUT, "front"]
+    time.sleep(0.5)
+    after, alpha = studio.scene(), alpha_of_scene(studio)
+    solid, gone = alpha == 255, alpha == 0
+    assert solid.sum() > 50_000 and gone.sum() > 300_000
+    assert (after[gone] == BACKGROUND).all()
+    off = {
+        (down, right): np.abs(np.roll(brightness(after), (down, right), (0, 1)) - brightness(before))[solid].mean()
+        for down in (-1, 0, 1)
+        for right in (-1, 0, 1)
+    }
+    print(off)
+    assert min(off, key=lambda one: off[one]) == (0, 0)
+    assert off[0, 0] < 2
+    assert undo(studio) == "<span>The source is back in its place.</span>"
+    assert names(studio) == ["background", CAM, "front"]
+    wait_until(lambda: CUT_OUT not in inputs(studio), 20)
+    time.sleep(0.3)
+    assert np.array_equal(studio.scene(), before)
+
+
+def test_a_second_scene_gets_the_same_portrait_and_undo_goes_back_step_by_step(studio: Studio) -> None:
+    requests = studio.requests
+    requests.create_scene("second")
+    twice = [requests.create_scene_item("second", CAM, True).scene_item_id for _ in range(2)]
+    requests.set_scene_item_transform("second", twice[1], {"positionX": 700.0, "scaleX": 0.5, "scaleY": 0.5})
+    cut_out(studio)
+    (portrait,) = [name for name in inputs(studio) if name == CUT_OUT]
+    studio.set(portrait, longest_side=240)
+    wait_until(lambda: max(studio.size(portrait)) <= 240, 30)
+    requests.set_current_program_scene("second")
+    assert studio.panel()["in_place_source"]["items"][1:] == [CAM]
+    cut_out(studio, "second")
+    assert names(studio, "second") == [CAM, CUT_OUT, CAM, CUT_OUT]
+    found = requests.get_scene_item_list("second").scene_items
+    for source, cut in zip(found[::2], found[1::2], strict=True):
+        shapes = source["sceneItemTransform"], cut["sceneItemTransform"]
+        for name in ("positionX", "positionY", "width", "height"):
+            assert shapes[0][name] == pytest.approx(shapes[1][name], abs=0.01)
+        assert not source["sceneItemEnabled"] and cut["sceneItemEnabled"]
+    requests.set_current_program_scene(SCENE)
+    undo(studio)
+    assert names(studio, "second") == [CAM, CAM] and not is_shown(studio, CAM)
+    assert "hidden, not removed" in undo(studio)  # its settings were changed since
+    assert is_shown(studio, CAM) and not is_shown(studio, CUT_OUT)
+    assert not studio.panel()["undo_in_place"]["visible"]
+    studio.remove(CUT_OUT)
+    requests.remove_scene("second")
+
+
+def test_in_a_group_it_stands_in_the_group(studio: Studio) -> None:
+    studio.panel(new_preset="livestream_overlay")
+    studio.group(CAM, "us")
+    studio.panel("in_place_start", in_place_source=CAM)
+
+    def within() -> list[tuple[str, bool]]:
+        found = studio.requests.get_group_scene_item_list("us").scene_items
+        return [(one["sourceName"], one["sceneItemEnabled"]) for one in found]
+
+    wait_until(lambda: within() == [(CAM, False), (CUT_OUT, True)], 60)
+    settings = studio.requests.get_input_settings(CUT_OUT).input_settings
+    assert (settings["crop"], settings["erosion"]) == (False, 1)
+    studio.requests.remove_input(CUT_OUT)  # as somebody does who knows no Undo
+    wait_until(lambda: within() == [(CAM, False)], 20)
+    undo(studio)
+    assert within() == [(CAM, True)]
+    studio.panel(new_preset="")
+
+
+def test_what_can_t_be_cut_out_is_not_offered(studio: Studio) -> None:
+    requests = studio.requests
+    requests.create_scene("outer")
+    requests.create_scene_item("outer", SCENE, True)
+    requests.create_input("outer", "words", "text_ft2_source_v2", {"text": "words"}, True)
+    requests.create_input(
+        "outer", "portrait of it", "cvmatte_portrait", {"input": "source_live", "source": "outer"}, True
+    )
+    requests.create_input("outer", "a sound", "pulse_output_capture", {}, True)
+    requests.set_current_program_scene("outer")
+    panel = studio.panel("in_place_start", in_place_source=CAM)
+    assert panel["in_place_source"]["items"][1:] == ["words", SCENE]
+    assert f"{CAM} can't be cut out in the current scene" in panel["in_place_state"]["description"]
+    requests.set_current_program_scene(SCENE)
+    requests.remove_input("portrait of it")
+    requests.remove_scene("outer")
+    assert (
+        "Choose a source of the current scene first"
+        in studio.panel("in_place_start", in_place_source="")["in_place_state"]["description"]
+    )
+
+
+def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:
+    studio.panel("in_place_start", in_place_source="front")
+    studio.requests.remove_input("front")
+    assert "as far as it is still there" in undo(studio)
+    wait_until(lambda: "front, cut out" not in inputs(studio), 20)
