@@ -2,9 +2,9 @@
 
 A port is bound before anybody is told of it, with a secret that only OBS is told. Whoever connects has to say it, as
 FFmpeg does where it sends to http://127.0.0.1:PORT/SECRET/640x360/50: POST /SECRET/640x360/50, the milliseconds since
-a frame was drawn when it is sent, then the frames, NV12 as rows of bytes, one after the other. That is all that is
-read, so there is nothing in it that could be damaged or hostile. Once OBS is connected nobody else can: each connection
-has a port and a secret of its own.
+a frame was drawn when it is sent, then the frames, NV12 in BT.709 from 16 to 235 as rows of bytes, one after the other.
+That is all that is read, so there is nothing in it that could be damaged or hostile. Once OBS is connected nobody else
+can: each connection has a port and a secret of its own.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ _SOONER = 0.7  # a frame that comes after a smaller part of the rate's time isn'
 _LATE_SECONDS = 0.2  # without a frame the next is looked at, however late
 # What OBS sends of a source that is just removed, or goes to another size, until the plugin has seen it.
 _BLACK, _BLACK_SECONDS = 16, 1.0
+# From brightness and two colours, as they are sent, to red, green and blue: BT.709, the last column is what is added.
+_TO_RGB = np.array(
+    [[1.1644, 0, 1.7927, -248.1], [1.1644, -0.2132, -0.5329, 76.88], [1.1644, 2.1124, 0, -289.02]], np.float32
+)
 _BACKLOG = 8  # who connects and says nothing mustn't keep OBS out
 
 Announce = Callable[[int, str], None]
@@ -82,7 +86,7 @@ class _Connection:
                 continue
             shown_at = now
             if shown is None or not np.array_equal(raw, before):
-                shown = cv2.cvtColor(raw, cv2.COLOR_YUV2RGB_NV12)
+                shown = _rgb(raw)
                 raw, before = before, raw
             yield shown
 
@@ -114,6 +118,14 @@ class _Connection:
 
     def close(self) -> None:
         self._peer.close()
+
+
+def _rgb(raw: np.ndarray) -> np.ndarray:
+    """uint8 RGB of a frame as it was sent."""
+    height, width = len(raw) * 2 // 3, raw.shape[1]
+    colours = raw[height:].reshape(height // 2, width // 2, 2)
+    colours = cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
+    return cv2.transform(cv2.merge([raw[:height], *cv2.split(colours)]), _TO_RGB)
 
 
 def _connection(server: socket.socket, secret: str, closing: threading.Event) -> _Connection | None:

@@ -17,7 +17,9 @@ from .signals import Signal
 
 _KIND = b"ffmpeg_output"
 _RAWVIDEO = 13  # AV_CODEC_ID_RAWVIDEO
-_NV12, _BT601, _LIMITED, _AREA = 2, 1, 1, 5  # of enum video_format, video_colorspace, video_range_type, obs_scale_type
+# Of enum video_format, video_colorspace, video_range_type, obs_scale_type. Of another colour space OBS's video thread
+# would make BT.709 for ffmpeg_output, which asks for nothing: that costs time, and isn't what was asked for.
+_NV12, _BT709, _LIMITED, _AREA = 2, 2, 1, 5
 _TIMEOUT = 500_000  # microseconds without progress after which FFmpeg gives up: until then OBS keeps what it can't send
 # FFmpeg heeds http_proxy, also for this computer's own addresses.
 _MUXER_SETTINGS = f"chunked_post=0 http_proxy=none timeout={_TIMEOUT} flush_packets=1"
@@ -51,7 +53,7 @@ class Mix:
             raise OSError("OBS has no video")
         info.base_width, info.base_height = base
         info.output_width, info.output_height = size
-        info.output_format, info.colorspace, info.range = _NV12, _BT601, _LIMITED
+        info.output_format, info.colorspace, info.range = _NV12, _BT709, _LIMITED
         info.gpu_conversion, info.scale_type = True, _AREA
         self.rate = info.fps_num / (info.fps_den or 1)
         self._view = libobs.obs_view_create()

@@ -55,7 +55,8 @@ class ThrowawayObs:
     scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs. version: OBS's
     major one, from its start on.
     screen: (width, height) of the virtual screen, pixels. preview: whether OBS's window shows the scene. Without a
-    graphics card, that and each frame per second cost a good part of a processor core.
+    graphics card, that and each frame per second cost a good part of a processor core. video: more of the profile's
+    video settings, as OBS's own file has them.
     """
 
     requests: obsws_python.ReqClient
@@ -71,6 +72,7 @@ class ThrowawayObs:
         screen: tuple[int, int] = (1280, 800),
         preview: bool = False,
         frames_per_second: int = 30,
+        video: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -81,7 +83,10 @@ class ThrowawayObs:
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
-        self._configure(scripts, language, canvas, preview, frames_per_second)
+        width, height = canvas
+        basic = {"BaseCX": width, "BaseCY": height, "OutputCX": width, "OutputCY": height}
+        video = {**basic, "FPSType": 1, "FPSInt": frames_per_second, **(video or {})}
+        self._configure(scripts, language, video, preview)
 
     @property
     def config(self) -> Path:
@@ -91,11 +96,9 @@ class ThrowawayObs:
         self,
         scripts: Sequence[tuple[Path, dict[str, Any]]],
         language: str,
-        canvas: tuple[int, int],
+        video: dict[str, Any],
         preview: bool,
-        frames_per_second: int,
     ) -> None:
-        width, height = canvas
         collection = {
             "name": "Untitled",
             "current_scene": SCENE,
@@ -114,8 +117,8 @@ class ThrowawayObs:
         files = {
             "global.ini": user,
             "user.ini": user,  # from OBS 31 on; without it, OBS opens its wizard
-            "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n"
-            f"[Video]\nBaseCX={width}\nBaseCY={height}\nOutputCX={width}\nOutputCY={height}\nFPSCommon={frames_per_second}\n",
+            "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n[Video]\n"
+            + "".join(f"{key}={value}\n" for key, value in video.items()),
             "basic/scenes/Untitled.json": json.dumps(collection),
             "plugin_config/obs-websocket/config.json": json.dumps(web_socket),
         }

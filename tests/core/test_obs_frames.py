@@ -77,7 +77,7 @@ def test_colours_arrive_as_they_were_sent(reading: Reading) -> None:
     with connect(port, greeting(secret)) as peer:
         for colour in ((200, 40, 60), (30, 160, 90), (20, 60, 220), (255, 255, 255), (5, 5, 5)):
             picture = av.VideoFrame.from_ndarray(np.full((HEIGHT, WIDTH, 3), colour, np.uint8), "rgb24")
-            sent = picture.reformat(format="nv12", dst_colorspace="itu601").to_ndarray()
+            sent = picture.reformat(format="nv12", dst_colorspace="ITU709").to_ndarray()
             peer.sendall(sent.tobytes())
             pixels = reading.next()
             assert pixels is not None and pixels.shape == (HEIGHT, WIDTH, 3)

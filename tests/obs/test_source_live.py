@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
 
+from .conftest import BACKGROUND, Studio, open_studio
 from .conftest import CLIP_SIZE as SIZE
-from .conftest import Studio, open_studio
 from .test_live import moves, shows_person
 
 CLIP = {"is_local_file": True, "looping": True, "clear_on_media_end": False}
@@ -284,13 +285,23 @@ def test_obs_records_beside_it_and_in_studio_mode(studio: Studio) -> None:
     assert is_live(studio) and outputs(studio) == [SIZE]
 
 
+def still_of(studio: Studio, name: str) -> Path:
+    return Path(studio.requests.get_input_settings(name).input_settings.get("still", ""))
+
+
 def test_a_still_of_what_it_sees(studio: Studio) -> None:
     studio.press("live", "take_still")
     studio.wait_for_state("live", "Ready", 60)
     wait_until(lambda: not outputs(studio), 20)
-    still = Path(studio.requests.get_input_settings("live").input_settings["still"])
-    assert Image.open(still).size == SIZE
-    studio.set("live", input="source_live")
+    first = still_of(studio, "live")
+    assert Image.open(first).size == SIZE
+    studio.set("live", input="source_live", source="background")
+    wait_until(lambda: outputs(studio) == [(1280, 720)], 60)
+    studio.press("live", "take_still")
+    wait_until(lambda: still_of(studio, "live") != first, 60)
+    colours = np.asarray(Image.open(still_of(studio, "live")).convert("RGB"), int)
+    assert np.abs(colours - BACKGROUND).max() <= 2
+    studio.set("live", input="source_live", source="cam")
     wait_until(lambda: is_live(studio), 60)
 
 
