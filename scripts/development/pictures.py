@@ -45,21 +45,22 @@ _DIALOG, _PANEL = (800, 1000), (1000, 1000)
 _WHOLE_DIALOG, _WHOLE_PANEL = (800, 2800), (1100, 2400)
 
 
-# By scene: a colour and words, and where a webcam of 640 x 360 stands.
+# By scene: a colour, words, and where a webcam of 640 x 360 stands.
 _WITH_WEBCAM = {
     "Talk": (
         COLOUR,
         "Talk\nat eight",
-        {"positionX": 480.0, "positionY": 60.0, "scaleX": 1.8, "scaleY": 1.8, "cropLeft": 130, "cropRight": 90},
+        {"positionX": 520.0, "positionY": 20.0, "scaleX": 1.6, "scaleY": 1.6, "cropLeft": 130, "cropRight": 90},
     ),
     "Game": (
         0xFF3A2A5A,
         "Level 3",
-        {"positionX": 60.0, "positionY": 420.0, "scaleX": 0.8, "scaleY": 0.8, "cropLeft": 150, "cropRight": 130},
+        {"positionX": 40.0, "positionY": 440.0, "scaleX": 0.75, "scaleY": 0.75, "cropLeft": 150, "cropRight": 130},
     ),
 }
-# In the panel, from its corner: the list of sources, the webcam in it, and the button.
-_PANEL_CORNER, _LIST, _IN_THE_LIST, _BUTTON = (640, 60), (450, 60), (450, 105), (450, 90)
+_TALL_SCREEN = (1280, 960)
+# Where the panel stands on it, over docks that don't matter; and in it the list of sources, and the button below.
+_PANEL_CORNER, _PANEL_SIZE, _LIST, _BUTTON = (650, 590), (630, 370), (485, 167), (479, 211)
 
 
 def main() -> int:
@@ -262,7 +263,7 @@ def _in_place(path: Path) -> None:
     webcam = {"local_file": str(_clip(home)), "is_local_file": True, "looping": True}
     frames: list[tuple[Image.Image, int]] = []
     try:
-        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_SCREEN) as obs:
+        with throwaway_obs.running(home, scripts=[(SCRIPT, {})], preview=True, screen=_TALL_SCREEN) as obs:
             requests, items = obs.requests, {}
             requests.set_scene_name(throwaway_obs.SCENE, "Talk")
             requests.create_scene("Game")
@@ -283,7 +284,7 @@ def _in_place(path: Path) -> None:
             def take(count: int, milliseconds: int = 150) -> None:
                 for _ in range(count):
                     time.sleep(0.1)
-                    picture = obs.photograph().resize((960, 600), Image.Resampling.LANCZOS)
+                    picture = obs.photograph().resize((960, 720), Image.Resampling.LANCZOS)
                     frames.append((picture, milliseconds))
 
             def click(place: tuple[int, int]) -> None:
@@ -300,13 +301,14 @@ def _in_place(path: Path) -> None:
             requests.set_current_program_scene("Talk")
             window = obs.open_scripts()
             obs.xdotool("windowmove", "--sync", window, *map(str, _PANEL_CORNER))
-            obs.xdotool("windowsize", "--sync", window, "620", "420")
+            obs.xdotool("windowsize", "--sync", window, *map(str, _PANEL_SIZE))
             time.sleep(3)
             take(8)
             click(_LIST)
-            take(4, 300)
-            click(_IN_THE_LIST)
-            take(4, 300)
+            obs.xdotool("key", "Down", "Down")  # the title stands above it
+            take(3, 400)
+            obs.xdotool("key", "Return")
+            take(3, 400)
             cut_out("Talk")
             requests.set_current_program_scene("Game")
             time.sleep(2)
