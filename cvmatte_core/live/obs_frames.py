@@ -1,10 +1,11 @@
 """Frames of a source of OBS, which OBS itself sends to a port of this computer; see obs_plugin/cvmatte_obs/mixes.py.
 
 A port is bound before anybody is told of it, with a secret that only OBS is told. Whoever connects has to say it, as
-FFmpeg does where it sends to http://127.0.0.1:PORT/SECRET/640x360/50: POST /SECRET/640x360/50, the milliseconds since
-a frame was drawn when it is sent, then the frames, NV12 in BT.709 from 16 to 235 as rows of bytes, one after the other.
-That is all that is read, so there is nothing in it that could be damaged or hostile. Once OBS is connected nobody else
-can: each connection has a port and a secret of its own.
+FFmpeg does where it sends to http://127.0.0.1:PORT/SECRET/640x360/50/639x359: POST /SECRET/640x360/50/639x359, the size
+of a frame, the milliseconds since it was drawn when it is sent, and the size of the picture in its corner; then the
+frames, NV12 in BT.709 from 16 to 235 as rows of bytes, one after the other. That is all that is read, so there is
+nothing in it that could be damaged or hostile. Once OBS is connected nobody else can: each connection has a port and a
+secret of its own.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.25  # from one look whether there is an end to the next
 _REQUEST_SECONDS = 1.0  # that who connects has to say the secret
 _LONGEST_REQUEST = 4096  # bytes
-_REQUEST = re.compile(rb"POST /(\w+)/(\d{1,5})x(\d{1,5})/(\d{1,4}) HTTP/1\.[01]\r\n")
+_REQUEST = re.compile(rb"POST /(\w+)/(\d{1,5})x(\d{1,5})/(\d{1,4})(?:/(\d{1,5})x(\d{1,5}))? HTTP/1\.[01]\r\n")
 _SOONER = 0.7  # a frame that comes after a smaller part of the rate's time isn't looked at
 _LATE_SECONDS = 0.2  # without a frame the next is looked at, however late
 # What OBS sends of a source that is just removed, or goes to another size, until the plugin has seen it.
@@ -65,9 +66,11 @@ def frames(announce: Announce, closing: threading.Event, rate: int) -> Iterator[
 class _Connection:
     """One that has said the secret."""
 
-    def __init__(self, peer: socket.socket, size: tuple[int, int], age: float, begun: bytes) -> None:
-        """age: of a frame when it is sent, in seconds. begun: what came with the request."""
-        self._peer, (width, height), self.age = peer, size, age
+    def __init__(
+        self, peer: socket.socket, size: tuple[int, int], picture: tuple[int, int], age: float, begun: bytes
+    ) -> None:
+        """size, picture: see above. age: of a frame when it is sent, in seconds. begun: what came with the request."""
+        self._peer, (width, height), self._picture, self.age = peer, size, picture, age
         self._rows, self._begun = (height * 3 // 2, width), begun
 
     def frames(self, closing: threading.Event, rate: int) -> Iterator[np.ndarray]:
@@ -86,7 +89,7 @@ class _Connection:
                 continue
             shown_at = now
             if shown is None or not np.array_equal(raw, before):
-                shown = _rgb(raw)
+                shown = np.ascontiguousarray(_rgb(raw)[: self._picture[1], : self._picture[0]])
                 raw, before = before, raw
             yield shown
 
@@ -163,4 +166,7 @@ def _greeted(peer: socket.socket, secret: str) -> _Connection | None:
     width, height = int(found[2]), int(found[3])
     if not 0 < width <= LARGEST_SIDE or not 0 < height <= LARGEST_SIDE or width * height > images.PIXEL_LIMIT:
         return None
-    return None if width % 2 or height % 2 else _Connection(peer, (width, height), int(found[4]) / 1000, begun)
+    picture = (int(found[5]), int(found[6])) if found[5] else (width, height)
+    if width % 2 or height % 2 or not 0 < picture[0] <= width or not 0 < picture[1] <= height:
+        return None
+    return _Connection(peer, (width, height), picture, int(found[4]) / 1000, begun)

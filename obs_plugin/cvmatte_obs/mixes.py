@@ -36,8 +36,10 @@ _WAIT_FOR_FRAME = libobs.address("video_output_disconnect")
 
 
 def size_for(width: int, height: int, longest: int) -> tuple[int, int]:
-    """In what size a source's picture is sent, whose longer side may have so many pixels: NV12 wants whole fours."""
-    share = min(1.0, longest / max(width, height))
+    """In what size a source's picture is drawn and sent, whose longer side may have so many pixels."""
+    share = longest / max(width, height)
+    if share >= 1:
+        return width, height
     return max(4, round(width * share) // 4 * 4), max(2, round(height * share) // 2 * 2)
 
 
@@ -47,12 +49,13 @@ class Mix:
     def __init__(self, source: int, base: tuple[int, int], size: tuple[int, int]) -> None:
         """base: the source's own size. Raises OSError where OBS makes none."""
         self.base, self.size = base, size
+        self.frame = -(-size[0] // 4) * 4, -(-size[1] // 2) * 2  # NV12 wants whole fours: what is more is black
         self._users = 0
         info = libobs.VideoInfo()
         if not libobs.obs_get_video_info(ctypes.byref(info)):
             raise OSError("OBS has no video")
-        info.base_width, info.base_height = base
-        info.output_width, info.output_height = size
+        info.base_width, info.base_height = self.frame if size == base else base
+        info.output_width, info.output_height = self.frame
         info.output_format, info.colorspace, info.range = _NV12, _BT709, _LIMITED
         info.gpu_conversion, info.scale_type = True, _AREA
         self.rate = info.fps_num / (info.fps_den or 1)
@@ -99,8 +102,8 @@ class Sending:
         self.mix = mix
         mix.use()
         settings = libobs.obs_data_create()
-        width, height = mix.size
-        url = f"{address}/{width}x{height}/{1000 * _FRAMES_OLD / mix.rate:.0f}"
+        (width, height), picture = mix.frame, "x".join(map(str, mix.size))
+        url = f"{address}/{width}x{height}/{1000 * _FRAMES_OLD / mix.rate:.0f}/{picture}"
         for key, value in ((b"url", url), (b"format_name", "rawvideo"), (b"muxer_settings", _MUXER_SETTINGS)):
             libobs.obs_data_set_string(settings, key, value.encode())
         libobs.obs_data_set_string(settings, b"video_encoder", b"rawvideo")
@@ -130,7 +133,7 @@ class Sending:
     @property
     def behind(self) -> float:
         """Frames that OBS has taken and not yet sent: it keeps them all."""
-        width, height = self.mix.size
+        width, height = self.mix.frame
         sent = libobs.obs_output_get_total_bytes(self._output) / (width * height * 3 / 2)
         return max(0.0, libobs.obs_output_get_total_frames(self._output) - sent)
 

@@ -56,8 +56,8 @@ def connect(port: int, request: bytes) -> socket.socket:
     return peer
 
 
-def greeting(secret: str, size: str = f"{WIDTH}x{HEIGHT}") -> bytes:
-    return f"POST /{secret}/{size}/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+def greeting(secret: str, size: str = f"{WIDTH}x{HEIGHT}", picture: str = "") -> bytes:
+    return f"POST /{secret}/{size}/0{picture} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 def grey(value: int) -> bytes:
@@ -113,6 +113,16 @@ def test_sizes_that_can_not_be_are_refused(reading: Reading, size: str) -> None:
         assert is_hung_up(peer)
     with connect(port, greeting(secret) + grey(50)):
         assert reading.next() is not None
+
+
+def test_a_picture_of_any_size_is_in_a_frame_s_corner(reading: Reading) -> None:
+    port, secret = reading.address()
+    for picture in ("/65x48", "/64x49", "/0x48", "/64x48/", "/64"):
+        with connect(port, greeting(secret, picture=picture)) as peer:
+            assert is_hung_up(peer)
+    with connect(port, greeting(secret, picture="/61x47") + grey(50)):
+        pixels = reading.next()
+        assert pixels is not None and pixels.shape == (47, 61, 3) and pixels.flags["C_CONTIGUOUS"]
 
 
 def test_nobody_else_can_connect_meanwhile(reading: Reading) -> None:
