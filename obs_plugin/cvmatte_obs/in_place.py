@@ -71,6 +71,8 @@ def cut_out(session: Session, group: str, source: str) -> Done | None:
         made = [_stand_in(place, portrait) for place in places] if portrait else []
         stand_ins = tuple(one for one in made if one is not None)
         added += stand_ins
+        for stand_in in stand_ins:
+            stand_in.look()  # the portrait may have a picture already
         return Done(libobs.source_name(portrait), source, scene, stand_ins) if portrait and stand_ins else None
 
 

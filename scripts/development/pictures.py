@@ -60,7 +60,7 @@ _WITH_WEBCAM = {
 }
 _TALL_SCREEN = (1280, 960)
 # Where the panel stands on it, over docks that don't matter; and in it the list of sources, and the button below.
-_PANEL_CORNER, _PANEL_SIZE, _LIST, _BUTTON = (650, 590), (630, 370), (485, 167), (479, 211)
+_PANEL_CORNER, _PANEL_SIZE, _LIST, _BUTTON = (560, 590), (720, 370), (560, 167), (520, 211)
 
 
 def main() -> int:
@@ -280,6 +280,8 @@ def _in_place(path: Path) -> None:
                 title = {"text": words, "font": {"face": "Sans", "size": 100, "style": "Bold"}}
                 text = requests.create_input(scene, f"{scene}: title", "text_ft2_source_v2", title, True).scene_item_id
                 requests.set_scene_item_transform(scene, text, {"positionX": 60, "positionY": 60, "alignment": 5})
+                for item in requests.get_scene_item_list(scene).scene_items:
+                    requests.set_scene_item_locked(scene, item["sceneItemId"], True)  # without handles
 
             def take(count: int, milliseconds: int = 150) -> None:
                 for _ in range(count):
@@ -296,7 +298,8 @@ def _in_place(path: Path) -> None:
                 throwaway_obs.wait_until(
                     lambda: not requests.get_scene_item_enabled(scene, items[scene]).scene_item_enabled, 60
                 )
-                take(12)
+                take(14)
+                take(1, 1500)
 
             requests.set_current_program_scene("Talk")
             window = obs.open_scripts()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,17 +13,16 @@ from demo.throwaway_obs import SCENE, wait_until
 from .conftest import BACKGROUND, Studio, open_studio
 
 CAM, CUT_OUT = "cam", "cam, cut out"
-PLAIN = {"positionX": 300.0, "positionY": 100.0}
 CROPPED = {"cropLeft": 60, "cropTop": 20, "cropRight": 30, "cropBottom": 10}
-ROTATED = {"positionX": 500.0, "positionY": 60.0, "scaleX": -1.2, "scaleY": 0.9, "rotation": 20.0, **CROPPED}
+ROTATED = {"positionX": 560.0, "positionY": 150.0, "scaleX": -0.9, "scaleY": 0.8, "rotation": 15.0, **CROPPED}
 BOXED = {
-    "positionX": 640.0,
+    "positionX": 950.0,
     "positionY": 360.0,
     "alignment": 0,
     "rotation": 10.0,
     "boundsType": "OBS_BOUNDS_SCALE_INNER",
     "boundsAlignment": 8,
-    "boundsWidth": 700.0,
+    "boundsWidth": 500.0,
     "boundsHeight": 400.0,
     **CROPPED,
 }
@@ -99,34 +97,33 @@ def brightness(picture: np.ndarray) -> np.ndarray:
     return picture.astype(float) @ (0.299, 0.587, 0.114)
 
 
-@pytest.mark.parametrize("stands", [PLAIN, ROTATED, BOXED], ids=["plain", "rotated", "boxed"])
-def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Studio, stands: dict[str, Any]) -> None:
+def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Studio) -> None:
     requests = studio.requests
-    requests.set_scene_item_transform(SCENE, item(studio, CAM), stands)
+    requests.set_scene_item_transform(SCENE, item(studio, CAM), ROTATED)
+    second = requests.create_scene_item(SCENE, CAM, True).scene_item_id
+    requests.set_scene_item_transform(SCENE, second, BOXED)
     time.sleep(0.5)
     before = studio.scene()
-    said = cut_out(studio)
-    assert f"{CUT_OUT} stands in the place of {CAM} in {SCENE}." in said
-    assert names(studio) == ["background", CAM, CUT_OUT, "front"]
+    assert f"{CUT_OUT} stands in the place of {CAM} in {SCENE}." in cut_out(studio)
+    assert names(studio) == ["background", CAM, CUT_OUT, "front", CAM, CUT_OUT]
     settle(studio)
     after, alpha = studio.scene(), alpha_of_scene(studio)
     solid, gone = alpha == 255, alpha == 0
-    assert solid.sum() > 50_000 and gone.sum() > 300_000
-    print(np.abs(after[gone].astype(int) - BACKGROUND).max())
-    assert np.abs(after[gone].astype(int) - BACKGROUND).max() <= 2
+    assert solid.sum() > 80_000 and gone.sum() > 300_000
+    assert np.abs(after[gone].astype(int) - BACKGROUND).max() <= 1
     off = {
-        (down, right): np.abs(np.roll(brightness(after), (down, right), (0, 1)) - brightness(before))[solid].mean()
+        (down, right): np.abs(np.roll(brightness(after), (down, right), (0, 1)) - brightness(before))[solid]
         for down in (-1, 0, 1)
         for right in (-1, 0, 1)
     }
-    print(off)
-    assert min(off, key=lambda one: off[one]) == (0, 0)
-    assert off[0, 0] < 2
+    assert min(off, key=lambda one: off[one].mean()) == (0, 0)
+    assert off[0, 0].mean() < 1 and np.percentile(off[0, 0], 99) < 3
     assert undo(studio) == "<span>The source is back in its place.</span>"
-    assert names(studio) == ["background", CAM, "front"]
+    assert names(studio) == ["background", CAM, "front", CAM]
     wait_until(lambda: CUT_OUT not in inputs(studio), 20)
     time.sleep(0.3)
     assert np.array_equal(studio.scene(), before)
+    requests.remove_scene_item(SCENE, second)
 
 
 def test_a_second_scene_gets_the_same_portrait_and_undo_goes_back_step_by_step(studio: Studio) -> None:
@@ -134,6 +131,8 @@ def test_a_second_scene_gets_the_same_portrait_and_undo_goes_back_step_by_step(s
     requests.create_scene("second")
     twice = [requests.create_scene_item("second", CAM, True).scene_item_id for _ in range(2)]
     requests.set_scene_item_transform("second", twice[1], {"positionX": 700.0, "scaleX": 0.5, "scaleY": 0.5})
+    requests.set_scene_item_blend_mode("second", twice[1], "OBS_BLEND_SCREEN")
+    requests.set_scene_item_locked("second", twice[1], True)
     cut_out(studio)
     (portrait,) = [name for name in inputs(studio) if name == CUT_OUT]
     studio.set(portrait, longest_side=240)
@@ -148,6 +147,8 @@ def test_a_second_scene_gets_the_same_portrait_and_undo_goes_back_step_by_step(s
         for name in ("positionX", "positionY", "width", "height"):
             assert shapes[0][name] == pytest.approx(shapes[1][name], abs=0.01)
         assert not source["sceneItemEnabled"] and cut["sceneItemEnabled"]
+        for name in ("sceneItemBlendMode", "sceneItemLocked"):
+            assert source[name] == cut[name]
     requests.set_current_program_scene(SCENE)
     undo(studio)
     assert names(studio, "second") == [CAM, CAM] and not is_shown(studio, CAM)
@@ -189,7 +190,7 @@ def test_what_can_t_be_cut_out_is_not_offered(studio: Studio) -> None:
     requests.set_current_program_scene("outer")
     panel = studio.panel("in_place_start", in_place_source=CAM)
     assert panel["in_place_source"]["items"][1:] == ["words", SCENE]
-    assert f"{CAM} can't be cut out in the current scene" in panel["in_place_state"]["description"]
+    assert "be cut out in the current scene: choose another" in panel["in_place_state"]["description"]
     requests.set_current_program_scene(SCENE)
     requests.remove_input("portrait of it")
     requests.remove_scene("outer")
