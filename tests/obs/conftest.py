@@ -131,6 +131,10 @@ class Studio:
         """Put a source's item of the current scene into a new group."""
         self._probe({"group": [name, group_name]})
 
+    def dress(self, name: str) -> None:
+        """Give its item there a scale filter, a blending method, and a transition with which it is shown."""
+        self._probe({"dress": name})
+
     def _probe(self, command: dict[str, Any] | None = None) -> dict[str, Any]:
         found = ask_probe(self._probe_file, command or {}, 30)
         assert "error" not in found, found["error"]

@@ -4,11 +4,13 @@
 chooses in a drop-down of a source's properties, or turns a switch there, as their dialog does, {"choose_in_panel":
 [NAME, VALUE]} in a drop-down of the panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE,
 NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does; {"group": [SOURCE, NAME]} puts
-its item there into a new group. Then every portrait's properties
+its item there into a new group, {"dress": SOURCE} gives it a scale filter, a blending method and a transition, which
+no request does. Then every portrait's properties
 and the panel are written down, and with {"hotkeys": true} what all hotkeys are called; with {"states": true} only what
 each portrait says, whether that is an error, and how many pictures of other sources OBS draws for portraits.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -57,6 +59,8 @@ def dump(file):
             duplicate(*command["duplicate"])
         if "group" in command:
             group(*command["group"])
+        if "dress" in command:
+            dress(command["dress"])
         if "states" not in command or "press" in command:
             found["panel"] = panel(command.get("set"), command.get("press"), command.get("choose_in_panel"))
         if "hotkeys" in command:
@@ -122,11 +126,27 @@ def duplicate(name, new_name):
 
 
 def group(name, group_name):
+    with current_item(name) as (items, item):
+        made = call("obs_scene_add_group2", ctypes.c_void_p, items, group_name.encode(), ctypes.c_bool(True))
+        call("obs_sceneitem_group_add_item", None, made, item)
+
+
+def dress(name):
+    fade = obs.obs_source_create_private("fade_transition", "fade", None)
+    with current_item(name) as (_, item):
+        call("obs_sceneitem_set_scale_filter", None, item, ctypes.c_int(obs.OBS_SCALE_LANCZOS))
+        call("obs_sceneitem_set_blending_method", None, item, ctypes.c_int(obs.OBS_BLEND_METHOD_SRGB_OFF))
+        call("obs_sceneitem_set_transition", None, item, ctypes.c_bool(True), int(fade))
+        call("obs_sceneitem_set_transition_duration", None, item, ctypes.c_bool(True), ctypes.c_uint32(700))
+    obs.obs_source_release(fade)
+
+
+@contextlib.contextmanager
+def current_item(name):
+    """The current scene, and its item of a source."""
     scene = obs.obs_frontend_get_current_scene()
     items = int(obs.obs_scene_from_source(scene))
-    item = call("obs_scene_find_source", ctypes.c_void_p, items, name.encode())
-    made = call("obs_scene_add_group2", ctypes.c_void_p, items, group_name.encode(), ctypes.c_bool(True))
-    call("obs_sceneitem_group_add_item", None, made, item)
+    yield items, call("obs_scene_find_source", ctypes.c_void_p, items, name.encode())
     obs.obs_source_release(scene)
 
 

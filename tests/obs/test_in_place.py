@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,27 +71,25 @@ def undo(studio: Studio) -> str:
     return str(studio.panel("undo_in_place")["in_place_state"]["description"])
 
 
-def settle(studio: Studio) -> None:
-    """Until the network rests: what it makes of a picture that doesn't change gets better at first."""
-
-    def rests() -> bool:
-        before = studio.layer(CUT_OUT)
-        time.sleep(1)
-        after = studio.layer(CUT_OUT)
-        return before is not None and after is not None and np.array_equal(before, after)
-
-    wait_until(rests, 30)
-
-
-def alpha_of_scene(studio: Studio) -> np.ndarray:
-    """That of the portrait, where the scene has it."""
+def scene_and_alpha(studio: Studio) -> tuple[np.ndarray, np.ndarray]:
+    """What the scene shows, and how much of that is the portrait, once the network rests: what it makes of a picture
+    that doesn't change gets better at first.
+    """
     background = item(studio, "background")
-    studio.requests.set_scene_item_enabled(SCENE, background, False)
-    time.sleep(0.3)
-    alpha = studio.pixels(SCENE, 1280, 720)[..., 3]
-    studio.requests.set_scene_item_enabled(SCENE, background, True)
-    time.sleep(0.3)
-    return alpha
+
+    def seen() -> tuple[np.ndarray, np.ndarray] | None:
+        before = studio.layer(CUT_OUT)
+        scene = studio.scene()
+        studio.requests.set_scene_item_enabled(SCENE, background, False)
+        time.sleep(0.5)
+        alpha = studio.pixels(SCENE, 1280, 720)[..., 3]
+        studio.requests.set_scene_item_enabled(SCENE, background, True)
+        time.sleep(0.5)
+        after = studio.layer(CUT_OUT)
+        return (scene, alpha) if before is not None and after is not None and np.array_equal(before, after) else None
+
+    found: tuple[np.ndarray, np.ndarray] = wait_until(seen, 40)
+    return found
 
 
 def brightness(picture: np.ndarray) -> np.ndarray:
@@ -106,8 +105,7 @@ def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Stud
     before = studio.scene()
     assert f"{CUT_OUT} stands in the place of {CAM} in {SCENE}." in cut_out(studio)
     assert names(studio) == ["background", CAM, CUT_OUT, "front", CAM, CUT_OUT]
-    settle(studio)
-    after, alpha = studio.scene(), alpha_of_scene(studio)
+    after, alpha = scene_and_alpha(studio)
     solid, gone = alpha == 255, alpha == 0
     assert solid.sum() > 80_000 and gone.sum() > 300_000
     assert np.abs(after[gone].astype(int) - BACKGROUND).max() <= 1
@@ -203,5 +201,21 @@ def test_what_can_t_be_cut_out_is_not_offered(studio: Studio) -> None:
 def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:
     studio.panel("in_place_start", in_place_source="front")
     studio.requests.remove_input("front")
+    wait_until(lambda: "front" not in names(studio), 20)
     assert "as far as it is still there" in undo(studio)
     wait_until(lambda: "front, cut out" not in inputs(studio), 20)
+
+
+def test_it_is_drawn_and_shown_alike_and_leaves_nothing_in_obs(studio: Studio) -> None:
+    studio.requests.create_input(SCENE, "other", "color_source_v3", {"width": 640, "height": 360}, True)
+    studio.dress("other")
+    studio.panel("in_place_start", in_place_source="other")
+    wait_until(lambda: not is_shown(studio, "other"), 60)
+    studio.quit()
+    collection = json.loads((studio.obs.config / "basic" / "scenes" / "Untitled.json").read_text())
+    (scene,) = [source for source in collection["sources"] if source["name"] == SCENE]
+    other, cut = (one for one in scene["settings"]["items"] if one["name"].startswith("other"))
+    for name in ("scale_filter", "blend_method", "pos", "scale", "align", "bounds_type"):
+        assert other[name] == cut[name]
+    assert (cut["scale_filter"], cut["blend_method"]) == ("lanczos", "srgb_off")
+    assert (cut["show_transition"]["id"], cut["show_transition"]["duration"]) == ("fade_transition", 700)
