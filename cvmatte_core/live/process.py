@@ -1,8 +1,9 @@
 """The process of one live portrait: takes frames from its source, cuts them out, and puts them where OBS sees them.
 
 Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "limit": percent of the processor,
-"paused": …, "still": …, "device": …}, each time with all of them; still: where to save what the source shows next,
-once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is empty.
+"paused": …, "still": …, "device": …, "zones": …}, each time with all of them; still: where to save what the source
+shows next, once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is
+empty; zones: see matting/zones.py.
 Out: {"file": path of the frames, see shared_frames.py}, {"frame": number}, {"state": …} about once a second,
 {"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, {"listening": [port,
 secret], where OBS is to send frames, see obs_frames.py}, and {"beat": see child_process/parent.py}. It ends when its
@@ -58,6 +59,7 @@ class Orders:
     paused: bool
     still: str
     device: str
+    zones: str
 
     @property
     def basis(self) -> tuple[Any, ...]:
@@ -77,7 +79,8 @@ class Orders:
         device = str(message.get("device", ""))
         if device and device not in devices.DEVICES:
             raise ValueError(f"{device} is no device")
-        return cls(LiveSource(**message["source"]), settings, rate, limit, paused, still, device)
+        zones = str(message.get("zones", ""))
+        return cls(LiveSource(**message["source"]), settings, rate, limit, paused, still, device, zones)
 
 
 class Live:
@@ -143,6 +146,7 @@ class Live:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
             moving = VideoMatter(orders.settings, threads, orders.device or None)
+            moving.change(orders.settings, orders.zones)
             pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
             self._cut_out(source, moving, pace, orders)
 
@@ -166,7 +170,7 @@ class Live:
                         self._changed.set()
                         return
                     orders = now
-                    moving.change(now.settings)
+                    moving.change(now.settings, now.zones)
                 time.sleep(max(0.0, due - time.monotonic()))
                 taken = source.next(number, _RETRY_SECONDS)
                 if taken is None:
@@ -184,7 +188,7 @@ class Live:
                 due = begun + pace.period - 0.002
                 number, frame, came = taken
                 self._take_still(orders, frame)
-                rests = rest.holds(frame, orders.settings)
+                rests = rest.holds(frame, (orders.settings, orders.zones))
                 if not rests:
                     moving.side = pace.side
                     with self._beat.doing(number):
@@ -216,7 +220,8 @@ class Live:
                         "frame": round(1000 * pace.seconds),
                         "network": round(1000 * moving.network_seconds),
                     }
-                    told = {**state, "is_late": pace.is_late, "fallback": moving.fallback}
+                    more = {"is_late": pace.is_late, "fallback": moving.fallback}
+                    told = {**state, **more, "stretched": moving.has_stretched_zones}
                     self._parent.send({"state": told})
                     logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
                     told_at, count, cut, lags = ended, 0, 0, [lags[-1]]

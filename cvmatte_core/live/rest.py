@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 
 import cv2
 import numpy as np
-
-from ..settings import MatteSettings
 
 _SIDE, _BLOCK = 480, 4  # pixels: what is looked at of a frame's longer side, and the blocks that are compared of that
 _NOISE = 10.0  # times as much as the usual change is movement,
@@ -23,21 +22,22 @@ class Rest:
     def __init__(self) -> None:
         self._frame: np.ndarray | None = None  # that was cut out last
         self._few = np.empty((0, 0), np.float32)  # of it
-        self._settings: MatteSettings | None = None
+        self._by: Hashable = None  # see `holds`
         self._at = 0.0
         self._still = 0  # how many still frames were cut out, one after the other
 
-    def holds(self, frame: np.ndarray, settings: MatteSettings) -> bool:
-        """Whether what was cut out last will do for this frame, uint8, shape (H, W, 3 or 4); else it is cut out now."""
+    def holds(self, frame: np.ndarray, by: Hashable) -> bool:
+        """Whether what was cut out last will do for this frame, uint8, shape (H, W, 3 or 4); else it is cut out now.
+        by: what else decides the result."""
         is_same = frame is self._frame  # the very same picture may stay for ever
         few = self._few if is_same else _few_pixels(frame)
         moves = not is_same and (few.shape != self._few.shape or _moved(few, self._few))
         now = time.monotonic()
         is_due = not is_same and now - self._at >= _LONGEST_SECONDS
-        if not moves and not is_due and settings == self._settings and self._still >= _SETTLED_FRAMES:
+        if not moves and not is_due and by == self._by and self._still >= _SETTLED_FRAMES:
             return True
         self._still = 0 if moves else self._still + 1
-        self._frame, self._few, self._settings, self._at = frame, few, settings, now
+        self._frame, self._few, self._by, self._at = frame, few, by, now
         return False
 
 

@@ -74,20 +74,29 @@ class Dressed:
 
 
 def dress(
-    source: Cutout, settings: MatteSettings, framing: Framing, backgrounds: Backgrounds, steps: Steps | None = None
+    source: Cutout,
+    settings: MatteSettings,
+    framing: Framing,
+    backgrounds: Backgrounds,
+    steps: Steps | None = None,
+    kept: np.ndarray | None = None,
 ) -> Dressed:
-    """Subject, edge, crop, mirror, background, shadow. steps: what remembers the costly ones. Raises ImageError."""
+    """Subject, edge, crop, mirror, background, shadow. steps: what remembers the costly ones. kept: what is shown
+    beside the people, who alone decide the crop; as alpha, of a framing that keeps its size. Raises ImageError."""
     steps = steps or Steps(0)
     people = source.alpha
     if settings.subject == "main":
         people = steps(source, "main", (), lambda: refine.main_person(source.alpha))
     shown = framing.fit(dataclasses.replace(source, alpha=people))
+    people = shown.alpha
+    if kept is not None:
+        shown = dataclasses.replace(shown, alpha=np.maximum(people, kept))
     inputs = settings.subject, shown.alpha.shape  # what, besides the source, `shown` depends on
     # Erosion before the threshold, which comes to the same: so the threshold's slider finds it done.
     eroded = steps(source, "eroded", (*inputs, settings.erosion), lambda: refine.erode(shown.alpha, settings.erosion))
     cut = refine.soften_cut(refine.threshold(eroded, settings.threshold), settings.threshold)
     edged = refine.feather(cut, settings.feather, settings.feather_direction)
-    move = framing.crop(edged)
+    move = framing.crop(edged if kept is None else np.minimum(edged, people))
     if settings.mirror:
         move = _mirrored(move)
     move = framing.place(shown.photo, edged, move)

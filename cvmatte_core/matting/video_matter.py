@@ -19,6 +19,7 @@ from .dressing import Backgrounds, dress
 from .edge_colours import colour_radius, colours_nearby, foreground_by
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
+from .zones import Zones
 
 # Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
 SIDES = {"fast": 384, "balanced": 512, "best": 720}
@@ -48,6 +49,8 @@ class VideoMatter:
         self._attention = RegionOfInterest()
         self._small: np.ndarray | None = None  # of the frame before
         self._following = _Following(self.settings.crop_margin)
+        self._zones = Zones()
+        self.has_stretched_zones = False  # on the last frame: they were painted on one of another shape
         self._backgrounds = Backgrounds()
         self._backgrounds(self.settings, (1, 1))  # where the image won't do, that is said before the first frame
 
@@ -85,13 +88,22 @@ class VideoMatter:
             colours[region] = foreground_by(near, near_people, nearby.result())
         if own is not None:
             people = np.minimum(people, own)
+        kept, hidden = self._zones.masks(people.shape)
+        self.has_stretched_zones = self._zones.are_stretched(people.shape)
+        if hidden is not None:
+            people = np.minimum(people, 1 - hidden)
+        if kept is not None:
+            colours = compose.over(frame, kept, colours)
+            kept = kept if own is None else np.minimum(kept, own)
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
         framing = self._following if settings.crop else WHOLE
-        return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds).layer
+        return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds, kept=kept).layer
 
-    def change(self, settings: MatteSettings) -> None:
-        """Other controls, from the next frame on: all but the model and quality."""
+    def change(self, settings: MatteSettings, zones: str = "") -> None:
+        """Other controls, from the next frame on: all but the model and quality. zones: see zones.py."""
         self.settings = settings.resolved()
+        if zones != self._zones.text:
+            self._zones = Zones(zones)
         self._following.margin = self.settings.crop_margin
 
     def forget(self) -> None:
