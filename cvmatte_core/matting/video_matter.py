@@ -88,13 +88,11 @@ class VideoMatter:
             colours[region] = foreground_by(near, near_people, nearby.result())
         if own is not None:
             people = np.minimum(people, own)
-        kept, hidden = self._zones.masks(people.shape)
-        self.has_stretched_zones = self._zones.are_stretched(people.shape)
-        if hidden is not None:
-            people = np.minimum(people, 1 - hidden)
-        if kept is not None:
-            colours = compose.over(frame, kept, colours)
-            kept = kept if own is None else np.minimum(kept, own)
+        masks = self._zones.masks(frame.shape[:2])
+        self.has_stretched_zones = self._zones.are_stretched(frame.shape[:2])
+        people, colours, kept = masks.hide(people), masks.colour(colours, frame), masks.kept
+        if kept is not None and own is not None:
+            kept = np.minimum(kept, own)
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
         framing = self._following if settings.crop else WHOLE
         return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds, kept=kept).layer

@@ -11,11 +11,13 @@ import base64
 import binascii
 import logging
 import struct
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from ..localization.errors import CvmatteError
+from . import compose
 from .touch_up import AUTOMATIC, KEEP, REMOVE, fitted, strokes_of
 
 logger = logging.getLogger(__name__)
@@ -57,21 +59,39 @@ def sheet_of(text: str) -> np.ndarray | None:
         return None
 
 
+@dataclass(frozen=True)
+class Masks:
+    """What is always kept of frames, and what is never shown: each float32 in 0..1, shape (H, W), soft at its edges;
+    None where there is nothing of it."""
+
+    kept: np.ndarray | None = None
+    hidden: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, sheet: np.ndarray, shape: tuple[int, int]) -> Masks:
+        return cls(_mask(sheet == KEEP, shape), _mask(sheet == REMOVE, shape))
+
+    def hide(self, alpha: np.ndarray) -> np.ndarray:
+        """Alpha of people without what is never shown: float32 in 0..1, shape (H, W), in and out."""
+        return alpha if self.hidden is None else np.minimum(alpha, 1 - self.hidden)
+
+    def colour(self, foreground: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """The foreground with the frame's own colours in what is kept: uint8 RGB, shape (H, W, 3), all three."""
+        return foreground if self.kept is None else compose.over(frame, self.kept, foreground)
+
+
 class Zones:
-    """What is painted for one live picture, as two masks for its frames, rendered once a size."""
+    """What is painted for one live picture; its masks are rendered once a size of frames."""
 
     def __init__(self, text: str = "") -> None:
         self.text = text
         self._sheet = sheet_of(text)
-        self._rendered: tuple[tuple[int, int], tuple[np.ndarray | None, np.ndarray | None]] | None = None
+        self._rendered: tuple[tuple[int, int], Masks] = (0, 0), Masks()
 
-    def masks(self, shape: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """What is always kept, and what is never shown, of frames of a shape: each float32 in 0..1, shape (H, W), soft
-        at its edges; None where there is nothing of it."""
-        if self._sheet is None:
-            return None, None
-        if self._rendered is None or self._rendered[0] != shape:
-            self._rendered = shape, (_mask(self._sheet == KEEP, shape), _mask(self._sheet == REMOVE, shape))
+    def masks(self, shape: tuple[int, int]) -> Masks:
+        """For frames of a shape."""
+        if self._sheet is not None and self._rendered[0] != shape:
+            self._rendered = shape, Masks.of(self._sheet, shape)
         return self._rendered[1]
 
     def are_stretched(self, shape: tuple[int, int]) -> bool:

@@ -1,4 +1,4 @@
-"""Touching up in a browser: the photos that are open for it.
+"""Touching up in a browser: the photos that are open for it, and the live pictures whose zones are painted (zones.py).
 
 The page sends each stroke as the rectangle that it changed, and gets back the rectangle of the layer that changed.
 """
@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,13 @@ import cv2
 import numpy as np
 
 from ..image import images
-from ..layers.touch_ups import TouchUps, stamp_of
+from ..image.geometry import Region
+from ..layers.touch_ups import TouchUps
 from ..localization.errors import CvmatteError, RequestError
 from ..matting import touch_up
-from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
+from ..matting.matter import Matter, Progress, StrokesFor, strokes_of
 from ..settings import TOUCH_UP, MatteSettings
+from .sheets import Sheet
 from .threads import Drive
 
 # The most recently used stay open: at most so many, holding at most so many bytes of memory.
@@ -37,34 +39,11 @@ Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the
 
 
 @dataclass
-class Sheet:
-    """What is painted on a photo, by any page. pixels: uint8, shape (H, W), see matting/touch_up.py.
-
-    version: counts its changes. png: the same as a file; empty if nothing is painted. lock: for these three, only ever
-    held briefly. writing: held while they are saved to a drive.
-    """
-
-    digest: str
-    pixels: np.ndarray
-    png: bytes
-    version: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    writing: threading.Lock = field(default_factory=threading.Lock)
-
-    def become(self, pixels: np.ndarray, png: bytes) -> None:
-        with self.lock:
-            self.pixels, self.png, self.version = pixels, png, self.version + 1
-
-    def strokes(self, shape: tuple[int, int]) -> Strokes:
-        """As Matter takes them."""
-        return Strokes(touch_up.fitted(self.pixels, shape), stamp_of(self.png) if self.png else "")
-
-
-@dataclass
 class OpenPhoto:
     """A photo that is open. folder: removed when it closes.
 
     layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the strokes that are in this layer, as in Sheet.
+    is_mirrored: whether pages show it so; nothing here is.
     """
 
     id: str
@@ -76,6 +55,16 @@ class OpenPhoto:
     layer: np.ndarray
     seen: np.ndarray
     folder: Path | None = None
+    is_mirrored: bool = False
+
+    @property
+    def held(self) -> tuple[np.ndarray, ...]:
+        """The pixels that it holds in memory."""
+        return self.picture, self.layer, self.seen, self.sheet.pixels
+
+    def part(self, matter: Matter, strokes: StrokesFor, box: Region) -> tuple[np.ndarray, Region]:
+        """See Matter.part."""
+        return matter.part(self.path, self.settings, strokes, box)
 
 
 @dataclass(frozen=True)
@@ -122,32 +111,46 @@ class Desk:
         settings = settings.at(TOUCH_UP)
         sheet = self._sheets.get(digest)
         if sheet is not None:  # one sheet a photo, of one size
-            self._catch_up(sheet)
+            self.catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
         matte = matter(path, settings, may_be_empty=True, on_progress=on_progress)
         height, width = matte.alpha.shape
         if sheet is None:
-            sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"")
-            self._catch_up(sheet)
+            sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"", self._touch_ups)
+            self.catch_up(sheet)
             sheet.version = 0
         sheet.pixels = touch_up.fitted(sheet.pixels, (height, width))
         if sheet.strokes((height, width)).stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes, may_be_empty=True)
         id, layer = id or secrets.token_hex(16), matte.layer.copy()
         photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)
+        self.lay(photo)
+        return photo
+
+    def lay(self, photo: OpenPhoto) -> None:
+        """Let pages find it."""
         with self._lock:
-            self._sheets[digest] = sheet
+            self._sheets[photo.sheet.digest] = photo.sheet
             self._photos[photo.id] = photo
             self._photos.move_to_end(photo.id)
             self._make_room()
-        return photo
 
-    def _catch_up(self, sheet: Sheet) -> None:
+    def sheet(self, digest: str) -> Sheet | None:
+        """What is painted on a photo that is open."""
+        return self._sheets.get(digest)
+
+    def take_away(self, digest: str) -> None:
+        """Close every page with this sheet."""
+        with self._lock:
+            for id in [id for id, photo in self._photos.items() if photo.sheet.digest == digest]:
+                self._let_go(self._photos.pop(id))
+
+    def catch_up(self, sheet: Sheet) -> None:
         """Load what is saved, in case another program (OBS's page, a server) has painted meanwhile."""
-        if self._touch_ups is None:
+        if sheet.store is None:
             return
         with sheet.writing:
-            png = self._touch_ups.load(sheet.digest) or b""
+            png = sheet.store.load(sheet.digest) or b""
             if png == sheet.png:
                 return
             blank = np.full_like(sheet.pixels, touch_up.AUTOMATIC)
@@ -205,15 +208,16 @@ class Desk:
 
     def told(self, photo: OpenPhoto) -> dict[str, Any]:
         """What the page has to know about a photo, and what is saved of it now. May wait for a drive."""
-        self._catch_up(photo.sheet)
+        self.catch_up(photo.sheet)
         removed = self._removed(photo) is not None
         height, width = photo.picture.shape[:2]
         about = {"id": photo.id, "name": photo.name, "width": width, "height": height, "removed": removed}
-        kept = self._touch_ups is not None
-        return {**about, "version": photo.sheet.version, "painted": bool(photo.sheet.png), "kept": kept}
+        about |= {"mirrored": photo.is_mirrored, "kept": photo.sheet.store is not None}
+        return {**about, "version": photo.sheet.version, "painted": bool(photo.sheet.png)}
 
     def _removed(self, photo: OpenPhoto) -> bytes | None:
-        return self._touch_ups.removed(photo.sheet.digest) if self._touch_ups is not None else None
+        store = photo.sheet.store
+        return store.removed(photo.sheet.digest) if store is not None else None
 
     async def changes(self, photo: OpenPhoto) -> Change:
         """Where the layer differs from what the page has. Raises ImageError, ModelError."""
@@ -226,16 +230,16 @@ class Desk:
     def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
         """Change a sheet and save it. If that fails, the sheet stays as it was."""
         sheet = photo.sheet
-        self._catch_up(sheet)
+        self.catch_up(sheet)
         with sheet.writing:
             pixels = sheet.pixels.copy()
             change(pixels)
             is_painted = (pixels != touch_up.AUTOMATIC).any()
             png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes() if is_painted else b""
-            if self._touch_ups is not None and png:
-                self._touch_ups.save(sheet.digest, png, photo.path if photo.folder is None else None)
-            elif self._touch_ups is not None:
-                self._touch_ups.remove(sheet.digest)
+            if sheet.store is not None and png:
+                sheet.store.save(sheet.digest, png, photo.path if photo.folder is None else None)
+            elif sheet.store is not None:
+                sheet.store.remove(sheet.digest)
             sheet.become(pixels, png)
         self._on_change(sheet.digest)
 
@@ -247,7 +251,7 @@ class Desk:
         box = touch_up.changed(photo.seen, pixels)
         if box is None:
             return Change((0, 0, 0, 0), b"", version)
-        part, (rows, columns) = matter.part(photo.path, photo.settings, strokes, box)
+        part, (rows, columns) = photo.part(matter, strokes, box)
         before, now = (np.ascontiguousarray(of).view(np.uint32)[..., 0] for of in (photo.layer[rows, columns], part))
         x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
         photo.layer[rows, columns], photo.seen = part, pixels
@@ -261,7 +265,7 @@ def bytes_of(photos: Iterable[OpenPhoto]) -> int:
     """The memory that photos hold. Shared pixels count once, and a view as the whole array that it is of."""
     held: dict[int, int] = {}
     for photo in photos:
-        for pixels in (photo.picture, photo.layer, photo.seen, photo.sheet.pixels):
+        for pixels in photo.held:
             while isinstance(pixels.base, np.ndarray):
                 pixels = pixels.base
             held[id(pixels)] = pixels.nbytes

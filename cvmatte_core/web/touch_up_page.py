@@ -26,6 +26,8 @@ from .touch_up import Desk
 
 logger = logging.getLogger(__name__)
 
+_ZONES = "zones"  # what a page is of that isn't a photo's
+_OWN = "zones.page."  # the keys of its own texts, in the place of those that begin with "touch_up."
 _IDLE_SECONDS = 600.0  # after the last request: an open page asks every few seconds
 _LOOK_SECONDS = 5.0
 _START_SECONDS = 20.0
@@ -58,10 +60,10 @@ class TouchUpPage:
     def is_open(self) -> bool:
         return not self._server.should_exit
 
-    def address(self, id: str, language: str) -> str:
-        """The link to a photo's page: whoever has it may paint."""
+    def address(self, id: str, language: str, for_zones: bool = False) -> str:
+        """The link to a photo's page, or a live portrait's: whoever has it may paint."""
         self._used_at = time.monotonic()
-        return f"http://127.0.0.1:{self.port}/?token={quote(self.token)}#{id}.{language}"
+        return f"http://127.0.0.1:{self.port}/?token={quote(self.token)}#{id}.{language}{f'.{_ZONES}' * for_zones}"
 
     def close(self) -> None:
         self._server.should_exit = True
@@ -109,7 +111,11 @@ def _app(desk: Desk) -> FastAPI:
         return FileResponse(STATIC / "touch-up.html", headers=UNCACHED)
 
     @app.get("/page")
-    async def what_the_page_needs(texts: InLanguage) -> dict[str, Any]:
-        return {"language": texts.language, "texts": {**texts.starting("touch_up."), **texts.starting("web.")}}
+    async def what_the_page_needs(texts: InLanguage, of: str = "") -> dict[str, Any]:
+        needed = {**texts.starting("touch_up."), **texts.starting("web.")}
+        if of == _ZONES:
+            own = texts.starting(_OWN)
+            needed.update({f"touch_up.{key[len(_OWN) :]}": text for key, text in own.items()})
+        return {"language": texts.language, "texts": needed}
 
     return app

@@ -60,6 +60,7 @@ class WorkerClient(Child):
     that were only queued are kept. After each death the next start waits longer, until a job succeeds again.
     errors: the last sentences, in English, that jobs failed or were retried with, oldest first. damaged_models: the
     titles of those that jobs found damaged. on_painted: hears the content's digest of each photo touched up on a page.
+    on_zones: hears what a live portrait is known by, and the zones that were painted for it on a page.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class WorkerClient(Child):
         self._wanted = False
         self.state = STOPPED
         self.on_painted: Callable[[str], None] = lambda digest: None
+        self.on_zones: Callable[[str, str], None] = lambda portrait, zones: None
         self.damaged_models: set[str] = set()
         self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
         self._thread.start()
@@ -198,6 +200,8 @@ class WorkerClient(Child):
             self._on_beat(params.get("standing"))
         elif method == "painted":
             self.on_painted(str(params.get("digest", "")))
+        elif method == "zones":
+            self.on_zones(str(params.get("portrait", "")), str(params.get("zones", "")))
         elif method in ("waiting", "progress", "layer"):
             self._on_news(method, params)
         elif method is None and message.get("id") == self._handshake:

@@ -18,9 +18,12 @@ Requests
     models {}                        → {models: [see diagnose.state_of], auto}
         auto: the name of the one that "auto" means now
     install_model {name}             → see diagnose.state_of
-    touch_up {image, settings, token, port, language}
+    touch_up {image, settings, token, port, language, portrait?, name?, zones?}
                                      → {url, port}: the photo's page, for whoever has the token; on this port, if it
                                        is free, 0 for any
+        portrait: what the live portrait is known by that the photo is a still of: its zones are painted then, which
+        are `zones` now, see matting/zones.py; name: what the page calls it
+    zones {portrait, zones}          → {}: its zones are these now, for pages that are open; null: it is gone
     clip {clip, settings}            → {path, frames, whole}: a transparent clip; cancelled, of what was done
     cameras {}                       → {cameras: {what to open it by: what it is shown as}}
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
@@ -40,6 +43,7 @@ Notifications from the worker
         or saved, and for how long nothing of it has moved; id 0: what no request is for, as the model that is warmed up
     waiting {id, stage, done, total} what is done before the request begins: "load" of the model that is warmed up
     painted {digest}                 a page has changed the touch-up of the photo with this content
+    zones {portrait, zones}          a page has changed a portrait's zones
     layer {id, key, width, height}   the frame file is there to show; the saved file follows
 """
 

@@ -45,6 +45,7 @@ KINDS: dict[str, type[Aside] | type[Computation]] = {
     "photos": folder.NamedPhotos,
     "clip": clip.ClipCutout,
     "touch_up": touch_up.TouchUp,
+    "zones": touch_up.PortraitZonesAre,
     "models": computer.Models,
     "install_model": computer.InstallModel,
     "cameras": computer.Cameras,

@@ -18,7 +18,7 @@ from cvmatte_core.live.rest import Rest
 from cvmatte_core.matting import zones
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE
 from cvmatte_core.matting.video_matter import VideoMatter
-from cvmatte_core.matting.zones import Zones
+from cvmatte_core.matting.zones import Masks, Zones
 from cvmatte_core.settings import MatteSettings
 
 SIZE = (320, 180)
@@ -64,17 +64,18 @@ def cut(made: list[np.ndarray]) -> Cut:
 
 def test_a_sheet_is_a_short_text_and_back() -> None:
     sheet = np.full(SHEET, AUTOMATIC, np.uint8)
-    assert zones.text_of(sheet) == "" and Zones("").masks((90, 160)) == (None, None)
+    assert zones.text_of(sheet) == "" and Zones("").masks((90, 160)) == Masks()
     for column in range(12):
         cv2.line(sheet, (80 * column, 20), (80 * column + 60, 500), KEEP if column % 2 else REMOVE, 43)
     text = zones.text_of(sheet)
     found = zones.sheet_of(text)
-    assert text.isascii() and len(text) < 10_000 and np.array_equal(found, sheet)
+    assert found is not None and text.isascii() and len(text) < 10_000 and np.array_equal(found, sheet)
 
 
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (90, 160), (2160, 3840), (181, 319)])
 def test_they_are_at_the_same_place_in_frames_of_every_size(shape: tuple[int, int]) -> None:
-    kept, hidden = Zones(painted((DESK, KEEP), (CHIN, REMOVE))).masks(shape)
+    masks = Zones(painted((DESK, KEEP), (CHIN, REMOVE))).masks(shape)
+    kept, hidden = masks.kept, masks.hidden
     assert kept is not None and hidden is not None and kept.shape == hidden.shape == shape
     for mask, (rows, columns) in ((kept, DESK), (hidden, CHIN)):
         height, width = shape[0] / SIZE[1], shape[1] / SIZE[0]
@@ -98,7 +99,7 @@ def test_another_shape_of_the_picture_is_noticed(shape: tuple[int, int], stretch
 def test_tiny_pictures_have_zones_too(shape: tuple[int, int]) -> None:
     sheet = np.full(zones.shape_of_sheet(shape), KEEP, np.uint8)
     assert min(sheet.shape) >= 1 and max(sheet.shape) == zones.SIDE
-    kept, _ = Zones(zones.text_of(sheet)).masks(shape)
+    kept = Zones(zones.text_of(sheet)).masks(shape).kept
     assert kept is not None and kept.min() > 0.99
 
 
@@ -106,7 +107,7 @@ def test_what_is_no_zones_counts_as_none() -> None:
     huge = cv2.imencode(".png", np.zeros((1, 5000), np.uint8))[1].tobytes()
     whole = painted((DESK, KEEP))
     for text in ("x", "é", "AAAA", whole[:100], whole[:-40], base64.b64encode(huge).decode(), "A" * 4_000_000):
-        assert Zones(text).masks((90, 160)) == (None, None)
+        assert Zones(text).masks((90, 160)) == Masks()
     order = {"source": {"video": "a.mp4"}, "settings": {}}
     assert (Orders.parse({**order, "zones": "x"}).zones, Orders.parse(order).zones) == ("x", "")
 
@@ -153,7 +154,7 @@ def test_the_edge_s_controls_see_no_seam_between_person_and_desk(cut: Cut) -> No
 
 def test_a_crop_follows_the_person_and_not_the_desk(made: list[np.ndarray]) -> None:
     chosen = MatteSettings(quality="fast", crop=True, crop_margin=0)
-    windows = []
+    windows: list[Any] = []
     for text in ("", painted((DESK, KEEP))):
         moving = VideoMatter(chosen, 2)
         moving.change(chosen, text)
@@ -168,7 +169,7 @@ def test_a_crop_follows_the_person_and_not_the_desk(made: list[np.ndarray]) -> N
     moving.change(chosen, hidden)
     for frame in made:
         moving.layer(frame)
-    assert moving._following.window[0] > windows[0][0]
+    assert moving._following.window is not None and moving._following.window[0] > windows[0][0]
 
 
 def test_without_anybody_nobody_is_seen_whatever_is_kept() -> None:

@@ -27,15 +27,19 @@ function canvasOf(width, height) {
 }
 
 export class Editor {
-  /** host: an element to fill. onDone: called when the person is finished; without it there is no button for that. */
-  constructor(host, texts, language, onDone = null) {
+  /**
+   * host: an element to fill. onDone: called when the person is finished; without it there is no button for that.
+   * ofZones: what is painted holds as it is, also where no person is now: so it shows, on the whole picture.
+   */
+  constructor(host, texts, language, onDone = null, ofZones = false) {
     this.host = host;
     this.text = (key, values = {}) => (texts[`touch_up.${key}`] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
     this.unreachable = texts["web.unreachable"];
     this.language = language;
     this.onDone = onDone;
     this.tool = KEEP;
-    this.back = "checker";
+    this.ofZones = ofZones;
+    this.back = ofZones ? "photo" : "checker";
     this.view = { scale: 1, x: 0, y: 0 };
     this.undone = [];
     this.done = [];
@@ -94,7 +98,7 @@ export class Editor {
       made("details", { className: "touch-up-more" },
         made("summary", { textContent: this.text("more") }),
         row(made("label", { className: "button quiet", title: this.text("import.tip"), dataset: { act: "import" } }, this.importing, made("span", { textContent: this.text("import") })), this.exporting, this.removing, this.restoring),
-        made("p", { textContent: this.text("keys") }),
+        made("p", { textContent: this.text("keys", { keep: this.text("tool.keep"), remove: this.text("tool.remove") }) }),
         made("p", { textContent: this.text("hint") }),
       ),
     );
@@ -168,6 +172,7 @@ export class Editor {
     this.layerContext.drawImage(layer, 0, 0);
     [this.live, this.liveContext] = canvasOf(width, height);
     this.pixels = new Uint8Array(width * height);
+    [this.tint, this.tintContext] = canvasOf(width, height);
     this.take(strokes);
     this.firstLayer = layer;
     this.diameter = 0;
@@ -191,6 +196,15 @@ export class Editor {
       this.pixels[pixel] = data[4 * pixel];
       if (this.pixels[pixel] !== AUTOMATIC) this.painted++;
     }
+    this.tintPart({ x: 0, y: 0, width: this.photo.width, height: this.photo.height });
+  }
+
+  /** Show what is painted in a rectangle, where that isn't seen by the cut alone. */
+  tintPart({ x, y, width, height }) {
+    if (!this.ofZones) return;
+    const tinted = new ImageData(width, height);
+    this.part({ x, y, width, height }).forEach((value, pixel) => value !== AUTOMATIC && tinted.data.set([...TINTS[value], 255], 4 * pixel));
+    this.tintContext.putImageData(tinted, x, y);
   }
 
   /** Send a rectangle of what is painted. One after the other; what finds no answer is sent again. */
@@ -300,6 +314,7 @@ export class Editor {
     const count = (pixels) => pixels.reduce((sum, value) => sum + (value !== AUTOMATIC), 0);
     this.painted += count(part) - count(this.part({ x, y, width, height }));
     for (let row = 0; row < height; row++) this.pixels.set(part.subarray(row * width, (row + 1) * width), (y + row) * this.photo.width + x);
+    this.tintPart({ x, y, width, height });
   }
 
   remember(box, before) {
@@ -344,7 +359,8 @@ export class Editor {
   }
 
   onPhoto({ x, y }) {
-    return { x: (x - this.view.x) / this.view.scale, y: (y - this.view.y) / this.view.scale };
+    const across = (x - this.view.x) / this.view.scale;
+    return { x: this.photo.mirrored ? this.photo.width - across : across, y: (y - this.view.y) / this.view.scale };
   }
 
   press(event) {
@@ -531,6 +547,7 @@ export class Editor {
     context.fillStyle = this.back === "checker" ? this.checker() : this.back === "colour" ? this.colour.value : "#fff";
     context.fillRect(0, 0, photo.width * view.scale, photo.height * view.scale);
     context.scale(view.scale, view.scale);
+    if (photo.mirrored) context.transform(-1, 0, 0, 1, photo.width, 0);
     context.imageSmoothingEnabled = view.scale < 3;
     if (this.back === "photo") {
       context.globalAlpha = 0.4;
@@ -538,6 +555,11 @@ export class Editor {
       context.globalAlpha = 1;
     }
     context.drawImage(this.isBefore ? this.firstLayer : this.layer, 0, 0);
+    if (this.ofZones && this.back === "photo" && !this.isBefore) {
+      context.globalAlpha = 0.3;
+      context.drawImage(this.tint, 0, 0);
+      context.globalAlpha = 1;
+    }
     if (this.stroke) {
       context.globalAlpha = 0.45;
       context.drawImage(this.live, 0, 0);
