@@ -25,12 +25,14 @@ OF_SOURCES = (FROM_SOURCE, FROM_SOURCE_LIVE)  # that have the name of a source o
 # Of live inputs. The device is what the system calls a camera.
 DEVICE, DEVICE_SIZE, VIDEO, VIDEO_LOOP, RATE = b"device", b"device_size", b"video", b"video_loop", b"rate"
 LIMIT = b"limit"
+ZONES = b"zones"  # of live inputs; see matting/zones.py. The longest that is of use:
+_LONGEST_ZONES = 2_000_000
 BACKGROUND = b"background_image"  # the control's
 SIZES = ("", "640x360", "640x480", "1280x720", "1920x1080")
 RATES = (10, 15, 24, 30, 60)
 DEFAULT_RATE = 30
 LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
-_ORIGIN = (INPUT, IMAGE, CAMERA, STILL, DEVICE, VIDEO)  # where a picture comes from
+_ORIGIN = (INPUT, IMAGE, CAMERA, STILL, DEVICE, VIDEO, ZONES)  # where a picture comes from, and what is painted on it
 DELAYS = (0, 3, 5, 10)  # seconds
 DEFAULT_DELAY = 3  # of new portraits
 MADE_BY = b"cvmatte"
@@ -56,6 +58,7 @@ class Values:
     video_loop: bool = True
     rate: int = DEFAULT_RATE  # frames a second of a live input
     limit: int = 100  # percent of the processor that it may take
+    zones: str = ""  # what is painted for a live picture
     portrait_id: str = field(default="", compare=False)  # nothing is made anew for another
 
     @property
@@ -79,6 +82,11 @@ class Values:
         if self.is_live:
             return ""
         return self.still if self.input == FROM_SOURCE else self.file
+
+    @property
+    def pictured(self) -> Any:
+        """What tells where its picture comes from; for comparison."""
+        return (self.input, self.camera, self.device, self.video) if self.is_live else self.image
 
     @property
     def needed(self) -> dict[bytes, str]:
@@ -123,6 +131,7 @@ def read(data: int) -> Values:
         video_loop=libobs.obs_data_get_bool(data, VIDEO_LOOP) or not libobs.obs_data_has_user_value(data, VIDEO_LOOP),
         rate=rate if rate in RATES else DEFAULT_RATE,
         limit=limit if LOWEST_LIMIT <= limit <= 100 else 100,
+        zones=get_string(data, ZONES)[:_LONGEST_ZONES],
         portrait_id=get_string(data, PORTRAIT_ID),
     )
 
@@ -144,7 +153,8 @@ def is_new(data: int) -> bool:
 def complete(data: int, present: int, defaults: Mapping[str, Any], before: Values | None) -> None:
     """Write into `data` what `present` lacks: a value for every control, DEFAULTS where `defaults` has none.
 
-    before: what these settings said before OBS's button Defaults emptied them: where the picture comes from stays.
+    before: what these settings said before OBS's button Defaults emptied them: where the picture comes from stays,
+    and what a person painted.
     """
     libobs.obs_data_set_int(data, MADE_BY, 1)
     origin = _origin(before) if before is not None else {}
@@ -161,7 +171,7 @@ def complete(data: int, present: int, defaults: Mapping[str, Any], before: Value
 
 
 def _origin(values: Values) -> dict[bytes, str]:
-    chosen = (values.input, values.file, values.camera, values.still, values.device, values.video)
+    chosen = (values.input, values.file, values.camera, values.still, values.device, values.video, values.zones)
     return {name: value for name, value in zip(_ORIGIN, chosen) if value}
 
 

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Mapping, Protocol
 
 from cvmatte_core.localization.errors import CvmatteError, ImageError, WorkerError
 
 from .photo_actions import Says
 
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
+# Why there is no still, by whether it was for zones
+_IS_HIDDEN = {False: ImageError("live_still_hidden"), True: ImageError("live_zones_hidden")}
+_NO_PICTURE = {False: ImageError("live_still_none"), True: ImageError("live_zones_none")}
 _SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
 
 
@@ -27,7 +30,7 @@ class Wish:
     """What is to be shown, and how.
 
     source: as live.capture.LiveSource. settings: of MatteSettings, resolved. limit: percent of the processor that it
-    may take. device: of devices.DEVICES; empty for what OBS's own environment says.
+    may take. device: of devices.DEVICES; empty for what OBS's own environment says. zones: see matting/zones.py.
     """
 
     source: dict[str, Any]
@@ -35,6 +38,7 @@ class Wish:
     rate: int
     limit: int
     device: str
+    zones: str = ""
 
 
 class LiveActions(Protocol):
@@ -52,8 +56,11 @@ class LiveActions(Protocol):
     def use_still(self, path: str) -> None:
         """Have the portrait show a still that was taken, cut out in full quality, in place of the live picture."""
 
+    def paint_zones(self, path: str) -> None:
+        """Open the page for zones on a still that was taken."""
+
     def tell(self, error: CvmatteError) -> None:
-        """Tell why no still was taken."""
+        """Tell why no still was taken, or no page opened."""
 
     def refresh(self) -> None:
         """Have an open properties dialog redrawn."""
@@ -79,7 +86,8 @@ class LiveLifecycle:
         self._unfed: CvmatteError | None = None  # why OBS sends no frames of its source
         self._figures: dict[str, Any] = {}
         self._lags: tuple[int, ...] = ()  # of the last figures
-        self._still = ""  # the file of one that is being taken
+        self._still = ""  # the file of one that is being taken,
+        self._is_for_zones = False  # to paint zones on
         self._ordered: dict[str, Any] = {}
 
     @property
@@ -125,7 +133,7 @@ class LiveLifecycle:
         """What open properties say anew when it changes. Not with each figure: that would redraw them in the midst of
         somebody's typing."""
         says = self.says
-        return says.key, str(says.error), self._is_settled
+        return says.key, str(says.error), self._is_settled, bool(self._figures.get("stretched"))
 
     def _follow(self) -> None:
         """At the end of whatever happens: what follows from how things are now."""
@@ -151,7 +159,7 @@ class LiveLifecycle:
         """No source is chosen, or the input isn't a live one. why: the text that says it."""
         self._nothing, self._impossible = why, None
         if self.wish is not None:
-            self._give_up_still(ImageError("live_still_none"))
+            self._give_up_still(_NO_PICTURE)
             self._do.end()
             self._stop()
         self._follow()
@@ -166,7 +174,7 @@ class LiveLifecycle:
 
     def _wish_for(self, wish: Wish) -> None:
         if self.wish is not None and wish.source != self.wish.source:
-            self._give_up_still(ImageError("live_still_none"))
+            self._give_up_still(_NO_PICTURE)
             self._look_anew()
         self.wish = wish
         self._follow()
@@ -193,7 +201,7 @@ class LiveLifecycle:
         self._hidden_since = None if is_showing else since
         was_hidden, self._is_hidden = self._is_hidden, not is_showing and now - since > _HIDDEN_SECONDS
         if self._is_hidden:
-            self._give_up_still(ImageError("live_still_hidden"))
+            self._give_up_still(_IS_HIDDEN)
         elif was_hidden:
             self._look_anew()
         self._follow()
@@ -212,27 +220,28 @@ class LiveLifecycle:
 
     # Stills
 
-    def takes_still(self, path: str) -> None:
+    def takes_still(self, path: str, for_zones: bool = False) -> None:
         """Save what the source shows now, or as soon as it shows something, unless that is under way already."""
         if self._is_hidden:
-            self._do.tell(ImageError("live_still_hidden"))
+            self._do.tell(_IS_HIDDEN[for_zones])
         elif self.wish is None or self._unfed is not None or self._error is not None:
-            self._do.tell(ImageError("live_still_none"))
-        else:
-            self._still = self._still or path
+            self._do.tell(_NO_PICTURE[for_zones])
+        elif not self._still:
+            self._still, self._is_for_zones = path, for_zones
         self._follow()
 
     def still_is(self, path: str) -> None:
         """One was saved there."""
         if path == self._still:
             self._still = ""  # or a process that is started anew would take it once more
-            self._do.use_still(path)
+            (self._do.paint_zones if self._is_for_zones else self._do.use_still)(path)
         self._follow()
 
-    def _give_up_still(self, error: CvmatteError) -> None:
+    def _give_up_still(self, error: CvmatteError | Mapping[bool, CvmatteError]) -> None:
+        """error: or one for a still to be shown, and one for a still to paint zones on."""
         still, self._still = self._still, ""
         if still:
-            self._do.tell(error)
+            self._do.tell(error if isinstance(error, CvmatteError) else error[self._is_for_zones])
 
     # What the process tells
 

@@ -38,12 +38,13 @@ class LiveView:
         catch_up: Callable[[], None],
         tell: Callable[[CvmatteError], None],
         refresh: Callable[[], None],
+        paint_zones: Callable[[str], None],
     ) -> None:
         """happens: called with what happens to the life, and the details of that. catch_up: read the present settings.
-        tell: say an error beside the state.
+        tell: say an error beside the state. paint_zones: open the page for zones on a still, which is the file.
         """
         self._source, self._services, self._happens, self._catch_up = source, services, happens, catch_up
-        self.tell, self.refresh = tell, refresh
+        self.tell, self.refresh, self.paint_zones = tell, refresh, paint_zones
         self.life = LiveLifecycle(libobs.guarding(self))
         self._client: LiveClient | None = None  # starts a process again whenever it dies, until it is closed
         self._begun = object()  # another each time that one begins or ends: what comes of a former one is nothing
@@ -62,7 +63,7 @@ class LiveView:
             settings = values.settings().resolved().as_dict()
         except CvmatteError as error:
             return self.life.wants_the_impossible(error, source)
-        return self.life.wants(Wish(source, settings, values.rate, values.limit, device))
+        return self.life.wants(Wish(source, settings, values.rate, values.limit, device, values.zones))
 
     def look(self, source: int, device: str) -> None:
         """See what has happened since the last look. device: see `live_lifecycle.Wish`."""

@@ -96,6 +96,8 @@ def _of_life(says: Says, chosen_input: str, texts: Texts, in_full: bool) -> str:
         sentence = texts(says.key, **says.values) if says.key else ""
     if says.values.get("fallback"):
         sentence = f"{sentence} {texts('device.fallback', **says.values['fallback'])}"
+    if says.values.get("stretched"):
+        sentence = f"{sentence} {texts('live.stretched')}"
     if says.outdated:
         sentence = f"{sentence} {texts('state.touch_up_outdated')}"
     return f"{sentence} {notes.sentences(says.notes, texts)}" if says.notes else sentence

@@ -22,6 +22,7 @@ from .file_watch import GONE, State
 from .layers import HelperFile, WeakSource
 from .live_view import LiveView
 from .messages import StateLine
+from .painted_zones import PaintedZones
 from .photo_actions import Says
 from .photo_view import PhotoView
 from .services import Services
@@ -51,7 +52,9 @@ class Portrait:
         self.source = self._source.alive
         self.last = LastLayer(services.store.folder, services.collection, self._save_id)
         self._photo_view = PhotoView(self._source, services, self.last, self._happens, self._refresh)
-        self._live_view = LiveView(self._source, services, self._happens, self.read_now, self.tell_error, self._refresh)
+        self.zones = PaintedZones(self._source, services)
+        does = self._happens, self.read_now, self.tell_error, self._refresh, self._paint_zones
+        self._live_view = LiveView(self._source, services, *does)
         self.life, self.live = self._photo_view.life, self._live_view.life
         self.stills = stills.Stills(services.store, self.life, self._happens)
         self._is_live = False
@@ -97,6 +100,7 @@ class Portrait:
         self.stills.let_go()
         self.stills.forget_camera()
         self._live_view.close()
+        self.zones.close()
         with self.source() as source:
             signals, self._signals = self._signals, None
             if signals is not None:
@@ -150,8 +154,10 @@ class Portrait:
             self.last.begin(values.portrait_id, self._services.ids())
         elif before.input != values.input:
             self.stills.give_up()
-        if before is None or before.image != values.image:
+        if before is None or before.pictured != values.pictured:
             self.page = None
+        self.zones.follow(values.zones)
+        self.refresh_wanted = self.refresh_wanted or (before is not None and bool(before.zones) != bool(values.zones))
         if before is None or (before.camera, before.input) != (values.camera, values.input):
             self.stills.forget_camera()
             self.follow_camera()
@@ -235,22 +241,31 @@ class Portrait:
             self.stills.begin(values.camera, values.delay)
 
     def touch_up(self) -> None:
-        """Open the page on which the photo is touched up."""
+        """Open the page on which the photo is touched up, or the zones are painted of what is live."""
+        self.read_now()
         values = self.values
-        if values is None or not values.image:
-            return
-        try:
-            hear = partial(self._services.post, self._page_is, values.image)
-            self._services.touching_up.open(values.image, values.settings().resolved(), hear)
-        except CvmatteError as error:
-            self._page_is(values.image, None, error)
+        if values is not None and values.is_live:
+            self._happens(self.live.takes_still, self.zones.new_still(), True)
+        elif values is not None and values.image:
+            self._open_page(values, partial(self._services.touching_up.open, values.image))
 
-    def _page_is(self, image: str, way: Way | None, error: CvmatteError | None) -> None:
-        """There is another way to the page of this photo, or none, or an error."""
+    def _paint_zones(self, still: str) -> None:
+        if self.values is not None:
+            self._open_page(self.values, partial(self.zones.open, still, self.values.zones))
+
+    def _open_page(self, values: controls.Values, open: Callable[..., None]) -> None:
+        hear = partial(self._services.post, self._page_is, values.pictured)
+        try:
+            open(values.settings().resolved(), hear)
+        except CvmatteError as error:
+            self._page_is(values.pictured, None, error)
+
+    def _page_is(self, pictured: Any, way: Way | None, error: CvmatteError | None) -> None:
+        """There is another way to the page of this picture, or none, or an error."""
         if error is not None:
             libobs.log(libobs.LOG_WARNING, str(error))
             self.tell_error(error)
-        elif way is not None and way.is_open and self.values is not None and self.values.image == image:
+        elif way is not None and way.is_open and self.values is not None and self.values.pictured == pictured:
             self.page = way
         elif self.page is way:
             self.page = None

@@ -28,7 +28,8 @@ from .property_callbacks import add_button, clicked, current, modified
 from .session import Session
 from .source_type import SOURCE_TYPE
 
-_OF_PICTURES = (b"touch_up", b"touch_up_page", b"show_file")  # of photos and stills
+_OF_PICTURES = (b"touch_up", b"show_file")  # of photos and stills
+_ZONES, _REMOVE_ZONES = b"zones_page", b"zones_remove"
 _REMATTE, _SHOW_STILL = b"rematte", b"show_still"
 
 
@@ -76,6 +77,11 @@ def _add_look(properties: int, portrait: Portrait, session: Session, settings: i
     state_properties.add_background_said(properties, portrait, texts)
     add(*control_properties.LOOK)
     add_button(properties, b"touch_up", portrait, _ON_TOUCH_UP, texts("source.touch_up"), texts("source.touch_up.tip"))
+    has_zones = bool(controls.get_string(settings, controls.ZONES))
+    zones, tip = texts("source.zones.change" if has_zones else "source.zones"), texts("source.zones.tip")
+    add_button(properties, _ZONES, portrait, _ON_TOUCH_UP, zones, tip)
+    remove, tip = texts("source.zones.remove"), texts("source.zones.remove.tip")
+    add_button(properties, _REMOVE_ZONES, portrait, _ON_REMOVE_ZONES, remove, tip)
     if portrait.page is not None:
         link, address = html.escape(portrait.page.link), html.escape(portrait.page.address)
         text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{link}">{address}</a>'
@@ -116,6 +122,8 @@ def _show_what_applies(session: Session, properties: int, data: int) -> None:
     voice_properties.show_what_applies(properties, values, shows_rare)
     for names, shown in (
         (_OF_PICTURES, not values.is_live),
+        ((_ZONES,), values.is_live),
+        ((_REMOVE_ZONES,), values.is_live and bool(values.zones)),
         ((_SHOW_STILL,), values.input == controls.FROM_SOURCE),
         ((_REMATTE,), shows_rare and not values.is_live),
     ):
@@ -154,5 +162,6 @@ def _more_chosen(session: Session, properties: int, data: int) -> bool:
 _ON_DECIDING, _ON_PRESET, _ON_MORE = modified(_deciding_changed), modified(_preset_chosen), modified(_more_chosen)
 _ON_REMATTE = clicked(lambda session, portrait: session.post(portrait.rematte))
 _ON_TOUCH_UP = clicked(lambda session, portrait: session.post(portrait.touch_up))
+_ON_REMOVE_ZONES = clicked(lambda session, portrait: session.post(portrait.zones.remove))
 _ON_SHOW_FILE = clicked(lambda session, portrait: session.post(saved_files.show_layer, session, portrait))
 _ON_SHOW_STILL = clicked(lambda session, portrait: session.post(saved_files.show_still, session, portrait))

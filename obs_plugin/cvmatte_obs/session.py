@@ -76,6 +76,7 @@ class Session:
         self._trimming = Trimming()
         self.client = WorkerClient(on_state=self._worker_is)
         self.client.on_painted = partial(self.post, self._painted)
+        self.client.on_zones = partial(self.post, self._zones_painted)
         self.camera_list = CameraList(self.client, partial(self.post, self._cameras_are))
         self.model_install = ModelInstall(self.client, partial(self.post, self._model_is_installed))
         self.more_controls = MoreControls()
@@ -335,6 +336,10 @@ class Session:
     def _painted(self, digest: str) -> None:
         for portrait in SOURCE_TYPE.portraits():
             portrait.painted(digest)
+
+    def _zones_painted(self, known_as: str, zones: str) -> None:
+        for portrait in SOURCE_TYPE.portraits():
+            portrait.zones.painted(known_as, zones)
 
     def _worker_is(self, state: str) -> None:
         self._touching_up.worker_is(state)

@@ -1,12 +1,13 @@
-"""Opening the page on which a portrait's photo is touched up. The worker serves it; see cvmatte_core/web."""
+"""Opening the page on which a portrait's photo is touched up, or a live portrait's zones are painted. The worker serves
+it; see cvmatte_core/web."""
 
 from __future__ import annotations
 
 import secrets
 import threading
 import webbrowser
-from dataclasses import dataclass
-from typing import Any, Callable, Tuple
+from dataclasses import dataclass, field
+from typing import Any, Callable
 
 from cvmatte_core.localization.errors import Cancelled, CvmatteError
 from cvmatte_core.localization.texts import Texts
@@ -16,9 +17,20 @@ from cvmatte_core.worker.client import READY, STOPPED, WAITING, WorkerClient
 
 _MOST = 8  # pages that are opened again when the worker had to be started again
 _ASKED = 0  # in place of a process: it is being opened
-_Page = Tuple[str, MatteSettings]
 
+Zones = Callable[[], str]  # see matting/zones.py
 Hear = Callable[["Way | None", "CvmatteError | None"], None]  # the way to the page, or else what went wrong
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What a page is of; see TouchingUp.open."""
+
+    image: str
+    settings: MatteSettings
+    portrait: str
+    name: str
+    zones: Zones = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -44,13 +56,29 @@ class TouchingUp:
         self._ways: list[Way] = []
         self._closed = threading.Event()
 
-    def open(self, image: str, settings: MatteSettings, hear: Hear) -> None:
+    def open(
+        self, image: str, settings: MatteSettings, hear: Hear, portrait: str = "", name: str = "", zones: Zones = str
+    ) -> None:
         """Have the page served and shown in the browser.
 
-        hear: called on a thread of ours; again when the way is closed; and again where the page has to be opened anew
-        and that fails, or its address is another then.
+        portrait: what a live one is known by, that the image is a still of: its zones are painted. name: what it is
+        called. zones: says what they are now. hear: called on a thread of ours; again when the way is closed; and again
+        where the page has to be opened anew and that fails, or its address is another then.
         """
-        self._ask((image, settings), "", hear)
+        self._forget(portrait)
+        self._ask(_Page(image, settings, portrait, name, zones), "", hear)
+
+    def zones_are(self, portrait: str, zones: str | None) -> None:
+        """Tell the pages of a portrait what its zones are; None: it is gone."""
+        if zones is None:
+            self._forget(portrait)
+        if self._client.state == READY:  # else nothing is open
+            self._client.submit("zones", {"portrait": portrait, "zones": zones}, lambda event, detail: None)
+
+    def _forget(self, portrait: str) -> None:
+        """Don't open a live portrait's pages again."""
+        for page in [page for page in self._opened if page.portrait == portrait != ""]:
+            self._opened.pop(page, None)
 
     def _lead(self, url: str, hear: Hear, show: bool) -> None:
         """Keep a way to a page open for a while. show: in the browser, at once."""
@@ -90,13 +118,15 @@ class TouchingUp:
                     threading.Thread(target=self._lead, args=leads, name="browser", daemon=True).start()
             elif event == "failed":
                 self._opened.pop(page, None)
-                if not isinstance(detail, Cancelled):
+                is_old_still = page.portrait and url  # which is kept for a while only
+                if not isinstance(detail, Cancelled) and not is_old_still:
                     hear(None, detail)
 
         self._opened.pop(page, None)
         self._opened[page] = _Opened(_ASKED, url, hear)
         while len(self._opened) > _MOST:
             self._opened.pop(next(iter(self._opened)))
-        image, settings = page
-        params = {"image": image, "settings": settings.as_dict(), "language": self._language}
+        params = {"image": page.image, "settings": page.settings.as_dict(), "language": self._language}
+        if page.portrait:
+            params.update(portrait=page.portrait, name=page.name, zones=page.zones())
         self._client.submit("touch_up", {**params, "token": self._token, "port": self._port}, answered)

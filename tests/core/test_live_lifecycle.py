@@ -35,6 +35,7 @@ class Settings:
     input: str = "video"  # or "file"
     sources: dict[str, str] = field(default_factory=lambda: {"video": "a", "camera": ""})
     erosion: int = 0
+    zones: str = ""
     rate: int = 30
     are_valid: bool = True
     still: str = ""
@@ -87,7 +88,9 @@ class World:
     now: float = 0.0
     disk_is_full: bool = False
     is_unfed: bool = False  # whether OBS sends nothing of its source
-    pending: str = ""  # a still that was asked for
+    pending: str = ""  # a still that was asked for,
+    is_for_zones: bool = False  # to paint zones on
+    painted_on: list[str] = field(default_factory=list)  # stills with a page
     stills: dict[str, str] = field(default_factory=dict)  # the source that each saved one is of
     told: list[CvmatteError] = field(default_factory=list)
     is_frozen: bool = False
@@ -125,11 +128,18 @@ class World:
 
     def use_still(self, path: str) -> None:
         assert path == self.pending and self.stills[path] == self.read.source == self.chosen.source
+        assert not self.is_for_zones
         self.pending = ""
         self.chosen.input, self.chosen.still = "file", path
 
+    def paint_zones(self, path: str) -> None:
+        assert path == self.pending and self.stills[path] == self.read.source and self.is_for_zones
+        self.pending = ""
+        self.painted_on.append(path)
+
     def tell(self, error: CvmatteError) -> None:
         assert self.pending  # once
+        assert not error.key.startswith("live_still" if self.is_for_zones else "live_zones")
         self.pending = ""
         self.told.append(error)
 
@@ -154,7 +164,7 @@ class World:
         elif not read.are_valid:
             self.happens(self.life.wants_the_impossible, IMPOSSIBLE, {"video": read.source})
         else:
-            wish = Wish({"video": read.source}, {"erosion": read.erosion}, read.rate, 100, self.device)
+            wish = Wish({"video": read.source}, {"erosion": read.erosion}, read.rate, 100, self.device, read.zones)
             self.happens(self.life.wants, wish)
         if before not in (None, {"video": read.source}):
             self.says_nothing_of_before()
@@ -195,11 +205,12 @@ class World:
     def post(self, client: Client, happens: str, *details: Any) -> None:
         self.posted.append((client, happens, details))
 
-    def take_still(self) -> None:
+    def take_still(self, for_zones: bool) -> None:
         self.catch_up()
         path, pending, told = f"still {next(_numbers)}", self.pending, len(self.told)
         self.pending = pending or path
-        self.happens(self.life.takes_still, path)
+        self.is_for_zones = self.is_for_zones if pending else for_zones
+        self.happens(self.life.takes_still, path, for_zones)
         if self.client is None or self.is_hidden:  # or where it has an error, which another one may hide
             assert not self.pending
         assert len(self.told) == told + (not self.pending)
@@ -308,9 +319,15 @@ class Lives(RuleBasedStateMachine):
         world.happens(world.life.freezes)
         assert world.life.is_frozen == world.is_frozen
 
-    @rule()
-    def take_a_still(self) -> None:
-        self.world.take_still()
+    @rule(for_zones=strategies.booleans())
+    def take_a_still(self, for_zones: bool) -> None:
+        self.world.take_still(for_zones)
+
+    @rule(zones=strategies.sampled_from(["", "painted"]), at_once=strategies.booleans())
+    def paint(self, zones: str, at_once: bool) -> None:
+        self.world.chosen.zones = zones
+        if at_once:
+            self.world.catch_up()
 
     @rule(showing=strategies.booleans())
     def hide_or_show(self, showing: bool) -> None:
@@ -433,7 +450,9 @@ class Lives(RuleBasedStateMachine):
         assert ordered["source"] == {"video": read.source}
         assert ordered["settings"] == world.good
         assert (ordered["paused"], ordered["still"]) == (world.is_hidden, world.pending)
-        assert not read.are_valid or (ordered["rate"], ordered["device"]) == (read.rate, world.device_told)
+        if read.are_valid:
+            wished = ordered["rate"], ordered["device"], ordered["zones"]
+            assert wished == (read.rate, world.device_told, read.zones)
 
     @invariant()
     def what_was_ended_shows_nothing(self) -> None:

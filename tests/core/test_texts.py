@@ -71,6 +71,10 @@ def keys_in_the_code(known: Collection[str] = frozenset(TEXTS["en"])) -> set[str
     found |= {f"touch_up.{key}" for key in re.findall(r'this\.text\("([a-z_.]+)"', editor)}
     its_words = {*re.findall(r'"([a-z_]+)"', editor), "tip"}
     found |= {key for key in known if key.startswith("touch_up.") and its_words.issuperset(key.split(".")[1:])}
+    # Those of the page for zones stand in the place of the editor's.
+    found |= {
+        key for key in known if key.startswith("zones.page.") and f"touch_up.{key[len('zones.page.') :]}" in found
+    }
     # And those that are put together of what is declared elsewhere.
     for control in CONTROLS:
         found |= {f"control.{control.name}", f"control.{control.name}.tip", f"group.{control.group}"}

@@ -15,7 +15,7 @@ from cvmatte_core.localization.errors import CvmatteError, WorkerError
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system.browser import Way
-from cvmatte_core.worker.client import READY
+from cvmatte_core.worker.client import READY, STOPPED
 
 
 class Client:
@@ -23,9 +23,14 @@ class Client:
 
     def __init__(self) -> None:
         self.process_id = 1
+        self.state = READY
+        self.told: list[dict[str, Any]] = []  # of zones
         self.asked: list[tuple[dict[str, Any], Any]] = []
 
     def submit(self, method: str, params: dict[str, Any], listener: Any) -> int:
+        if method == "zones":
+            self.told.append(params)
+            return 0
         assert method == "touch_up"
         self.asked.append((params, listener))
         return len(self.asked)
@@ -75,4 +80,40 @@ def test_pages_that_can_not_be_opened_again_are_said_to_those_who_opened_them(cl
     assert [told[2:] for told in heard.values()] == [[("", "page_not_served")]] * 3
     pages.worker_is(READY)
     assert client.asked == []
+    pages.close()
+
+
+def test_a_live_portrait_s_page_is_opened_again_with_the_zones_that_hold_then(client: Client) -> None:
+    zones, heard = ["first"], []
+    pages = TouchingUp(client, Texts("en"))  # type: ignore[arg-type]
+
+    def hear(way: Way | None, error: CvmatteError | None) -> None:
+        heard.append(error)
+
+    for still in ("old.png", "new.png"):
+        pages.open(still, MatteSettings(), hear, "a portrait", "Me", lambda: zones[0])
+        (asked,) = [params for params, _ in client.asked]
+        assert (asked["portrait"], asked["name"], asked["zones"]) == ("a portrait", "Me", "first")
+        client.answer("done", 5000)
+    wait_until(lambda: len(heard) == 2, 5)
+    zones[0], client.process_id = "second", 2
+    pages.worker_is(READY)
+    assert [(params["image"], params["zones"]) for params, _ in client.asked] == [("new.png", "second")]
+    client.answer("failed", error=WorkerError("internal"))  # the still is kept for a while only: the page says it
+    assert heard == [None, None]
+    pages.zones_are("a portrait", "third")
+    client.state = STOPPED
+    pages.zones_are("a portrait", "fourth")  # no process: no page
+    assert client.told == [{"portrait": "a portrait", "zones": "third"}]
+    pages.close()
+
+
+def test_a_portrait_that_is_gone_has_no_page(client: Client) -> None:
+    pages = TouchingUp(client, Texts("en"))  # type: ignore[arg-type]
+    pages.open("still.png", MatteSettings(), lambda way, error: None, "a portrait")
+    client.answer("done", 5000)
+    pages.zones_are("a portrait", None)
+    client.process_id = 2
+    pages.worker_is(READY)
+    assert client.asked == [] and client.told == [{"portrait": "a portrait", "zones": None}]
     pages.close()
