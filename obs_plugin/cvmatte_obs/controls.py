@@ -32,7 +32,8 @@ SIZES = ("", "640x360", "640x480", "1280x720", "1920x1080")
 RATES = (10, 15, 24, 30, 60)
 DEFAULT_RATE = 30
 LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
-_ORIGIN = (INPUT, IMAGE, CAMERA, STILL, DEVICE, VIDEO, ZONES)  # where a picture comes from, and what is painted on it
+_ORIGIN = (INPUT, IMAGE, CAMERA, STILL, DEVICE, VIDEO)  # where a picture comes from
+_STAYS = (*_ORIGIN, ZONES)
 DELAYS = (0, 3, 5, 10)  # seconds
 DEFAULT_DELAY = 3  # of new portraits
 MADE_BY = b"cvmatte"
@@ -172,7 +173,7 @@ def complete(data: int, present: int, defaults: Mapping[str, Any], before: Value
 
 def _origin(values: Values) -> dict[bytes, str]:
     chosen = (values.input, values.file, values.camera, values.still, values.device, values.video, values.zones)
-    return {name: value for name, value in zip(_ORIGIN, chosen) if value}
+    return {name: value for name, value in zip(_STAYS, chosen) if value}
 
 
 def write(data: int, control: Control, value: Any) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Callable
 from cvmatte_core.layers.last_shown import LastLayer
 from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.system import devices
-from cvmatte_core.system.browser import Way
 from cvmatte_core.worker.client import READY
 
 from . import controls, dialogs, libobs, messages, stills
@@ -25,6 +24,7 @@ from .messages import StateLine
 from .painted_zones import PaintedZones
 from .photo_actions import Says
 from .photo_view import PhotoView
+from .portrait_page import PortraitPage
 from .services import Services
 from .source_signals import FREEZE, REMATTE, TAKE_STILL, SourceSignals
 
@@ -45,7 +45,7 @@ class Portrait:
         self.lag: int | None = None  # milliseconds that the live picture is behind, once that has settled
         self.said_of_presets = self.said_of_files = ""  # what one of those about presets had, or about files
         self.preview = ""  # the picture of the three views; empty where there is none
-        self.page: Way | None = None  # to where the photo is touched up, once somebody has asked for it
+        self.page = PortraitPage(lambda: self.values, services.post, self.tell_error, self._refresh)
         self.refresh_wanted = False
         self._services = services
         self._source = WeakSource(source)
@@ -155,7 +155,7 @@ class Portrait:
         elif before.input != values.input:
             self.stills.give_up()
         if before is None or before.pictured != values.pictured:
-            self.page = None
+            self.page.way = None
         self.zones.follow(values.zones)
         self.refresh_wanted = self.refresh_wanted or (before is not None and bool(before.zones) != bool(values.zones))
         if before is None or (before.camera, before.input) != (values.camera, values.input):
@@ -247,29 +247,11 @@ class Portrait:
         if values is not None and values.is_live:
             self._happens(self.live.takes_still, self.zones.new_still(), True)
         elif values is not None and values.image:
-            self._open_page(values, partial(self._services.touching_up.open, values.image))
+            self.page.open(partial(self._services.touching_up.open, values.image))
 
     def _paint_zones(self, still: str) -> None:
         if self.values is not None:
-            self._open_page(self.values, partial(self.zones.open, still, self.values.zones))
-
-    def _open_page(self, values: controls.Values, open: Callable[..., None]) -> None:
-        hear = partial(self._services.post, self._page_is, values.pictured)
-        try:
-            open(values.settings().resolved(), hear)
-        except CvmatteError as error:
-            self._page_is(values.pictured, None, error)
-
-    def _page_is(self, pictured: Any, way: Way | None, error: CvmatteError | None) -> None:
-        """There is another way to the page of this picture, or none, or an error."""
-        if error is not None:
-            libobs.log(libobs.LOG_WARNING, str(error))
-            self.tell_error(error)
-        elif way is not None and way.is_open and self.values is not None and self.values.pictured == pictured:
-            self.page = way
-        elif self.page is way:
-            self.page = None
-        self.refresh_wanted = True
+            self.page.open(partial(self.zones.open, still, self.values.zones))
 
     # What its lives bring about
 

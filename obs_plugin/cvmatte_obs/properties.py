@@ -82,8 +82,9 @@ def _add_look(properties: int, portrait: Portrait, session: Session, settings: i
     add_button(properties, _ZONES, portrait, _ON_TOUCH_UP, zones, tip)
     remove, tip = texts("source.zones.remove"), texts("source.zones.remove.tip")
     add_button(properties, _REMOVE_ZONES, portrait, _ON_REMOVE_ZONES, remove, tip)
-    if portrait.page is not None:
-        link, address = html.escape(portrait.page.link), html.escape(portrait.page.address)
+    way = portrait.page.way
+    if way is not None:
+        link, address = html.escape(way.link), html.escape(way.address)
         text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{link}">{address}</a>'
         controls.add_text(properties, b"touch_up_page", text, wraps=True)
     add(*control_properties.EDGE_AND_OUTPUT)

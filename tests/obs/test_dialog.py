@@ -77,8 +77,8 @@ def test_each_input_shows_its_own_at_once(studio: Studio) -> None:
     own = {
         "file": {"image", "touch_up", "id_photo", "show_file"},
         "source": {"source", "delay", "take_still", "touch_up", "id_photo", "show_file", "show_still"},
-        "camera": {"device", "device_size", "take_still", "rate", "limit"},
-        "video": {"video", "video_loop", "take_still", "rate", "limit"},
+        "camera": {"device", "device_size", "take_still", "rate", "limit", "zones_page"},
+        "video": {"video", "video_loop", "take_still", "rate", "limit", "zones_page"},
     }
     every = set().union(*own.values())
     studio.add("switched", "")

@@ -1,4 +1,4 @@
-"""A wrong cut made right: strokes in a real browser, down to OBS's pixels."""
+"""A wrong cut made right, and zones of a live picture: strokes in a real browser, down to OBS's pixels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
-from demo.throwaway_obs import wait_until
+from demo.throwaway_obs import SCENE, wait_until
 from development.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 from PIL import Image
 
-from .conftest import Studio, open_studio
+from .conftest import CLIP_SIZE, Studio, open_studio
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 IN_HELMET = np.s_[400:480, 360:460]
@@ -43,10 +43,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory, opened: Path) -> Iterator[S
         yield studio
 
 
-def given_to_the_browser(studio: Studio, name: str, opened: Path) -> str:
+def given_to_the_browser(studio: Studio, name: str, opened: Path, button: str = "touch_up") -> str:
     """What OBS has the browser open for a portrait's page."""
     before = opened.read_text().split() if opened.exists() else []
-    studio.press(name, "touch_up")
+    studio.press(name, button)
     wait_until(lambda: opened.exists() and len(opened.read_text().split()) > len(before), 60)
     return opened.read_text().split()[-1]
 
@@ -68,9 +68,9 @@ def status_of(link: str, headers: dict[str, str] | None = None) -> int:
         return 0
 
 
-def page_of(studio: Studio, name: str, opened: Path) -> str:
+def page_of(studio: Studio, name: str, opened: Path, button: str = "touch_up") -> str:
     """The address that this leads to."""
-    file = Path(given_to_the_browser(studio, name, opened).removeprefix("file://"))
+    file = Path(given_to_the_browser(studio, name, opened, button).removeprefix("file://"))
     found = re.search('href="(.*?)"', file.read_text())
     assert found is not None
     return html.unescape(found[1])
@@ -214,7 +214,53 @@ def test_strokes_on_a_photo_that_was_deleted_are_kept(
     assert studio.layer("deleted") is not None
 
 
+def zones_of(studio: Studio, name: str = "live") -> tuple[bool, bool]:
+    """Whether a corner of the room shows, and whether the middle of the person does."""
+    layer = studio.layer(name)
+    if layer is None or layer.shape[:2] != CLIP_SIZE[::-1]:
+        return False, False
+    return bool(layer[160:175, 5:30, 3].min() > 240), bool(layer[115:135, 150:170, 3].mean() > 150)
+
+
+def test_zones_of_a_live_picture_are_painted_kept_and_removed(studio: Studio, clip: Path, opened: Path) -> None:
+    values = {"input": "video", "video": str(clip), "longest_side": 0, "quality": "fast"}
+    studio.requests.create_input(SCENE, "live", "cvmatte_portrait", values, True)
+    wait_until(lambda: zones_of(studio) == (False, True), 90)
+    sheet = 960, 540  # three pixels for one of the clip's
+    with browser() as page:
+        page.goto(page_of(studio, "live", opened, "zones_page"))
+        brush = Brush(page, "#touch-up")
+        brush.set_size(90)
+        brush.take("Always keep")
+        brush.stroke([(10, 500), (100, 500)], sheet)
+        wait_until(lambda: zones_of(studio) == (True, True), 10)
+        brush.take("Never show")
+        brush.stroke([(440, 375), (520, 375)], sheet)
+        wait_until(lambda: zones_of(studio) == (True, False), 10)
+        properties = studio.properties("live")
+        assert properties["zones_page"]["description"] == "Change the zones…" and properties["zones_remove"]["visible"]
+        studio.press("live", "zones_remove")
+        wait_until(lambda: zones_of(studio) == (False, True), 10)
+        wait_until(lambda: not studio.properties("live")["zones_remove"]["visible"], 10)
+        bring_back = page.get_by_role("button", name="Bring back the last zones", include_hidden=True)
+        bring_back.wait_for(state="attached")
+        page.get_by_text("More, and keys").click()
+        bring_back.click()  # once the page has noticed
+        wait_until(lambda: zones_of(studio) == (True, False), 10)
+        studio.duplicate("live", "copy")  # with zones of its own
+        wait_until(lambda: zones_of(studio, "copy") == (True, False), 60)
+        studio.remove("copy")
+        studio.requests.set_input_name("live", "renamed")
+        studio.requests.set_input_name("renamed", "live")
+        assert page.get_by_text("This page is out of date").count() == 0
+
+
 def test_at_obs_s_end_nothing_leads_to_the_page_any_more(studio: Studio, opened: Path) -> None:
     assert list((studio.data / "pages").iterdir())
     studio.quit()
     assert not list((studio.data / "pages").iterdir())
+
+
+def test_in_the_next_obs_a_live_picture_has_its_zones(studio: Studio) -> None:
+    studio.start()
+    wait_until(lambda: zones_of(studio) == (True, False), 90)
