@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import queue
 import shutil
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -1050,12 +1052,42 @@ def test_pages_that_are_opened_at_once_are_all_opened(client: WorkerClient, phot
     assert len({page["port"] for page in opened}) == 1
     assert len({page["url"] for page in opened}) == 6
     for page in opened:
-        address, _, rest = page["url"].partition("/?token=")
-        token, _, id = rest.partition("#")
-        headers = {"Authorization": f"Bearer {token}"}
-        request = urllib.request.Request(f"{address}/touch_ups/{id.partition('.')[0]}", headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(of_page(page["url"]), timeout=10) as answer:
             assert answer.status == 200
+
+
+def of_page(url: str, path: str = "", **options: Any) -> urllib.request.Request:
+    """What a page asks for of its photo."""
+    address, _, rest = url.partition("/?token=")
+    token, _, id = rest.partition("#")
+    headers = {"Authorization": f"Bearer {token}"}
+    return urllib.request.Request(f"{address}/touch_ups/{id.partition('.')[0]}{path}", headers=headers, **options)
+
+
+def test_zones_that_are_painted_on_a_page_are_told_and_those_of_elsewhere_are_on_it(
+    client: WorkerClient, photo: Path
+) -> None:
+    told: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+    client.on_zones = lambda portrait, zones: told.put((portrait, zones))
+    about = {"portrait": "me", "name": "Camera", "token": "t" * 20, "settings": FAST.as_dict()}
+    page = ask(client, "touch_up", image=str(photo), **about).wait_for("done")["url"]
+    assert page.endswith(".zones")
+    box = "/strokes?x=0&y=0&width=10&height=10"
+    urllib.request.urlopen(of_page(page, box, data=b"\xff" * 100, method="PATCH"), timeout=30).close()
+    portrait, zones = told.get(timeout=10)
+    assert portrait == "me" and zones
+
+    def is_painted() -> bool:
+        with urllib.request.urlopen(of_page(page), timeout=10) as answer:
+            return bool(json.loads(answer.read())["painted"])
+
+    for now in ("", zones):
+        ask(client, "zones", portrait="me", zones=now).wait_for("done")
+        assert is_painted() == bool(now)
+    ask(client, "zones", portrait="me", zones=None).wait_for("done")
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(of_page(page), timeout=10)
+    assert told.empty()
 
 
 @pytest.mark.parametrize("at", ["finish", "status"])

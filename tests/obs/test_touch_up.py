@@ -20,6 +20,8 @@ from demo.throwaway_obs import SCENE, wait_until
 from development.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 from PIL import Image
 
+from cvmatte_core.matting import touch_up, zones
+
 from .conftest import CLIP_SIZE, Studio, open_studio
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -264,3 +266,8 @@ def test_at_obs_s_end_nothing_leads_to_the_page_any_more(studio: Studio, opened:
 def test_in_the_next_obs_a_live_picture_has_its_zones(studio: Studio) -> None:
     studio.start()
     wait_until(lambda: zones_of(studio) == (True, False), 90)
+    # As from a scene collection of somebody else's.
+    studio.set("live", zones="no zones")
+    wait_until(lambda: zones_of(studio) == (False, True), 20)
+    studio.set("live", zones=zones.text_of(np.full((960, 960), touch_up.KEEP, np.uint8)))
+    studio.wait_for_state("live", "stretched to this one", 20)
