@@ -92,7 +92,7 @@ def test_each_input_shows_its_own_at_once(studio: Studio) -> None:
 
 
 def test_defaults_keeps_the_input(studio: Studio, photo: Path, expected_layer: Any) -> None:
-    studio.add("changed", photo, erosion=9, feather=4)
+    studio.add("changed", photo, erosion=9, feather=4, zones="painted")
     studio.wait_for_layer("changed", expected_layer(photo, erosion=9, feather=4))
     studio.requests.open_input_properties_dialog("changed")
     dialog = studio.obs.window("Properties for 'changed'")
@@ -107,7 +107,7 @@ def test_defaults_keeps_the_input(studio: Studio, photo: Path, expected_layer: A
         return found
 
     wait_until(lambda: settings().get("erosion") == 0, 20)
-    assert settings()["input"] == "file" and settings()["image"] == str(photo)
+    assert settings()["input"] == "file" and settings()["image"] == str(photo) and settings()["zones"] == "painted"
     wait_until(lambda: settings().get("settings", {}).get("file") == str(photo), 10)  # OBS's list of missing files
     studio.wait_for_layer("changed", expected_layer(photo))
     studio.obs.dismiss(dialog)
