@@ -219,6 +219,12 @@ class Desk:
         store = photo.sheet.store
         return store.removed(photo.sheet.digest) if store is not None else None
 
+    async def layer(self, photo: OpenPhoto) -> np.ndarray:
+        """The layer as it is now, also where another page has painted. Raises ImageError, ModelError."""
+        if photo.seen is not photo.sheet.pixels:
+            await self.changes(photo)
+        return photo.layer
+
     async def changes(self, photo: OpenPhoto) -> Change:
         """Where the layer differs from what the page has. Raises ImageError, ModelError."""
         return await asyncio.wrap_future(self._run(lambda matter: self._changes(matter, photo)))

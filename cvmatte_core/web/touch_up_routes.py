@@ -55,9 +55,9 @@ async def photo_of_touch_up(photo: Photo) -> Response:
 
 
 @router.get("/touch_ups/{id}/layer", **_ONE_PNG)
-async def layer_of_touch_up(photo: Photo) -> Response:
+async def layer_of_touch_up(desk: OnDesk, photo: Photo) -> Response:
     """The layer as it is now."""
-    return await _png(photo.layer)
+    return await _png(await desk.layer(photo))
 
 
 @router.get("/touch_ups/{id}/strokes", **_ONE_PNG)

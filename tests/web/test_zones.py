@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -122,7 +123,9 @@ def test_two_pages_of_a_portrait_have_one_sheet_until_the_picture_has_another_sh
 ) -> None:
     first, second = portrait.open("one"), portrait.open("two")
     assert first.sheet is second.sheet
-    portrait.kept = painted((DESK, KEEP))
+    asyncio.run(portrait.desk.paint(first, (40, 470, 120, 50), np.full((50, 120), KEEP, np.uint8)))
+    for photo in (first, second):  # also on a page that is looked at only then
+        assert asyncio.run(portrait.desk.layer(photo))[480:510, 50:150, 3].min() == 255
     square = tmp_path / "square.png"
     Image.open(portrait.still).resize((240, 240)).save(square)
     third = portrait.open("three", square)
