@@ -20,6 +20,7 @@ _LOOK_SECONDS = 0.1  # between two looks at a source's size
 _SEARCH_SECONDS = 0.5  # and at what it shows, or for one that is missing: by then, one that just goes is gone
 _PATIENCE_SECONDS = 3.0  # for a camera that is still starting
 _RETRY_SECONDS = 2.5  # after a sending has ended, where the process doesn't listen anew before
+_LONGEST_RETRY_SECONDS = 60.0  # where more have failed than is said: OBS keeps 16 MB of addresses of each that it began
 _TRIES = 5  # that may fail so before it is said: longer than a process that hangs is left alone
 _ENDING_SECONDS, _ENDING_LOOK_SECONDS = 4.0, 0.02  # that OBS waits at most for sendings to end, at its own end
 _MOST_BEHIND = 2.0  # seconds' worth of frames that OBS may keep because the process doesn't take them
@@ -151,8 +152,12 @@ class SourceFeed:
         if sending is not None:
             sending.stop()
             self._feeds.end(sending)
-            # The process has seen that, and soon listens anew; else it wasn't reached.
-            self._try_at, self._tries = time.monotonic() + _RETRY_SECONDS, self._tries + 1
+            self._try_later()  # the process has seen that, and soon listens anew; else it wasn't reached
+
+    def _try_later(self) -> None:
+        self._tries += 1
+        seconds = min(_RETRY_SECONDS * max(1, self._tries - _TRIES), _LONGEST_RETRY_SECONDS)
+        self._try_at = time.monotonic() + seconds
 
     def _seen(self, own: int, now: float) -> CvmatteError | None:
         with self._watched.alive() as source:
@@ -199,7 +204,7 @@ class SourceFeed:
                 self._sending = Sending(mix, f"CVMatte: {self.name}", self._address)
             except OSError as error:
                 libobs.log(libobs.LOG_WARNING, f"{self.name} can't be sent: {error}")
-                self._try_at, self._tries = now + _RETRY_SECONDS, self._tries + 1
+                self._try_later()
         return ImageError(_REFUSED, name=self.name) if self._tries >= _TRIES else None
 
 

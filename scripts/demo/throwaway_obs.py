@@ -55,8 +55,7 @@ class ThrowawayObs:
     scripts: each script's file with its settings. requests: the obs-websocket client, while OBS runs. version: OBS's
     major one, from its start on.
     screen: (width, height) of the virtual screen, pixels. preview: whether OBS's window shows the scene. Without a
-    graphics card, that and each frame per second cost a good part of a processor core. video: more of the profile's
-    video settings, as OBS's own file has them.
+    graphics card, that and each frame per second cost a good part of a processor core.
     """
 
     requests: obsws_python.ReqClient
@@ -72,7 +71,6 @@ class ThrowawayObs:
         screen: tuple[int, int] = (1280, 800),
         preview: bool = False,
         frames_per_second: int = 30,
-        video: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -84,9 +82,10 @@ class ThrowawayObs:
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
         width, height = canvas
-        basic = {"BaseCX": width, "BaseCY": height, "OutputCX": width, "OutputCY": height}
-        video = {**basic, "FPSType": 1, "FPSInt": frames_per_second, **(video or {})}
-        self._configure(scripts, language, video, preview)
+        self._video = {"BaseCX": width, "BaseCY": height, "OutputCX": width, "OutputCY": height}
+        self._video |= {"FPSType": 1, "FPSInt": frames_per_second}
+        self._configure(scripts, language, preview)
+        self.write_profile("Untitled")
 
     @property
     def config(self) -> Path:
@@ -96,7 +95,6 @@ class ThrowawayObs:
         self,
         scripts: Sequence[tuple[Path, dict[str, Any]]],
         language: str,
-        video: dict[str, Any],
         preview: bool,
     ) -> None:
         collection = {
@@ -117,15 +115,21 @@ class ThrowawayObs:
         files = {
             "global.ini": user,
             "user.ini": user,  # from OBS 31 on; without it, OBS opens its wizard
-            "basic/profiles/Untitled/basic.ini": "[General]\nName=Untitled\n[Video]\n"
-            + "".join(f"{key}={value}\n" for key, value in video.items()),
             "basic/scenes/Untitled.json": json.dumps(collection),
             "plugin_config/obs-websocket/config.json": json.dumps(web_socket),
         }
         for name, text in files.items():
-            path = self.config / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            self._write(name, text)
+
+    def write_profile(self, name: str, **video: Any) -> None:
+        """A profile, for OBS's next start. video: in what it differs from the usual one, as OBS's own file says it."""
+        values = "".join(f"{key}={value}\n" for key, value in {**self._video, **video}.items())
+        self._write(f"basic/profiles/{name}/basic.ini", f"[General]\nName={name}\n[Video]\n{values}")
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.config / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
     def start(self, timeout: float = 60.0) -> None:
         """Start OBS and wait until it answers. Raises TimeoutError."""
@@ -302,6 +306,15 @@ class ThrowawayObs:
                 if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(int(child))
         return found
+
+    @staticmethod
+    def ports(process: int) -> list[int]:
+        """On which a process waits for others to connect."""
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            own = {str(entry.readlink()) for entry in Path(f"/proc/{process}/fd").iterdir()}
+            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+            return [int(row[1][-4:], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own]
+        return []
 
     @property
     def is_running(self) -> bool:

@@ -45,6 +45,7 @@ def main() -> int:
         "--folder", type=Path, default=Path("~/.cache/cvmatte/releases"), help="of the releases [%(default)s]"
     )
     parser.add_argument("--anew", action="store_true", help="put the releases up anew: sid's OBS moves on")
+    parser.add_argument("--tests", metavar="PATH", default="tests/obs", help="run these tests [%(default)s]")
     parser.add_argument(
         "--run",
         metavar="SCRIPT",
@@ -70,7 +71,7 @@ def main() -> int:
                 results.append((code, f"{release.name}: {chosen.run}, {time.monotonic() - begun:.0f} s"))
                 continue
             copy_project(release / INSIDE)
-            code = enter(release, "python3", f"/{INSIDE}/install.py", "--test", "tests/obs",
+            code = enter(release, "python3", f"/{INSIDE}/install.py", "--test", chosen.tests,
                          f"--junitxml=/{INSIDE}/{RESULT}", *arguments).returncode  # fmt: skip
             results.append((code, f"{told(release)}, {time.monotonic() - begun:.0f} s"))
         except subprocess.CalledProcessError as error:

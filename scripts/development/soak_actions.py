@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import resource
-import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from development.soak_world import BLANK_COLLECTION, CAMERAS, LIVE, OTHER_COLLECTION, OWN_COLLECTION, SCENES
-from development.soak_world import Disk, Fault, World, must, photo_of, plays_or_rests
+from development import soak_live as live
+from development.soak_processes import hang_worker, kill, live_ones, may_hang, starve, stop, worker_may_end, workers
+from development.soak_world import BLANK_COLLECTION, CAMERAS, OTHER_COLLECTION, OWN_COLLECTION, SCENES
+from development.soak_world import Disk, World, must, photo_of
 from cvmatte_core.settings import CONTROLS, INTEGER
-from cvmatte_core.child_process.child import SILENCE_SECONDS
 from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance
 from demo.throwaway_obs import SCENE, wait_until
@@ -72,33 +70,11 @@ def has_room(world: World) -> bool:
     return len(world.names()) < _MOST_PORTRAITS
 
 
-def worker_may_end(world: World) -> bool:
-    return world.hung is None
-
-
 def can_switch_collection(world: World) -> bool:
     """Newer ones end themselves where anything still holds a source then, be it a screenshot or their own fade to a
     scene; also with plain images and without any script.
     """
     return worker_may_end(world) and world.obs.version < 30
-
-
-def has_worker(world: World) -> object:
-    return worker_may_end(world) and world.obs.worker_ids()
-
-
-def may_hang(world: World) -> object:
-    """Once in a run, and only where there is time to see the end of it."""
-    time_left = world.until - time.monotonic()
-    return not world.hung_once and has_worker(world) and world.names() and time_left > SILENCE_SECONDS + 60
-
-
-def live_ids(world: World) -> list[int]:
-    return world.obs.live_ids()
-
-
-def can_spoil_clip(world: World) -> object:
-    return world.clip not in world.changing and live_ids(world)
 
 
 def disk_is_whole(world: World) -> bool:
@@ -120,11 +96,6 @@ def all_is_there(world: World, _portrait: str) -> None:
 
 def canary_stays(world: World, _portrait: str) -> None:
     world.await_canary(20)
-
-
-def live_goes_on(world: World, _portrait: str) -> None:
-    if not world.disk.is_in_trouble and world.clip not in world.changing:
-        must(lambda: plays_or_rests(world.says(LIVE)), 60, lambda: f"{LIVE} only says {world.says(LIVE)}", 0.5)
 
 
 # Portraits
@@ -233,16 +204,6 @@ def take_still(world: World) -> str:
     return name
 
 
-def watch_another_source(world: World) -> str:
-    """Mostly in the middle of another one; a scene is watched too, and one that is in no scene on screen."""
-    for _ in range(world.random.choice([1, 1, 8])):
-        world.change(LIVE, input="source_live", source=world.random.choice([*CAMERAS, SCENES[1], "background"]))
-        time.sleep(world.random.choice([0, 0.2]))
-    if world.random.random() < 0.3:
-        world.change(LIVE, input="video")
-    return LIVE
-
-
 def look_at_properties(world: World) -> None:
     """The dialog stands open while its portrait is cut out anew."""
     name = some(world)
@@ -311,58 +272,6 @@ def restart_obs(world: World) -> None:
     world.quit()
     world.change_scripts()
     world.start()
-
-
-# The worker
-
-
-def send(number: int, processes: Iterable[int]) -> None:
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
-
-
-def stop_worker(world: World) -> None:
-    workers = world.obs.worker_ids()
-    send(signal.SIGSTOP, workers)
-    world.later_in(world.random.uniform(1, 8), lambda: send(signal.SIGCONT, workers))
-
-
-def hang_worker(world: World) -> None:
-    """Until CVMatte gives it up; meanwhile ever more is asked of it."""
-    (worker,) = world.obs.worker_ids()
-    name = some(world)
-    send(signal.SIGSTOP, [worker])
-    world.hung, world.hung_once = worker, True
-    world.change(name, image=str(world.photos[0]), input="file", threshold=world.random.randrange(100, 250))
-
-    def was_ended() -> None:
-        world.hung = None
-        if worker in world.obs.worker_ids():
-            send(signal.SIGKILL, [worker])
-            raise Fault(f"a worker that stood still for {SILENCE_SECONDS + 45:.0f} s was not ended")
-
-    world.later_in(SILENCE_SECONDS + 45, was_ended, patient=True)
-
-
-def starve_worker(world: World) -> None:
-    """It gets hardly more memory than it has, for some seconds."""
-
-    def limit(worker: int, size: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(worker, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
-
-    workers = world.obs.worker_ids()
-    for worker in workers:
-        with contextlib.suppress(OSError):
-            pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
-            limit(worker, pages * resource.getpagesize() + world.random.choice([0, 4, 32]) * (1 << 20))
-
-    def feed() -> None:
-        for worker in workers:
-            limit(worker, resource.RLIM_INFINITY)
-
-    world.later_in(world.random.uniform(2, 8), feed)
 
 
 # Files and their disk
@@ -444,16 +353,25 @@ ACTIONS = (
     Action("switch the collection", 2, switch_collection, can_switch_collection, all_is_there),
     Action("reload the script", 2, reload_script, worker_may_end, all_is_there),
     Action("restart OBS", 2, restart_obs, worker_may_end, all_is_there),
-    Action("kill the worker", 1, lambda world: send(signal.SIGKILL, world.obs.worker_ids()), has_worker),
-    Action("stop the worker for a while", 1, stop_worker, has_worker, canary_stays),
+    Action("kill the worker", 1, kill(workers), workers),
+    Action("stop the worker for a while", 1, stop(workers, 8), workers, canary_stays),
     Action("stop the worker for good", 1, hang_worker, may_hang),
-    Action("starve the worker of memory", 1, starve_worker, has_worker),
+    Action("starve the worker of memory", 1, starve(workers), workers),
     Action("save a photo slowly", 2, write_slowly, World.quiet_photos),
     Action("spoil a photo", 2, lambda world: spoil(world, quiet_photo(world)), World.quiet_photos, canary_stays),
     Action("take a photo away", 2, take_away, World.quiet_photos),
-    Action("cut out another source live", 4, watch_another_source, holds=live_goes_on),
-    Action("kill the live process", 1, lambda world: send(signal.SIGKILL, live_ids(world)), live_ids, live_goes_on),
-    Action("spoil the clip that plays", 1, lambda world: spoil(world, world.clip), can_spoil_clip),
+    Action("cut out another source live", 4, live.watch_another_source, holds=live.goes_on),
+    Action("change that one's size", 1, live.change_its_size, holds=live.goes_on),
+    Action("connect to it as a stranger", 1, live.connect_as_a_stranger, holds=live.goes_on),
+    Action("kill the live process", 1, kill(live_ones), live_ones, live.goes_on),
+    Action("stop the live process for a while", 1, stop(live_ones, 15), live_ones, live.goes_on),
+    Action("starve the live process of memory", 1, starve(live_ones), live_ones, live.goes_on),
+    Action("record beside it", 1, live.record, live.can_encode, live.goes_on),
+    Action("stream beside it", 1, live.stream, live.can_stream, live.goes_on),
+    Action("show the virtual camera beside it", 1, live.show_virtual_camera, live.has_virtual_camera, live.goes_on),
+    Action("switch the profile", 2, live.switch_profile, holds=live.goes_on),
+    Action("turn studio mode on or off", 1, live.turn_studio_mode, holds=live.goes_on),
+    Action("spoil the clip that plays", 1, lambda world: spoil(world, world.clip), live.can_spoil_clip),
     Action("fill the disk", 1, trouble(Disk.fill), disk_is_whole, canary_stays),
     Action("make the disk read-only", 1, trouble(Disk.lock), disk_is_whole, canary_stays),
     Action(SETTLE, 1, World.settle, worker_may_end),

@@ -29,7 +29,7 @@ _BAD = {  # in OBS's log
     "the session's thread doesn't end": "a session's thread that didn't end",
     "Traceback": "an error of ours",
 }
-_SLOW = ("settle", "restart", "reload", "properties", "for good", "disk", "collection")  # actions that wait
+_SLOW = ("settle", "restart", "reload", "properties", "for good", "disk", "collection", "beside")  # actions that wait
 
 
 def begin_a_folder(world: World) -> None:

@@ -34,8 +34,18 @@ _PROBE, _BUSY_SCRIPT = (paths.ROOT / "tests" / "obs" / name for name in ("probe.
 OWN_COLLECTION, OTHER_COLLECTION, BLANK_COLLECTION = "Untitled", "Other", "Blank"
 SCENES = (SCENE, "Scene 2", "Scene 3")
 CAMERAS = ("camera 1", "camera 2", "camera 3")  # the last one in another scene
+SHAPE = "shape"  # a plain source of any size
 CANARY = "canary"  # a portrait that nobody touches
 LIVE = "live"  # one that shows a clip as it plays
+OWN_PROFILE = "Untitled"
+PROFILES: dict[str, dict[str, Any]] = {  # the video settings in which others differ
+    "PQ": {"ColorFormat": "P010", "ColorSpace": "2100PQ"},
+    "HLG": {"ColorFormat": "P010", "ColorSpace": "2100HLG"},
+    "10 bit": {"ColorFormat": "I010"},
+    "RGB": {"ColorFormat": "RGB", "ColorRange": "Full"},
+    "odd": {"BaseCX": 641, "BaseCY": 359, "OutputCX": 333, "OutputCY": 187},
+    **{f"{rate} a second": {"FPSInt": rate} for rate in (15, 60, 144)},
+}
 _SPARED = 2  # photos that nothing happens to: the canary's, and those that the cameras show
 _SIZES = [(side, side) for side in (512, 512, 384, 448, 320, 512)]  # of the photos, pixels
 _DATA_SIZE = "4g"  # of the data folder's disk, at most; it takes what is on it
@@ -151,6 +161,8 @@ class World:
         )
         self.watch = Watch(self.obs, lambda: [*SCENES, *self.portraits])
         write_other_collections(self.obs, self.photos[0])
+        for name, video in PROFILES.items():
+            self.obs.write_profile(name, **video)
 
     def note(self, fault: str) -> None:
         self.faults.append(fault)
@@ -183,6 +195,7 @@ class World:
             self.requests.create_scene(scene)
         colour = {"color": 0xFF5A28C8, "width": 640, "height": 360}
         self.requests.create_input(SCENE, "background", "color_source_v3", colour, True)
+        self.requests.create_input(SCENES[2], SHAPE, "color_source_v3", colour, True)
         for number, camera in enumerate(CAMERAS):
             photo, scene = self.photos[number % _SPARED], SCENES[number // _SPARED]
             self.requests.create_input(scene, camera, "image_source", {"file": str(photo)}, False)
@@ -191,6 +204,7 @@ class World:
         cutout = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
         made_clips.write(self.clip, made_clips.frames(cutout, rgb, (160, 90), 30), sound="")
         self.add(LIVE, input="video", video=str(self.clip), rate=10, quality="fast")
+        self.requests.create_scene_item(SCENES[1], LIVE, True)  # not in the third, which it watches too
         for number in range(self._blanks):
             self.add(f"blank {number}", image="")
 
