@@ -33,7 +33,7 @@ SCENE = "Scene"
 _SPOKEN_IN = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "ja": "ja-JP", "ko": "ko-KR", "ru": "ru-RU"}
 LOCALES = {language: _SPOKEN_IN.get(language, language) for language in LANGUAGES}  # what OBS calls them
 _TOOLS_LOCALES = Path("/usr/share/obs/obs-plugins/frontend-tools/locale")
-_MAIN_WINDOW = "^OBS [0-9]"
+_MAIN_WINDOW = "^OBS (Studio )?[0-9]"  # in studio mode it says so
 # Where the mouse finds things, from which version of OBS on: in the main window as `start` leaves it, in
 # Tools → Scripts as `open_scripts` does, in a portrait's properties of 720 x 570 and in the missing files of 700 x 400.
 _PLACES = {
@@ -310,11 +310,13 @@ class ThrowawayObs:
     @staticmethod
     def ports(process: int) -> list[int]:
         """On which a process waits for others to connect."""
+        own = set()
         with contextlib.suppress(OSError):  # it ended meanwhile
-            own = {str(entry.readlink()) for entry in Path(f"/proc/{process}/fd").iterdir()}
-            rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-            return [int(row[1][-4:], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own]
-        return []
+            for entry in Path(f"/proc/{process}/fd").iterdir():
+                with contextlib.suppress(OSError):  # it was closed meanwhile
+                    own.add(str(entry.readlink()))
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return [int(row[1][-4:], 16) for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own]
 
     @property
     def is_running(self) -> bool:

@@ -367,7 +367,7 @@ ACTIONS = (
     Action("stop the live process for a while", 1, stop(live_ones, 15), live_ones, live.goes_on),
     Action("starve the live process of memory", 1, starve(live_ones), live_ones, live.goes_on),
     Action("record beside it", 1, live.record, live.can_encode, live.goes_on),
-    Action("stream beside it", 1, live.stream, live.can_stream, live.goes_on),
+    Action("stream beside it", 1, live.stream, live.can_encode, live.goes_on),
     Action("show the virtual camera beside it", 1, live.show_virtual_camera, live.has_virtual_camera, live.goes_on),
     Action("switch the profile", 2, live.switch_profile, holds=live.goes_on),
     Action("turn studio mode on or off", 1, live.turn_studio_mode, holds=live.goes_on),

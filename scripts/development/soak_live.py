@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 import socket
-import subprocess
+import threading
 import time
 from collections.abc import Callable
 
+import av
 from development.soak_processes import live_ones
 from development.soak_world import CAMERAS, LIVE, OWN_PROFILE, PROFILES, SCENES, SHAPE, World, must, plays_or_rests
 from obsws_python.error import OBSSDKRequestError
@@ -79,27 +80,25 @@ def output_beside_it(begin: str, end: str, status: str) -> Callable[[World], Non
 
 
 def stream(world: World) -> None:
-    """To ffmpeg on this computer, which takes everything and shows nothing."""
-    url = f"rtmp://127.0.0.1:{free_port()}/live"
-    server = subprocess.Popen(["ffmpeg", "-v", "quiet", "-listen", "1", "-i", f"{url}/key", "-f", "null", "-"])
-    try:
-        settings = {"server": url, "key": "key"}
-        world.requests.set_stream_service_settings("rtmp_custom", settings)
-        wait_until(lambda: world.obs.ports(server.pid), 20)
-        output_beside_it("start_stream", "stop_stream", "get_stream_status")(world)
-    finally:
-        server.kill()
-        server.wait()
+    """To this process, which takes everything and shows nothing."""
+    port = free_port()
+    server = f"rtmp://127.0.0.1:{port}/live"
+    threading.Thread(target=take_all, args=(f"{server}/key",), daemon=True).start()
+    wait_until(lambda: port in world.obs.ports(os.getpid()), 20)
+    world.requests.set_stream_service_settings("rtmp_custom", {"server": server, "key": "key"})
+    output_beside_it("start_stream", "stop_stream", "get_stream_status")(world)
+
+
+def take_all(url: str) -> None:
+    with contextlib.suppress(av.error.FFmpegError), av.open(url, options={"listen": "1"}, timeout=30) as streamed:
+        for _ in streamed.demux():
+            pass
 
 
 def can_encode(world: World) -> bool:
     """OBS refuses colours of 10 bit."""
     profile = world.requests.get_profile_list().current_profile_name
     return "10" not in PROFILES.get(profile, {}).get("ColorFormat", "")
-
-
-def can_stream(world: World) -> bool:
-    return shutil.which("ffmpeg") is not None and can_encode(world)
 
 
 record = output_beside_it("start_record", "stop_record", "get_record_status")
