@@ -146,6 +146,7 @@ class World:
         self.hung: int | None = None  # a worker that is stopped for longer than it may be silent
         self.hung_once = False
         self.troubles_seen: Counter[str] = Counter()
+        self.leaks_of_obs = 0  # that the present OBS has without CVMatte, too
         self._busy, self._blanks = busy, blanks
         self._begun = time.monotonic()
         self._later: list[tuple[float, bool, Callable[[], object]]] = []  # when, whether it is patient, what
@@ -183,6 +184,7 @@ class World:
         return [_SCRIPT, *([_BUSY_SCRIPT] if self.is_busy_script_there else []), _PROBE]
 
     def start(self) -> None:
+        self.leaks_of_obs = 0
         try:
             self.obs.start()
         except TimeoutError as error:
@@ -220,7 +222,7 @@ class World:
             self.note(f"OBS's log has an error of ours: {log[log.index('Traceback') :][:1500]}")
         if leaks is None:
             raise Frozen(f"OBS ended without counting its leaks; the end of its log: {log[-1500:]}")
-        if leaks:
+        if leaks > self.leaks_of_obs:
             self.note(f"OBS counted {leaks} memory leaks, at the end of “{self.watch.during}”")
 
     def change_scripts(self) -> None:
