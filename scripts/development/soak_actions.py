@@ -18,7 +18,7 @@ from development.soak_world import Disk, World, must, photo_of
 from cvmatte_core.settings import CONTROLS, INTEGER
 from obsws_python.error import OBSSDKRequestError
 from PIL import Image, ImageEnhance
-from demo.throwaway_obs import SCENE, wait_until
+from demo.throwaway_obs import SCENE, screenshot, wait_until
 
 _MOST_PORTRAITS = 12  # beside the canary and those without a photo
 _SLIDERS = tuple(control for control in CONTROLS if control.kind == INTEGER and 0 < control.maximum <= 255)
@@ -85,8 +85,11 @@ def disk_is_whole(world: World) -> bool:
 
 
 def is_gone(world: World, name: str) -> None:
-    fault = f"{name} was removed and is still there: something holds on to it"
-    must(lambda: name not in world.inputs(), 30, lambda: fault)
+    def lets_go() -> bool:
+        screenshot(world.requests, SCENE, 160, 90)  # a scene lets go of what was removed when it is drawn
+        return name not in world.inputs()
+
+    must(lets_go, 30, lambda: f"{name} was removed and is still there: something holds on to it")
 
 
 def all_is_there(world: World, _portrait: str) -> None:
@@ -163,7 +166,6 @@ def duplicate(world: World) -> str:
 
 def remove(world: World) -> str:
     name = some(world)
-    world.requests.set_current_program_scene(SCENE)  # a scene lets go of what was removed when it is drawn
     world.requests.remove_input(name)
     del world.portraits[name]
     return name
