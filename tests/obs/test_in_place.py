@@ -77,16 +77,21 @@ def scene_and_alpha(studio: Studio) -> tuple[np.ndarray, np.ndarray]:
     """
     background = item(studio, "background")
 
+    def is_still(before: np.ndarray | None) -> bool:
+        now = studio.layer(CUT_OUT)
+        return before is not None and now is not None and np.array_equal(before, now)
+
     def seen() -> tuple[np.ndarray, np.ndarray] | None:
         before = studio.layer(CUT_OUT)
+        time.sleep(0.5)
+        if not is_still(before):  # which costs OBS less than its whole scene
+            return None
         scene = studio.scene()
         studio.requests.set_scene_item_enabled(SCENE, background, False)
         time.sleep(0.5)
         alpha = studio.pixels(SCENE, 1280, 720)[..., 3]
         studio.requests.set_scene_item_enabled(SCENE, background, True)
-        time.sleep(0.5)
-        after = studio.layer(CUT_OUT)
-        return (scene, alpha) if before is not None and after is not None and np.array_equal(before, after) else None
+        return (scene, alpha) if is_still(before) else None
 
     found: tuple[np.ndarray, np.ndarray] = wait_until(seen, 40)
     return found
