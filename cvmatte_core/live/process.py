@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..child_process import messages
-from ..child_process.parent import Beat, Parent
+from ..child_process.parent import Beat, Parent, Standing
 from ..filesystem import files, runtime_folders
 from ..layers.store import LARGEST_SIDE
 from ..localization.errors import CvmatteError, ImageError, WorkerError
@@ -45,6 +45,8 @@ _LOWEST_LIMIT = 5  # percent
 _THREADS = 4  # more hardly help a network of pictures this small
 _STATE_SECONDS = 1.0
 _MUTE_SECONDS = 20.0  # without a frame, the process begins anew: longer than a source itself waits
+# A source takes a thread. Python waits for ever for one that runs out of memory as it begins: so a new process begins.
+_OPENING, _OPENING_SECONDS = -1, 10.0
 _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
 
 
@@ -89,12 +91,18 @@ class Live:
     def __init__(self, parent: Parent, frames: Path) -> None:
         self._parent, self._name = parent, frames.name
         self._folders = frames.parent, *(folder for folder in runtime_folders.folders() if folder != frames.parent)
-        self._beat = Beat(lambda standing: parent.send({"beat": standing}))
+        self._beat = Beat(self._tell_beat)
         self._orders: Orders | None = None
         self._changed = threading.Event()
         self._is_well_known = False  # whether it was said that no error holds: a process before may have had one
         self._file: Path | None = None  # of the frames
         self._still = ""  # the one that was saved last
+
+    def _tell_beat(self, standing: Standing) -> None:
+        """From a thread of its own."""
+        if any(number == _OPENING and seconds > _OPENING_SECONDS for number, seconds in standing):
+            self._end()
+        self._parent.send({"beat": standing})
 
     def read(self) -> None:
         """Take orders until the input ends."""
@@ -142,7 +150,9 @@ class Live:
         from ..matting.video_matter import VideoMatter
         from .latest_frame import LatestFrame
 
-        with contextlib.closing(LatestFrame(orders.source, self._announce)) as source:
+        with self._beat.doing(_OPENING):
+            opened = LatestFrame(orders.source, self._announce)
+        with contextlib.closing(opened) as source:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
             moving = VideoMatter(orders.settings, threads, orders.device or None)

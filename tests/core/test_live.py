@@ -553,6 +553,17 @@ def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
     assert mute.running.wait(10) == 0
 
 
+def test_a_thread_that_never_begins_is_not_waited_for(tmp_path: Path) -> None:
+    """Memory ran out in it, and Python waits for ever."""
+    program = (
+        "import threading\nfrom cvmatte_core.live import latest_frame, process\nprocess._OPENING_SECONDS = 0.5\n"
+        "latest_frame.LatestFrame = lambda *given: threading.Event().wait()\nprocess.main()"
+    )
+    stuck = Process(tmp_path, "-c", program)
+    stuck.order(source={"obs": "Webcam"})
+    assert stuck.running.wait(30) == 0
+
+
 def test_a_network_that_hangs_is_told_by_the_beat(tmp_path: Path, clip: Path) -> None:
     program = (
         "import time\nfrom cvmatte_core.live import process\nfrom cvmatte_core.matting import video_matter\n"
