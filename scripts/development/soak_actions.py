@@ -115,10 +115,22 @@ def add(world: World) -> str:
     return name
 
 
+def go_to_first_scene(world: World) -> None:
+    """In studio mode OBS doesn't heed it in the midst of a change of scenes; what is added goes into the preview's."""
+
+    def is_there() -> bool:
+        world.requests.set_current_program_scene(SCENE)
+        with contextlib.suppress(OBSSDKRequestError):  # there is no studio mode
+            world.requests.set_current_preview_scene(SCENE)
+        return bool(world.requests.get_current_program_scene().current_program_scene_name == SCENE)
+
+    must(is_there, 20, lambda: "OBS doesn't change its scene", 0.2)
+
+
 def add_from_panel(world: World) -> str:
     before = world.inputs()
     photo = str(world.random.choice(world.photos))
-    world.requests.set_current_program_scene(SCENE)
+    go_to_first_scene(world)
     world.probe({"set": {"images": [{"value": photo}], "new_preset": ""}, "press": "add"})
     (name,) = world.inputs() - before
     world.portraits[name] = {"image": photo}
@@ -158,7 +170,7 @@ def copy(world: World) -> str:
 def duplicate(world: World) -> str:
     """As OBS's own Paste (Duplicate) does."""
     original, name = some(world), world.new_name("duplicate")
-    world.requests.set_current_program_scene(SCENE)
+    go_to_first_scene(world)
     world.probe({"duplicate": [original, name]})
     world.portraits[name] = dict(world.portraits[original])
     return name
