@@ -111,8 +111,9 @@ def _stand_in(place: _Place, portrait: int) -> StandIn | None:
     with scenes.source_named(place.within) as within, item_in(within, place.item.id) as replaced:
         if not within or not replaced:
             return None
-        if place.above is not None and place.above.name == libobs.source_name(portrait):  # it stands there already
-            with item_in(within, place.above.id) as there:
+        there_already = _item_of(libobs.source_name(portrait), place)
+        if there_already is not None:
+            with item_in(within, there_already.id) as there:
                 libobs.obs_sceneitem_set_visible(there, True)
                 return StandIn(within, there, portrait, replaced, is_added=False) if there else None
         made = libobs.obs_scene_add(items_of(within), portrait)
@@ -123,3 +124,15 @@ def _stand_in(place: _Place, portrait: int) -> StandIn | None:
         libobs.obs_sceneitem_set_visible(made, True)
         appear_alike(made, replaced)
         return stand_in
+
+
+def _item_of(portrait: str, place: _Place) -> scenes.Shown | None:
+    """The portrait's item that stands in the place already: above the source's, or above nothing of the source, since
+    that was deleted and is in the scene anew."""
+    if place.above is not None and place.above.name == portrait:
+        return place.above
+    items = scenes.items_in(place.within)
+    for item, below in zip(items, [None, *items[:-1]]):
+        if item.name == portrait and (below is None or below.name != place.item.name):
+            return item
+    return None
