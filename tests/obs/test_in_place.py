@@ -108,7 +108,7 @@ def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Stud
     requests.set_scene_item_transform(SCENE, second, BOXED)
     time.sleep(0.5)
     before = studio.scene()
-    assert f"{CUT_OUT} stands in the place of {CAM} in {SCENE}." in cut_out(studio)
+    assert f"“{CUT_OUT}” has taken the place of “{CAM}” in “{SCENE}”." in cut_out(studio)
     assert names(studio) == ["background", CAM, CUT_OUT, "front", CAM, CUT_OUT]
     after, alpha = scene_and_alpha(studio)
     solid, gone = alpha == 255, alpha == 0
@@ -205,6 +205,15 @@ def test_what_can_t_be_cut_out_is_not_offered(studio: Studio) -> None:
 
 def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:
     studio.panel("in_place_start", in_place_source="front")
+    studio.requests.remove_input("front")
+    wait_until(lambda: "front" not in names(studio), 20)
+    # As somebody does who adds a camera anew: there is no second cut-out
+    studio.requests.create_input(SCENE, "front", "color_source_v3", {"width": 100, "height": 80}, True)
+    studio.panel("in_place_start", in_place_source="front")
+    wait_until(lambda: not is_shown(studio, "front"), 60)
+    assert names(studio).count("front, cut out") == 1
+    undo(studio)
+    assert is_shown(studio, "front")
     studio.requests.remove_input("front")
     wait_until(lambda: "front" not in names(studio), 20)
     assert "as far as it is still there" in undo(studio)
