@@ -89,11 +89,13 @@ def source(folder: Path, portrait: Path, minutes: float) -> None:
         came.sort()
         table("From a change of a source until the process has the frame", "median", "99 %", "least")
         row(f"{statistics.median(came):.0f} ms", f"{came[-1 - len(came) // 100]:.0f} ms", f"{came[0]:.0f} ms")
+        obs.requests.set_input_settings("Media", {"local_file": str(clips[False])}, True)
+        obs.requests.set_input_settings("Portrait", {"source": "Media"}, True)
         until, sizes = time.monotonic() + 60 * minutes, []
         while time.monotonic() < until:
             time.sleep(min(15, 60 * minutes / 10))
             sizes.append((memory(obs.process_id), memory(obs.live_ids()[0])))
-        table("Memory, MB", "minutes", "OBS", "the process")
+        table("Memory while somebody moves, MB", "minutes", "OBS", "the process")
         row(f"{minutes:g}", *(" ".join(f"{one:.0f}" for one in of) for of in zip(*sizes, strict=True)))
         row("memory leaks at OBS's end", obs.quit())
 
