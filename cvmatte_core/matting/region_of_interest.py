@@ -12,6 +12,8 @@ from ..image.geometry import Region, around_all, everything, union
 _SEEN = 0.1  # alpha that people's box goes around
 _SURE = 0.5  # and that of people whom a passing look finds elsewhere
 _MARGIN, _NEEDED = 0.18, 0.07  # that is left around people, and that must be: of their box's longer side
+_CUT_OFF = 0.4  # alpha at the edge of the region, within this part of its side, of somebody who reaches out of it:
+_EDGE, _GROWTH = 0.02, 0.5  # then it grows to that side by so much of the longer side of people's box
 _ROOMY = 1.5  # a region of so many times the pixels that people need is made smaller
 _SMALLEST = 0.25  # of the frame's sides: nobody needs more pixels, and memory of less is of no use
 _SETTLING = 3  # frames of the whole, before anything is left out
@@ -47,6 +49,28 @@ class RegionOfInterest:
             self.forget()
             self._shape = shape[:2]
         return self._region or everything(shape)
+
+    def outgrown(self, alpha: np.ndarray) -> float:
+        """By how much the region has grown, its pixels to those before, since somebody reaches out of it: then it is to
+        be looked at again in the same frame. 1: nobody does. alpha: see `saw`.
+
+        The fewer frames are seen, the further somebody gets from one to the next.
+        """
+        now = self.region(self._shape)
+        people = _box(alpha, _CUT_OFF, now)
+        if people is None:
+            return 1.0
+        more = _GROWTH * max(_length(side) for side in people)
+        rows, columns = (
+            slice(
+                max(0, int(whole.start - more)) if seen.start - whole.start <= edge else whole.start,
+                min(length, int(whole.stop + more)) if whole.stop - seen.stop <= edge else whole.stop,
+            )
+            for seen, whole, edge, length in zip(people, now, (_EDGE * _length(side) for side in now), self._shape)
+        )
+        if (rows, columns) != now:
+            self._region = rows, columns
+        return _pixels((rows, columns)) / _pixels(now)
 
     def saw(self, alpha: np.ndarray) -> None:
         """What the network made of the region. alpha: float32 in 0..1, shape (h, w), of its reduced picture."""

@@ -125,7 +125,12 @@ class VideoMatter:
         region = self._attention.region(frame.shape)
         side = max(self.side, _FIRST_SIDE) if self._attention.is_settling else self.side
         pixels = side**2 * min(frame.shape[:2]) / max(frame.shape[:2])
-        self._before = look = self._network.follow(frame, region, pixels, self._before)
+        look = self._network.follow(frame, region, pixels, self._before)
+        grown = self._attention.outgrown(look.alpha)
+        if grown > 1:
+            region = self._attention.region(frame.shape)
+            look = self._network.follow(frame, region, grown * pixels, self._before)
+        self._before = look
         self._attention.saw(look.alpha)
         if self._attention.is_worth_a_look(small):
             self._attention.saw_all(self._network.follow(frame, everywhere, pixels, None).alpha)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -155,21 +156,62 @@ def test_where_nobody_was_after_all_is_looked_at_less_and_less_often() -> None:
     assert pixels(seen(attention, one, frames=20)) < 0.5 * 360 * 640
 
 
-def test_somebody_who_comes_into_a_clip_is_cut_out(photo: Path) -> None:
+def test_who_leaps_out_of_the_region_is_looked_at_again_where_they_are() -> None:
+    attention = RegionOfInterest()
+    region = seen(attention, (100, 200, 300, 320), frames=5)
+    alpha = np.zeros(SHAPE, np.float32)
+    alpha[100:300, 290:410] = 1
+    assert region[1].stop < 410
+    grown = attention.outgrown(alpha[region])
+    larger = attention.region(SHAPE)
+    assert holds(larger, 100, 290, 300, 410) and larger[1].start == region[1].start and larger[0] == region[0]
+    assert grown == pixels(larger) / pixels(region) > 1
+    assert attention.outgrown(alpha[larger]) == 1
+    faint = np.full(SHAPE, 0.2, np.float32)
+    assert attention.outgrown(faint[larger]) == 1 and attention.region(SHAPE) == larger
+
+
+def test_the_frame_s_own_edge_is_not_leapt_over() -> None:
+    attention = RegionOfInterest()
+    region = seen(attention, (100, 0, 360, 150), frames=5)
+    alpha = np.zeros(SHAPE, np.float32)
+    alpha[100:360, :150] = 1
+    assert attention.outgrown(alpha[region]) == 1 and attention.region(SHAPE) == region
+
+
+_SIZE = 170  # of the person in `_frames`
+
+
+def _frames(photo: Path) -> Callable[..., np.ndarray]:
+    """A frame of a room with the person of the photo at each of these columns."""
     cutout = made_clips.cut_by_an_ellipse(photo)
     wall = np.array(Image.fromarray(np.random.default_rng(4).integers(80, 150, (6, 9, 3), np.uint8)).resize((640, 360)))
-    size, alone = 170, 45
-    person = np.array(Image.fromarray(cutout).resize((size, size)))
+    person = np.array(Image.fromarray(cutout).resize((_SIZE, _SIZE)))
 
     def frame(*lefts: int) -> np.ndarray:
         picture = wall.copy()
         for left in lefts:
-            place = picture[190:, left : left + size]
+            place = picture[190:, left : left + _SIZE]
             shown = person[: place.shape[0], : place.shape[1]]
             share = shown[..., 3:] / 255
             place[:] = shown[..., :3] * share + place * (1 - share)
         return picture
 
+    return frame
+
+
+def test_who_leaps_in_a_clip_is_whole_in_the_same_frame(photo: Path) -> None:
+    frame, moving = _frames(photo), VideoMatter(MatteSettings(quality="fast"), 2)
+    moving.side = 320
+    for _ in range(8):
+        moving.alpha(frame(100))
+    for left in (165, 230, 165, 100):
+        alpha = moving.alpha(frame(left))
+        assert alpha[260:, left + 40 : left + 110].mean() > 0.8, left
+
+
+def test_somebody_who_comes_into_a_clip_is_cut_out(photo: Path) -> None:
+    alone, frame = 45, _frames(photo)
     moving = VideoMatter(MatteSettings(quality="fast"), 2)
     moving.side = 320
     for _ in range(alone):
