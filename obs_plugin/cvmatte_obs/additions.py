@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from typing import Any, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Iterator
 
 from cvmatte_core.layers.store import Frame
 
@@ -14,6 +15,15 @@ from .layers import WeakSource
 from .placement import Box, Place, around, person_in
 
 _STEPS = 20  # that can be taken back, one after the other
+
+
+@dataclass(frozen=True)
+class Undone:
+    """How many additions were removed, and how many are another's work by now; and what the sentence about it names."""
+
+    removed: int
+    kept: int
+    names: dict[str, str]
 
 
 class Addition:
@@ -56,6 +66,10 @@ class Addition:
         with self._source.alive() as source:
             return bool(source)
 
+    def names(self) -> dict[str, str]:
+        """What it is called when it is taken back, by the placeholders of the sentence that says so."""
+        return {}
+
     def remove(self) -> bool:
         """Take it out of its scene, where it still is as it was added. Says whether it was so."""
         with self._source.alive() as source, self._item() as item:
@@ -92,26 +106,27 @@ class Additions:
             done.append(added)
             forgotten, done[:] = done[:-_STEPS], done[-_STEPS:]
             yield added
-        for addition in (one for of_a_press in forgotten for one in of_a_press):
-            addition.close()
+        _close(one for of_a_press in forgotten for one in of_a_press)
 
     def can_undo(self, group: str) -> bool:
         return any(addition.is_there() for added in list(self._done.get(group, ())) for addition in added)
 
-    def undo(self, group: str) -> tuple[int, int]:
-        """Take back what a group added last, of what is still there: how many were removed, and how many are another's
-        work by now."""
+    def undo(self, group: str) -> Undone | None:
+        """Take back what a group added last, of what is still there; None where nothing is."""
         additions: list[Addition] = []
         with self._lock:
             done = self._done.get(group, [])
-            while done and not any(addition.is_there() for addition in additions):
-                for addition in additions:
-                    addition.close()
+            while done and not additions:
                 additions = done.pop()
+                if not any(addition.is_there() for addition in additions):
+                    _close(additions)
+                    additions = []
+        if not additions:
+            return None
+        names = additions[0].names()
         removed = [addition.remove() for addition in additions]
-        for addition in additions:
-            addition.close()
-        return sum(removed), len(removed) - sum(removed)
+        _close(additions)
+        return Undone(sum(removed), len(removed) - sum(removed), names)
 
     def show(self, source: int, frame: Frame) -> None:
         """A portrait is about to show a layer."""
@@ -135,8 +150,12 @@ class Additions:
         with self._lock:
             additions = self._all()
             self._done.clear()
-        for addition in additions:
-            addition.close()
+        _close(additions)
+
+
+def _close(additions: Iterable[Addition]) -> None:
+    for addition in additions:
+        addition.close()
 
 
 def items_of(scene: int) -> int:

@@ -17,12 +17,14 @@ _MOVES_THE_PERSON = ("crop", "mirror")  # controls: off here, whatever the prese
 
 @dataclass(frozen=True)
 class Done:
-    """The names of the portrait, the source and the scene; and what stands in each place that the source had there."""
+    """The names of the portrait, the source and the scene; what stands in each place that the source had there; and
+    whether the source may have been heard, which OBS doesn't let a hidden one."""
 
     portrait: str
     source: str
     scene: str
     stand_ins: tuple[StandIn, ...]
+    is_silenced: bool
 
     @property
     def is_waiting(self) -> bool:
@@ -67,13 +69,24 @@ def cut_out(session: Session, group: str, source: str) -> Done | None:
     places = [place for place in _places(scene) if place.item.name == source]
     # Of several that are all hidden the topmost is meant, and stays hidden.
     places = [place for place in places if place.item.is_shown] or places[-1:]
+    is_silenced = places[-1].item.is_shown and _may_sound(source)
     with _portrait_of(session, source) as portrait, session.additions.adding(group) as added:
-        made = [_stand_in(place, portrait) for place in places] if portrait else []
+        made = [_stand_in(scene, place, portrait) for place in places] if portrait else []
         stand_ins = tuple(one for one in made if one is not None)
         added += stand_ins
         for stand_in in stand_ins:
             stand_in.look()  # the portrait may have a picture already
-        return Done(libobs.source_name(portrait), source, scene, stand_ins) if portrait and stand_ins else None
+        if not portrait or not stand_ins:
+            return None
+        return Done(libobs.source_name(portrait), source, scene, stand_ins, is_silenced)
+
+
+def _may_sound(name: str) -> bool:
+    """Whether OBS's mixer shows a source with its sound on, or something that this one shows."""
+    with scenes.source_named(name) as source:
+        if source and libobs.kind_sounds(libobs.source_kind(source)):
+            return bool(libobs.obs_source_audio_active(source)) and not libobs.obs_source_muted(source)
+    return any(item.is_shown and _may_sound(item.name) for item in scenes.items_in(name))
 
 
 def _places(within: str) -> Iterator[_Place]:
@@ -106,21 +119,26 @@ def _shows_all_of(portrait: int, source: str) -> bool:
     return is_of_it and not any(values.control(name) for name in _MOVES_THE_PERSON)
 
 
-def _stand_in(place: _Place, portrait: int) -> StandIn | None:
-    """In one place; None where that is gone by now."""
-    with scenes.source_named(place.within) as within, item_in(within, place.item.id) as replaced:
-        if not within or not replaced:
+def _stand_in(scene: str, place: _Place, portrait: int) -> StandIn | None:
+    """In one place; None where that is gone by now. scene: the one that shows it."""
+    with scenes.source_named(scene) as shown_in, scenes.source_named(place.within) as within:
+        return _made_in(shown_in, within, place, portrait) if shown_in and within else None
+
+
+def _made_in(shown_in: int, within: int, place: _Place, portrait: int) -> StandIn | None:
+    with item_in(within, place.item.id) as replaced:
+        if not replaced:
             return None
         there_already = _item_of(libobs.source_name(portrait), place)
         if there_already is not None:
             with item_in(within, there_already.id) as there:
                 libobs.obs_sceneitem_set_visible(there, True)
-                return StandIn(within, there, portrait, replaced, is_added=False) if there else None
+                return StandIn(shown_in, within, there, portrait, replaced, is_added=False) if there else None
         made = libobs.obs_scene_add(items_of(within), portrait)
         if not made:
             return None
         libobs.obs_sceneitem_set_visible(made, False)  # rather than, for a frame, where it doesn't belong
-        stand_in = StandIn(within, made, portrait, replaced, is_added=True)
+        stand_in = StandIn(shown_in, within, made, portrait, replaced, is_added=True)
         libobs.obs_sceneitem_set_visible(made, True)
         appear_alike(made, replaced)
         return stand_in

@@ -205,7 +205,7 @@ u(pb) obs_sceneitem_get_transition_duration
 q(p) obs_sceneitem_get_id obs_source_get_sync_offset
 f(p) obs_sceneitem_get_rot
 v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear
-b(p) obs_source_showing obs_source_active obs_source_removed obs_output_active
+b(p) obs_source_audio_active obs_source_muted obs_source_showing obs_source_active obs_source_removed obs_output_active
 s(p) obs_property_name
 i(p) os_event_try obs_sceneitem_get_bounds_type obs_output_get_total_frames
 q(p) obs_output_get_total_bytes

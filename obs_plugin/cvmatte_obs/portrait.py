@@ -27,6 +27,7 @@ from .photo_view import PhotoView
 from .portrait_page import PortraitPage
 from .services import Services
 from .source_signals import FREEZE, REMATTE, TAKE_STILL, SourceSignals
+from .sync_offset import steady
 
 _QUIET_SECONDS = 0.7  # properties are redrawn only when nobody moved a control for so long
 _MOVING_SECONDS = 1.0  # after a change, another is likely
@@ -71,6 +72,7 @@ class Portrait:
     def tell_error(self, error: CvmatteError) -> None:
         """Have them say what a button couldn't do."""
         self.tell(messages.of_error(error, self._input, self._services.texts))
+        self.page.is_opening = False
         self.refresh_wanted = True
 
     def in_use(self) -> set[str]:
@@ -155,7 +157,7 @@ class Portrait:
         elif before.input != values.input:
             self.stills.give_up()
         if before is None or before.pictured != values.pictured:
-            self.page.way = None
+            self.page.forget()
         self.zones.follow(values.zones)
         self.refresh_wanted = self.refresh_wanted or (before is not None and bool(before.zones) != bool(values.zones))
         if before is None or (before.camera, before.input) != (values.camera, values.input):
@@ -245,8 +247,10 @@ class Portrait:
         self.read_now()
         values = self.values
         if values is not None and values.is_live:
+            self.page.is_asked_for()
             self._happens(self.live.takes_still, self.zones.new_still(), True)
         elif values is not None and values.image:
+            self.page.is_asked_for()
             self.page.open(partial(self._services.touching_up.open, values.image))
 
     def _paint_zones(self, still: str) -> None:
@@ -270,7 +274,7 @@ class Portrait:
 
     def _say(self) -> None:
         says, record = self.live.says if self._is_live else self.life.says, self.life.record
-        self.lag = self.live.lag if self._is_live else None
+        self.lag = steady(self.live.lag, self.lag) if self._is_live else None
         error = str(says.error) if says.error is not None else ""
         if error not in ("", self._logged):
             libobs.log(libobs.LOG_WARNING, error)

@@ -12,7 +12,8 @@ from . import controls, libobs
 
 
 class PortraitPage:
-    """way: to the page of the picture that the portrait has now, once somebody has asked for it."""
+    """way: to the page of the picture that the portrait has now, once somebody has asked for it. is_opening: whether
+    somebody has, and neither that nor an error has come yet."""
 
     def __init__(
         self,
@@ -23,7 +24,16 @@ class PortraitPage:
     ) -> None:
         """values: those of the portrait. post: see Services. tell_error, refresh: see Portrait."""
         self.way: Way | None = None
+        self.is_opening = False
         self._values, self._post, self._tell_error, self._refresh = values, post, tell_error, refresh
+
+    def is_asked_for(self) -> None:
+        self.is_opening = True
+        self._refresh()
+
+    def forget(self) -> None:
+        """The portrait has another picture."""
+        self.way, self.is_opening = None, False
 
     def open(self, open: Callable[..., None]) -> None:
         """Have it opened by calling open(settings, hear)."""
@@ -42,7 +52,7 @@ class PortraitPage:
             libobs.log(libobs.LOG_WARNING, str(error))
             self._tell_error(error)
         elif way is not None and way.is_open and values is not None and values.pictured == pictured:
-            self.way = way
+            self.way, self.is_opening = way, False
         elif self.way is way:
             self.way = None
         self._refresh()

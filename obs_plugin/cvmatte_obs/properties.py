@@ -6,7 +6,6 @@ the dialog, and shown where it applies: so each change of the input shows what i
 
 from __future__ import annotations
 
-import html
 from functools import partial
 
 from cvmatte_core.settings import CONTROLS
@@ -82,11 +81,7 @@ def _add_look(properties: int, portrait: Portrait, session: Session, settings: i
     add_button(properties, _ZONES, portrait, _ON_TOUCH_UP, zones, tip)
     remove, tip = texts("source.zones.remove"), texts("source.zones.remove.tip")
     add_button(properties, _REMOVE_ZONES, portrait, _ON_REMOVE_ZONES, remove, tip)
-    way = portrait.page.way
-    if way is not None:
-        link, address = html.escape(way.link), html.escape(way.address)
-        text = f'{html.escape(texts("source.touch_up_opened"))}<br><a href="{link}">{address}</a>'
-        controls.add_text(properties, b"touch_up_page", text, wraps=True)
+    state_properties.add_page_said(properties, portrait.page, texts)
     add(*control_properties.EDGE_AND_OUTPUT)
     add_button(
         properties, b"show_file", portrait, _ON_SHOW_FILE, texts("source.show_file"), texts("source.show_file.tip")

@@ -10,6 +10,7 @@ from typing import Any, Callable, Iterator, cast
 
 from . import controls, libobs, scenes
 from .additions import Addition, item_in, shape_of
+from .layers import WeakSource
 from .placement import Sides, alike
 from .source_feed import layer_size
 
@@ -20,10 +21,12 @@ _NUMBERS = ("rot", "alignment", "bounds_type", "bounds_alignment", "scale_filter
 class StandIn(Addition):
     """Until the portrait has a picture, the other is shown: nobody is ever missing from the scene."""
 
-    def __init__(self, scene: int, item: int, portrait: int, replaced: int, is_added: bool) -> None:
-        """is_added: whether the portrait's item was made for this."""
+    def __init__(self, shown_in: int, scene: int, item: int, portrait: int, replaced: int, is_added: bool) -> None:
+        """shown_in: the scene that the person sees. scene: the item's, which may be a group in that. is_added: whether
+        the portrait's item was made for this."""
         self._changing = threading.Lock()
         self._replaced_id = libobs.obs_sceneitem_get_id(replaced)
+        self._shown_in, self._replaced_name = WeakSource(shown_in), _name_of(replaced)
         self._was_shown = bool(libobs.obs_sceneitem_visible(replaced))
         self._is_added = is_added
         self.is_waiting = True
@@ -59,6 +62,15 @@ class StandIn(Addition):
             is_hidden = bool(replaced) and self._was_shown and not libobs.obs_sceneitem_visible(replaced)
             return is_hidden or (self._is_added and bool(item))
 
+    def names(self) -> dict[str, str]:
+        with self._replaced() as replaced, self._shown_in.alive() as scene:
+            source = _name_of(replaced) if replaced else self._replaced_name
+            return {"source": source, "scene": libobs.source_name(scene) if scene else ""}
+
+    def close(self) -> None:
+        super().close()
+        self._shown_in.close()
+
     def remove(self) -> bool:
         """Show the other again, and take the portrait out of the scene: one that was changed since is hidden there.
         Says whether all is as it was."""
@@ -79,6 +91,11 @@ class StandIn(Addition):
 def _chosen(portrait: int) -> controls.Values:
     """Whichever of its settings don't change by themselves."""
     return dataclasses.replace(scenes.chosen(portrait), camera="", portrait_id="")
+
+
+def _name_of(item: int) -> str:
+    """Of the source that a scene item shows."""
+    return libobs.source_name(libobs.obs_sceneitem_get_source(item))
 
 
 def _size(source: int | None) -> tuple[int, int] | None:

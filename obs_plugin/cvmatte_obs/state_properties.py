@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+from urllib.parse import urlsplit
 
 from cvmatte_core.localization.texts import Texts
 
 from . import controls, libobs, status_line
 from .portrait import Portrait
+from .portrait_page import PortraitPage
 
 # Pixels in the properties dialog, at OBS's default width of it; and as many lines of text as are higher.
 _VIEWS, _VIEWS_WIDTH, _VIEWS_HEIGHT, _VIEWS_LINES = 3, 460, 140, 8
@@ -47,6 +49,20 @@ def add_files_said(properties: int, portrait: Portrait) -> None:
     if portrait.said_of_files:
         said = status_line.all_lines(portrait.said_of_files, "")
         controls.add_text(properties, b"files_said", status_line.rich_text(said, False))
+
+
+def add_page_said(properties: int, page: PortraitPage, texts: Texts) -> None:
+    """Of the page in the browser, while it opens and is open. Its address is too long for a line that Qt can break, and
+    has a token that no viewer of a stream need see."""
+    way = None if page.is_opening else page.way
+    if way is None and not page.is_opening:
+        return
+    said = texts("source.touch_up_opening" if way is None else "source.touch_up_opened")
+    lines = [html.escape(line) for line in status_line.all_lines(said, "")]
+    if way is not None:
+        shown = f"http://{urlsplit(way.address).netloc}/…"
+        lines.append(f'<a href="{html.escape(way.link)}">{shown}</a>')
+    controls.add_text(properties, b"touch_up_page", f"<span>{'<br>'.join(lines)}</span>")
 
 
 def add_views(properties: int, portrait: Portrait, texts: Texts) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _MILLISECOND = 1_000_000  # libobs counts nanoseconds
 _HIGHEST = 20_000 * _MILLISECOND  # that Advanced Audio Properties have
+_STEP = 10  # milliseconds
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class SyncOffset:
 def known(now: int, before: int, ours: int) -> SyncOffset:
     """From what was kept: nothing is set here any more where somebody has put it back by hand."""
     return SyncOffset(now, before, ours) if now != before else SyncOffset(now)
+
+
+def steady(lag: int | None, before: int | None) -> int | None:
+    """What a lag of so many milliseconds is said to be, where `before` was said: one can read it, and press."""
+    if lag is None:
+        return None
+    if before is not None and abs(lag - before) <= _STEP:
+        return before
+    return round(lag / _STEP) * _STEP
 
 
 def milliseconds(offset: int) -> int:

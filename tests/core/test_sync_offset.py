@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cvmatte_obs.sync_offset import SyncOffset, known, milliseconds
+from cvmatte_obs.sync_offset import SyncOffset, known, milliseconds, steady
 
 MS = 1_000_000
 
@@ -31,3 +31,10 @@ def test_what_was_put_back_by_hand_is_as_if_never_set() -> None:
 
 def test_it_stays_within_what_obs_shows() -> None:
     assert milliseconds(SyncOffset(19_950 * MS).with_lag(140).now) == 20_000
+
+
+def test_a_lag_is_said_in_tens_and_moves_only_with_more_than_one() -> None:
+    said: list[int | None] = []
+    for lag in (143, 150, 133, 148, 151, 162, 152, None, 152, 300):
+        said.append(steady(lag, said[-1] if said else None))
+    assert said == [140, 140, 140, 140, 150, 160, 160, None, 150, 300]

@@ -121,7 +121,7 @@ def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Stud
     }
     assert min(off, key=lambda one: off[one].mean()) == (0, 0)
     assert off[0, 0].mean() < 1 and np.percentile(off[0, 0], 99) < 3
-    assert undo(studio) == "<span>The source is back in its place.</span>"
+    assert undo(studio) == f"<span>“{CAM}” is back in its place in “{SCENE}”.</span>"
     assert names(studio) == ["background", CAM, "front", CAM]
     wait_until(lambda: CUT_OUT not in inputs(studio), 20)
     time.sleep(0.3)
@@ -201,6 +201,18 @@ def test_what_can_t_be_cut_out_is_not_offered(studio: Studio) -> None:
         "Choose a source of the current scene first"
         in studio.panel("in_place_start", in_place_source="")["in_place_state"]["description"]
     )
+    assert not studio.choose_in_panel("in_place_source", "front")["in_place_state"]["visible"]
+
+
+def test_what_is_no_longer_heard_is_said(studio: Studio) -> None:
+    requests = studio.requests
+    requests.create_input(SCENE, "capture card", "ffmpeg_source", {}, True)
+    for is_muted in (False, True):
+        requests.set_input_mute("capture card", is_muted)
+        said = studio.panel("in_place_start", in_place_source="capture card")["in_place_state"]["description"]
+        assert ("To hear “capture card” again" in said) != is_muted
+        undo(studio)
+    requests.remove_input("capture card")
 
 
 def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:

@@ -53,6 +53,11 @@ def given_to_the_browser(studio: Studio, name: str, opened: Path, button: str = 
     return opened.read_text().split()[-1]
 
 
+def page_said(studio: Studio, name: str) -> str:
+    """What a portrait's properties say of its page."""
+    return str(studio.properties(name).get("touch_up_page", {}).get("description", ""))
+
+
 def status_of(link: str, headers: dict[str, str] | None = None) -> int:
     """What the page's server answers whom the link was given, or whom these headers are of."""
     address, _, rest = link.partition("/?token=")
@@ -102,7 +107,9 @@ def test_strokes_show_in_obs_in_every_portrait_of_the_photo(
         studio.wait_for_layer(name, expected_layer(image))
     assert helmet(studio, "one") < 0.1
     link = page_of(studio, "one", opened)
-    assert link in studio.properties("one")["touch_up_page"]["description"].replace("&amp;", "&")
+    address, _, rest = link.partition("/?")
+    said = studio.properties("one")["touch_up_page"]["description"]
+    assert f">{address}/…</a>" in said and rest[:12] not in said  # which would not go into a line
     with browser() as page:
         page.goto(link)
         brush = Brush(page, "#touch-up")
@@ -131,6 +138,17 @@ def test_nobody_else_on_the_computer_reads_the_token(studio: Studio, opened: Pat
         page.goto(given)
         Brush(page, "#touch-up")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#\w+\.en", page.url)
+
+
+def test_that_a_page_opens_is_said_at_once(studio: Studio) -> None:
+    (worker,) = studio.worker_ids()
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        studio.press("two", "touch_up")
+        wait_until(lambda: "Opening the page…" in page_said(studio, "two"), 10)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: "The page is open" in page_said(studio, "two"), 20)
 
 
 def test_another_quality_and_a_preset_keep_what_was_painted(studio: Studio) -> None:
@@ -189,7 +207,8 @@ def test_a_photo_that_was_edited_says_that_its_touch_up_no_longer_fits(
 
 def test_the_panel_opens_the_page_too(studio: Studio, opened: Path) -> None:
     before = opened.read_text().split()
-    studio.panel("touch_up", portrait_to_touch_up="one")
+    panel = studio.panel("touch_up", portrait_to_touch_up="one")
+    assert "Opening the page for “one”." in panel["portraits"]["description"]
     wait_until(lambda: len(opened.read_text().split()) > len(before), 60)
 
 

@@ -48,8 +48,9 @@ class InPlace(Group):
             nothing = "" if self._offered else self.texts("panel.in_place_empty", scene=self._scene)
             return [self.said or nothing]
         names = {"portrait": done.portrait, "source": done.source, "scene": done.scene}
+        heard = self.texts("panel.in_place_silent", source=done.source) if done.is_silenced else ""
         if not done.is_waiting:
-            return [self.texts("panel.in_place_done", **names)]
+            return [self.texts("panel.in_place_done", **names), heard]
         state = dict(self.session.portraits()).get(done.portrait)
         waits = self.texts("panel.in_place_waits", **names, state=state.text if state is not None else "")
-        return [f"{waits} {self.shared.goes_on()}"]
+        return [f"{waits} {self.shared.goes_on()}", heard]

@@ -35,5 +35,6 @@ class Portraits(Group):
         names, chosen = self._names(), self.shared.value("portrait_to_touch_up")
         if not names:
             return self.texts("panel.touch_up_none")
-        self.session.touch_up_named(chosen if chosen in names else names[0])
-        return ""
+        name = chosen if chosen in names else names[0]
+        self.session.touch_up_named(name)
+        return self.texts("panel.touch_up_opening", name=name)

@@ -200,7 +200,8 @@ class LongText(Row):
 
 
 class Group:
-    """Some rows under a title. said: what came of the button of it that was pressed last."""
+    """Some rows under a title. said: what came of the button of it that was pressed last, as long as nothing else is
+    chosen in it."""
 
     name = ""
     defaults: tuple[tuple[str, str | int], ...] = ()
@@ -208,6 +209,7 @@ class Group:
     def __init__(self, shared: Shared) -> None:
         self.shared, self.session, self.texts = shared, shared.session, shared.texts
         self.said = ""
+        self._said_of: tuple[str, ...] = ()
         self.rows: tuple[Row, ...] = ()
 
     def add(self, properties: int) -> None:
@@ -222,8 +224,13 @@ class Group:
                 libobs.obs_property_set_modified_callback2(row.found(properties), chosen, None)
 
     def show(self, properties: int) -> None:
+        if self._chosen_here() != self._said_of:
+            self.said = ""
         for row in self.rows:
             row.show(properties)
+
+    def _chosen_here(self) -> tuple[str, ...]:
+        return tuple(self.shared.value(row.name) for row in self.rows if row.refreshes)
 
     def undo(self, label: str = "undo", done: str = "panel.undone", part: str = "panel.undone_part") -> Button:
         """The button that takes back what was added here last. done, part: the keys of what is said then: of all of it,
@@ -234,8 +241,10 @@ class Group:
         additions, name = self.session.additions, self.name
 
         def act() -> str:
-            removed, kept = additions.undo(name)
-            return self.texts(part if kept else done, count=removed, kept=kept)
+            undone = additions.undo(name)
+            if undone is None:
+                return ""
+            return self.texts(part if undone.kept else done, count=undone.removed, kept=undone.kept, **undone.names)
 
         return Button(f"undo_{name}", act, lambda: additions.can_undo(name), label)
 
@@ -244,6 +253,7 @@ class Group:
             self.said = button.act() or ""
         except CvmatteError as error:
             self.said = error.sentence(self.texts)
+        self._said_of = self._chosen_here()
 
     def looks(self) -> None:
         """The panel is about to be shown anew."""
