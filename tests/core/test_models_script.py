@@ -117,7 +117,7 @@ def test_a_model_is_installed_with_its_bytes_told_then_verified_then_removed(
     assert (folder / "tiny.onnx").read_bytes() == MODEL
     for arguments in (["verify"], ["verify", "tiny"]):
         assert script.main(arguments) == 0
-        assert capsys.readouterr().out == "Tiny is whole.\n"
+        assert capsys.readouterr().out == "Tiny is intact.\n"
     assert script.main(["remove", "tiny"]) == 0
     assert names_in(folder) == set()
     capsys.readouterr()
@@ -133,7 +133,7 @@ def test_verify_names_each_damaged_model(folder: Path, capsys: pytest.CaptureFix
         add_own(dataclasses.replace(OWN, name=name, title=name, file=f"{name}.onnx"))
     assert script.main(["verify"]) == 1
     said = capsys.readouterr()
-    assert said.out == "mine is whole.\n"
+    assert said.out == "mine is intact.\n"
     assert [line.partition(" is")[0] for line in said.err.splitlines()] == ["The model bad", "The model worse"]
     assert script.main(["verify", DEFAULT]) == 1
     assert "not installed" in capsys.readouterr().err

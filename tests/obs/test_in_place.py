@@ -176,7 +176,7 @@ def test_in_a_group_it_stands_in_the_group(studio: Studio) -> None:
     assert (settings["crop"], settings["erosion"]) == (False, 1)
     studio.requests.remove_input(CUT_OUT)  # as somebody does who knows no Undo
     wait_until(lambda: within() == [(CAM, False)], 20)
-    undo(studio)
+    assert f"“{CAM}” in “{SCENE}”: put back" in undo(studio)
     assert within() == [(CAM, True)]
     studio.panel(new_preset="")
 

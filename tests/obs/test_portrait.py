@@ -182,7 +182,7 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     wait_until(lambda: "Saved the preset Mine." in said_of_presets(studio, portrait), 10)
     properties = studio.properties(portrait)
     assert properties["preset"]["items"] == [
-        "Own settings", "Virtual meeting", "Livestream overlay", "ID photo", "Mine",
+        "Custom", "Virtual meeting", "Livestream overlay", "ID photo", "Mine",
     ]  # fmt: skip
     assert properties["preset_delete"]["visible"]
     studio.choose(portrait, "preset", "livestream_overlay")
