@@ -32,6 +32,7 @@ from ..layers.store import LARGEST_SIDE
 from ..localization.errors import CvmatteError, ImageError, WorkerError
 from ..settings import MatteSettings
 from ..system import devices
+from .figures import Figures
 from .pace import Pace
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ logger = logging.getLogger("cvmatte.live")
 _SLOWEST, _FASTEST = 1, 60
 _LOWEST_LIMIT = 5  # percent
 _THREADS = 4  # more hardly help a network of pictures this small
-_STATE_SECONDS = 1.0
+_WAITING_SECONDS = 1.0  # for a frame, before what is true without one is told
 _MUTE_SECONDS = 20.0  # without a frame, the process begins anew: longer than a source itself waits
 # A source takes a thread. Python waits for ever for one that runs out of memory as it begins: so a new process begins.
 _OPENING, _OPENING_SECONDS = -1, 10.0
@@ -166,8 +167,7 @@ class Live:
         from .shared_frames import FrameWriter, new_writer
 
         writer: FrameWriter | None = None
-        rest = Rest()
-        number, told_at, count, cut, lags = 0, time.monotonic(), 0, 0, [0.0]
+        rest, figures, number = Rest(), Figures(), 0
         frame = None
         due, worked, heard = 0.0, time.process_time(), time.monotonic()
         try:
@@ -182,12 +182,13 @@ class Live:
                     orders = now
                     moving.change(now.settings, now.zones)
                 time.sleep(max(0.0, due - time.monotonic()))
-                taken = source.next(number, _RETRY_SECONDS)
+                taken = source.next(number, _WAITING_SECONDS)
                 if taken is None:
                     if source.error is not None:
                         raise source.error
                     if frame is not None:  # a film that has ended
                         self._take_still(orders, frame)
+                    self._tell_figures(figures.due(source.is_over), pace, moving)
                     may_be_mute = source.is_over or bool(orders.source.obs)  # OBS says why it sends nothing
                     if not may_be_mute and time.monotonic() - heard > _MUTE_SECONDS:
                         logger.warning("%s has said nothing for %d s", orders.source.name, _MUTE_SECONDS)
@@ -215,29 +216,23 @@ class Live:
                 before, worked = worked, time.process_time()
                 if not rests:
                     pace.took(ended - begun, worked - before)
-                    lags.append(ended - came)
-                    cut += 1
-                count += 1
+                figures.count(None if rests else ended - came, rest.moves)
                 if not self._is_well_known:
                     self._tell_error(None)
-                if ended - told_at >= _STATE_SECONDS:
-                    state = {
-                        "rate": round(count / (ended - told_at), 1),
-                        "cut": round(cut / (ended - told_at), 1),  # of these: the others were as the one before
-                        "side": pace.side,
-                        "lag": round(1000 * sorted(lags)[len(lags) // 2]),
-                        "lag_99": round(1000 * sorted(lags)[-1 - len(lags) // 100]),
-                        "frame": round(1000 * pace.seconds),
-                        "network": round(1000 * moving.network_seconds),
-                    }
-                    more = {"is_late": pace.is_late, "fallback": moving.fallback}
-                    told = {**state, **more, "stretched": moving.has_stretched_zones}
-                    self._parent.send({"state": told})
-                    logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
-                    told_at, count, cut, lags = ended, 0, 0, [lags[-1]]
+                self._tell_figures(figures.due(), pace, moving)
         finally:
             if writer is not None:
                 writer.close()
+
+    def _tell_figures(self, figures: dict[str, Any] | None, pace: Pace, moving: Any) -> None:
+        if figures is None:
+            return
+        seconds = {"frame": pace.seconds, "network": moving.network_seconds}
+        more = {"rests": figures.pop("rests"), "is_late": pace.is_late, "fallback": moving.fallback}
+        more["stretched"] = moving.has_stretched_zones
+        state = {**figures, "side": pace.side, **{name: round(1000 * took) for name, took in seconds.items()}}
+        self._parent.send({"state": {**state, **more}})
+        logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
 
     def _announce(self, port: int, secret: str) -> None:
         self._parent.send({"listening": [port, secret]})

@@ -24,6 +24,7 @@ class Rest:
         self._few = np.empty((0, 0), np.float32)  # of it
         self._by: Hashable = None  # see `holds`
         self._at = 0.0
+        self.moves = True  # whether something has, between that one and the frame that was looked at last
         self._still = 0  # how many still frames were cut out, one after the other
 
     def holds(self, frame: np.ndarray, by: Hashable) -> bool:
@@ -31,7 +32,7 @@ class Rest:
         by: what else decides the result."""
         is_same = frame is self._frame  # the very same picture may stay for ever
         few = self._few if is_same else _few_pixels(frame)
-        moves = not is_same and (few.shape != self._few.shape or _moved(few, self._few))
+        moves = self.moves = not is_same and (few.shape != self._few.shape or _moved(few, self._few))
         now = time.monotonic()
         is_due = not is_same and now - self._at >= _LONGEST_SECONDS
         if not moves and not is_due and by == self._by and self._still >= _SETTLED_FRAMES:

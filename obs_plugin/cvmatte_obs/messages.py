@@ -33,7 +33,7 @@ _OF_MODELS = {
     "packages_missing": "source.model.needs_packages",
 }
 _OF_LIVE = {"disk_full": "live.disk_full", "image_too_many_pixels": "live.image_too_many_pixels"}
-_LIVE = "live.state"
+_LIVE, _RATE = "live.state", "live.rate"
 _LATE = 0.9  # of the rate that is wanted; what is below that is said
 _HELP = {  # by whether it may use more of the processor, and whether it may be coarser
     (True, True): "live.late.limit_or_quality",
@@ -74,15 +74,20 @@ def of_error(error: CvmatteError, chosen_input: str, texts: Texts) -> str:
     return texts(key, group=texts("panel.group.model"), **error.values) if key else error.sentence(texts)
 
 
+def live_key(values: Mapping[str, Any]) -> str:
+    """The text for how fast a live picture is, that nothing moves in it, or what helps one that is too slow."""
+    if values.get("rests"):
+        return "live.rests"
+    if not values.get("is_late") or round(values["rate"]) >= _LATE * values["wanted"]:
+        return _RATE
+    return _HELP[values["limit"] < 100, values["quality"] != "fast"]
+
+
 def _live(values: Mapping[str, Any], texts: Texts) -> tuple[str, str]:
-    """How fast a live picture is, or what helps one that can't be as fast as it should be; and that in full."""
-    rate, wanted = round(values["rate"]), values["wanted"]
-    in_full = texts(_LIVE, **values)
-    if not values.get("is_late") or rate >= _LATE * wanted:
-        return texts("live.rate", rate=rate, wanted=wanted), in_full
-    may_use_more, may_be_coarser = values["limit"] < 100, values["quality"] != "fast"
-    late = texts(_HELP[may_use_more, may_be_coarser], rate=rate, wanted=wanted)
-    return late, f"{late} {in_full}"
+    """What is said of how fast a live picture is; and that in full."""
+    key, in_full = live_key(values), texts(_LIVE, **values)
+    said = texts(key, **{**values, "rate": round(values["rate"])})
+    return said, in_full if key == _RATE else f"{said} {in_full}"
 
 
 def _of_life(says: Says, chosen_input: str, texts: Texts, in_full: bool) -> str:

@@ -59,7 +59,7 @@ _FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is 
     "failed on this picture", "can't be loaded", "ends as soon as it starts", "Something went wrong",
 )  # fmt: skip
 # What a live portrait says that plays or rests; one may say that it has fewer frames than it should.
-_PLAYS_OR_RESTS = re.compile(r"Live: |\d+ of \d+ frames: |Hidden: ")
+_PLAYS_OR_RESTS = re.compile(r"Live: |\d+ of \d+ frames per second: |Hidden: ")
 
 
 class Fault(Exception):

@@ -524,6 +524,8 @@ def test_a_still_can_be_taken_of_a_film_that_has_ended(process: Process, clip: P
     process.order(**order, still=still)
     assert process.hear("still") == still
     assert Image.open(still).size == SIZE
+    while not process.hear("state")["rests"]:
+        pass
 
 
 def test_it_goes_over_to_another_device_at_once(process: Process, clip: Path) -> None:
