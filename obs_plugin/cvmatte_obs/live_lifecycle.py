@@ -53,6 +53,9 @@ class LiveActions(Protocol):
     def end(self) -> None:
         """End the process, and leave the source without a picture. Nothing more of it is shown or heard."""
 
+    def hide(self) -> None:
+        """Leave the source without a picture, and show no frame as long as `is_blank`."""
+
     def use_still(self, path: str) -> None:
         """Have the portrait show a still that was taken, cut out in full quality, in place of the live picture."""
 
@@ -78,7 +81,9 @@ class LiveLifecycle:
 
     def _stop(self) -> None:
         self.wish: Wish | None = None
-        self.is_frozen = False  # then no frame is handed to OBS; read by the thread on which they come
+        # With either no frame is handed to OBS. They are read by the thread on which frames come.
+        self.is_frozen = False
+        self.is_blank = False  # of a source that is gone nobody stays on the air
         self._is_hidden = False
         self._hidden_since: float | None = None
         self._process: int | None = None  # as of the last look
@@ -142,6 +147,9 @@ class LiveLifecycle:
             if orders != self._ordered:
                 self._ordered = orders
                 self._do.order(orders)
+        was_blank, self.is_blank = self.is_blank, self._unfed is not None and not self.is_frozen
+        if self.is_blank and not was_blank:
+            self._do.hide()
         if self._news != self._told:
             self._told = self._news
             self._do.refresh()

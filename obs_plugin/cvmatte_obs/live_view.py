@@ -11,7 +11,7 @@ from cvmatte_core.live.client import LiveClient
 from cvmatte_core.live.shared_frames import FrameReader, Shown
 from cvmatte_core.localization.errors import CvmatteError
 
-from . import controls, layers, libobs
+from . import controls, layers, libobs, messages
 from .layers import WeakSource
 from .live_lifecycle import LiveLifecycle, Wish
 from .photo_actions import Says
@@ -24,7 +24,8 @@ _NO_SOURCE = {
     controls.FROM_VIDEO: "state.no_video",
     controls.FROM_SOURCE_LIVE: "state.no_live_source",
 }
-_FIGURES_SECONDS = 5.0  # between two times that open properties say new figures
+_FIGURES_SECONDS = 5.0  # between two times that open properties say new figures,
+_SENTENCE_SECONDS = 1.0  # or another sentence
 
 
 class LiveView:
@@ -75,7 +76,10 @@ class LiveView:
     def has_new_figures(self) -> bool:
         """Whether it is time that open properties say the figures anew, where nobody uses them."""
         now, says = time.monotonic(), self.life.says
-        if says.key != "live.state" or says == self._told or now - self._told_at < _FIGURES_SECONDS:
+        if says.key != "live.state" or says == self._told:
+            return False
+        is_another = messages.live_key(says.values) != messages.live_key(self._told.values or says.values)
+        if now - self._told_at < (_SENTENCE_SECONDS if is_another else _FIGURES_SECONDS):
             return False
         self._told, self._told_at = says, now
         return True
@@ -103,9 +107,14 @@ class LiveView:
 
     def end(self) -> None:
         self._end_process()
+        self.hide()
         with self._source.alive() as source:
             if source:
                 libobs.obs_source_set_async_unbuffered(source, False)
+
+    def hide(self) -> None:
+        with self._showing, self._source.alive() as source:  # once this is done no frame is on its way to OBS
+            if source:
                 layers.hide(source)
 
     def use_still(self, path: str) -> None:
@@ -120,10 +129,11 @@ class LiveView:
 
     def _show(self, begun: object, reader: FrameReader, shown: Shown) -> None:
         with GATE.passing() as passes:
-            if not passes or self.life.is_frozen:
+            if not passes:
                 return
             with self._showing, self._source.alive() as source:
-                if source and begun is self._begun:
+                is_wanted = begun is self._begun and not self.life.is_frozen and not self.life.is_blank
+                if source and is_wanted:
                     layers.show_moving(source, reader.mapping, shown.offset, shown.width, shown.height)
 
     def _hear(self, begun: object, happens: Callable[..., None], *details: Any) -> None:

@@ -126,6 +126,10 @@ class World:
         self.close()
         self.picture = ""
 
+    def hide(self) -> None:
+        assert self.life.is_blank and not self.is_frozen
+        self.picture = ""
+
     def use_still(self, path: str) -> None:
         assert path == self.pending and self.stills[path] == self.read.source == self.chosen.source
         assert not self.is_for_zones
@@ -243,7 +247,8 @@ class World:
                 return self.fail(client, OutputError("disk_full", folder="/"))
             self.stills[orders["still"]] = source
             self.post(client, "still_is", orders["still"])
-        if not self.life.is_frozen and not client.is_closed:  # as live_view.py has it, on the client's thread
+        shows = not self.life.is_frozen and not self.life.is_blank
+        if shows and not client.is_closed:  # as live_view.py has it, on the client's thread
             assert client is self.client and not self.is_frozen
             self.picture = source
         if not running.is_well_known:
@@ -423,8 +428,10 @@ class Lives(RuleBasedStateMachine):
         if read.source and world.client is not None and not world.is_refused:
             running = world.client.running
             assert running is not None and running.orders == world.client.ordered
-            works = world.is_showing and read.source in world.there
+            works = world.is_showing and read.source in world.there and not world.is_unfed
             assert not works or world.is_frozen or world.picture == read.source
+        if world.is_unfed and not world.is_frozen:
+            assert not world.picture  # nobody stays on the air
 
     def teardown(self) -> None:
         self.the_world_comes_to_rest()

@@ -159,9 +159,31 @@ def test_a_source_that_is_renamed_is_followed(studio: Studio) -> None:
 def test_a_source_that_is_gone_is_said_until_it_is_back(studio: Studio, clip: Path) -> None:
     studio.requests.remove_input("cam")
     studio.wait_for_state("live", "There is no source called cam", 30)
-    assert shows_person(studio, "live") and not outputs(studio)  # the last frame stays
+    assert studio.size("live") == (0, 0) and not outputs(studio)  # nobody stays on the air
     studio.press("live", "take_still")
     studio.wait_for_state("live", "No still was taken", 10)
+    studio.requests.create_input(SCENE, "cam", "ffmpeg_source", {"local_file": str(clip), **CLIP}, True)
+    wait_until(lambda: is_live(studio), 60)
+
+
+def test_what_is_removed_from_its_last_scene_is_gone(studio: Studio, clip: Path) -> None:
+    """And no sooner. OBS itself has it as long as anybody holds it, as who draws it does."""
+    studio.requests.create_scene("other")
+    there = studio.requests.create_scene_item("other", "cam", True).scene_item_id
+    studio.requests.remove_scene_item(SCENE, studio.requests.get_scene_item_id(SCENE, "cam").scene_item_id)
+    time.sleep(1.5)
+    assert is_live(studio) and "frames per second" in studio.said("live")
+    studio.requests.remove_scene_item("other", there)
+    wait_until(lambda: "There is no source called cam" in studio.said("live"), 5)
+    assert studio.size("live") == (0, 0)
+    studio.requests.create_input("other", "cam", "ffmpeg_source", {"local_file": str(clip), **CLIP}, True)
+    wait_until(lambda: is_live(studio), 60)
+    shown(studio, "live", False)
+    wait_until(lambda: "Hidden" in studio.said("live"), 10)
+    studio.requests.remove_scene("other")
+    time.sleep(1)
+    shown(studio, "live", True)
+    assert studio.size("live") == (0, 0)  # not even for a moment
     studio.requests.create_input(SCENE, "cam", "ffmpeg_source", {"local_file": str(clip), **CLIP}, True)
     wait_until(lambda: is_live(studio), 60)
 
@@ -169,7 +191,7 @@ def test_a_source_that_is_gone_is_said_until_it_is_back(studio: Studio, clip: Pa
 def test_a_loop_is_refused_also_when_it_comes_about_later(studio: Studio) -> None:
     studio.set("live", source=SCENE)
     studio.wait_for_state("live", "shows this portrait itself", 30)
-    assert not outputs(studio)
+    assert studio.size("live") == (0, 0) and not outputs(studio)
     for scene, inside in (("inner", "cam"), ("outer", "inner")):
         studio.requests.create_scene(scene)
         studio.requests.create_scene_item(scene, inside, True)
@@ -177,7 +199,7 @@ def test_a_loop_is_refused_also_when_it_comes_about_later(studio: Studio) -> Non
     wait_until(lambda: studio.size("live") == CANVAS and moves(studio, "live", 2), 60)
     item = studio.requests.create_scene_item("inner", "live", True).scene_item_id
     studio.wait_for_state("live", "outer shows this portrait itself", 30)
-    wait_until(lambda: not outputs(studio), 10)
+    wait_until(lambda: not outputs(studio) and studio.size("live") == (0, 0), 10)
     studio.requests.remove_scene_item("inner", item)
     wait_until(lambda: outputs(studio) == [CANVAS] and moves(studio, "live", 2), 60)
     studio.set("live", source="cam")
@@ -207,11 +229,16 @@ def test_any_size_is_sent_and_never_more_than_is_shown(
     wait_until(lambda: studio.size("live") == layer, 60)
 
 
+def test_that_nothing_moves_is_said(studio: Studio) -> None:
+    studio.set("live", source="background")
+    wait_until(lambda: studio.said("live") == "Live: nothing moves.", 20)
+
+
 def test_a_source_without_a_picture_is_said(studio: Studio) -> None:
     studio.requests.create_input(SCENE, "empty", "ffmpeg_source", {"local_file": "", **CLIP}, True)
     studio.set("live", source="empty", longest_side=0)
     studio.wait_for_state("live", "empty shows no picture", 30)
-    assert not outputs(studio)
+    assert studio.size("live") == (0, 0) and not outputs(studio)
     studio.set("live", source="cam")
     wait_until(lambda: is_live(studio), 60)
 
