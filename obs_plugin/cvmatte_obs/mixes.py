@@ -60,7 +60,7 @@ class Mix:
         info.gpu_conversion, info.scale_type = True, _AREA
         self.rate = info.fps_num / (info.fps_den or 1)
         self._view = libobs.obs_view_create()
-        libobs.obs_view_set_source(self._view, 0, source)
+        self.show(source)
         self.video = libobs.obs_view_add2(self._view, ctypes.byref(info))
         if not self.video:
             self._destroy()
@@ -69,6 +69,9 @@ class Mix:
     @property
     def is_used(self) -> bool:
         return self._users > 0
+
+    def show(self, source: int | None) -> None:
+        libobs.obs_view_set_source(self._view, 0, source)
 
     def shows(self, source: int) -> bool:
         """Whether it is still that source's: libobs takes one that was removed out of its views."""
@@ -87,7 +90,7 @@ class Mix:
             self._destroy()
 
     def _destroy(self) -> None:
-        libobs.obs_view_set_source(self._view, 0, None)
+        self.show(None)
         libobs.obs_view_destroy(self._view)
 
 

@@ -95,6 +95,21 @@ def shown_in(name: str) -> list[str]:
     return [item.name for item in items_in(name)]
 
 
+def is_scene_or_in_one(name: str) -> bool:
+    """Whether a source is in a scene of this collection, in a group of one, or is one; also where that isn't known."""
+    answer = websocket.request("GetSceneList", {})
+    if answer is None or answer.status != websocket.SUCCESS:
+        return True
+    names = [scene["sceneName"] for scene in answer.data["scenes"]]
+    return name in names or any(_is_in(name, scene) for scene in names)
+
+
+def _is_in(name: str, scene_name: str) -> bool:
+    with source_named(scene_name) as scene:
+        items = libobs.obs_scene_from_source(scene) if scene else None
+        return bool(items and libobs.obs_scene_find_source_recursive(items, libobs.utf8(name)))
+
+
 def current_scene() -> int | None:
     """The scene that the person works on, with a reference to be released: in studio mode the one in the preview."""
     if obspython.obs_frontend_preview_program_mode_active():

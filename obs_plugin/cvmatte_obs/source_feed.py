@@ -64,6 +64,19 @@ class Feeds:
         self._mixes.append(made)
         return made
 
+    def let_go_for_a_moment(self, watched: _Watched) -> None:
+        """Of a source that is in no scene: where nobody else holds it, a person has removed it, and it goes. OBS's
+        audio mixer holds one that counts as active. For the moment its picture is black, which the process takes for
+        none.
+        """
+        with watched.alive() as source:
+            showing = [mix for mix in self._mixes if mix.is_used and mix.shows(source)] if source else []
+            for mix in showing:
+                mix.show(None)
+        with watched.alive() as source:
+            for mix in showing if source else ():
+                mix.show(source)
+
     def end(self, sending: Sending) -> None:
         """It was stopped, or nobody reads it any more: let go of it as soon as that can be."""
         self._ending.append(sending)
@@ -99,7 +112,7 @@ class SourceFeed:
 
     def _forget(self) -> None:
         self._error: CvmatteError | None = None
-        self._is_loop = False
+        self._is_loop, self._is_in_scene = False, True  # of the source that is watched, as of the last check
         self._look_at = self._search_at = self._check_at = 0.0
         self._empty_since: float | None = None
         self._base = 0, 0  # the source's size as of the last look: while a window is drawn larger it changes at each
@@ -113,6 +126,8 @@ class SourceFeed:
 
     def is_watched(self, wanted: bool) -> None:
         """Whether the process takes frames: not while the portrait is hidden."""
+        if wanted and not self.is_wanted:
+            self._search_at = 0.0
         self.is_wanted = wanted
         if not wanted:
             self.stop()
@@ -136,6 +151,10 @@ class SourceFeed:
             self._error = self._seen(own, now)
             if self._error is not None and self._error.key != _REFUSED:
                 self._hang_up()
+        elif not self.is_wanted and now >= self._search_at:  # so that nobody shows up again whose source has gone
+            self._search_at = now + _SEARCH_SECONDS
+            with scenes.source_named(self.name) as source:
+                self._error = None if source else ImageError(_MISSING, name=self.name)
         return self._error
 
     def stop(self) -> None:
@@ -160,6 +179,9 @@ class SourceFeed:
         self._try_at = time.monotonic() + seconds
 
     def _seen(self, own: int, now: float) -> CvmatteError | None:
+        if now >= self._check_at:
+            self._check_at = now + _SEARCH_SECONDS
+            self._check(own)
         with self._watched.alive() as source:
             if source:
                 return self._watch(source, own, now)
@@ -170,13 +192,17 @@ class SourceFeed:
                 return ImageError(_MISSING, name=self.name)
         return self._error
 
+    def _check(self, own: int) -> None:
+        self._is_loop = self._leads_to(libobs.source_name(own))
+        with self._watched.alive() as source:
+            self._is_in_scene = not source or scenes.is_scene_or_in_one(libobs.source_name(source))
+        if not self._is_in_scene:
+            self._feeds.let_go_for_a_moment(self._watched)
+
     def _watch(self, source: int, own: int, now: float) -> CvmatteError | None:
-        if now >= self._check_at:
-            self._check_at = now + _SEARCH_SECONDS
-            self._is_loop = self._leads_to(libobs.source_name(own))
         if self._is_loop:
             return ImageError(_LOOP, name=self.name)
-        self._watched.count(source, as_active=bool(libobs.obs_source_active(own)))
+        self._watched.count(source, as_active=self._is_in_scene and bool(libobs.obs_source_active(own)))
         base = libobs.obs_source_get_width(source), libobs.obs_source_get_height(source)
         if all(base):
             self._empty_since = None
