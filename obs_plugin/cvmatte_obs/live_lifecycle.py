@@ -219,6 +219,7 @@ class LiveLifecycle:
         self._unfed = error
         if error is not None:
             self._give_up_still(error)
+            self._figures_are({})  # those until it is back are of no picture
         self._follow()
 
     def freezes(self) -> None:
@@ -255,7 +256,7 @@ class LiveLifecycle:
 
     def state_is(self, figures: dict[str, Any], process: int | None) -> None:
         """figures: empty while the process starts. process: that told them."""
-        if process == self._process:
+        if process == self._process and self._unfed is None:
             self._figures_are(figures)
         self._follow()
 

@@ -258,6 +258,7 @@ def test_a_process_that_dies_is_fed_again(studio: Studio) -> None:
         (process,) = studio.obs.live_ids()
         os.kill(process, signal.SIGKILL)
         wait_until(lambda: studio.obs.live_ids() not in ([], [process]), 30)  # noqa: B023
+        assert studio.size("live") == SIZE  # the last picture stays
         wait_until(lambda: is_live(studio), 60)
     assert outputs(studio) == [SIZE]
 
@@ -294,6 +295,7 @@ def test_a_change_of_profile_changes_the_video_settings(studio: Studio) -> None:
     for profile, width in (("Untitled", 640), ("other", 320), ("Untitled", 640)):
         studio.requests.set_current_profile(profile)
         assert studio.requests.get_video_settings().base_width == width
+        assert studio.size("live") == SIZE
         wait_until(lambda: is_live(studio), 60)
     studio.requests.remove_profile("other")
 
