@@ -210,7 +210,7 @@ def test_what_is_no_longer_heard_is_said(studio: Studio) -> None:
     for is_muted in (False, True):
         requests.set_input_mute("capture card", is_muted)
         said = studio.panel("in_place_start", in_place_source="capture card")["in_place_state"]["description"]
-        assert ("To hear “capture card” again" in said) != is_muted
+        assert ("To hear “capture card”, show it" in said) != is_muted
         undo(studio)
     requests.remove_input("capture card")
 
