@@ -51,7 +51,7 @@ _SIZES = [(side, side) for side in (512, 512, 384, 448, 320, 512)]  # of the pho
 _DATA_SIZE = "4g"  # of the data folder's disk, at most; it takes what is on it
 _QUIET_SECONDS = 240.0  # until everything is cut out: with restarts of the worker, which wait longer and longer
 _IN_PASSING = (
-    "Waiting for", "Starting the", "Beginning", "Reading the", "Loading the", "Cutting out", "Refining the",
+    "Waiting for", "Starting", "Reading the", "Loading the", "Cutting out", "Refining the",
     "Saving the", "Still in", "Taking the", "trying once more",
 )  # fmt: skip
 _FROM_TROUBLE = (  # what a worker that is killed or starved, or a disk that is full or read-only, may leave behind

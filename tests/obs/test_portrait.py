@@ -321,7 +321,7 @@ def test_a_drive_that_does_not_answer_costs_only_its_own_portrait(
         studio.wait_for_layer("near", expected_layer(photo))
         drive.hang()
         studio.set("far", image=another)
-        studio.wait_for_state("far", "Beginning")
+        studio.wait_for_state("far", "Starting…")
         studio.set("near", erosion=3)
         studio.wait_for_state("far", f"The drive that {another.name} is on doesn", timeout=60)
         studio.wait_for_layer("near", expected_layer(photo, erosion=3))
