@@ -69,9 +69,10 @@ def serving(
         bound.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A folder for temporary files that no other server writes to, so that a test sees what is left in it."""
+@pytest.fixture(scope="package", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder for temporary files that no other server writes to, so that a test sees what is left in it; and one for
+    touch-ups, which photos elsewhere know nothing of."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
         patch.setenv("CVMATTE_DATA", str(tmp_path_factory.mktemp("data")))
@@ -79,7 +80,7 @@ def own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def root(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of the server: two photos in "team", one of them broken; beside it a link that leads out."""
     root = tmp_path_factory.mktemp("root")
@@ -93,7 +94,7 @@ def root(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address(root: Path) -> Iterator[Address]:
     with serving(root=root, upload_bytes=4_000_000, batch_bytes=20_000_000) as address:
         yield address
