@@ -71,7 +71,7 @@ def test_open_properties_go_on_to_say_its_figures(studio: Studio, clip: Path) ->
     studio.obs.xdotool("mousemove", "100", "700", "click", "--repeat", "60", "5")  # to the end, where they all are
 
     def below_the_preview() -> bytes:
-        return studio.obs.photograph().crop((150, 560, 680, 690)).tobytes()
+        return studio.obs.photograph().crop((150, 560, 680, 725)).tobytes()
 
     before = below_the_preview()
     wait_until(lambda: below_the_preview() != before, 20, 0.5)
