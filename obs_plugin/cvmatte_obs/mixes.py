@@ -36,11 +36,10 @@ _WAIT_FOR_FRAME = libobs.address("video_output_disconnect")
 
 
 def size_for(width: int, height: int, longest: int) -> tuple[int, int]:
-    """In what size a source's picture is drawn and sent, whose longer side may have so many pixels."""
-    share = longest / max(width, height)
-    if share >= 1:
-        return width, height
-    return max(4, round(width * share) // 4 * 4), max(2, round(height * share) // 2 * 2)
+    """In what size a source's picture is drawn and sent, whose longer side may have so many pixels: as the live process
+    reduces one, so that it is the same before and after OBS sends another size."""
+    share = min(1.0, longest / max(width, height))
+    return max(1, round(width * share)), max(1, round(height * share))
 
 
 class Mix:
@@ -54,7 +53,9 @@ class Mix:
         info = libobs.VideoInfo()
         if not libobs.obs_get_video_info(ctypes.byref(info)):
             raise OSError("OBS has no video")
-        info.base_width, info.base_height = self.frame if size == base else base
+        info.base_width, info.base_height = (
+            whole * drawn // shown for whole, drawn, shown in zip(base, self.frame, size)
+        )
         info.output_width, info.output_height = self.frame
         info.output_format, info.colorspace, info.range = _NV12, _BT709, _LIMITED
         info.gpu_conversion, info.scale_type = True, _AREA
