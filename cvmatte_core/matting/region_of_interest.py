@@ -34,6 +34,7 @@ class RegionOfInterest:
         """What comes next is another picture."""
         self._region: Region | None = None  # the whole
         self._frames = 0  # since it was forgotten
+        self._is_outgrown = False  # whether it has just grown for somebody who reaches out of it
         self._enlarged = 0  # the frame at which the region was enlarged for somebody; 0: not since it was last reduced
         self._looked, self._pause = 0, _GLANCE  # when it was looked around last, and for how long not
         self._around: np.ndarray | None = None  # the small picture of that time
@@ -69,20 +70,21 @@ class RegionOfInterest:
             for seen, whole, edge, length in zip(people, now, (_EDGE * _length(side) for side in now), self._shape)
         )
         if (rows, columns) != now:
-            self._region = rows, columns
+            self._region, self._is_outgrown = (rows, columns), True
         return _pixels((rows, columns)) / _pixels(now)
 
     def saw(self, alpha: np.ndarray) -> None:
         """What the network made of the region. alpha: float32 in 0..1, shape (h, w), of its reduced picture."""
         self._frames += 1
-        now = self.region(self._shape)
+        now, is_outgrown = self.region(self._shape), self._is_outgrown
+        self._is_outgrown = False
         people = _box(alpha, _SEEN, now)
         if people is None:
             self._region = None
         elif self._frames >= _SETTLING:
             wanted = self._around_people(people, _MARGIN)
             on_trial = self._enlarged and self._frames - self._enlarged < _TRIAL
-            if not _within(self._around_people(people, _NEEDED), now):
+            if is_outgrown or not _within(self._around_people(people, _NEEDED), now):
                 self._region = wanted if not on_trial else union((wanted, now))
             elif _pixels(now) > _ROOMY * _pixels(wanted) and not on_trial:
                 if self._enlarged:

@@ -167,6 +167,10 @@ def test_who_leaps_out_of_the_region_is_looked_at_again_where_they_are() -> None
     assert holds(larger, 100, 290, 300, 410) and larger[1].start == region[1].start and larger[0] == region[0]
     assert grown == pixels(larger) / pixels(region) > 1
     assert attention.outgrown(alpha[larger]) == 1
+    attention.saw(alpha[larger])
+    larger = attention.region(SHAPE)
+    assert holds(larger, 100, 290, 300, 410)
+    assert pixels(larger) < 1.2 * pixels(region)  # as small as one of who never leapt
     faint = np.full(SHAPE, 0.2, np.float32)
     assert attention.outgrown(faint[larger]) == 1 and attention.region(SHAPE) == larger
 
