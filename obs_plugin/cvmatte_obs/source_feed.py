@@ -52,7 +52,7 @@ class Feeds:
     def size(self, name: str, base: tuple[int, int]) -> tuple[int, int]:
         """In what size a source's picture is sent: as whoever wants the largest wants it."""
         longest = max((feed.longest for feed in self._feeds if feed.is_wanted and feed.name == name), default=1)
-        return size_for(*base, min(longest, _LONGEST_SIDE))
+        return layer_size(base, longest)
 
     def mix(self, source: int, base: tuple[int, int], size: tuple[int, int]) -> Mix:
         """Of a source whose own size is `base`, in this size. Raises OSError."""
