@@ -449,8 +449,10 @@ def test_a_camera_whose_process_is_killed_is_taken_over(camera: list[str], tmp_p
 class Process:
     """A live portrait's process."""
 
-    def __init__(self, folder: Path, *program: str) -> None:
-        command = [sys.executable, *(program or ("-m", "cvmatte_core.live.process")), str(folder / "frames")]
+    def __init__(self, folder: Path, patch: str = "") -> None:
+        """patch: code that it runs before it begins, where `process` is its module."""
+        patched = ("-c", f"from cvmatte_core.live import process\n{patch}\nprocess.main()")
+        command = [sys.executable, *(patched if patch else ("-m", "cvmatte_core.live.process")), str(folder / "frames")]
         pipe = subprocess.PIPE
         self.running = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=paths.ROOT)
 
@@ -545,11 +547,11 @@ def test_it_goes_over_to_another_device_at_once(process: Process, clip: Path) ->
 
 def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
     """In a driver that hangs: nothing but the end of the process frees the camera."""
-    program = (
-        "import sys, time\nfrom cvmatte_core.live import latest_frame, process\nprocess._MUTE_SECONDS = 1\n"
-        "latest_frame.LatestFrame._run = lambda self: time.sleep(3600)\nprocess.main()"
+    mute = Process(
+        tmp_path,
+        "import time\nfrom cvmatte_core.live import latest_frame\nprocess._MUTE_SECONDS = 1\n"
+        "latest_frame.LatestFrame._run = lambda self: time.sleep(3600)",
     )
-    mute = Process(tmp_path, "-c", program)
     mute.order(source={"camera": "/dev/video0"})
     assert mute.hear("error")["data"]["key"] == "live_lost"
     assert mute.running.wait(10) == 0
@@ -557,21 +559,21 @@ def test_a_source_that_never_says_a_word_begins_anew(tmp_path: Path) -> None:
 
 def test_a_thread_that_never_begins_is_not_waited_for(tmp_path: Path) -> None:
     """Memory ran out in it, and Python waits for ever."""
-    program = (
-        "import threading\nfrom cvmatte_core.live import latest_frame, process\nprocess._OPENING_SECONDS = 0.5\n"
-        "latest_frame.LatestFrame = lambda *given: threading.Event().wait()\nprocess.main()"
+    stuck = Process(
+        tmp_path,
+        "import threading\nfrom cvmatte_core.live import latest_frame\nprocess._OPENING_SECONDS = 0.5\n"
+        "latest_frame.LatestFrame = lambda *given: threading.Event().wait()",
     )
-    stuck = Process(tmp_path, "-c", program)
     stuck.order(source={"obs": "Webcam"})
     assert stuck.running.wait(30) == 0
 
 
 def test_a_network_that_hangs_is_told_by_the_beat(tmp_path: Path, clip: Path) -> None:
-    program = (
-        "import time\nfrom cvmatte_core.live import process\nfrom cvmatte_core.matting import video_matter\n"
-        "video_matter.VideoMatter.layer = lambda self, frame: time.sleep(3600)\nprocess.main()"
+    hanging = Process(
+        tmp_path,
+        "import time\nfrom cvmatte_core.matting import video_matter\n"
+        "video_matter.VideoMatter.layer = lambda self, frame: time.sleep(3600)",
     )
-    hanging = Process(tmp_path, "-c", program)
     hanging.order(source={"video": str(clip)})
     wait_for(lambda: [number for number, seconds in hanging.hear("beat") if seconds > 1])
     hanging.running.kill()
