@@ -19,11 +19,14 @@ def colour_radius(shape: tuple[int, ...]) -> int:
     return max(_FINE_RADIUS, round(90 * (shape[0] * shape[1] / 2e6) ** 0.5))
 
 
-def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, radius: int = 0) -> np.ndarray:
+def estimate_foreground(
+    rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, radius: int = 0, behind: np.ndarray | None = None
+) -> np.ndarray:
     """Colours of the person alone, where the photo mixes them with the background behind.
 
     rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W), the matte before threshold, erosion and feather.
-    radius: of the first round, see colour_radius; 0: this picture's.
+    radius: of the first round, see colour_radius; 0: this picture's. behind: uint8 RGB, shape (H, W, 3): the
+    background itself, where it is known.
     Returns uint8, shape (H, W, 3): the photo's own colours where alpha is 1; estimates in the edge band and some
     pixels beyond it, since OBS mixes in the colours of transparent neighbours when it scales a layer.
 
@@ -45,7 +48,10 @@ def estimate_foreground(rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, ra
             geometry.enlarged(colours, region, alpha.shape) for colours in (foreground, background)
         )
         photo = rgb[region].astype(np.float32)
-        estimate, _ = _blur_fusion(photo, near_foreground, near_background, alpha[region], _FINE_RADIUS)
+        if behind is not None:
+            near_background = behind[region].astype(np.float32)
+        is_known = behind is not None
+        estimate, _ = _blur_fusion(photo, near_foreground, near_background, alpha[region], _FINE_RADIUS, is_known)
         np.copyto(result[tile], cv2.convertScaleAbs(estimate)[inner], where=near_edge[tile][..., None] > 0)
 
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
@@ -103,9 +109,15 @@ def _first_round(
 
 
 def _blur_fusion(
-    image: np.ndarray, foreground: np.ndarray, background: np.ndarray, alpha: np.ndarray, radius: float
+    image: np.ndarray,
+    foreground: np.ndarray,
+    background: np.ndarray,
+    alpha: np.ndarray,
+    radius: float,
+    is_known: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One round: foreground (clipped to 0..255) and background, float32, shape (H, W, 3), as the inputs.
+    """One round: foreground (clipped to 0..255) and background, float32, shape (H, W, 3), as the inputs. is_known: the
+    background is no estimate.
 
     Neighbours count by the fourth power of alpha, where Forte has the first: a half transparent one shows half the
     background, and should hardly speak for the person's colour. On the evaluation composites with their true alpha
@@ -113,7 +125,7 @@ def _blur_fusion(
     """
     size = (2 * round(radius) + 1,) * 2
     near_foreground = _weighted_mean(foreground, alpha, size)
-    near_background = _weighted_mean(background, 1 - alpha, size)
+    near_background = background if is_known else _weighted_mean(background, 1 - alpha, size)
     inside = cv2.merge([alpha] * 3)
     # image - (alpha * foreground + (1 - alpha) * background), as few passes over the pixels as may be
     residual = image - near_background - inside * (near_foreground - near_background)

@@ -1,0 +1,69 @@
+"""What is a person's before an empty room: whatever differs from it and touches them, and nothing that stands in it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from .comparison import ALIKE, DIFFERENT, EDGE, Comparison
+from .filters import Parts, closed, dilated, eroded, gradient, opened
+
+# Lengths are pixels of pictures whose longer side has so many.
+SIDE = 640
+EMPTY = 0.05  # alpha of nobody
+_SEEN = 0.3  # alpha that the network takes for somebody's
+_THIN = 2  # what is no wider than twice this holds nothing together
+_WIDE, _REACHES, _UNSEEN = 3, 8, 0.15  # what is added is wider, reaches further, and the network sees less of it
+_GAP, _SHOWS_ROOM = 12, 0.7  # in a thing, and the share of it that is the room's where the room shows through
+_PASSING = 0.4  # of the largest person's area: whoever is apart and smaller passes behind
+_KNOWN, _OPENS = 0.25, 0.1  # of the outline of furniture: that is an edge of the room's, and that leads out to it
+
+
+def theirs(people: np.ndarray, comparison: Comparison) -> np.ndarray:
+    """The people and what they hold: bool, shape (H, W). people: alpha of the network, float32 in 0..1."""
+    body = (people > 0.5) & ~_furniture(people, comparison)
+    differs = opened((comparison.difference > DIFFERENT) & ~comparison.shadowed, 1)
+    either = closed(differs | body, _THIN)
+    parts = Parts(opened(either, _THIN))
+    of_bodies = parts.sums(body)
+    of_bodies[0] = 0
+    kept = parts.chosen(of_bodies > max(_PASSING * of_bodies.max(), 1))
+    # With the thin parts next to it, that the opening took.
+    result = dilated(kept, 2 * _THIN) & either & (body | (comparison.difference > ALIKE))
+    return result | _gaps(result & ~body, comparison)
+
+
+def changes(people: np.ndarray, firm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the network doesn't see and is theirs, and what it sees and isn't: each bool, shape (H, W).
+
+    firm: what `theirs` gives.
+    """
+    missing = firm & (people < 0.5)
+    parts = Parts(opened(missing, _WIDE))
+    away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours.
+    added = parts.chosen((parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES))
+    return dilated(added, _WIDE) & missing, opened((people > 0.5) & ~firm, _THIN)
+
+
+def _gaps(things: np.ndarray, comparison: Comparison) -> np.ndarray:
+    """Where a thing's colour comes near the room's: bool, shape (H, W); not where the room shows through it."""
+    wide = opened(things, _WIDE)
+    parts = Parts(closed(wide, _GAP) & ~wide)
+    return parts.chosen(parts.sums(comparison.difference < ALIKE) < _SHOWS_ROOM * parts.sizes)
+
+
+def _furniture(people: np.ndarray, comparison: Comparison) -> np.ndarray:
+    """What the network takes for theirs and the room shows too, with its outline: bool, shape (H, W).
+
+    A jacket may have a wall's colour by chance; but no outline that is the room's.
+    """
+    alike = comparison.difference < ALIKE
+    same = opened(alike & (people > _SEEN), _THIN)
+    parts = Parts(same)
+    outline = same & ~eroded(same, 1)
+    edges = dilated(gradient(comparison.behind).max(axis=2) > EDGE, 2)
+    beside = dilated(alike & (people < _SEEN), _THIN)
+    lengths = parts.sums(outline)
+    is_known = parts.sums(outline & edges) > _KNOWN * lengths
+    return parts.chosen(is_known & (parts.sums(beside & same) > _OPENS * lengths))

@@ -1,0 +1,65 @@
+"""How the light of a room differs between two pictures of it: exposure, white balance, and what falls off slowly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+_ROUNDS, _PIXELS, _FEWEST = 12, 6000, 100
+_FLOOR = 0.004  # of colours of 0..1: residuals below this say nothing
+_COARSE = 16  # samples of the field a side
+_FIELD = 6  # terms of the field: 1, x, y, xx, xy, yy
+
+
+@dataclass(frozen=True)
+class Light:
+    """gains: float64, shape (3, 6), a factor's terms over the picture; offsets: shape (3,)."""
+
+    gains: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, room: np.ndarray, picture: np.ndarray, empty: np.ndarray) -> Light:
+        """Fitted where surely nobody is, by least squares that things in the way hardly count in.
+
+        room, picture: float32 RGB in 0..1, shape (H, W, 3). empty: bool, shape (H, W).
+        """
+        places = np.flatnonzero(empty)
+        places = places[:: max(1, len(places) // _PIXELS)]
+        rows, columns = np.divmod(places, empty.shape[1])
+        terms = _terms(rows, columns, empty.shape)
+        before, now = (cv2.blur(values, (3, 3)).reshape(-1, 3)[places].astype(np.float64) for values in (room, picture))
+        usable: np.ndarray = np.all((before > 0.01) & (before < 0.98) & (now > 0.01) & (now < 0.98), axis=1)
+        weight = usable.astype(np.float64) if usable.sum() >= _FEWEST else np.ones(len(places))
+        gains, offsets = np.zeros((3, _FIELD)), np.zeros(3)
+        gains[:, 0] = 1
+        for round_number in range(_ROUNDS):
+            count = 1 if round_number < 6 else _FIELD
+            for channel in range(3):
+                inputs = np.column_stack([terms[:, :count] * before[:, channel : channel + 1], np.ones(len(places))])
+                weighted = inputs * weight[:, None]
+                # A little held to no change: a plain wall tells no offset from a gain, and little tells a field.
+                hold = np.diag([1e-3, *[0.02] * (count - 1), 0.1]) * max(weight.sum(), 1)
+                wanted = np.zeros(count + 1)
+                wanted[0] = 1
+                solved = np.linalg.solve(inputs.T @ weighted + hold, weighted.T @ now[:, channel] + hold @ wanted)
+                gains[channel, :count], offsets[channel] = solved[:count], solved[-1]
+            residual = np.abs(now - (terms @ gains.T * before + offsets)).max(axis=1)
+            scale = max(_FLOOR, 1.5 * float(np.median(residual[weight > 0])))
+            weight = (weight > 0) / (1 + (residual / scale) ** 2) ** 2
+        return cls(gains, offsets)
+
+    def on(self, room: np.ndarray) -> np.ndarray:
+        """The room in this light: float32 RGB in 0..1, shape (H, W, 3)."""
+        height, width = room.shape[:2]
+        rows, columns = np.divmod(np.arange(_COARSE**2), _COARSE)
+        gains = (_terms(rows, columns, (_COARSE, _COARSE)) @ self.gains.T).reshape(_COARSE, _COARSE, 3)
+        field = cv2.resize(gains.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.clip(room * field + self.offsets.astype(np.float32), 0, 1)
+
+
+def _terms(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    y, x = (rows + 0.5) / shape[0] * 2 - 1, (columns + 0.5) / shape[1] * 2 - 1
+    return np.column_stack([np.ones_like(x), x, y, x * x - 1 / 3, x * y, y * y - 1 / 3])

@@ -1,0 +1,98 @@
+"""A camera that was nudged: the small shift, turn and zoom between two pictures of a room."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# The longer side of reduced pictures, what a camera does in them, and rounds at most.
+_STEPS = (
+    (80, cv2.MOTION_TRANSLATION, 30),
+    (160, cv2.MOTION_EUCLIDEAN, 30),
+    (320, cv2.MOTION_AFFINE, 60),
+    (640, cv2.MOTION_AFFINE, 15),
+)
+_ACCURACY, _BLUR = 1e-5, 3
+_MOST = 0.05  # of the picture: how far a corner may move
+_BETTER = 0.9  # of the difference that is left, below which a move is believed
+
+_SEARCHED, _STRUCTURE, _SAME, _PARTS = 160, 0.02, 0.7, 2  # the longer side; what can be found again; and how well
+
+_STAYS = np.eye(2, 3)
+
+
+def found(room: np.ndarray, picture: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """Where in the room each pixel of a picture lies: float64, shape (2, 3); the identity where nothing says otherwise.
+
+    room, picture: float32 RGB in 0..1, shape (H, W, 3). empty: bool, shape (H, W), where surely nobody is.
+    """
+    height, width = picture.shape[:2]
+    transform: np.ndarray = _STAYS
+    grey, its_grey = (cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) for values in (picture, room))
+    for side, kind, rounds in _STEPS:
+        scale = min(1.0, side / max(height, width))
+        size = round(width * scale), round(height * scale)
+        now, before = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (grey, its_grey))
+        mask = cv2.resize(empty.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        try:
+            criteria = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, _ACCURACY
+            guess = scaled(transform, size[0] / width, size[1] / height).astype(np.float32)
+            _, small = cv2.findTransformECC(now, before, guess, kind, criteria, mask, _BLUR)
+        except cv2.error:  # it doesn't converge: nothing to be led by
+            return _STAYS
+        transform = scaled(small, width / size[0], height / size[1])
+    if far(transform, (width, height)) > _MOST:
+        return _STAYS
+    left = [_left(grey, applied(its_grey, one, (width, height)), empty) for one in (transform, _STAYS)]
+    return transform if left[0] < _BETTER * left[1] else _STAYS
+
+
+def far(transform: np.ndarray, size: tuple[int, int]) -> float:
+    """How far it moves the corner that it moves furthest, of the longer side."""
+    corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [size[0], size[1], 1]])
+    return float(np.abs(corners @ transform.T - corners[:, :2]).max() / max(size))
+
+
+def applied(room: np.ndarray, transform: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if np.array_equal(transform, _STAYS):
+        return room
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(room, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def scaled(transform: np.ndarray, across: float, down: float) -> np.ndarray:
+    """The same between pictures that are so many times as large."""
+    if np.array_equal(transform, _STAYS):
+        return transform
+    grow, centre = np.diag([across, down, 1.0]), np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
+    whole = np.vstack([transform, [0, 0, 1]])
+    # Pixels' middles lie at whole numbers, their corners are what scales.
+    back = np.linalg.inv(centre)
+    return (centre @ grow @ back @ whole @ centre @ np.linalg.inv(grow) @ back)[:2]
+
+
+def _left(picture: np.ndarray, room: np.ndarray, empty: np.ndarray) -> float:
+    """What a gain and an offset leave of the difference."""
+    before, now = room[empty], picture[empty]
+    gain, offset = np.polyfit(before, now, 1) if before.std() > 1e-3 else (1.0, 0.0)
+    return float(np.abs(now - gain * before - offset).mean())
+
+
+def is_elsewhere(room: np.ndarray, picture: np.ndarray, empty: np.ndarray) -> bool:
+    """Whether parts of the room are to be found in the picture, but further away than `found` looks."""
+    height, width = picture.shape[:2]
+    size = _SEARCHED, max(1, round(_SEARCHED * height / width))
+    edges = [
+        cv2.Laplacian(
+            cv2.resize(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA), cv2.CV_32F, ksize=3
+        )
+        for one in (room, picture)
+    ]
+    tall, wide = size[1] // 4, size[0] // 4
+    alike = 0
+    for top in range(0, size[1] - tall + 1, tall // 2):
+        for left in range(0, size[0] - wide + 1, wide // 2):
+            part = edges[0][top : top + tall, left : left + wide]
+            if part.std() > _STRUCTURE:
+                alike += float(cv2.matchTemplate(edges[1], part, cv2.TM_CCOEFF_NORMED).max()) > _SAME
+    return alike >= _PARTS
