@@ -32,7 +32,10 @@ STANDARD = Path("-")  # standard input or output
 
 _WIDTH = 79  # of help, as argparse has it
 # The one kind of input that each option is for, controls aside; and what is said where it is another.
-_ONLY_OF = {"mask": PHOTO, "touch_up": PHOTO, "overwrite": PHOTO, "watch": FOLDER, "recursive": FOLDER, "ray": FOLDER}
+_ONLY_OF = {
+    **dict.fromkeys(("mask", "touch_up", "room", "overwrite"), PHOTO),
+    **dict.fromkeys(("watch", "recursive", "ray"), FOLDER),
+}
 _UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
 
 
@@ -104,7 +107,8 @@ def preset_named(name: str, texts: Texts) -> str:
 def refuse_to_replace_sources(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
     """Raise Misused if an output would overwrite an input."""
     output, wanted = Path(os.devnull) if task.output == STANDARD else task.output, task.settings
-    sources = [task.photo, chosen.touch_up, Path(wanted.background_image) if wanted.background_image else None]
+    behind = Path(wanted.background_image) if wanted.background_image else None
+    sources = [task.photo, chosen.touch_up, chosen.room, behind]
     targets = [output, chosen.mask, outputs.mask_beside(output) if chosen.overwrite and wanted.save_mask else None]
     for target in filter(None, targets):
         for source in filter(None, sources):
@@ -158,7 +162,9 @@ def refuse_what_cannot_be(wanted: MatteSettings, texts: Texts) -> None:
             raise ImageError("background_gone", name=path.name)
 
 
-def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesFor | None, texts: Texts) -> Matte:
+def from_standard_input(
+    matter: Matter, wanted: MatteSettings, strokes: StrokesFor | None, room: Path | None, texts: Texts
+) -> Matte:
     """Raises ImageError."""
     name = texts("matte.stdin")
     data = sys.stdin.buffer.read(images.BYTE_LIMIT + 1)
@@ -167,7 +173,7 @@ def from_standard_input(matter: Matter, wanted: MatteSettings, strokes: StrokesF
     if len(data) > images.BYTE_LIMIT:
         raise ImageError("image_file_too_large", name=name, limit=images.BYTE_LIMIT // 1_000_000)
     decoded = decode(data, name, wanted.decoded_side)
-    return matter.finish(matter.see(decoded, wanted, threading.Event()), wanted, strokes)
+    return matter.finish(matter.see(decoded, wanted, threading.Event(), room=room), wanted, strokes)
 
 
 def named(name: str) -> list[Path]:
@@ -219,6 +225,8 @@ class Files:
         task = Task(photo, kind, *settings_and_output(chosen, photo, kind, texts))
         refuse_what_does_not_go_together(chosen, task, texts)
         refuse_what_cannot_be(task.settings, texts)
+        if chosen.room is not None and not files.exists(chosen.room):
+            raise ImageError("room_gone", name=chosen.room.name)
         if kind == PHOTO:
             refuse_to_replace_sources(chosen, task, texts)
         return task
@@ -239,9 +247,9 @@ class Files:
         if self._matter is None:
             self._matter = Matter(chosen.threads, device=chosen.device, touch_ups=TouchUps())
         if task.photo == STANDARD:
-            matte = from_standard_input(self._matter, wanted, strokes, texts)
+            matte = from_standard_input(self._matter, wanted, strokes, chosen.room, texts)
         else:
-            matte = self._matter(task.photo, wanted, strokes=strokes)
+            matte = self._matter(task.photo, wanted, strokes=strokes, room=chosen.room)
         for note in matte.notes:
             print(note.sentence(texts), file=sys.stderr)
         if matte.fallback:
@@ -275,6 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--preset", metavar="NAME", help=texts("matte.preset", presets=presets))
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
     parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
+    parser.add_argument("--room", type=Path, metavar="PICTURE", help=texts("matte.room"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
     parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
     parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))

@@ -26,7 +26,14 @@ ALL_GOOD, SOME_FAILED, MISUSED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 _EXPLAINED_BY_THE_LOG = ("internal", "model_failed", "model_unreadable", "model_conversion")
 _LOG_BYTES = 1_000_000
 # Errors that a person's options make, whatever the photo is.
-_OF_OPTIONS = ("model_unknown", "held_needs_model", "background_missing", "background_gone", "clip_needs_background")
+_OF_OPTIONS = (
+    "model_unknown",
+    "held_needs_model",
+    "background_missing",
+    "background_gone",
+    "room_gone",
+    "clip_needs_background",
+)
 
 _ALSO_SPELT = {"background_colour": "--background-color"}
 _UNITS = {"px": "PX", "%": "PERCENT"}

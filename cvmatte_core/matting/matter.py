@@ -21,6 +21,7 @@ from ..system import memory
 from .dressing import Backgrounds
 from .finisher import Finisher, Matte, StrokesFor
 from .raw_matte import Decoded, Progress, RawKey, RawMatte, RawMattes, Seen, Stages, decode, see, with_colours
+from .room.picture import Room, Rooms
 from .touch_up import Strokes, strokes_of
 
 __all__ = ["Decoded", "Matte", "Matter", "Progress", "Seen", "Strokes", "StrokesFor", "decode", "strokes_of"]
@@ -48,6 +49,7 @@ class Matter:
         self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
         self._raw_mattes = RawMattes(cache_bytes)
         self._backgrounds = Backgrounds(_state_of)
+        self._rooms = Rooms(_state_of)
         self._finisher = Finisher(self._networks.threads, self._backgrounds)
 
     def __call__(
@@ -57,6 +59,7 @@ class Matter:
         *,
         burst: Sequence[np.ndarray] = (),
         strokes: StrokesFor | None = None,
+        room: Path | None = None,
         on_progress: Progress | None = None,
         cancelled: threading.Event | None = None,
         may_be_empty: bool = False,
@@ -68,41 +71,51 @@ class Matter:
         longest_side is the photo's, not the crop's: scenes of OBS depend on the size that layers always had.
         strokes: the touch-up to use; without it, the one that is kept of this photo. burst: what the camera saw just
         before this still, oldest first, each uint8 RGB, shape (H, W, 3); frames of another size are ignored. The raw
-        matte made with them is what later calls without them go on from.
+        matte made with them is what later calls without them go on from. room: a photo of the same place by the same
+        camera, with nobody in it: what differs from it and touches a person is theirs. One that isn't of this place is
+        set aside, and the matte's notes say so.
         Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
         """
         with memory.needed_for(image.name, self._forget):
             settings, stages = settings.resolved(), Stages(on_progress, cancelled)
             stages.step("decode")
             side = settings.longest_side if reduced_before_crop else settings.decoded_side
-            raw = self._raw_matte(image, settings, side, burst, stages)
+            raw = self._raw_matte(image, settings, side, burst, stages, room)
             stages.step("refine")
             matte = self._finisher(raw, self._strokes_for(raw, strokes), settings, stages)
             return matte if may_be_empty else _with_somebody(matte, image.name)
 
-    def part(self, image: Path, settings: MatteSettings, strokes: StrokesFor, box: Region) -> tuple[np.ndarray, Region]:
+    def part(
+        self, image: Path, settings: MatteSettings, strokes: StrokesFor, box: Region, room: Path | None = None
+    ) -> tuple[np.ndarray, Region]:
         """Of the layer of a photo that was matted before, rows and columns: uint8 RGBA; and which those are.
 
         All of them where the settings make pixels depend on ones far away. settings: without crop, mirror, background
-        and ID photo. Raises ImageError, ModelError.
+        and ID photo. room: as it was matted with. Raises ImageError, ModelError.
         """
         with memory.needed_for(image.name, self._forget):
             settings = settings.resolved()
-            raw = self._raw_matte(image, settings, settings.longest_side, (), Stages())
+            raw = self._raw_matte(image, settings, settings.longest_side, (), Stages(), room)
             height, width = raw.alpha.shape
             return self._finisher.part(raw, strokes((height, width)), settings, box)
 
     def see(
-        self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event, on_progress: Progress | None = None
+        self,
+        decoded: Decoded,
+        settings: MatteSettings,
+        cancelled: threading.Event,
+        on_progress: Progress | None = None,
+        room: Path | None = None,
     ) -> Seen:
         """The network's part of a matte alone, for who overlaps it with `finish` of the photo before.
 
-        Nothing of it is kept. Raises ImageError, ModelError, or Cancelled when `cancelled` is set between two steps.
+        Nothing of it is kept. room: see __call__. Raises ImageError, ModelError, or Cancelled when `cancelled` is set
+        between two steps.
         """
         with memory.needed_for(decoded.name, self._forget):
             stages = Stages(on_progress, cancelled)
             stages.seconds["decode"] = decoded.seconds
-            return see(decoded, settings, (), self._networks, stages)
+            return see(decoded, settings, (), self._networks, stages, self._room(room))
 
     def finish(self, seen: Seen, settings: MatteSettings, strokes: StrokesFor | None = None) -> Matte:
         """The rest, in any thread; only the background image is kept. strokes: see __call__. Raises ImageError."""
@@ -122,12 +135,23 @@ class Matter:
         """See Networks.let_go_of_idle."""
         return self._networks.let_go_of_idle(idle_seconds)
 
+    def _room(self, path: Path | None) -> Room | None:
+        return self._rooms(path) if path is not None else None
+
     def _raw_matte(
-        self, image: Path, settings: MatteSettings, side: int, burst: Sequence[np.ndarray], stages: Stages
+        self,
+        image: Path,
+        settings: MatteSettings,
+        side: int,
+        burst: Sequence[np.ndarray],
+        stages: Stages,
+        room_path: Path | None,
     ) -> RawMatte:
         """The photo's raw matte, made only where the cache doesn't have it. side: the longest, of the photo; 0: any."""
+        room = self._room(room_path)
         state, (read_state, digest) = _state_of(image), self._last_read
-        key = RawKey.of(digest if state is not None and state == read_state else "", settings, side)
+        known = digest if state is not None and state == read_state else ""
+        key = RawKey.of(known, settings, side, room.digest if room is not None else "")
         raw = self._raw_mattes.find(key, bool(burst))
         if raw is None:
             data = images.read(image)
@@ -140,7 +164,7 @@ class Matter:
         decoded = Decoded(image.name, key.digest, images.decode(data, image.name, side), 0.0)
         stages.ended("decode")
         frames = [reduced(frame, side) for frame in burst]
-        seen = see(decoded, settings, frames, self._networks, stages)
+        seen = see(decoded, settings, frames, self._networks, stages, room)
         raw = with_colours(seen, bool(burst), self._networks.threads, stages)
         self._raw_mattes.keep(key, raw)
         return raw
@@ -160,7 +184,7 @@ class Matter:
             return None
 
     def _forget(self) -> None:
-        for kept in (self._raw_mattes, self._finisher, self._backgrounds):
+        for kept in (self._raw_mattes, self._finisher, self._backgrounds, self._rooms):
             kept.forget()
 
 

@@ -22,6 +22,8 @@ from ..models.network import Networks
 from ..settings import HELD, MatteSettings
 from . import compose, edge_colours, hair, held_objects, refine
 from .framing import Cutout
+from .room.picture import Room
+from .room.view import View, look
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +62,18 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Seen:
-    """A photo, and alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback, seconds: see Matte."""
+    """A photo, and alpha as the network saw it: float32 in 0..1, shape (H, W). device, fallback, seconds: see Matte.
+
+    behind: uint8 RGB, shape (H, W, 3): the empty room as it is in the photo, where it was of use. notes: of the room.
+    """
 
     decoded: Decoded
     alpha: np.ndarray
     device: str
     fallback: Mapping[str, str] | None
     seconds: dict[str, float]
+    behind: np.ndarray | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,19 +90,21 @@ class RawMatte(Cutout):
 
 @dataclass(frozen=True)
 class RawKey:
-    """All that a raw matte depends on, its burst apart. digest: of the photo's content. networks: name and SHA-256."""
+    """All that a raw matte depends on, its burst apart. digest: of the photo's content. networks: name and SHA-256.
+    room: the digest of the empty room's photo."""
 
     digest: str
     networks: tuple[tuple[str, str], ...]
     quality: str
     longest_side: int
+    room: str = ""
 
     @classmethod
-    def of(cls, digest: str, settings: MatteSettings, longest_side: int) -> RawKey:
+    def of(cls, digest: str, settings: MatteSettings, longest_side: int, room: str = "") -> RawKey:
         networks: tuple[tuple[str, str], ...] = ()
         with contextlib.suppress(ModelError):  # what is missing is said once the photo is known to be one
             networks = tuple((entry.name, entry.sha256) for entry in _networks_for(settings) if entry is not None)
-        return cls(digest, networks, settings.quality, longest_side)
+        return cls(digest, networks, settings.quality, longest_side, room)
 
 
 class RawMattes:
@@ -131,11 +140,16 @@ def decode(data: bytes, name: str, longest_side: int = 0) -> Decoded:
 
 
 def see(
-    decoded: Decoded, settings: MatteSettings, burst: Sequence[np.ndarray], networks: Networks, stages: Stages
+    decoded: Decoded,
+    settings: MatteSettings,
+    burst: Sequence[np.ndarray],
+    networks: Networks,
+    stages: Stages,
+    room: Room | None = None,
 ) -> Seen:
     """What the network makes of a photo, its own transparency apart. Raises ModelError, Cancelled.
 
-    burst: see Matter; in the photo's size, others are ignored.
+    burst: see Matter; in the photo's size, others are ignored. room: of no use to a photo with transparency.
     """
     photo = decoded.photo
     stages.step("load")
@@ -157,23 +171,26 @@ def see(
     device, fallback = network.device, network.fallback
     if fallback:
         logger.warning(Texts("en")("device.fallback", **fallback))
-    alpha = refine.mend(hair.refine(refine.clean_alpha(estimate), seen, networks.threads))
+    alpha = refine.clean_alpha(estimate)
+    view = look(alpha, seen, room.rgb) if room is not None and photo.alpha is None else View(alpha)
+    alpha = refine.mend(hair.refine(view.alpha, seen, networks.threads, view.behind, view.unsure))
     if things_network is not None:
         things = things_network(
             seen, settings.quality, lambda done, total: stages.step("network", passes + done, passes + total)
         )
         alpha = held_objects.join(alpha, refine.clean_alpha(things))
     stages.ended("network")
-    return Seen(decoded, alpha, device, fallback, stages.seconds)
+    notes = (Note(view.reason),) if view.reason else ()
+    return Seen(decoded, alpha, device, fallback, stages.seconds, view.behind, notes)
 
 
 def with_colours(seen: Seen, from_burst: bool, threads: int, stages: Stages) -> RawMatte:
     photo, alpha = seen.decoded.photo, seen.alpha
-    foreground = edge_colours.estimate_foreground(photo.rgb, alpha, threads)
+    foreground = edge_colours.estimate_foreground(photo.rgb, alpha, threads, behind=seen.behind)
     if photo.alpha is not None:
         alpha = np.minimum(alpha, photo.alpha)
     stages.ended("colours")
-    made = seen.decoded.digest, from_burst, seen.device, seen.fallback, photo.notes, photo.about
+    made = seen.decoded.digest, from_burst, seen.device, seen.fallback, (*photo.notes, *seen.notes), photo.about
     return RawMatte(photo.rgb, alpha, foreground, photo.alpha, *made)
 
 

@@ -66,10 +66,12 @@ class World:
             Image.fromarray(pixels.astype(np.uint8)).save(path)
         self.photos = [folder / f"photo-{number}.png" for number in range(3)]
         self.background = folder / "background.png"
+        self.room = folder / "room.png"
         self.shown = [0, 1, 2]  # the content of each photo
         for number in range(3):
             self.put(number, number)
         self.put_background(0)
+        self.put_room(0)
 
     def put(self, photo: int, content: int) -> None:
         self.shown[photo] = content
@@ -78,6 +80,11 @@ class World:
     def put_background(self, number: int) -> None:
         self.behind = number
         Image.fromarray(noise(50 + number)[:, : 20 + number]).save(self.background)
+
+    def put_room(self, number: int) -> None:
+        """The first photo's content, in another light, or a room that is no photo's."""
+        self.empty = number
+        Image.fromarray(noise(0) // 2 + 60 if number == 0 else noise(70 + number)).save(self.room)
 
     def content(self, photo: Path) -> int:
         return self.shown[self.photos.index(photo)]
@@ -158,7 +165,7 @@ class Uses:
         self.kept = TouchUps(world.folder / f"touch-ups-{chance.random()}")
         self.matter = Matter(1, chance.choice((0, 50_000, 10_000_000)), touch_ups=self.kept)
         self.settings = MatteSettings(model=DEFAULT, background_image=str(world.background))
-        self.last: tuple[Path, int | None] = world.photos[0], None
+        self.last: tuple[Path, int | None, Path | None] = world.photos[0], None, None
         self.bursts: dict[Hashable, int | None] = {}  # of the raw matte that was made last, by what a network sees
 
     def use(self) -> None:
@@ -171,13 +178,15 @@ class Uses:
 
     def _change(self) -> None:
         """Something that a Matter isn't told."""
-        what, world = self.chance.randrange(4), self.world
+        what, world = self.chance.randrange(5), self.world
         if what == 0:
             world.put(self.chance.randrange(3), self.chance.randrange(3))
         elif what == 1:
             world.put_background(self.chance.randrange(3))
         elif what == 2:
             world.version += 1
+        elif what == 3:
+            world.put_room(self.chance.randrange(2))
         else:
             digest = images.digest(self.chance.choice(world.photos).read_bytes())
             pixels = strokes(self.chance.randrange(4))((SIZE[1], SIZE[0])).pixels
@@ -213,15 +222,16 @@ class Uses:
 
     def _matte(self) -> None:
         if self.chance.random() < 0.3:  # else only a control is moved
-            self.last = self.chance.choice(self.world.photos), self.chance.choice((None, 0, 1, 2))
-        (path, seed), settings = self.last, self.settings
+            room = self.chance.choice((None, None, self.world.room))
+            self.last = self.chance.choice(self.world.photos), self.chance.choice((None, 0, 1, 2)), room
+        (path, seed, room), settings = self.last, self.settings
         given = strokes(seed) if seed is not None else None
 
         def cut(matter: Matter, burst: int | None) -> Matte:
             frames = self.world.bursts[burst] if burst is not None else ()
-            return matter(path, settings, strokes=given, burst=frames, may_be_empty=True)
+            return matter(path, settings, strokes=given, room=room, burst=frames, may_be_empty=True)
 
-        self._check(path, settings, ("matte", seed), cut, self.chance.choice((None,) * 12 + (0, 1)))
+        self._check(path, settings, ("matte", seed), cut, self.chance.choice((None,) * 12 + (0, 1)), room)
 
     def _check(
         self,
@@ -230,15 +240,17 @@ class Uses:
         asked: Hashable,
         use: Callable[[Matter, int | None], Any],
         burst: int | None = None,
+        room: Path | None = None,
     ) -> None:
         before = self.world.runs
         found = result_of(lambda: use(self.matter, burst))
-        seen = self.world.content(path), settings.quality, settings.decoded_side, self.world.version
+        empty = self.world.empty if room is not None else None
+        seen = self.world.content(path), settings.quality, settings.decoded_side, self.world.version, empty
         if self.world.runs > before:
             self.bursts[seen] = burst
         of = self.bursts[seen]
         assert burst is None or of is not None  # what was made without a burst isn't taken for it
-        expected = self._of_a_new_one(path, settings, (asked, of), lambda matter, *_: use(matter, of))
+        expected = self._of_a_new_one(path, settings, (asked, of, empty), lambda matter, *_: use(matter, of))
         assert same(found, expected), (asked, of, settings)
 
     def _of_a_new_one(self, path: Path, settings: MatteSettings, asked: Hashable, use: Callable[..., Any]) -> Any:

@@ -16,7 +16,9 @@ _ACCURACY, _BLUR = 1e-5, 3
 _MOST = 0.05  # of the picture: how far a corner may move
 _BETTER = 0.9  # of the difference that is left, below which a move is believed
 
-_SEARCHED, _STRUCTURE, _SAME, _PARTS = 160, 0.02, 0.7, 2  # the longer side; what can be found again; and how well
+# A camera that was moved: the longer side of reduced pictures, their shorter one at least; what can be found again, how
+# well it must be, how many parts of the room, and within how many pixels of each other.
+_SEARCHED, _FEWEST, _STRUCTURE, _SAME, _PARTS, _TOGETHER = 160, 32, 0.02, 0.6, 3, 5
 
 _STAYS = np.eye(2, 3)
 
@@ -78,21 +80,23 @@ def _left(picture: np.ndarray, room: np.ndarray, empty: np.ndarray) -> float:
     return float(np.abs(now - gain * before - offset).mean())
 
 
-def is_elsewhere(room: np.ndarray, picture: np.ndarray, empty: np.ndarray) -> bool:
-    """Whether parts of the room are to be found in the picture, but further away than `found` looks."""
+def is_elsewhere(room: np.ndarray, picture: np.ndarray) -> bool:
+    """Whether parts of the room are to be found in the picture, all moved alike, wherever that is."""
     height, width = picture.shape[:2]
-    size = _SEARCHED, max(1, round(_SEARCHED * height / width))
-    edges = [
-        cv2.Laplacian(
-            cv2.resize(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA), cv2.CV_32F, ksize=3
-        )
+    size = _SEARCHED, max(_FEWEST, round(_SEARCHED * height / width))
+    before, now = (
+        cv2.Laplacian(cv2.resize(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA), cv2.CV_32F)
         for one in (room, picture)
-    ]
+    )
     tall, wide = size[1] // 4, size[0] // 4
-    alike = 0
+    moves = []
     for top in range(0, size[1] - tall + 1, tall // 2):
         for left in range(0, size[0] - wide + 1, wide // 2):
-            part = edges[0][top : top + tall, left : left + wide]
+            part = before[top : top + tall, left : left + wide]
             if part.std() > _STRUCTURE:
-                alike += float(cv2.matchTemplate(edges[1], part, cv2.TM_CCOEFF_NORMED).max()) > _SAME
-    return alike >= _PARTS
+                _, likeness, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(now, part, cv2.TM_CCOEFF_NORMED))
+                if likeness > _SAME:
+                    moves.append((x - left, y - top))
+    found = np.array(moves).reshape(-1, 2)
+    alike = np.abs(found[:, None] - found[None]).max(axis=2, initial=0) <= _TOGETHER
+    return bool(alike.sum(axis=1).max(initial=0) >= _PARTS)

@@ -13,7 +13,7 @@ from .comparison import ALIKE, Comparison
 from .filters import dilated, eroded
 from .light import Light
 
-MOVED, OTHER, UNSEEN = "room_moved", "room_other", "room_unseen"
+MOVED, OTHER, UNSEEN = "note.room_moved", "note.room_other", "note.room_unseen"
 # Lengths are pixels of pictures whose longer side has decision.SIDE.
 _AWAY = 12  # from people: further than that surely nobody is
 _ENOUGH = 0.04  # of the picture, that must be so: else nothing tells whether this is the room
@@ -57,7 +57,7 @@ def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray) -> View:
     light = Light.of(here, picture, empty)
     comparison = Comparison.of(picture, light.on(here), empty)
     if comparison.trust(empty) < _TRUST:
-        return View(alpha, reason=MOVED if registration.is_elsewhere(small_room, picture, empty) else OTHER)
+        return View(alpha, reason=MOVED if registration.is_elsewhere(small_room, picture) else OTHER)
     firm = decision.theirs(people, comparison)
     full_place = registration.scaled(place, width / size[0], height / size[1])
     full = cv2.resize(room, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
