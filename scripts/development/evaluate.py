@@ -15,6 +15,9 @@ the size and cropped. --people adds a row for each cutout: to choose by all of t
 
 --strokes N mends evaluate_held.py's pictures with a brush, played by a rule that strokes.py tells, with plain paint
 beside it.
+
+--room tuned (or apart, to which nothing was tuned) compares cuts with and without a photo of the empty room, and with a
+wrong one, on scenes that room_scenes.py makes; --every N takes some of them.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ from cvmatte_core.localization.errors import CvmatteError, ModelError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import PHOTO, TOUCH_UP, MatteSettings, controls_for
 from cvmatte_core.localization.texts import system_texts
-from development import metrics, strokes
+from development import metrics, room_measures, room_scenes, strokes
 from development.measuring import backgrounds, cutouts, in_bytes, matted, out_of_focus
 
 _IMAGE_FOLDERS, _ALPHA_FOLDERS = ("image", "original"), ("alpha", "mask", "matte")
@@ -225,6 +228,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--all-models", action="store_true", help="one table of all models that are installed")
     parser.add_argument("--strokes", type=int, metavar="N", help="mend made pictures with up to N strokes")
     parser.add_argument("--stray", type=float, default=4, metavar="PX", help="how far the hand strays, of 512 pixels")
+    parser.add_argument("--room", choices=(room_scenes.TUNED, room_scenes.APART), help="with an empty room's photo")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of --room: one scene of so many")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument("--sheet", type=Path, metavar="PATH", help="write a picture of the worst cases there, a PNG")
     add_controls(parser, texts, _CONTROLS)
@@ -236,6 +241,9 @@ def main(arguments: list[str] | None = None) -> int:
         settings = MatteSettings.from_mapping(given)
         if chosen.all_models:
             print(table(of_all_models(chosen.dataset, settings, chosen.larger)))
+            return 0
+        if chosen.room:
+            room_measures.print_tables(chosen.dataset, chosen.room, settings, chosen.every)
             return 0
         if chosen.strokes:
             strokes.print_table(strokes.played(chosen.dataset, chosen.strokes, chosen.stray, settings))

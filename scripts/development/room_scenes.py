@@ -28,6 +28,7 @@ _THINGS: dict[str, tuple[Maker, ...]] = {
     APART: (made_things.book, made_things.bottle, made_things.telephone, made_things.toy, made_things.headphones),
 }
 _HELD, _NEAR, _FURNITURE, _PASSING = "held", "held, like the wall", "furniture", "passer-by"
+PARTS = (_HELD, _FURNITURE, _PASSING)  # that are to be kept, and left out
 CONDITIONS = ("nothing", "shadow", "drift", "noise", "jpeg", "nudged", _HELD, _NEAR, _FURNITURE, _PASSING)
 _WITH_WRONG_ROOMS = ("nothing", _HELD)
 
@@ -106,6 +107,8 @@ class _Maker:
             both = 1 - (1 - alpha) * (1 - thing[1])
             share = (thing[1] / np.maximum(both, 1e-3))[..., None]
             colours, alpha = share * thing[0] + (1 - share) * colours, both
+        if not all(part.any() for part in parts.values()):
+            return None
         gain, offset = random.uniform(0.95, 1.05) * random.uniform(0.98, 1.02, 3), random.uniform(-0.006, 0.006, 3)
         if condition == "drift":
             gain, offset = random.uniform(0.75, 1.25) * random.uniform(0.93, 1.07, 3), random.uniform(-0.03, 0.03, 3)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from development import evaluate
+from development import evaluate, room_scenes
 from PIL import Image
 
 from tests.conftest import SAMPLE
@@ -95,3 +95,13 @@ def test_all_that_is_installed_is_in_one_table(tmp_path: Path, capsys: pytest.Ca
     lines = capsys.readouterr().out.splitlines()
     assert "ghost" in lines[0]
     assert "rvm-mobilenetv3" in [line.split()[0] for line in lines[1:]]
+
+
+def test_an_empty_room_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_scenes, "_LONGEST_SIDE", 160)
+    arguments = [str(composite_set(tmp_path)), "--room", "tuned", "--quality", "fast", "--every", "17"]
+    assert evaluate.main(arguments) == 0
+    told = capsys.readouterr().out
+    assert "set aside" in told and "nothing; other room" in told
