@@ -87,7 +87,8 @@ def _shadowed(picture: np.ndarray, behind: np.ndarray, difference: np.ndarray, n
     tint = np.abs(_near(picture) - expected).max(axis=2) / (expected.mean(axis=2) + _DIM)
     light, same = np.log(factor), difference < ALIKE
     may_be = (rest.mean(axis=2) < ALIKE) & (tint < _TINT) & (factor > _DARKEST) & (factor < _BRIGHTEST) & ~same
-    smooth = (may_be | same) & ~_steps(picture, behind, noise)
+    steps = _steps(picture, behind, noise)
+    smooth = (may_be | same) & ~steps
     parts = Parts(eroded(smooth, 2))
     result = parts.chosen(parts.sums(same) > np.maximum(_OWN * parts.sizes, _LARGE * same.size))
     # What a shadow is cut into by somebody before it: as dark as the rest of it nearby.
@@ -96,7 +97,7 @@ def _shadowed(picture: np.ndarray, behind: np.ndarray, difference: np.ndarray, n
     usual = cv2.blur(darker * light, (_NEARBY, _NEARBY)) / (near + 1e-6)
     unlike = np.where(near > _SOME, np.abs(light - usual), 1)
     result |= parts.chosen(parts.sums(unlike) < _AS_DARK * parts.sizes)
-    return dilated(result, 4) & may_be
+    return dilated(result, 4) & may_be & ~steps
 
 
 def _steps(picture: np.ndarray, behind: np.ndarray, noise: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ SIDE = 640
 EMPTY = 0.05  # alpha of nobody
 _SEEN = 0.3  # alpha that the network takes for somebody's
 _THIN = 2  # what is no wider than twice this holds nothing together
+_TOUCHING = 3  # half of the gap over which things still touch
 _WIDE, _REACHES, _UNSEEN = 3, 8, 0.15  # what is added is wider, reaches further, and the network sees less of it
 _GAP, _SHOWS_ROOM = 12, 0.7  # in a thing, and the share of it that is the room's where the room shows through
-_PASSING = 0.4  # of the largest person's area: whoever is apart and smaller passes behind
+_PASSING = 0.6  # of the largest person's area: whoever is apart and smaller passes behind
 _KNOWN, _OPENS = 0.25, 0.1  # of the outline of furniture: that is an edge of the room's, and that leads out to it
 
 
@@ -24,7 +25,7 @@ def theirs(people: np.ndarray, comparison: Comparison) -> np.ndarray:
     body = (people > 0.5) & ~_furniture(people, comparison)
     differs = opened((comparison.difference > DIFFERENT) & ~comparison.shadowed, 1)
     either = closed(differs | body, _THIN)
-    parts = Parts(opened(either, _THIN))
+    parts = Parts(dilated(opened(either, _THIN), _TOUCHING))
     of_bodies = parts.sums(body)
     of_bodies[0] = 0
     kept = parts.chosen(of_bodies > max(_PASSING * of_bodies.max(), 1))

@@ -10,12 +10,13 @@ import numpy as np
 _ROUNDS, _PIXELS, _FEWEST = 12, 6000, 100
 _FLOOR = 0.004  # of colours of 0..1: residuals below this say nothing
 _COARSE = 16  # samples of the field a side
-_FIELD = 6  # terms of the field: 1, x, y, xx, xy, yy
+_ORDER = 3  # of the field
+_FIELD = (_ORDER + 1) * (_ORDER + 2) // 2  # its terms
 
 
 @dataclass(frozen=True)
 class Light:
-    """gains: float64, shape (3, 6), a factor's terms over the picture; offsets: shape (3,)."""
+    """gains: float64, shape (3, 10), a factor's terms over the picture; offsets: shape (3,)."""
 
     gains: np.ndarray
     offsets: np.ndarray
@@ -41,7 +42,7 @@ class Light:
                 inputs = np.column_stack([terms[:, :count] * before[:, channel : channel + 1], np.ones(len(places))])
                 weighted = inputs * weight[:, None]
                 # A little held to no change: a plain wall tells no offset from a gain, and little tells a field.
-                hold = np.diag([1e-3, *[0.02] * (count - 1), 0.1]) * max(weight.sum(), 1)
+                hold = np.diag([1e-3, *[0.002] * (count - 1), 0.1]) * max(weight.sum(), 1)
                 wanted = np.zeros(count + 1)
                 wanted[0] = 1
                 solved = np.linalg.solve(inputs.T @ weighted + hold, weighted.T @ now[:, channel] + hold @ wanted)
@@ -62,4 +63,5 @@ class Light:
 
 def _terms(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     y, x = (rows + 0.5) / shape[0] * 2 - 1, (columns + 0.5) / shape[1] * 2 - 1
-    return np.column_stack([np.ones_like(x), x, y, x * x - 1 / 3, x * y, y * y - 1 / 3])
+    across, down = ([np.ones_like(one), one, one**2 - 1 / 3, one**3 - 0.6 * one] for one in (x, y))
+    return np.column_stack([across[n - m] * down[m] for n in range(_ORDER + 1) for m in range(n + 1)])
