@@ -54,11 +54,13 @@ class Light:
 
     def on(self, room: np.ndarray) -> np.ndarray:
         """The room in this light: float32 RGB in 0..1, shape (H, W, 3)."""
-        height, width = room.shape[:2]
+        return np.clip(room * self.factor((room.shape[1], room.shape[0])) + self.offsets.astype(np.float32), 0, 1)
+
+    def factor(self, size: tuple[int, int]) -> np.ndarray:
+        """Over a picture of (width, height): float32, shape (H, W, 3)."""
         rows, columns = np.divmod(np.arange(_COARSE**2), _COARSE)
         gains = (_terms(rows, columns, (_COARSE, _COARSE)) @ self.gains.T).reshape(_COARSE, _COARSE, 3)
-        field = cv2.resize(gains.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-        return np.clip(room * field + self.offsets.astype(np.float32), 0, 1)
+        return cv2.resize(gains.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
 
 
 def _terms(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

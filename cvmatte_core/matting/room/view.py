@@ -20,6 +20,7 @@ _ENOUGH = 0.04  # of the picture, that must be so: else nothing tells whether th
 _TRUST = 0.6  # the share of that which the room must explain
 _SHAPE = 0.03  # how much the sides' ratio may differ
 _RING, _APART = 5, 15  # about what was moved, where outlines are drawn anew; and how far from all that is theirs
+_STRIP = 256  # rows of a photo
 _LIGHT_NEARBY, _LIGHT_HELD = (30, 10), 0.02  # radii for what shadows do, and how much no shadow counts
 
 
@@ -59,13 +60,24 @@ def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray) -> View:
     if comparison.trust(empty) < _TRUST:
         return View(alpha, reason=MOVED if registration.is_elsewhere(small_room, picture) else OTHER)
     firm = decision.theirs(people, comparison)
-    full_place = registration.scaled(place, width / size[0], height / size[1])
-    full = cv2.resize(room, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    behind = light.on(registration.applied(full, full_place, (width, height)))
-    factor = _local_light(comparison, firm, people)
-    behind *= cv2.resize(factor, (width, height), interpolation=cv2.INTER_LINEAR)
+    shade = _local_light(comparison, firm, people)
+    full = cv2.resize(room, (width, height), interpolation=cv2.INTER_AREA)
+    full = registration.applied(full, registration.scaled(place, width / size[0], height / size[1]), (width, height))
     drawn, unsure = _drawn(alpha, people, firm)
-    return View(drawn, np.rint(behind * 255).clip(0, 255).astype(np.uint8), unsure)
+    return View(drawn, _lit(full, light.factor(size) * shade, light.offsets.astype(np.float32) * shade), unsure)
+
+
+def _lit(room: np.ndarray, factor: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """The room in another light, uint8 RGB, shape (H, W, 3), in strips: a photo may be large.
+
+    factor, offset: float32, shape (h, w, 3), of colours of 0..1.
+    """
+    result = np.empty_like(room)
+    for top in range(0, room.shape[0], _STRIP):
+        strip = np.s_[top : min(top + _STRIP, room.shape[0]), 0 : room.shape[1]]
+        gains, offsets = (geometry.enlarged(values, strip, room.shape) for values in (factor, offset))
+        result[strip] = np.rint(room[strip] * gains + 255 * offsets).clip(0, 255)
+    return result
 
 
 def _drawn(alpha: np.ndarray, people: np.ndarray, firm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
