@@ -124,12 +124,11 @@ class _Place:
         alpha, picture, distance, trust = (
             values[tile] for values in (self.alpha, self.picture, self.distance, self.trust)
         )
-        near, unknown = np.clip(1 - distance / _REACH, 0, 1), distance <= _REACH
-        mixture, counts, alike = self.mixture.at(tile, unknown)
+        near = np.clip(1 - distance / _REACH, 0, 1)
+        mixture, fit, alike = self.mixture.at(tile, near)
         sure = np.clip((np.abs(2 * alpha - 1) - _SURE) / (1 - _SURE), 0, 1)
         doubt = np.maximum(np.maximum((1 - near) ** 2, alike), _HELD_TO * sure)
         weight = (_IN_HAIR + (_BEYOND - _IN_HAIR) * doubt) / trust
-        fit = counts * near
         total = weight + fit
         prior = (weight * alpha + fit * mixture) / total
-        return closed_form.solve(picture, alpha, prior, total, unknown, _ROUNDS, _ACCURACY)
+        return closed_form.solve(picture, alpha, prior, total, distance <= _REACH, _ROUNDS, _ACCURACY)

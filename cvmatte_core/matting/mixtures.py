@@ -26,10 +26,10 @@ _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
 class Mixture(Protocol):
-    def at(self, tile: geometry.Region, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(self, tile: geometry.Region, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Alpha of a tile by its colours, how much that counts, and how far nothing can be told by them: 0..1.
 
-        unknown: bool, where they are wanted. All of the tile's shape, float32.
+        near: how much anything counts at a place, 0 where nothing is wanted. All float32, of the tile's shape.
         """
         ...
 
@@ -47,7 +47,7 @@ class GuessedBackground:
         colour, coarse = _coarse(picture, alpha)
         return cls(picture, *(_nearby(colour, share) for share in (coarse, 1 - coarse)))
 
-    def at(self, tile: geometry.Region, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(self, tile: geometry.Region, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         colour = self.picture[tile].astype(np.float32) / 255
         person, background = (
             geometry.enlarged(colours, tile, self.picture.shape) for colours in (self.person, self.background)
@@ -57,7 +57,7 @@ class GuessedBackground:
         alpha = np.clip(((colour - background) * apart).sum(axis=2) / (length + 1e-4), 0, 1)
         rest = colour - background - alpha[..., None] * apart
         fit = np.exp((rest * rest).sum(axis=2) / (-2 * _FIT**2))
-        return alpha, _COUNTS * length / (length + _APART**2) * fit, 1 - length / (length + _ALIKE**2)
+        return alpha, _COUNTS * near * length / (length + _APART**2) * fit, 1 - length / (length + _ALIKE**2)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class KnownBackground:
         spread = np.dstack(covariance[:3]), np.dstack(covariance[3:])
         return cls(now, its, noise + slipped, np.ascontiguousarray(means[..., :3]), spread)
 
-    def at(self, tile: geometry.Region, unknown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(self, tile: geometry.Region, near: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        unknown = near > 0
         person, *spread = (
             geometry.enlarged(values, tile, self.picture.shape)[unknown] for values in (self.person, *self.spread)
         )
@@ -114,9 +115,9 @@ class KnownBackground:
         share /= share.sum(axis=1, keepdims=True)
         mean = share @ _TRIED
         unsure = share @ (_TRIED * _TRIED) - mean * mean
-        result, counts = np.zeros((2, *unknown.shape), np.float32)
+        result, counts = np.zeros((2, *near.shape), np.float32)
         result[unknown], counts[unknown] = mean, _KNOWN_COUNTS * _UNSURE / (_UNSURE + np.maximum(unsure, 0))
-        return result, counts, np.zeros(unknown.shape, np.float32)
+        return result, counts * near, np.zeros(near.shape, np.float32)
 
 
 def _coarse(picture: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
