@@ -22,7 +22,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Tuple
+from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple
 
 import cv2
 
@@ -44,8 +44,10 @@ _CONNECT_SECONDS = 5.0
 _HEAD_PATIENCE = 20.0  # seconds without the head node; after 60 Ray ends this process
 # What counts against the photo that was at work when an actor ended: a node that dies is hardly its fault.
 _ENDED_ALONE, _ENDED_WITH_ITS_NODE, _BLAMED = 2, 1, 4
-# What an actor works with: settings, model, the content of the model's files by their names, and of the background.
-_Equipment = Tuple[MatteSettings, ModelEntry, Mapping[str, bytes], bytes]
+# A picture beside the photos: its name, and its content.
+_Picture = Tuple[str, bytes]
+# What an actor works with: settings, model, the content of the model's files by their names, background, empty room.
+_Equipment = Tuple[MatteSettings, ModelEntry, Mapping[str, bytes], Optional[_Picture], Optional[_Picture]]
 
 
 @contextlib.contextmanager
@@ -123,21 +125,22 @@ class Cluster:
         self._equipment: Any = None
         self._failures: list[CvmatteError] = []  # why actors couldn't begin
 
-    def prepare(self, settings: MatteSettings) -> None:
-        """Give the cluster what its actors need. Raises ModelError."""
+    def prepare(self, settings: MatteSettings, room: Path | None = None) -> None:
+        """Give the cluster what its actors need. Raises ModelError, ImageError where the room can't be read."""
         entry = entry_of(settings.model)
-        if self._equipped_for == (settings, entry):
+        if self._equipped_for == (settings, entry, room):
             return
         verify(entry)
         self.dismiss()
         content = {path.name: path.read_bytes() for path in files_of(entry)}
-        background = b""
+        background = None
         if settings.background == "image" and settings.background_image:
             with contextlib.suppress(ImageError):  # which the photos will tell of
-                background = images.read(Path(settings.background_image))
+                background = _content(Path(settings.background_image))
         named = dataclasses.replace(settings, model=entry.name)  # a node has its own notion of "auto"
-        self._equipment = self._ray.put((named, entry, content, background))
-        self._equipped_for = (settings, entry)
+        empty = _content(room) if room is not None else None
+        self._equipment = self._ray.put((named, entry, content, background, empty))
+        self._equipped_for = (settings, entry, room)
         self._failures.clear()
 
     def dismiss(self) -> None:
@@ -275,20 +278,34 @@ class Cluster:
             self._ray.kill(actor.handle)
 
 
+def _content(path: Path) -> _Picture:
+    """Raises ImageError."""
+    return path.name, images.read(path)
+
+
+def _place(folder: str, picture: _Picture) -> Path:
+    """On a node."""
+    return paths.ROOT / folder / images.digest(picture[1]) / picture[0]
+
+
 class _Engine:
     """What an actor runs, on its node: a warm Matter."""
 
     def __init__(self, equipment: _Equipment, threads: int, device: str) -> None:
         cv2.setNumThreads(threads)
-        settings, entry, model, background = equipment
+        settings, entry, model, background, room = equipment
         self._settings, self._matter = settings, Matter(threads, 0, device=device, touch_ups=TouchUps())
+        self._room: Path | None = None
         self._failure: CvmatteError | None = None
         try:
             wanted = {paths.models_folder() / name: content for name, content in model.items()}
-            if background:
-                path = paths.ROOT / "backgrounds" / images.digest(background) / Path(settings.background_image).name
-                wanted[path] = background
+            if background is not None:
+                path = _place("backgrounds", background)
+                wanted[path] = background[1]
                 self._settings = dataclasses.replace(settings, background_image=str(path))
+            if room is not None:
+                self._room = _place("rooms", room)
+                wanted[self._room] = room[1]
             for path, content in wanted.items():
                 if not path.is_file() or path.read_bytes() != content:
                     files.write(path, content)
@@ -308,6 +325,7 @@ class _Engine:
         settings = self._settings
 
         def see() -> Any:
-            return self._matter.see(decode(content, name, settings.decoded_side), settings, threading.Event())
+            decoded = decode(content, name, settings.decoded_side)
+            return self._matter.see(decoded, settings, threading.Event(), room=self._room)
 
         return made_of(Path(name), see, self._matter, settings)

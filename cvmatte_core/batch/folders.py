@@ -16,7 +16,7 @@ import time
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 from ..filesystem import files, paths
 from ..image import images
@@ -59,17 +59,27 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
     """The photos of a folder on their way to an output folder, which is made if it is missing.
 
     entries: what became of each photo and unreadable subfolder, by its path below the folder. Use it in a `with` block:
-    it locks the output folder. Raises CvmatteError if the folder can't be read, ModelError, OutputError.
+    it locks the output folder. room: the empty room's photo, see Matter; in the folder itself, it is no photo to cut
+    out. Raises CvmatteError if the folder can't be read, ModelError, OutputError.
     """
 
-    def __init__(self, folder: Path, settings: MatteSettings, output_folder: Path, *, recursive: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: MatteSettings,
+        output_folder: Path,
+        *,
+        recursive: bool = False,
+        room: Path | None = None,
+    ) -> None:
         self.folder = folder.absolute()
         self.output_folder = output_folder.absolute()
         self.entries: dict[str, Entry] = {}
         self.left_out: list[str] = []  # by the last scan: clips, and pictures that aren't read
         self._settings = settings
         self._recursive = recursive
-        self._key = _key(settings)
+        self._room = room
+        self._key = _key(settings, room)
         self._touch_ups = TouchUps()
         self._tried: dict[str, list[int]] = {}  # photos that failed, and their state as they did
         if not files.is_folder(self.folder):
@@ -92,6 +102,8 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         unreadable, left_out = list[Path](), list[Path]()
         self.entries = {name: entry for name, entry in self.entries.items() if entry.status != WAITING}
         for path in walk(self.folder, self.output_folder, self._recursive, unreadable, left_out, on_look):
+            if self._is_room(path):
+                continue
             name = path.relative_to(self.folder).as_posix()
             state = state_of(path)
             if self._tried.get(name) == state:
@@ -112,7 +124,7 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         Raises ModelError if there is no model, OutputError if the disk is full or the output folder gone, whatever
         `cutter` does, Cancelled: finished files stay, and the next run goes on.
         """
-        cutter.prepare(self._settings)
+        cutter.prepare(self._settings, self._room)
         waiting = [(name, self._record.tries.get(name, 0)) for name in photos]
         blamed = [name for name, tries in waiting if tries >= _TRIES]
         try:
@@ -170,6 +182,11 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         self._record.finish(name, state, self._key_of(self.folder / name), names, made.size, made.seconds)
         self.entries[name] = replace(self._entry(name, DONE, state[0] if state else 0), notes=made.notes)
         return self.entries[name]
+
+    def _is_room(self, path: Path) -> bool:
+        with contextlib.suppress(OSError):
+            return self._room is not None and path.name == self._room.name and path.samefile(self._room)
+        return False
 
     def _key_of(self, photo: Path) -> str:
         """Stands for all that the layer depends on but the photo; one that was touched up since is done again."""
@@ -283,10 +300,12 @@ def write_zip(
             archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
 
 
-def _key(settings: MatteSettings) -> str:
+def _key(settings: MatteSettings, room: Path | None) -> str:
     """Stands for all that a layer depends on but the photo. Raises ModelError."""
     model = entry_of(settings.model)
-    values = {**settings.identity(), "output_folder": "", "model": [model.name, model.sha256]}
+    values: dict[str, Any] = {**settings.identity(), "output_folder": "", "model": [model.name, model.sha256]}
     if settings.background == "image":
         values["background_image"] = [settings.background_image, state_of(Path(settings.background_image))]
+    if room is not None:
+        values["room"] = [str(room.absolute()), state_of(room)]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()[:16]

@@ -52,8 +52,8 @@ class Cutter(Protocol):
 
     in_this_process: bool
 
-    def prepare(self, settings: MatteSettings) -> None:
-        """Get ready for the photos to come, with these settings. Raises ModelError."""
+    def prepare(self, settings: MatteSettings, room: Path | None = None) -> None:
+        """Get ready for the photos to come, with these settings. room: see Matter. Raises ModelError."""
 
     def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         """Matte photos, a few of them under way; each is drawn from `photos` when its turn comes.
@@ -76,8 +76,8 @@ class Pipeline:
         self._matter, self._one_by_one = matter, on_progress is not None
         self._tell = on_progress or (lambda photo: None)
 
-    def prepare(self, settings: MatteSettings) -> None:
-        self._settings = settings
+    def prepare(self, settings: MatteSettings, room: Path | None = None) -> None:
+        self._settings, self._room = settings, room
         self._matter.prepare(settings.model)
 
     def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
@@ -100,7 +100,7 @@ class Pipeline:
                 raise Cancelled
 
         def see(decoded: Future[Decoded]) -> Seen:
-            return self._matter.see(decoded.result(), self._settings, cancelled, unless_given_up)
+            return self._matter.see(decoded.result(), self._settings, cancelled, unless_given_up, self._room)
 
         under_way: deque[Future[Made]] = deque()
         with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(1) as network, ThreadPoolExecutor(1) as encoding:
@@ -125,7 +125,8 @@ class Pipeline:
         return decode(images.read(photo), photo.name, self._settings.decoded_side)
 
     def _see(self, photo: Path, cancelled: threading.Event) -> Seen:
-        return self._matter.see(self._decoded(photo), self._settings, cancelled, lambda *step: self._tell(photo))
+        decoded = self._decoded(photo)
+        return self._matter.see(decoded, self._settings, cancelled, lambda *step: self._tell(photo), self._room)
 
     def _made(self, photo: Path, see: Callable[[], Seen]) -> Made:
         return made_of(photo, see, self._matter, self._settings)

@@ -66,7 +66,7 @@ def cut_out_folder(folder: Path, settings: MatteSettings, target: Path, chosen: 
     """Cut out a folder, and return the exit code; whatever prevents it is told as a sentence."""
     try:
         with (
-            FolderBatch(folder, settings, target, recursive=chosen.recursive) as batch,
+            FolderBatch(folder, settings, target, recursive=chosen.recursive, room=chosen.room) as batch,
             _cutting(chosen) as cutter,
             ended_by_signals() as ended,
             # disable=None: shown only where a person looks on.

@@ -20,6 +20,7 @@ from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, CvmatteError, ImageError, SettingsError
 from ..localization.texts import Texts, system_texts
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
+from ..matting.room.picture import Rooms
 from ..models.catalogue import AUTO, entry_of, is_there, missing, pair_for_held
 from ..presets import PresetStore
 from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings
@@ -31,10 +32,11 @@ from .program import Misused, add_controls, ended, option_of, parser_for, tell
 STANDARD = Path("-")  # standard input or output
 
 _WIDTH = 79  # of help, as argparse has it
-# The one kind of input that each option is for, controls aside; and what is said where it is another.
+# The kinds of input that each option is for, controls aside; and what is said where it is another.
 _ONLY_OF = {
-    **dict.fromkeys(("mask", "touch_up", "room", "overwrite"), PHOTO),
-    **dict.fromkeys(("watch", "recursive", "ray"), FOLDER),
+    **dict.fromkeys(("mask", "touch_up", "overwrite"), (PHOTO,)),
+    "room": (PHOTO, FOLDER),
+    **dict.fromkeys(("watch", "recursive", "ray"), (FOLDER,)),
 }
 _UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
 
@@ -127,7 +129,7 @@ def refuse_what_is_of_one(chosen: argparse.Namespace, texts: Texts) -> None:
 
 def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, texts: Texts) -> None:
     """Raise Misused for an option that is of no use for this input, or an output that has nowhere to go."""
-    unfit = [one for one, kind in _ONLY_OF.items() if kind != task.kind and getattr(chosen, one) not in (None, False)]
+    unfit = [one for one, of in _ONLY_OF.items() if task.kind not in of and getattr(chosen, one) not in (None, False)]
     if task.kind == CLIP:
         for control in CONTROLS:
             # What clips lack altogether is refused as an option, but ignored in a preset, as ID photos are.
@@ -199,6 +201,8 @@ class Files:
         if len(chosen.photos) > 1:
             refuse_what_is_of_one(chosen, texts)
             chosen.into_folder = chosen.clips_into_folder = chosen.output is not None
+        if chosen.room is not None:
+            Rooms(lambda path: None)(chosen.room)  # it would fail for every photo
         tasks = [self._task(photo) for photo in chosen.photos]  # wrong options are told before anything is done
         if len(tasks) == 1:
             return self._do(tasks[0])
@@ -225,8 +229,6 @@ class Files:
         task = Task(photo, kind, *settings_and_output(chosen, photo, kind, texts))
         refuse_what_does_not_go_together(chosen, task, texts)
         refuse_what_cannot_be(task.settings, texts)
-        if chosen.room is not None and not files.exists(chosen.room):
-            raise ImageError("room_gone", name=chosen.room.name)
         if kind == PHOTO:
             refuse_to_replace_sources(chosen, task, texts)
         return task

@@ -46,15 +46,22 @@ class PretendMatter:
 
     def __init__(self, **by_stem: Callable[[], None]) -> None:
         self.seen: list[str] = []
+        self.rooms: list[Path | None] = []
         self.most_alive = 0
         self._by_stem = by_stem
 
     def prepare(self, model: str) -> None: ...
 
     def see(
-        self, decoded: Decoded, settings: MatteSettings, cancelled: threading.Event, on_progress: Any = None
+        self,
+        decoded: Decoded,
+        settings: MatteSettings,
+        cancelled: threading.Event,
+        on_progress: Any = None,
+        room: Path | None = None,
     ) -> Seen:
         self.seen.append(decoded.name)
+        self.rooms.append(room)
         self._by_stem.get(Path(decoded.name).stem, lambda: None)()
         if cancelled.is_set():
             raise Cancelled
@@ -108,10 +115,11 @@ def run(
     settings: MatteSettings = SETTINGS,
     cancelled: threading.Event | None = None,
     recursive: bool = True,
+    room: Path | None = None,
 ) -> list[Entry]:
     """One run as the script does it: all photos, the reports, the archive. Returns all entries, by name."""
     cancelled = cancelled or threading.Event()
-    with FolderBatch(folder, settings, out, recursive=recursive) as batch:
+    with FolderBatch(folder, settings, out, recursive=recursive, room=room) as batch:
         try:
             list(batch.run(batch.scan(), cutter_of(matter or pretend()), cancelled))
             batch.write_archive(cancelled)
@@ -132,6 +140,20 @@ def visible(folder: Path) -> set[str]:
 LAYERS = {"a.png", "b.png", "deep/c.png", "deep/deeper/人像.png"}
 MASKS = {"a-mask.png", "b-mask.png", "deep/c-mask.png", "deep/deeper/人像-mask.png"}
 TELLING = {"batch_results.zip", "batch_report.json", "batch_report.csv"}
+
+
+def test_another_room_makes_all_anew_and_in_the_folder_it_is_no_photo(folder: Path, out: Path) -> None:
+    room = folder / "empty.png"
+    Image.new("RGB", (32, 32)).save(room)
+    first = pretend()
+    entries = run(folder, out, first, room=room)
+    assert set(statuses(entries).values()) == {DONE} and "empty.png" not in statuses(entries)
+    assert first.rooms == [room] * len(entries)
+    assert {entry.status for entry in run(folder, out, room=room)} == {UNCHANGED}
+    Image.new("RGB", (32, 32), "white").save(room)
+    assert {entry.status for entry in run(folder, out, room=room)} == {DONE}
+    room.unlink()
+    assert {entry.status for entry in run(folder, out)} == {DONE}
 
 
 def test_the_output_mirrors_the_folder(folder: Path, out: Path) -> None:

@@ -49,12 +49,15 @@ def test_a_room_is_heeded_or_set_aside_and_said(photo: Path, tmp_path: Path) -> 
     Image.fromarray(np.random.default_rng(1).integers(0, 255, (512, 512, 3), np.uint8)).save(room)
     done = run(photo, "-o", tmp_path / "out.png", "--room", room, "--quality", "fast")
     assert done.returncode == 0 and "empty room shows another place" in done.stderr
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "me.png").write_bytes(photo.read_bytes())
+    many = run(tmp_path / "team", "-o", tmp_path / "cut", "--room", room, "--quality", "fast")
+    assert many.returncode == 0 and "me.png: The photo of the empty room shows another place" in many.stderr
     gone = run(photo, "-o", tmp_path / "none.png", "--room", tmp_path / "gone.png")
     assert (gone.returncode, (tmp_path / "none.png").exists()) == (2, False)
     assert "gone.png" in gone.stderr
     over = run(photo, "-o", room, "--overwrite", "--room", room)
     assert over.returncode == 2 and "another name" in over.stderr, over.stderr
-    assert run(tmp_path, "--room", room).returncode == 2
 
 
 def test_without_an_output_the_layer_stands_beside_the_photo_under_a_new_name(photo: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from demo.throwaway_obs import free_port
+from PIL import Image
 
 from cvmatte_core.filesystem import paths
 from tests.conftest import make_team
@@ -81,7 +82,9 @@ def test_a_cluster_gives_what_this_computer_gives(
     (folder / "broken.jpg").write_bytes(b"no picture")
     (folder / "damaged.png").write_bytes(photo.read_bytes()[:9000])
     (folder / "empty.jpg").touch()
-    options = ("--recursive", "--background", "image", "--background-image", photo, *QUICK)
+    Image.new("RGB", (512, 512), "grey").save(tmp_path / "room.png")
+    pictures = ("--background", "image", "--background-image", photo, "--room", tmp_path / "room.png")
+    options = ("--recursive", *pictures, *QUICK)
     here = run(folder, "-o", tmp_path / "here", "--threads", "1", *options)
     there = run(folder, "-o", tmp_path / "there", "--ray", cluster.address, *options)
     assert (there.returncode, lines(there.stderr)) == (here.returncode, lines(here.stderr)) == (1, lines(here.stderr))
@@ -89,7 +92,8 @@ def test_a_cluster_gives_what_this_computer_gives(
     assert len(content(tmp_path / "there")) == 16
     assert content(tmp_path / "there") == content(tmp_path / "here")
     assert report(tmp_path / "there") == report(tmp_path / "here")
-    assert not (paths.ROOT / "backgrounds").exists()  # actors work with what was sent to them, not with what is here
+    # Actors work with what was sent to them, not with what is here.
+    assert not any((paths.ROOT / name).exists() for name in ("backgrounds", "rooms"))
     wait_for(lambda: not cluster.engines())
     again = run(folder, "-o", tmp_path / "there", "--ray", cluster.address, *options)
     assert "Done: 0, unchanged: 8, failed: 3" in again.stdout

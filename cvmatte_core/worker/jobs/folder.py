@@ -30,6 +30,7 @@ class Folder(Computation):
     folder: Path
     settings: Settings = field(default_factory=resolved)
     output_folder: PathIfAny = None
+    room: PathIfAny = None
 
     gives_way = True
 
@@ -87,7 +88,7 @@ class Folder(Computation):
                 raise Cancelled
 
         def scanned() -> tuple[FolderBatch, list[str]]:
-            batch = FolderBatch(self.folder, self.settings, output_folder)
+            batch = FolderBatch(self.folder, self.settings, output_folder, room=self.room)
             try:
                 return batch, batch.scan(on_look)
             except BaseException:
