@@ -104,10 +104,12 @@ class LayerStore:
         self.folder = folder or paths.layers_folder()
 
     @staticmethod
-    def key(image: str, settings: MatteSettings) -> str:
-        """The name of a request: a photo (its path, or its content's digest) with settings, resolved."""
+    def key(image: str, settings: MatteSettings, room: Path | None = None) -> str:
+        """The name of a request: a photo (its path, or its content's digest) with settings, resolved, and the empty
+        room's photo where it has one."""
         # In the system's own spelling: OBS writes a path with slashes everywhere.
-        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.identity()], sort_keys=True)
+        behind = [str(room)] if room is not None else []
+        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.identity(), *behind], sort_keys=True)
         return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def frame_path(self, key: str) -> Path:

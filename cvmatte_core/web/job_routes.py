@@ -24,7 +24,7 @@ from ..models.catalogue import entry_of
 from ..settings import MatteSettings
 from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
 from .jobs import FAILED, Item, WebJob
-from .parameters import BACKGROUND, MANY, described, harmless, one_file, read_form, saved, settings_of
+from .parameters import BACKGROUND, MANY, ROOM, ROOM_FILE, described, harmless, one_file, read_form, saved, settings_of
 from .photo_routes import MEDIA
 from .server import Running, WebServer
 
@@ -36,7 +36,7 @@ _LOOK_SECONDS = 0.2
 _KEEP_ALIVE_SECONDS = 15.0
 _FOLDER_DEPTH, _FOLDER_LIMIT = 3, 500
 _PHOTOS = {"type": "array", "items": FILE, "minItems": 1}
-_TO_START = described(MANY, {"images": _PHOTOS}, in_form_only=("folder", "recursive"))
+_TO_START = described(MANY, {"images": _PHOTOS, ROOM: ROOM_FILE}, in_form_only=("folder", "recursive"))
 _ONE_OF = [{"required": [name]} for name in ("images", "folder")]
 _TO_START["requestBody"]["content"]["multipart/form-data"]["schema"]["anyOf"] = _ONE_OF
 _EVENT = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
@@ -59,12 +59,12 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
     server's root. A clip becomes a transparent WebM, or an MP4 where there is a background.
 
     Every control may be a form field or a query parameter, for all of them alike. `id_photo`, `sheet`, `format`,
-    `save_mask` and the `subject` held do nothing for clips.
+    `save_mask`, `room` and the `subject` held do nothing for clips.
     """
     job = server.jobs.new("photos", "")
     try:
         await server.drive.ask(job.folder.mkdir)
-        async with read_form(request, server.options.files + 1) as form:
+        async with read_form(request, server.options.files + 2) as form:
             settings = await _filled(job, request, form, server)
     except BaseException:
         await asyncio.wrap_future(server.jobs.forget(job))
@@ -75,8 +75,11 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
 
 async def _filled(job: WebJob, request: Request, form: FormData, server: WebServer) -> MatteSettings:
     """Fill a job with its items, and return its settings. Raises RequestError, SettingsError, OSError."""
-    background = one_file(form, BACKGROUND)
+    background, room = (one_file(form, name) for name in (BACKGROUND, ROOM))
     kept = await server.drive.ask(saved, background, job.folder) if background else None
+    if room is not None:
+        job.room = await server.drive.ask(saved, room, job.folder)
+        job.names[job.room.name] = harmless(room.filename)
     settings, more = await settings_of(request, form, MANY, kept, server.drive)
     if "folder" in more:
         job.title, recursive, options = more["folder"], more.get("recursive", False), server.options

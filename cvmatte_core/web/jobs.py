@@ -56,6 +56,7 @@ class Item:
 class WebJob:
     """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches.
 
+    room: the empty room's photo, for all its photos; names: of files beside those, see `named`.
     fetched: bytes, and of how many; the latter is 0 as long as that isn't known.
     """
 
@@ -63,6 +64,8 @@ class WebJob:
     title: str
     folder: Path
     items: list[Item] = field(default_factory=list)
+    room: Path | None = None
+    names: dict[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     state: str = WAITING
     error: CvmatteError | None = None
@@ -219,7 +222,7 @@ class Jobs:
                 raise
             except Exception as error:  # one photo's failure mustn't stop the others
                 failure = pipeline.explained(error, item.name)
-                job.change(item, state=FAILED, error=named(failure, {item.photo.name: item.name}))
+                job.change(item, state=FAILED, error=named(failure, {**job.names, item.photo.name: item.name}))
             if item.photo.parent == job.folder:
                 item.photo.unlink(missing_ok=True)  # an upload: nobody else needs it
         self._write_archive(job)
@@ -255,7 +258,7 @@ class Jobs:
             if stage == "network":
                 job.change(item, progress=0.1 + 0.7 * done / max(1, total))
 
-        matte = matter(item.photo, settings, on_progress=step, cancelled=job.cancelled)
+        matte = matter(item.photo, settings, room=job.room, on_progress=step, cancelled=job.cancelled)
         item.notes = matte.notes
         return matte.files(settings)
 

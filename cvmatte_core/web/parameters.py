@@ -29,9 +29,10 @@ from .answers import FILE
 from .threads import Drive
 
 BACKGROUND = "background_image"  # a file of the request, not a path
-TOUCH_UP = "touch_up"  # a file too, and no control
+TOUCH_UP, ROOM = "touch_up", "room"  # files too, and no controls
 OF_JOBS = controls_for(PHOTO, CLIP, at=settings.JOB)
 OF_PHOTOS = controls_for(PHOTO, at=settings.ANSWER)
+ROOM_FILE = {**FILE, "description": Texts("en")("matte.room")}
 _PICTURES = "image/bmp, image/jpeg, image/png, image/tiff, image/webp"
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 _UPLOAD_SECONDS = 600.0  # that a request may take to arrive

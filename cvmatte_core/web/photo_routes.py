@@ -26,9 +26,10 @@ from ..settings import MatteSettings
 from . import parameters
 from .answers import FILE, NO_STORE, noted, refusals, texts_for
 from .jobs import named
-from .parameters import BACKGROUND, ONE_PHOTO, TOUCH_UP, TOUCHED_UP, described, harmless
+from .parameters import BACKGROUND, ONE_PHOTO, ROOM, ROOM_FILE, TOUCH_UP, TOUCHED_UP, described, harmless
 from .server import Running, WebServer
 from .threads import Deadline, Drive
+from .touch_up import OpenPhoto
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
@@ -38,7 +39,7 @@ _SAID = {"description": "A JSON list of {note, message}, where there is somethin
 _ANSWER = {"content": {media: {"schema": FILE} for media in MEDIA.values()}, "headers": {_NOTES: _SAID}}
 _REFUSALS = refusals(409, 413, 415, 503, 504)
 _ANSWERS = {200: _ANSWER, **_REFUSALS}
-_FILES = {"image": FILE, TOUCH_UP: FILE}
+_FILES = {"image": FILE, TOUCH_UP: FILE, ROOM: ROOM_FILE}
 _TO_CUT_OUT = described(ONE_PHOTO, _FILES, ("image",))
 _TO_CUT_OUT["requestBody"]["content"] |= {media: {"schema": FILE} for media in _RAW}
 _TO_TOUCH_UP = described(TOUCHED_UP, _FILES, ("image",))
@@ -60,6 +61,7 @@ class _Asked:
     output: str
     strokes: StrokesFor | None
     names: dict[str, str]
+    room: Path | None = None
     work: Future[Any] | None = None
     is_kept: bool = False
 
@@ -71,13 +73,13 @@ async def remove_background(request: Request, server: Running) -> Response:
     The photo is the form field `image`, or the body itself, with controls in the query. Every control may be a form
     field or a query parameter. `output`: the layer, its mask (a grey PNG), or the photo itself, upright and cropped
     as the layer is. `touch_up`: a grey picture of the photo's upright size, 255 to keep, 0 to remove, 128 to leave
-    to the network.
+    to the network. `room`: a photo of the same place by the same camera, with nobody in it.
     """
     async with _asked(request, server, or_photo=True) as asked:
         in_time = Deadline(server.options.seconds)
 
         def cut_out(matter: Matter) -> tuple[bytes, tuple[Note, ...]]:
-            matte = matter(asked.photo, asked.settings, strokes=asked.strokes, on_progress=in_time)
+            matte = matter(asked.photo, asked.settings, strokes=asked.strokes, room=asked.room, on_progress=in_time)
             return _picture(matte, asked.settings, asked.output), matte.notes
 
         asked.work = server.engine.run(cut_out)
@@ -92,8 +94,11 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
     """Open the photo in the form field `image` for touching up: the page's addresses then take strokes."""
     async with _asked(request, server) as asked:
         about = (asked.photo, asked.names[asked.photo.name], asked.settings)
-        opening = server.engine.run(lambda matter: server.desk.open_now(matter, *about, folder=asked.folder))
-        photo = await asyncio.wrap_future(opening)
+
+        def opened(matter: Matter) -> OpenPhoto:
+            return server.desk.open_now(matter, *about, folder=asked.folder, room=asked.room)
+
+        photo = await asyncio.wrap_future(server.engine.run(opened))
         if asked.strokes is not None:
             await server.desk.put(photo, asked.strokes)
         asked.is_kept = True
@@ -105,7 +110,7 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
     """Take a place in the queue and read the request. Errors name its files as the person knows them. Raises
     RequestError, SettingsError, OSError."""
     with server.engine.place():
-        async with parameters.read_form(request, 3, or_photo) as form:
+        async with parameters.read_form(request, 4, or_photo) as form:
             folder = server.folder / secrets.token_hex(16)
             await server.drive.ask(folder.mkdir)
             asked: _Asked | None = None
@@ -124,15 +129,18 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
 
 async def _read(request: Request, form: FormData, folder: Path, drive: Drive) -> _Asked:
     """Raises RequestError, SettingsError, OSError."""
-    photo, background, painted = (parameters.one_file(form, name) for name in ("image", BACKGROUND, TOUCH_UP))
+    uploads = (parameters.one_file(form, name) for name in ("image", BACKGROUND, ROOM, TOUCH_UP))
+    photo, background, empty, painted = uploads
     if photo is None:
         raise RequestError("upload_missing", field="image")
-    kept = {upload: await drive.ask(parameters.saved, upload, folder) for upload in (photo, background) if upload}
-    behind = kept[background] if background else None
+    kept = {
+        upload: await drive.ask(parameters.saved, upload, folder) for upload in (photo, background, empty) if upload
+    }
+    behind, room = (kept[upload] if upload else None for upload in (background, empty))
     settings, more = await parameters.settings_of(request, form, ONE_PHOTO, behind, drive)
     strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename)) if painted else None
     names = {path.name: harmless(upload.filename) for upload, path in kept.items()}
-    return _Asked(folder, kept[photo], settings, more.get("output", "layer"), strokes, names)
+    return _Asked(folder, kept[photo], settings, more.get("output", "layer"), strokes, names, room)
 
 
 async def _ended(request: Request, work: Future[Result], in_time: Deadline) -> Result:

@@ -40,7 +40,7 @@ Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the
 
 @dataclass
 class OpenPhoto:
-    """A photo that is open. folder: removed when it closes.
+    """A photo that is open. room: the empty room's photo. folder: removed when it closes.
 
     layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the strokes that are in this layer, as in Sheet.
     is_mirrored: whether pages show it so; nothing here is.
@@ -56,6 +56,7 @@ class OpenPhoto:
     seen: np.ndarray
     folder: Path | None = None
     is_mirrored: bool = False
+    room: Path | None = None
 
     @property
     def held(self) -> tuple[np.ndarray, ...]:
@@ -64,7 +65,7 @@ class OpenPhoto:
 
     def part(self, matter: Matter, strokes: StrokesFor, box: Region) -> tuple[np.ndarray, Region]:
         """See Matter.part."""
-        return matter.part(self.path, self.settings, strokes, box)
+        return matter.part(self.path, self.settings, strokes, box, self.room)
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,18 @@ class Desk:
         settings: MatteSettings,
         id: str = "",
         folder: Path | None = None,
+        room: Path | None = None,
         on_progress: Progress | None = None,
     ) -> OpenPhoto:
-        """For who is in the Matter's thread. id: to be found by; empty: a new one. Raises ImageError, ModelError."""
+        """For who is in the Matter's thread. id: to be found by; empty: a new one. room: see Matter. Raises ImageError,
+        ModelError."""
         digest = images.digest(images.read(path))
         settings = settings.at(TOUCH_UP)
         sheet = self._sheets.get(digest)
         if sheet is not None:  # one sheet a photo, of one size
             self.catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
-        matte = matter(path, settings, may_be_empty=True, on_progress=on_progress)
+        matte = matter(path, settings, room=room, may_be_empty=True, on_progress=on_progress)
         height, width = matte.alpha.shape
         if sheet is None:
             sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"", self._touch_ups)
@@ -121,9 +124,9 @@ class Desk:
             sheet.version = 0
         sheet.pixels = touch_up.fitted(sheet.pixels, (height, width))
         if sheet.strokes((height, width)).stamp != matte.touch_up:
-            matte = matter(path, settings, strokes=sheet.strokes, may_be_empty=True)
+            matte = matter(path, settings, strokes=sheet.strokes, room=room, may_be_empty=True)
         id, layer = id or secrets.token_hex(16), matte.layer.copy()
-        photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder)
+        photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder, room=room)
         self.lay(photo)
         return photo
 

@@ -4,12 +4,13 @@ Standard library only: OBS runs one side of it.
 
 Requests
     initialize {protocol}            → {protocol, version, pid}
-    matte {image, settings, rest_seconds, burst?}
+    matte {image, settings, rest_seconds, burst?, room?}
                                      → a store.Record as a dict, with `notes` and `outdated`; first a `layer`
                                        notification
         burst: paths of frame files, oldest first, the last one to become the photo `image`; see stills.take
+        room: path of a photo of the empty room, see Matter; another photo has another path, as a layer is known by it
         notes: see notes.to_wire. outdated: see TouchUps.is_outdated
-    batch {folder, settings, output_folder}
+    batch {folder, settings, output_folder, room?}
                                      → {folder, archive, done, failed: [{name, error}],
                                         noted: [{name, notes}], seconds}
         output_folder: empty for a new one, which the answer's `folder` then names; in one that has layers of this
@@ -18,7 +19,7 @@ Requests
     models {}                        → {models: [see diagnose.state_of], auto}
         auto: the name of the one that "auto" means now
     install_model {name}             → see diagnose.state_of
-    touch_up {image, settings, token, port, language, portrait?, name?, zones?}
+    touch_up {image, settings, token, port, language, portrait?, name?, zones?, room?}
                                      → {url, port}: the photo's page, for whoever has the token; on this port, if it
                                        is free, 0 for any
         portrait: what the live portrait is known by that the photo is a still of: its zones are painted then, which

@@ -33,8 +33,14 @@ from cvmatte_core.worker.jobs.parameters import WholeNumber, parsed
 from cvmatte_core.worker.server import KINDS, WorkerServer
 
 RIGHT: dict[str, dict[str, Any]] = {
-    "matte": {"image": "me.png", "settings": {"feather": 2}, "rest_seconds": 1, "burst": ["1.bmp"]},
-    "batch": {"folder": "party", "settings": {}, "output_folder": ""},
+    "matte": {
+        "image": "me.png",
+        "settings": {"feather": 2},
+        "rest_seconds": 1,
+        "burst": ["1.bmp"],
+        "room": "empty.jpg",
+    },
+    "batch": {"folder": "party", "settings": {}, "output_folder": "", "room": ""},
     "photos": {"paths": ["me.png", "party"], "most": 5},
     "clip": {"clip": "me.mp4", "settings": None},
     "touch_up": {
@@ -46,6 +52,7 @@ RIGHT: dict[str, dict[str, Any]] = {
         "portrait": "",
         "name": "",
         "zones": "",
+        "room": "",
     },
     "zones": {"portrait": "1", "zones": None},
     "models": {},
@@ -75,6 +82,7 @@ def test_every_kind_reads_its_parameters(method: str) -> None:
 def test_what_need_not_be_sent_has_its_default() -> None:
     matte: Any = parsed(KINDS["matte"], {"image": "me.png"})
     assert (matte.settings, matte.rest_seconds, matte.burst) == (MatteSettings().resolved(), 0.0, [])
+    assert matte.room is None
     assert parsed(KINDS["batch"], {"folder": "party"}) == parsed(KINDS["batch"], RIGHT["batch"])
 
 

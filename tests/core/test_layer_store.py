@@ -174,3 +174,9 @@ def test_what_older_versions_have_made_is_found_again() -> None:
         LayerStore.key("/photos/me.jpg", MatteSettings(model="rvm-mobilenetv3", feather=2, shadow=30))
         != "4c4d272019e092892a48253dfaf280c5"
     )
+
+
+def test_another_room_is_another_request_and_none_is_as_ever() -> None:
+    keys = [LayerStore.key("me.png", MatteSettings(), room) for room in (None, Path("a.png"), Path("b.png"))]
+    assert len(set(keys)) == 3
+    assert keys[0] == LayerStore.key("me.png", MatteSettings())

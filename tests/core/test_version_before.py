@@ -90,7 +90,7 @@ class PretendCutter:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def prepare(self, settings: MatteSettings) -> None: ...
+    def prepare(self, settings: MatteSettings, room: Path | None = None) -> None: ...
 
     def cut_out(self, photos: Iterable[Path], cancelled: threading.Event, *, alone: bool = False) -> Line:
         for photo in photos:

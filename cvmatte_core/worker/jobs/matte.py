@@ -20,7 +20,7 @@ from ...localization.errors import Cancelled, OutputError
 from ...localization.notes import to_wire
 from ...system import memory
 from .job import Answer, Computation, Job, Steps
-from .parameters import Settings, resolved
+from .parameters import PathIfAny, Settings, resolved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,10 +76,11 @@ class PhotoMatte(Computation):
     settings: Settings = field(default_factory=resolved)
     rest_seconds: Annotated[float, _rest] = 0.0
     burst: Annotated[list[Path], _burst] = field(default_factory=list)
+    room: PathIfAny = None
 
     @property
     def key(self) -> str:
-        return LayerStore.key(str(self.image), self.settings)
+        return LayerStore.key(str(self.image), self.settings, self.room)
 
     def steps(self, job: Job) -> Steps:
         with memory.needed_for(self.image.name):
@@ -114,6 +115,7 @@ class PhotoMatte(Computation):
             self.image,
             self.settings,
             burst=burst,
+            room=self.room,
             on_progress=job.tell,
             cancelled=job.cancelled,
             reduced_before_crop=True,
@@ -157,7 +159,7 @@ class PhotoMatte(Computation):
             folder = Path(chosen).expanduser() if chosen else job.worker.outputs_folder
         except RuntimeError as error:  # ~ and somebody who isn't there
             raise OutputError("cannot_write", folder=chosen) from error
-        name = f"{outputs.shortened(self.image.stem)}-{LayerStore.key(content, self.settings)[:10]}"
+        name = f"{outputs.shortened(self.image.stem)}-{LayerStore.key(content, self.settings, self.room)[:10]}"
         return folder / (name + images.suffix(self.settings.format))
 
     def _save(self, job: Job, record: LayerRecord, matte: Matte) -> Answer:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 from ...layers.store import LayerStore
 from ...models.catalogue import needs_packages
 from .job import Answer, Aside, Job
-from .parameters import Settings, resolved, whole_number
+from .parameters import PathIfAny, Settings, resolved, whole_number
 
 if TYPE_CHECKING:
     from ...matting.matter import Matter
@@ -83,12 +83,13 @@ class TouchUp(Aside):
     portrait: str = ""
     name: str = ""
     zones: str = ""
+    room: PathIfAny = None
 
     def run(self, job: Job) -> Answer:
         """The same photo and settings always have the same page."""
         pages = job.worker.held(_Page)
         page = pages.served(job, self.token, self.port)
-        id = LayerStore.key(str(self.image), self.settings)
+        id = LayerStore.key(str(self.image), self.settings, self.room)
 
         def open_photo(matter: Matter) -> None:
             if self.portrait:
@@ -98,7 +99,9 @@ class TouchUp(Aside):
                 about = {"id": id, "name": self.name, "portrait": self.portrait, "text": self.zones}
                 open_zones(page.desk, pages.zones, matter, self.image, self.settings, **about, on_progress=job.tell)
             else:
-                page.desk.open_now(matter, self.image, self.image.name, self.settings, id, on_progress=job.tell)
+                page.desk.open_now(
+                    matter, self.image, self.image.name, self.settings, id, room=self.room, on_progress=job.tell
+                )
 
         photo = job.worker.call(open_photo, job.number)
         while not photo.done():
