@@ -27,6 +27,7 @@ from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputE
 from ..localization.notes import sentences
 from ..localization.texts import Texts
 from ..matting.matter import Matter
+from ..matting.room.picture import Rooms
 from ..models.catalogue import needs_packages
 from ..settings import MatteSettings
 from ..system import devices
@@ -52,10 +53,14 @@ def cut_out_clip(source: Path, settings: MatteSettings, target: Path, chosen: Na
     total = clips.look_at(source).frames or None
     if settings.id_photo != "off":  # a preset's: given as an option, it is refused before
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
+    room = Rooms(lambda path: None)(chosen.room).rgb if chosen.room is not None else None
+    if chosen.room_at is not None:
+        room = clips.frame_at(source, chosen.room_at)
     bar = tqdm(total=total, unit=texts("clip.unit"), disable=None, dynamic_ncols=True)
     with ended_by_signals() as ended, bar:
         threads, device = chosen.threads or devices.threads(), chosen.device
-        made = clips.cut_out(source, target, settings, threads, device, lambda done: bar.update(done - bar.n), ended)
+        about = source, target, settings, threads, device
+        made = clips.cut_out(*about, lambda done: bar.update(done - bar.n), ended, room=room)
     if made.notes:
         print(f"{source.name}: {sentences(made.notes, texts)}", file=sys.stderr)
     print(texts("clip.saved" if made.whole else "clip.saved_part", path=made.path, frames=made.frames))

@@ -7,6 +7,7 @@ import functools
 import glob
 import io
 import os
+import re
 import sys
 import textwrap
 import threading
@@ -35,7 +36,7 @@ _WIDTH = 79  # of help, as argparse has it
 # The kinds of input that each option is for, controls aside; and what is said where it is another.
 _ONLY_OF = {
     **dict.fromkeys(("mask", "touch_up", "overwrite"), (PHOTO,)),
-    "room": (PHOTO, FOLDER),
+    "room_at": (CLIP,),
     **dict.fromkeys(("watch", "recursive", "ray"), (FOLDER,)),
 }
 _UNFIT = {PHOTO: "matte.only_of_a_folder", CLIP: "matte.not_of_a_clip", FOLDER: "matte.not_of_a_folder"}
@@ -138,7 +139,8 @@ def refuse_what_does_not_go_together(chosen: argparse.Namespace, task: Task, tex
                 unfit.append(control.name)
     options = [*map(option_of, unfit), *(["-o -"] if chosen.output == STANDARD and task.kind != PHOTO else [])]
     if options:
-        raise Misused(texts(_UNFIT[task.kind], option=options[0]))
+        of_clips = bool(unfit) and _ONLY_OF.get(unfit[0]) == (CLIP,)
+        raise Misused(texts("matte.only_of_a_clip" if of_clips else _UNFIT[task.kind], option=options[0]))
     if task.kind != PHOTO:
         return
     if task.output == STANDARD and task.settings.save_mask:
@@ -178,6 +180,13 @@ def from_standard_input(
     return matter.finish(matter.see(decoded, wanted, threading.Event(), room=room), wanted, strokes)
 
 
+def seconds(text: str) -> float:
+    """For argparse: "3", "0:03.5", "1:02:03". Raises ArgumentTypeError."""
+    if not re.fullmatch(r"([0-9]{1,4}:){0,2}[0-9]{1,6}(\.[0-9]{1,6})?", text):
+        raise argparse.ArgumentTypeError(system_texts()("matte.no_time", time=text))
+    return functools.reduce(lambda before, part: 60 * before + float(part), text.split(":"), 0.0)
+
+
 def named(name: str) -> list[Path]:
     """The files that a name means: Windows' shells leave patterns to the program."""
     if any(character in name for character in "*?[") and not files.exists(Path(name)):
@@ -201,6 +210,8 @@ class Files:
         if len(chosen.photos) > 1:
             refuse_what_is_of_one(chosen, texts)
             chosen.into_folder = chosen.clips_into_folder = chosen.output is not None
+        if chosen.room is not None and chosen.room_at is not None:
+            raise Misused(texts("matte.one_room"))
         if chosen.room is not None:
             Rooms(lambda path: None)(chosen.room)  # it would fail for every photo
         tasks = [self._task(photo) for photo in chosen.photos]  # wrong options are told before anything is done
@@ -286,6 +297,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mask", type=Path, metavar="OUT", help=texts("matte.mask"))
     parser.add_argument("--touch-up", type=Path, metavar="STROKES", help=texts("matte.touch_up"))
     parser.add_argument("--room", type=Path, metavar="PICTURE", help=texts("matte.room"))
+    parser.add_argument("--room-at", type=seconds, metavar="TIME", help=texts("matte.room_at"))
     parser.add_argument("--overwrite", action="store_true", help=texts("matte.overwrite"))
     parser.add_argument("--recursive", action="store_true", help=texts("matte.recursive"))
     parser.add_argument("--watch", action="store_true", help=texts("matte.watch"))

@@ -32,6 +32,7 @@ _OF_OPTIONS = (
     "background_missing",
     "background_gone",
     "room_gone",
+    "room_at_beyond",
     "clip_needs_background",
 )
 

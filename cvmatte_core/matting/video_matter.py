@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -16,9 +17,10 @@ from ..models.recurrent import Look, RecurrentVideoMatting
 from ..settings import MatteSettings
 from . import compose, refine
 from .dressing import Backgrounds, dress
-from .edge_colours import colour_radius, colours_nearby, foreground_by
+from .edge_colours import colour_radius, colours_nearby, estimate_foreground, foreground_by
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
+from .room.view import View, look
 from .zones import Zones
 
 # Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
@@ -37,9 +39,14 @@ class VideoMatter:
     for a background that isn't one.
     """
 
-    def __init__(self, settings: MatteSettings, threads: int, device: str | None = None) -> None:
-        """device: of devices.DEVICES; without it, the environment's."""
+    def __init__(
+        self, settings: MatteSettings, threads: int, device: str | None = None, room: np.ndarray | None = None
+    ) -> None:
+        """device: of devices.DEVICES; without it, the environment's. room: see Matter, uint8 RGB, shape (h, w, 3); of
+        no use to frames with transparency."""
         self.settings = settings.resolved()
+        self._room, self._threads = room, threads
+        self.without_room: Counter[str] = Counter()  # frames for which it was of no use, by the reason
         self.side = SIDES[self.settings.quality]
         self._network = Networks(threads, device).get(entry_of(self.settings.model))
         self.network_seconds = 0.0  # of the last frame
@@ -88,6 +95,11 @@ class VideoMatter:
             colours[region] = foreground_by(near, near_people, nearby.result())
         if own is not None:
             people = np.minimum(people, own)
+        elif self._room is not None:
+            view = self._with_room(people, seen, self._room)
+            people = view.alpha
+            if settings.decontaminate and view.behind is not None:
+                colours = estimate_foreground(seen, people, self._threads, behind=view.behind)
         masks = self._zones.masks(frame.shape[:2])
         self.has_stretched_zones = self._zones.are_stretched(frame.shape[:2])
         people, colours, kept = masks.hide(people), masks.colour(colours, frame), masks.kept
@@ -96,6 +108,12 @@ class VideoMatter:
         self.has_seen_somebody = self.has_seen_somebody or refine.shows_somebody(people)
         framing = self._following if settings.crop else WHOLE
         return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds, kept=kept).layer
+
+    def _with_room(self, people: np.ndarray, frame: np.ndarray, room: np.ndarray) -> View:
+        view = look(people, frame, room)
+        if view.reason:
+            self.without_room[view.reason] += 1
+        return view
 
     def change(self, settings: MatteSettings, zones: str = "") -> None:
         """Other controls, from the next frame on: all but the model and quality. zones: see zones.py."""

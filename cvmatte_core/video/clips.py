@@ -9,12 +9,13 @@ import contextlib
 import itertools
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 
 from ..filesystem import files
 from ..image import geometry
@@ -51,6 +52,29 @@ def look_at(path: Path) -> Clip:
         return film.told()
 
 
+def frame_at(path: Path, seconds: float) -> np.ndarray:
+    """What a clip shows so long after it begins: uint8 RGB, shape (H, W, 3). Raises ImageError."""
+    found = _shown_at(path, seconds, by_seeking=True)
+    found = found if found is not None else _shown_at(path, seconds, by_seeking=False)
+    if found is None:
+        raise ImageError("room_at_beyond", name=path.name)
+    return np.ascontiguousarray(found.pixels[..., :3])
+
+
+def _shown_at(path: Path, seconds: float, by_seeking: bool) -> Picture | None:
+    """None where the clip is shorter, or can't be gone to."""
+    shown: Picture | None = None
+    with _opened(path) as film:
+        wanted = film.start + float(seconds / film.time_base)
+        for picture in film.pictures(round(wanted) if by_seeking else None):
+            if picture.pts is not None and picture.pts > wanted:
+                return picture if shown is None and not by_seeking else shown
+            shown = picture
+        a_frame = float(1 / (film.rate * film.time_base))
+    is_last = shown is not None and shown.pts is not None and shown.pts + a_frame >= wanted
+    return shown if is_last else None
+
+
 def cut_out(
     path: Path,
     target: Path,
@@ -60,13 +84,14 @@ def cut_out(
     on_frame: Callable[[int], None] = lambda done: None,
     ended: threading.Event | None = None,
     kept: Path | None = None,
+    room: np.ndarray | None = None,
 ) -> Made:
     """Cut the people out of a clip. target: ends in one of file_types.MOVING_KINDS; a folder of PNGs in none.
 
     on_frame: called with the number of frames done, after each and repeatedly while they are joined with the sound.
     Once `ended` is set, what is done becomes a clip that plays. An existing target is never replaced: the new one is
-    numbered. kept: a folder from which the same job goes on if the process ends. Raises ImageError, ModelError,
-    OutputError; Cancelled if nothing is done yet.
+    numbered. kept: a folder from which the same job goes on if the process ends. room: see VideoMatter. Raises
+    ImageError, ModelError, OutputError; Cancelled if nothing is done yet.
     """
     ending = target.suffix.lower()
     if ending == MP4 and settings.background == "transparent":
@@ -74,7 +99,7 @@ def cut_out(
     ended = ended or threading.Event()
     with _opened(path) as film:
         clip = film.told()
-        moving = VideoMatter(settings, threads, device)
+        moving = VideoMatter(settings, threads, device, room)
         parts: Parts | Pictures | None = None
         try:
             parts = Pictures(target) if ending == FRAMES else Parts(target, kept, film.rate, film.time_base, film.start)
@@ -107,8 +132,17 @@ def cut_out(
                 raise OutputError(key, folder=str(target.parent)) from error
             raise
     logger.info("%s: %d frames of %d", path.name, done, clip.frames)
-    notes = (Note("note.clip_cut_off"),) if not ended.is_set() and source.is_cut_off(path) else ()
-    return Made(made, done, not ended.is_set(), notes)
+    notes = [Note("note.clip_cut_off")] if not ended.is_set() and source.is_cut_off(path) else []
+    return Made(made, done, not ended.is_set(), (*notes, *_without_room(moving.without_room, done)))
+
+
+def _without_room(frames: Counter[str], of: int) -> list[Note]:
+    """What to say of frames that were cut without their room."""
+    if not frames:
+        return []
+    if frames.total() < of:
+        return [Note("note.room_partly", {"frames": frames.total(), "of": of})]
+    return [Note(reason) for reason, _ in frames.most_common(1)]
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
     server's root. A clip becomes a transparent WebM, or an MP4 where there is a background.
 
     Every control may be a form field or a query parameter, for all of them alike. `id_photo`, `sheet`, `format`,
-    `save_mask`, `room` and the `subject` held do nothing for clips.
+    `save_mask` and the `subject` held do nothing for clips.
     """
     job = server.jobs.new("photos", "")
     try:

@@ -19,6 +19,7 @@ from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestE
 from ..localization.notes import Note
 from ..localization.texts import Texts
 from ..matting.matter import Matter
+from ..matting.room.picture import Rooms
 from ..models.catalogue import ModelEntry, needs_packages
 from ..models.fetch import fetch
 from ..settings import MatteSettings
@@ -56,7 +57,7 @@ class Item:
 class WebJob:
     """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches.
 
-    room: the empty room's photo, for all its photos; names: of files beside those, see `named`.
+    room: the empty room's photo, for all of them; names: of files beside those, see `named`.
     fetched: bytes, and of how many; the latter is 0 as long as that isn't known.
     """
 
@@ -245,7 +246,9 @@ class Jobs:
             job.change(item, progress=min(0.99, done / total))
 
         threads = max(1, devices.threads() // 2)
-        made = clips.cut_out(item.photo, to.with_suffix(kind), settings, threads, on_frame=step, ended=job.cancelled)
+        room = Rooms(lambda path: None)(job.room).rgb if job.room is not None else None
+        about = item.photo, to.with_suffix(kind), settings, threads
+        made = clips.cut_out(*about, on_frame=step, ended=job.cancelled, room=room)
         item.results["layer"], item.notes = (made.path, job.new_names(item.name, kind)[0]), made.notes
         if not made.whole:
             raise Cancelled
