@@ -217,7 +217,7 @@ def test_a_preset_is_a_field_and_what_is_said_besides_goes_before_it(client: htt
     assert decoded(post(client, small, preset="id_photo", id_photo="off", format="png")).size == (256, 256)
 
 
-def test_a_room_that_is_another_is_set_aside_and_said(client: httpx.Client, small: bytes) -> None:
+def test_a_room_that_is_another_is_set_aside_and_said(client: httpx.Client, small: bytes, clip: Path) -> None:
     noise, file = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8), io.BytesIO()
     Image.fromarray(noise).save(file, format="PNG")
     room = ("room", ("empty.png", file.getvalue()))
@@ -228,8 +228,9 @@ def test_a_room_that_is_another_is_set_aside_and_said(client: httpx.Client, smal
     assert "b.png" in refusal(broken, 415, "image_not_a_picture")
     opened = client.post("/touch_ups", files=[("image", ("me.jpg", small)), room], data=FAST)
     assert opened.status_code == 201
-    job = ended(client, client.post("/jobs", files=[("images", ("me.jpg", small)), room], data=FAST).json())
-    assert [said["note"] for said in job["items"][0]["notes"]] == ["note.room_other"]
+    files = [("images", ("me.jpg", small)), ("images", ("me.mp4", clip.read_bytes())), room]
+    job = ended(client, client.post("/jobs", files=files, data=FAST).json())
+    assert [[said["note"] for said in item["notes"]] for item in job["items"]] == [["note.room_other"]] * 2
     files = [("images", ("me.jpg", small)), ("room", ("b.png", b"no"))]
     job = ended(client, client.post("/jobs", files=files, data=FAST).json())
     assert (job["items"][0]["error"], "b.png" in job["items"][0]["message"]) == ("image_not_a_picture", True)
