@@ -27,7 +27,7 @@ from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputE
 from ..localization.notes import sentences
 from ..localization.texts import Texts
 from ..matting.matter import Matter
-from ..matting.room.picture import Rooms
+from ..matting.room.picture import read_room
 from ..models.catalogue import needs_packages
 from ..settings import MatteSettings
 from ..system import devices
@@ -53,7 +53,7 @@ def cut_out_clip(source: Path, settings: MatteSettings, target: Path, chosen: Na
     total = clips.look_at(source).frames or None
     if settings.id_photo != "off":  # a preset's: given as an option, it is refused before
         print(texts("clip.no_id_photo", name=source.name), file=sys.stderr)
-    room = Rooms(lambda path: None)(chosen.room).rgb if chosen.room is not None else None
+    room = read_room(chosen.room).rgb if chosen.room is not None else None
     if chosen.room_at is not None:
         room = clips.frame_at(source, chosen.room_at)
     bar = tqdm(total=total, unit=texts("clip.unit"), disable=None, dynamic_ncols=True)

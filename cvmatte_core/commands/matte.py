@@ -21,7 +21,7 @@ from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, CvmatteError, ImageError, SettingsError
 from ..localization.texts import Texts, system_texts
 from ..matting.matter import Matte, Matter, StrokesFor, decode, strokes_of
-from ..matting.room.picture import Rooms
+from ..matting.room.picture import read_room
 from ..models.catalogue import AUTO, entry_of, is_there, missing, pair_for_held
 from ..presets import PresetStore
 from ..settings import CLIP, CONTROLS, FOLDER, HELD, PHOTO, MatteSettings
@@ -213,7 +213,7 @@ class Files:
         if chosen.room is not None and chosen.room_at is not None:
             raise Misused(texts("matte.one_room"))
         if chosen.room is not None:
-            Rooms(lambda path: None)(chosen.room)  # it would fail for every photo
+            read_room(chosen.room)  # it would fail for every photo
         tasks = [self._task(photo) for photo in chosen.photos]  # wrong options are told before anything is done
         if len(tasks) == 1:
             return self._do(tasks[0])

@@ -19,7 +19,7 @@ from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestE
 from ..localization.notes import Note
 from ..localization.texts import Texts
 from ..matting.matter import Matter
-from ..matting.room.picture import Rooms
+from ..matting.room.picture import read_room
 from ..models.catalogue import ModelEntry, needs_packages
 from ..models.fetch import fetch
 from ..settings import MatteSettings
@@ -246,7 +246,7 @@ class Jobs:
             job.change(item, progress=min(0.99, done / total))
 
         threads = max(1, devices.threads() // 2)
-        room = Rooms(lambda path: None)(job.room).rgb if job.room is not None else None
+        room = read_room(job.room).rgb if job.room is not None else None
         about = item.photo, to.with_suffix(kind), settings, threads
         made = clips.cut_out(*about, on_frame=step, ended=job.cancelled, room=room)
         item.results["layer"], item.notes = (made.path, job.new_names(item.name, kind)[0]), made.notes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import contextlib
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,24 @@ class Room:
     rgb: np.ndarray
 
 
+def read_room(path: Path) -> Room:
+    """Raises ImageError."""
+    with _told_apart(path):
+        data = images.read(path)
+        return Room(images.digest(data), images.decode(data, path.name).rgb)
+
+
+@contextlib.contextmanager
+def _told_apart(path: Path) -> Iterator[None]:
+    """Where it is gone, that isn't the photo, which may be waited for."""
+    try:
+        yield
+    except ImageError as error:
+        if error.key in ("image_missing", "image_no_answer"):
+            raise ImageError("room_gone", name=path.name) from error
+        raise
+
+
 class Rooms:
     """The room that was used last. state_of: what changes when its file does."""
 
@@ -29,17 +48,12 @@ class Rooms:
 
     def __call__(self, path: Path) -> Room:
         """Raises ImageError."""
-        try:
+        with _told_apart(path):
             state = self._state_of(path)
-            if self._last is None or state is None or self._last[0] != state:
-                self._last = None  # freed before its successor needs memory
-                data = images.read(path)
-                self._last = state, Room(images.digest(data), images.decode(data, path.name).rgb)
-            return self._last[1]
-        except ImageError as error:
-            if error.key in ("image_missing", "image_no_answer"):  # it isn't the photo, which may be waited for
-                raise ImageError("room_gone", name=path.name) from error
-            raise
+        if self._last is None or state is None or self._last[0] != state:
+            self._last = None  # freed before its successor needs memory
+            self._last = state, read_room(path)
+        return self._last[1]
 
     def forget(self) -> None:
         self._last = None
