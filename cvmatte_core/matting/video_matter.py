@@ -15,12 +15,13 @@ from ..models.catalogue import entry_of
 from ..models.network import Networks
 from ..models.recurrent import Look, RecurrentVideoMatting
 from ..settings import MatteSettings
-from . import compose, refine
+from . import compose, mixtures, refine
 from .dressing import Backgrounds, dress
-from .edge_colours import colour_radius, colours_nearby, estimate_foreground, foreground_by
+from .edge_colours import colour_radius, colours_nearby, foreground_by
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
-from .room.view import View, look
+from .room.following import RoomFollower
+from .room.view import View
 from .zones import Zones
 
 # Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
@@ -29,6 +30,7 @@ _CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from whi
 _FIRST_SIDE = 448  # of the first frames at least: the network remembers for long what it took for people then
 _FEW = 32
 _CALM = 0.07  # how far a crop goes towards the person with each frame
+_BESIDE = 8  # pixels beside a person whose colours are looked for, too
 _SMALLEST = 0.2  # its side, of the frame's, at least
 
 
@@ -45,7 +47,9 @@ class VideoMatter:
         """device: of devices.DEVICES; without it, the environment's. room: see Matter, uint8 RGB, shape (h, w, 3); of
         no use to frames with transparency."""
         self.settings = settings.resolved()
-        self._room, self._threads = room, threads
+        self._follower: RoomFollower | None = None
+        self._room: np.ndarray | None = None
+        self.room = room
         self.without_room: Counter[str] = Counter()  # frames for which it was of no use, by the reason
         self.side = SIDES[self.settings.quality]
         self._network = Networks(threads, device).get(entry_of(self.settings.model))
@@ -66,13 +70,30 @@ class VideoMatter:
         """See matter.Matte."""
         return self._network.fallback
 
+    @property
+    def room(self) -> np.ndarray | None:
+        return self._room
+
+    @room.setter
+    def room(self, room: np.ndarray | None) -> None:
+        """From the next frame on. The same again changes nothing."""
+        if room is not self._room:
+            self._room, self._follower = room, RoomFollower(room) if room is not None else None
+
+    @property
+    def room_says(self) -> str:
+        """Why the room is set aside, of room/finding.py; "" while it isn't."""
+        return self._follower.reason if self._follower is not None else ""
+
+    def room_now(self, frame: np.ndarray) -> np.ndarray | None:
+        """The room as the last frame shows it, where nobody is: uint8 RGB, in the frame's size; None where it is set
+        aside. frame: that one, see `layer`."""
+        return self._follower.now(compose.over_grey(frame)[0]) if self._follower is not None else None
+
     def alpha(self, frame: np.ndarray) -> np.ndarray:
         """Alpha of a frame, see `layer`, before any control: float32 in 0..1, shape (H, W). Raises ModelError."""
-        frame, _ = compose.over_grey(frame)
-        region, picture, estimate = self._seen(frame)
-        result = np.zeros(frame.shape[:2], np.float32)
-        result[region] = _enlarged_alpha(picture, estimate, frame[region])
-        return result
+        seen, own = compose.over_grey(frame)
+        return self._cut(seen, seen, own)[0]
 
     def layer(self, frame: np.ndarray) -> np.ndarray:
         """A frame cut out, with all controls: uint8 RGBA, straight alpha, shape (H, W, 4). Raises ModelError.
@@ -81,25 +102,10 @@ class VideoMatter:
         """
         settings = self.settings
         seen, own = compose.over_grey(frame)
-        region, picture, estimate = self._seen(seen)
         frame = frame[..., :3]
-        near, radius = frame[region], colour_radius(frame.shape)
-        # One takes as long as the other, and each a core.
-        nearby = self._beside.submit(colours_nearby, near, estimate, radius) if settings.decontaminate else None
-        near_people = _enlarged_alpha(picture, estimate, near)
-        people = np.zeros(frame.shape[:2], np.float32)
-        people[region] = near_people
-        colours = frame
-        if nearby is not None:
-            colours = frame.copy()
-            colours[region] = foreground_by(near, near_people, nearby.result())
+        people, colours = self._cut(frame, seen, own)
         if own is not None:
             people = np.minimum(people, own)
-        elif self._room is not None:
-            view = self._with_room(people, seen, self._room)
-            people = view.alpha
-            if settings.decontaminate and view.behind is not None:
-                colours = estimate_foreground(seen, people, self._threads, behind=view.behind)
         masks = self._zones.masks(frame.shape[:2])
         self.has_stretched_zones = self._zones.are_stretched(frame.shape[:2])
         people, colours, kept = masks.hide(people), masks.colour(colours, frame), masks.kept
@@ -109,11 +115,39 @@ class VideoMatter:
         framing = self._following if settings.crop else WHOLE
         return dress(Cutout(frame, people, colours, own), settings, framing, self._backgrounds, kept=kept).layer
 
-    def _with_room(self, people: np.ndarray, frame: np.ndarray, room: np.ndarray) -> View:
-        view = look(people, frame, room)
-        if view.reason:
+    def _cut(self, frame: np.ndarray, seen: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Alpha of a frame, and its colours. seen, own: see compose.over_grey."""
+        region, picture, estimate = self._seen(seen)
+        people, near, radius = np.zeros(frame.shape[:2], np.float32), frame[region], colour_radius(frame.shape)
+        # One takes as long as the other, and each a core.
+        nearby = self._beside.submit(colours_nearby, near, estimate, radius) if self._follower is None else None
+        people[region] = near_people = _enlarged_alpha(picture, estimate, near)
+        if self._follower is not None and own is None:
+            view = self._follower(frame, people)
+            if view.behind is not None:
+                return self._cut_before(view, frame)
             self.without_room[view.reason] += 1
-        return view
+        colours = frame
+        if self.settings.decontaminate:
+            colours = frame.copy()
+            guess = nearby.result() if nearby is not None else colours_nearby(near, estimate, radius)
+            colours[region] = foreground_by(near, near_people, guess)
+        return people, colours
+
+    def _cut_before(self, view: View, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `_cut` gives, where the room behind is known."""
+        alpha, behind, unsure = view.alpha, view.behind, view.unsure
+        box = geometry.around_all(alpha > 0)
+        if box is None or behind is None or unsure is None:
+            return alpha, frame
+        box, _ = geometry.around(box, _BESIDE, alpha.shape)
+        near, its_alpha, its_room = frame[box], alpha[box], behind[box]
+        person, _ = colours_nearby(near, its_alpha, colour_radius(frame.shape))
+        alpha, colours = alpha.copy(), frame.copy()
+        alpha[box] = its_alpha = mixtures.before(near, its_alpha, person, its_room, unsure[box])
+        if self.settings.decontaminate:
+            colours[box] = foreground_by(near, its_alpha, (person, its_room))
+        return alpha, colours
 
     def change(self, settings: MatteSettings, zones: str = "") -> None:
         """Other controls, from the next frame on: all but the model and quality. zones: see zones.py."""
@@ -126,6 +160,8 @@ class VideoMatter:
         """What comes next doesn't go on from what came before."""
         self._before = self._small = self._following.window = None
         self._attention.forget()
+        if self._follower is not None:
+            self._follower.forget()
 
     def _seen(self, frame: np.ndarray) -> tuple[geometry.Region, np.ndarray, np.ndarray]:
         """Where the network looked, what it saw of that, uint8 RGB, (h, w, 3), and its alpha: elsewhere nobody is."""

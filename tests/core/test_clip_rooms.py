@@ -13,7 +13,7 @@ from PIL import Image
 from cvmatte_core.commands import matte as matte_command
 from cvmatte_core.image.geometry import reduced
 from cvmatte_core.localization.errors import ImageError
-from cvmatte_core.matting.room.view import OTHER
+from cvmatte_core.matting.room.finding import OTHER
 from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.video import clips

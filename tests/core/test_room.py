@@ -16,7 +16,8 @@ from cvmatte_core.localization.texts import Texts
 from cvmatte_core.matting import edge_colours, hair
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.matting.room import registration
-from cvmatte_core.matting.room.view import MOVED, OTHER, UNSEEN, look
+from cvmatte_core.matting.room.finding import MOVED, OTHER, UNSEEN
+from cvmatte_core.matting.room.view import look
 from cvmatte_core.settings import MatteSettings
 
 SIZE = (640, 400)

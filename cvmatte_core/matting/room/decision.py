@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .comparison import ALIKE, DIFFERENT, EDGE, Comparison
-from .filters import Parts, closed, dilated, eroded, gradient, opened
+from .comparison import ALIKE, DIFFERENT, Comparison
+from .filters import Filters, Parts
+from .finding import EMPTY
 
-# Lengths are pixels of pictures whose longer side has so many.
-SIDE = 640
-EMPTY = 0.05  # alpha of nobody
+# Lengths as filters.py has them.
+_STAYS = 6.0  # a difference that is enough where it was theirs in the frame before
 _SEEN = 0.3  # alpha that the network takes for somebody's
 _THIN = 2  # what is no wider than twice this holds nothing together
 _TOUCHING = 3  # half of the gap over which things still touch
@@ -20,37 +20,43 @@ _PASSING = 0.6  # of the largest person's area: whoever is apart and smaller pas
 _KNOWN, _OPENS = 0.25, 0.1  # of the outline of furniture: that is an edge of the room's, and that leads out to it
 
 
-def theirs(people: np.ndarray, comparison: Comparison) -> np.ndarray:
-    """The people and what they hold: bool, shape (H, W). people: alpha of the network, float32 in 0..1."""
+def theirs(people: np.ndarray, comparison: Comparison, before: np.ndarray | None = None) -> np.ndarray:
+    """The people and what they hold: bool, shape (H, W).
+
+    people: alpha of the network, float32 in 0..1. before: what this gave for the frame before, which is calmer so.
+    """
+    filters = comparison.placed.filters
     body = (people > 0.5) & ~_furniture(people, comparison)
-    differs = opened((comparison.difference > DIFFERENT) & ~comparison.shadowed, 1)
-    either = closed(differs | body, _THIN)
-    parts = Parts(dilated(opened(either, _THIN), _TOUCHING))
+    least = DIFFERENT if before is None else np.where(before, _STAYS, DIFFERENT)
+    differs = filters.opened((comparison.difference > least) & ~comparison.shadowed, 1)
+    either = filters.closed(differs | body, _THIN)
+    parts = Parts(filters.dilated(filters.opened(either, _THIN), _TOUCHING))
     of_bodies = parts.sums(body)
     of_bodies[0] = 0
     kept = parts.chosen(of_bodies > max(_PASSING * of_bodies.max(), 1))
     # With the thin parts next to it, that the opening took.
-    result = dilated(kept, 2 * _THIN) & either & (body | (comparison.difference > ALIKE))
+    result = filters.dilated(kept, 2 * _THIN) & either & (body | (comparison.difference > ALIKE))
     return result | _gaps(result & ~body, comparison)
 
 
-def changes(people: np.ndarray, firm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def changes(people: np.ndarray, firm: np.ndarray, filters: Filters) -> tuple[np.ndarray, np.ndarray]:
     """What the network doesn't see and is theirs, and what it sees and isn't: each bool, shape (H, W).
 
     firm: what `theirs` gives.
     """
     missing = firm & (people < 0.5)
-    parts = Parts(opened(missing, _WIDE))
-    away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    parts = Parts(filters.opened(missing, _WIDE))
+    away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3) / filters.scale
     # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours.
     added = parts.chosen((parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES))
-    return dilated(added, _WIDE) & missing, opened((people > 0.5) & ~firm, _THIN)
+    return filters.dilated(added, _WIDE) & missing, filters.opened((people > 0.5) & ~firm, _THIN)
 
 
 def _gaps(things: np.ndarray, comparison: Comparison) -> np.ndarray:
     """Where a thing's colour comes near the room's: bool, shape (H, W); not where the room shows through it."""
-    wide = opened(things, _WIDE)
-    parts = Parts(closed(wide, _GAP) & ~wide)
+    filters = comparison.placed.filters
+    wide = filters.opened(things, _WIDE)
+    parts = Parts(filters.closed(wide, _GAP) & ~wide)
     return parts.chosen(parts.sums(comparison.difference < ALIKE) < _SHOWS_ROOM * parts.sizes)
 
 
@@ -59,12 +65,12 @@ def _furniture(people: np.ndarray, comparison: Comparison) -> np.ndarray:
 
     A jacket may have a wall's colour by chance; but no outline that is the room's.
     """
-    alike = comparison.difference < ALIKE
-    same = opened(alike & (people > _SEEN), _THIN)
+    filters, alike = comparison.placed.filters, comparison.difference < ALIKE
+    same = filters.opened(alike & (people > _SEEN), _THIN)
     parts = Parts(same)
-    outline = same & ~eroded(same, 1)
-    edges = dilated(gradient(comparison.behind).max(axis=2) > EDGE, 2)
-    beside = dilated(alike & (people < _SEEN), _THIN)
+    outline = same & ~filters.eroded(same, 1)
+    edges = filters.dilated(comparison.placed.edges, 2)
+    beside = filters.dilated(alike & (people < _SEEN), _THIN)
     lengths = parts.sums(outline)
     is_known = parts.sums(outline & edges) > _KNOWN * lengths
     return parts.chosen(is_known & (parts.sums(beside & same) > _OPENS * lengths))

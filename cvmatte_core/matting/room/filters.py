@@ -5,51 +5,80 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-
-def gradient(values: np.ndarray) -> np.ndarray:
-    """How much values change over a pixel, of each channel: float32, of their shape."""
-    across, down = (cv2.Sobel(values, cv2.CV_32F, *order, scale=1 / 8) for order in ((1, 0), (0, 1)))
-    return cv2.magnitude(across.reshape(-1), down.reshape(-1)).reshape(values.shape)
+SIDE = 640  # pixels of the longer side of a picture of which lengths are told
 
 
-# Of masks, bool, shape (H, W), by a disc of a radius in pixels.
+def reduced_to(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """(width, height) of a picture of that shape, its longer side no longer than `side`."""
+    scale = min(1.0, side / max(shape[:2]))
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
-def dilated(mask: np.ndarray, radius: int) -> np.ndarray:
-    return _morphed(mask, cv2.MORPH_DILATE, radius)
+def mean_of(colours: np.ndarray) -> np.ndarray:
+    """Of the three channels: float32, shape (H, W). NumPy takes ten times as long for so short an axis."""
+    return cv2.transform(colours, np.full((1, 3), 1 / 3, np.float32))
 
 
-def eroded(mask: np.ndarray, radius: int) -> np.ndarray:
-    return _morphed(mask, cv2.MORPH_ERODE, radius)
+def largest_of(colours: np.ndarray) -> np.ndarray:
+    """Of the three channels: shape (H, W)."""
+    first, second, third = cv2.split(colours)
+    return np.asarray(cv2.max(cv2.max(first, second), third))
 
 
-def opened(mask: np.ndarray, radius: int) -> np.ndarray:
-    return _morphed(mask, cv2.MORPH_OPEN, radius)
+class Filters:
+    """Of pictures of one size. Lengths are pixels as if their longer side had SIDE."""
 
+    def __init__(self, size: tuple[int, int]) -> None:
+        """size: (width, height)."""
+        self.scale = min(1.0, max(size) / SIDE)
 
-def closed(mask: np.ndarray, radius: int) -> np.ndarray:
-    return _morphed(mask, cv2.MORPH_CLOSE, radius)
+    def near(self, values: np.ndarray, side: int) -> np.ndarray:
+        """The mean over a square with that side."""
+        odd = 2 * max(1, round((side - 1) / 2 * self.scale)) + 1
+        return cv2.blur(values, (odd, odd))
 
+    def gradient(self, values: np.ndarray) -> np.ndarray:
+        """How much values change over a length of 1, of each channel: float32, of their shape."""
+        across, down = (cv2.Sobel(values, cv2.CV_32F, *order, scale=self.scale / 8) for order in ((1, 0), (0, 1)))
+        return cv2.magnitude(across.reshape(-1), down.reshape(-1)).reshape(values.shape)
 
-def _morphed(mask: np.ndarray, how: int, radius: int) -> np.ndarray:
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return np.asarray(cv2.morphologyEx(mask.view(np.uint8), how, disc)).view(np.bool_)
+    # Of masks, bool, shape (H, W), by a disc of a radius.
+
+    def dilated(self, mask: np.ndarray, radius: float) -> np.ndarray:
+        return self._morphed(mask, cv2.MORPH_DILATE, radius)
+
+    def eroded(self, mask: np.ndarray, radius: float) -> np.ndarray:
+        return self._morphed(mask, cv2.MORPH_ERODE, radius)
+
+    def opened(self, mask: np.ndarray, radius: float) -> np.ndarray:
+        return self._morphed(mask, cv2.MORPH_OPEN, radius)
+
+    def closed(self, mask: np.ndarray, radius: float) -> np.ndarray:
+        return self._morphed(mask, cv2.MORPH_CLOSE, radius)
+
+    def _morphed(self, mask: np.ndarray, how: int, radius: float) -> np.ndarray:
+        pixels = max(1, round(radius * self.scale))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+        return np.asarray(cv2.morphologyEx(mask.view(np.uint8), how, disc)).view(np.bool_)
 
 
 class Parts:
     """The connected parts of a mask, bool, shape (H, W), and what is counted in each."""
 
     def __init__(self, mask: np.ndarray) -> None:
-        self._count, self._labels = cv2.connectedComponents(mask.view(np.uint8))
-        self.sizes = np.bincount(self._labels.ravel(), minlength=self._count)
+        self._count, labels = cv2.connectedComponents(mask.view(np.uint8))
+        self._labels = labels
+        self._inside = np.flatnonzero(mask)
+        self._of_inside = labels.ravel()[self._inside].astype(np.intp)
+        self.sizes = np.bincount(self._of_inside, minlength=self._count)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Of each part, float64, by its number; 0 is what is in none."""
-        return np.bincount(self._labels.ravel(), values.ravel(), self._count)
+        return np.bincount(self._of_inside, values.ravel()[self._inside], self._count)
 
     def highest(self, values: np.ndarray) -> np.ndarray:
         result = np.zeros(self._count, values.dtype)
-        np.maximum.at(result, self._labels.ravel().astype(np.intp), values.ravel())
+        np.maximum.at(result, self._of_inside, values.ravel()[self._inside])
         return result
 
     def chosen(self, which: np.ndarray) -> np.ndarray:

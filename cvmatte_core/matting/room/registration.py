@@ -62,6 +62,13 @@ def applied(room: np.ndarray, transform: np.ndarray, size: tuple[int, int]) -> n
     return cv2.warpAffine(room, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
+def back(values: np.ndarray, transform: np.ndarray) -> np.ndarray:
+    """The other way: what a picture shows, where that lies in the room; 0 where it shows nothing of it."""
+    if np.array_equal(transform, _STAYS):
+        return values
+    return cv2.warpAffine(values, transform, (values.shape[1], values.shape[0]), flags=cv2.INTER_LINEAR)
+
+
 def scaled(transform: np.ndarray, across: float, down: float) -> np.ndarray:
     """The same between pictures that are so many times as large."""
     if np.array_equal(transform, _STAYS):

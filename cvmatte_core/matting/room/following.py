@@ -1,0 +1,158 @@
+"""A moving picture before its room: where that lies and how it is lit is looked for about once a second, beside the
+frames; what differs from it, in each."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import decision, drawing, finding
+from .comparison import ALIKE, DIFFERENT, Comparison
+from .filters import Filters, reduced_to
+from .finding import OTHER, UNSEEN, Found, Unusable
+from .view import View, reduced
+
+_SIDE = 320  # pixels of the longer side of what is compared of a frame
+_PERIOD, _TAKES = 15, 5  # frames from one look for the room to the next, and until what it found is used
+_LOST = 0.7  # of the part of the empty room that was alike when it was found: less is another place
+_SLOWLY = 0.1  # how far the room goes towards what is seen of it with each look
+_SEAM = 9  # the side of the square over which a new part of the room goes over into the rest
+_FEW = 50  # pixels that tell no light
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a look found. room: as it was brought up to date, small, float32 RGB. behind: it in the frame's size, place
+    and light, uint8 RGB. alike: bool, where the picture showed it; share: of what was surely empty."""
+
+    found: Found
+    room: np.ndarray
+    behind: np.ndarray
+    alike: np.ndarray
+    share: float
+
+
+class RoomFollower:
+    """The room of one moving picture. What it makes of a frame follows from the frames before, however long that takes.
+
+    reason: why the room is set aside, of finding.py; "" while it isn't.
+    """
+
+    def __init__(self, room: np.ndarray) -> None:
+        """room: uint8 RGB, shape (h, w, 3), of the same camera, of any size."""
+        self._room = room
+        self._frame_size = self._size = 0, 0  # and of what is compared
+        self._beside = ThreadPoolExecutor(1, "room")
+        self.forget()
+
+    def forget(self) -> None:
+        """What comes next doesn't go on from what came before."""
+        self.reason = ""
+        self._known: _Known | None = None
+        self._firm: np.ndarray | None = None  # what was theirs in the frame before
+        self._shown: tuple[np.ndarray, np.ndarray] | None = None  # the room behind the last frame, and its people
+        self._look: Future[_Known] | None = None
+        self._since = _PERIOD  # frames since the last look began
+
+    def __call__(self, frame: np.ndarray, alpha: np.ndarray) -> View:
+        """frame: uint8 RGB, shape (H, W, 3). alpha: of the network, float32 in 0..1, shape (H, W)."""
+        if not finding.is_of_shape(self._room, frame.shape):
+            self.reason = OTHER
+            return View(alpha, reason=OTHER)
+        size = frame.shape[1], frame.shape[0]
+        if size != self._frame_size:
+            self.forget()
+            self._frame_size, self._size = size, reduced_to(frame.shape, _SIDE)
+            self._filters = Filters(self._size)
+        picture, people = reduced(frame, self._size), cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA)
+        compared = self._compared(picture, people)
+        if compared is None:
+            self._firm = self._shown = None
+            return View(alpha, reason=self.reason)
+        known, comparison, gain = compared
+        firm = self._firm = decision.theirs(people, comparison, self._firm)
+        shade = drawing.local_light(comparison, firm, people) * gain
+        drawn, unsure = drawing.drawn(alpha, people, firm, comparison)
+        factor = cv2.resize(shade, size, interpolation=cv2.INTER_LINEAR)
+        behind = cv2.multiply(known.behind, factor, dtype=cv2.CV_8U)
+        self._shown = behind, people
+        return View(drawn, behind, unsure)
+
+    def now(self, frame: np.ndarray) -> np.ndarray | None:
+        """The room as the last frame, which this is, shows it where nobody is: uint8 RGB, in its size; None where the
+        room is set aside."""
+        if self._shown is None or frame.shape[:2] != self._shown[0].shape[:2]:
+            return None
+        behind, people = self._shown
+        empty = finding.surely_empty(people, self._filters).astype(np.float32)
+        share = cv2.resize(self._filters.near(empty, _SEAM), self._frame_size, interpolation=cv2.INTER_LINEAR)
+        return cv2.blendLinear(frame, behind, share, 1 - share)
+
+    def _compared(self, picture: np.ndarray, people: np.ndarray) -> _Compared | None:
+        self._since += 1
+        if self._look is not None and self._since >= _TAKES:
+            self._take(self._look)
+        empty = finding.surely_empty(people, self._filters)
+        compared = self._beside_known(picture, empty)
+        if self._look is None and self._since >= (_PERIOD if compared or not self._known else _TAKES):
+            self._since, look = 0, self._beside.submit(self._find, picture, people, self._known)
+            if compared is None:  # nothing to go by meanwhile
+                self._take(look)
+                return self._beside_known(picture, empty)
+            self._look = look
+        return compared
+
+    def _beside_known(self, picture: np.ndarray, empty: np.ndarray) -> _Compared | None:
+        """None where the room isn't known, or no longer there."""
+        known = self._known
+        if known is None:
+            return None
+        seen = known.alike & empty
+        gain = _gain(picture, known.found.placed.behind, seen)
+        comparison = Comparison(picture / gain, known.found.placed, known.found.noise)
+        is_lost = empty.mean() > finding.ENOUGH and _share(comparison, empty) < _LOST * known.share
+        return None if is_lost else (known, comparison, gain)
+
+    def _take(self, look: Future[_Known]) -> None:
+        self._look = None
+        try:
+            self._known, self.reason = look.result(), ""
+        except Unusable as unusable:
+            # Somebody near to the camera hides the room, which is still there.
+            if unusable.reason != UNSEEN or self._known is None:
+                self._known, self.reason = None, unusable.reason
+
+    def _find(self, picture: np.ndarray, people: np.ndarray, before: _Known | None) -> _Known:
+        """Raises Unusable."""
+        photographed = reduced(self._room, self._size)
+        room = before.room if before is not None else photographed
+        found, comparison = finding.find(room, picture, people)
+        empty = finding.surely_empty(people, self._filters)
+        alike = empty & ((comparison.difference < ALIKE) | comparison.shadowed)
+        room = room + _SLOWLY * drawing.change_of(room, picture, empty & (comparison.difference < ALIKE), found)
+        change = cv2.resize(255 * (room - photographed), self._frame_size, interpolation=cv2.INTER_LINEAR)
+        full = cv2.resize(self._room, self._frame_size, interpolation=cv2.INTER_AREA)
+        full = drawing.placed_in(cv2.add(full, change, dtype=cv2.CV_8U), found, self._frame_size)
+        bright = cv2.multiply(full, found.light.factor(self._frame_size), dtype=cv2.CV_32F)
+        behind = cv2.convertScaleAbs(np.maximum(bright + 255 * found.light.offsets.astype(np.float32), 0))
+        return _Known(found, room, behind, alike, _share(comparison, empty))
+
+
+_Compared = tuple[_Known, Comparison, np.ndarray]  # and how much brighter each channel is than when it was found
+
+
+def _gain(picture: np.ndarray, behind: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """How much brighter each channel is than behind, where that is seen: float32, shape (3,). Lamps flicker, and
+    exposure is put right, faster than the room is looked for."""
+    if np.count_nonzero(seen) < _FEW:
+        return np.ones(3, np.float32)
+    now, its = (np.array(cv2.mean(values, seen.view(np.uint8))[:3], np.float32) for values in (picture, behind))
+    return now / np.maximum(its, 1e-3)
+
+
+def _share(comparison: Comparison, empty: np.ndarray) -> float:
+    """Of what is surely empty, the part that shows the room."""
+    return float(((comparison.difference < DIFFERENT) | comparison.shadowed)[empty].mean()) if empty.any() else 0.0
