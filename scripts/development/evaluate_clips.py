@@ -4,6 +4,10 @@ The data set is the one that evaluate.py takes: a folder of `cutouts` and `backg
 absolute error of alpha, a frame; its flicker, which is how much the error changes from one frame to the next; and the
 flicker where nobody moves, in noise alone. Beside it the network run frame by frame, with nothing remembered; and, with
 --model NAME, a network that looks at each frame alone.
+
+--room tuned (or apart, to which nothing was tuned) compares clips with and without a photo of the empty room, and with
+a wrong one, that room_clips.py makes; --every N takes some of them. With --evening, instead, one clip of an evening, in
+which light, exposure and camera change, by minute (see room_evening.py).
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.models.catalogue import entry_of
 from cvmatte_core.models.network import load
 from cvmatte_core.settings import MatteSettings
-from development import made_clips
+from development import made_clips, room_clip_measures, room_scenes
 from development.measuring import backgrounds, cutouts, row, table
 
 _SIZE, _FRAMES, _SETTLING = (640, 360), 40, 4
@@ -42,14 +46,27 @@ def main() -> int:
     parser.add_argument("--clips", type=int, help="only so many of them: a person before a background each")
     parser.add_argument("--model", help="a network that looks at each frame alone, to be compared")
     parser.add_argument("--side", type=int, help="the working size, as live portraits choose it; the quality's without")
+    parser.add_argument("--room", choices=room_scenes.HALVES, help="with an empty room's photo")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="of --room: one clip of so many")
+    parser.add_argument("--evening", action="store_true", help="an evening before an empty room, by minute")
+    parser.add_argument("--minutes", type=float, default=10, help="of --evening [%(default)s]")
+    parser.add_argument("--rate", type=float, default=5, help="of --evening: frames a second [%(default)s]")
     chosen = parser.parse_args()
+    settings = MatteSettings(quality=chosen.quality)
+    if chosen.evening:
+        split = chosen.room or room_scenes.TUNED
+        room_clip_measures.print_evening(chosen.dataset, split, settings, chosen.minutes, chosen.rate, chosen.side)
+        return 0
+    if chosen.room:
+        room_clip_measures.print_table(chosen.dataset, chosen.room, settings, chosen.every, chosen.side)
+        return 0
     rows: dict[str, list[list[float]]] = {}
     clips = itertools.product(cutouts(chosen.dataset), backgrounds(chosen.dataset))
     for (_, cutout), (_, background) in itertools.islice(clips, chosen.clips):
         moving, still = (
             list(made_clips.frames(cutout, background, _SIZE, _FRAMES, still=still)) for still in (False, True)
         )
-        for name, make in ways(MatteSettings(quality=chosen.quality), chosen.model, chosen.side).items():
+        for name, make in ways(settings, chosen.model, chosen.side).items():
             rows.setdefault(name, []).append([*measured(make(), moving), measured(make(), still)[1]])
     table("Moving pictures, in thousandths", "", "error", "flicker", "at rest")
     for name, figures in rows.items():

@@ -46,10 +46,7 @@ def frames(
     behind = behind.astype(np.float32) / 255
     random = np.random.default_rng(1)
     for number in range(count):
-        steps = [number + _SHUTTER * step / _BLUR_STEPS for step in range(_BLUR_STEPS)]
-        if still:
-            steps = [0.0]
-        people = np.mean([_placed(premultiplied, size, scale, time) for time in steps], axis=0)
+        people = blurred(premultiplied, size, scale, number, still=still)
         across = 0 if still else 0.5 + 0.5 * np.sin(number / 23)
         left, top = int(across * 0.2 * width), int(0.1 * height)
         colours = people[..., :3] + (1 - people[..., 3:]) * behind[top : top + height, left : left + width]
@@ -57,24 +54,35 @@ def frames(
         yield MadeFrame(np.rint(noisy.clip(0, 1) * 255).astype(np.uint8), people[..., 3].astype(np.float32))
 
 
-def _placed(premultiplied: np.ndarray, size: tuple[int, int], scale: float, time: float) -> np.ndarray:
-    """The cut-out in a picture of this size, where it is at a time in frames: it sways, and leans a little."""
-    width, height = size
-    angle, shift = 0.05 * np.sin(time / 9), 0.1 * width * np.sin(time / 14)
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    middle = premultiplied.shape[1] / 2, premultiplied.shape[0]
-    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0]])
-    turn[:, 2] = (width / 2 + shift, height) - turn[:, :2] @ np.array(middle)
+def blurred(
+    layer: np.ndarray, size: tuple[int, int], scale: float, time: float, below: int = 0, *, still: bool = False
+) -> np.ndarray:
+    """A premultiplied layer as a picture of this size shows it, blurred by its motion; see `place`."""
+    times = [0.0] if still else [time + _SHUTTER * step / _BLUR_STEPS for step in range(_BLUR_STEPS)]
     # Reduced by areas first: warping alone would alias.
-    return cv2.warpAffine(premultiplied, turn, size, flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    places = (place(layer.shape, size, scale, one, below) for one in times)
+    return np.mean([cv2.warpAffine(layer, one, size, flags=flags) for one in places], axis=0)
 
 
-def write(path: Path, made: Iterator[MadeFrame], rate: int = 30, *, sound: str = "aac") -> None:
-    """A clip of these frames, with a tone of 440 Hz unless `sound` is empty."""
+def place(shape: tuple[int, ...], size: tuple[int, int], scale: float, time: float, below: int = 0) -> np.ndarray:
+    """Where a layer of this shape is at a time in frames: it sways, and leans a little. float64, shape (2, 3).
+
+    size: (width, height) of the picture, below which `below` rows of the layer lie.
+    """
+    angle, shift = 0.05 * np.sin(time / 9), 0.1 * size[0] * np.sin(time / 14)
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0]])
+    turn[:, 2] = (size[0] / 2 + shift, size[1]) - turn[:, :2] @ np.array([shape[1] / 2, shape[0] - below])
+    return turn
+
+
+def write(path: Path, made: Iterator[MadeFrame], rate: int = 30, *, sound: str = "aac", crf: int = 12) -> None:
+    """A clip of these frames, with a tone of 440 Hz unless `sound` is empty. crf: how much is lost, of 0 to 51."""
     import av
 
     with av.open(str(path), "w") as clip:
-        video = clip.add_stream("libx264", rate=rate, options={"crf": "12", "preset": "veryfast"})
+        video = clip.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryfast"})
         audio: Any = clip.add_stream(sound, rate=48_000) if sound else None
         count = 0
         for frame in made:

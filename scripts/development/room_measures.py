@@ -18,7 +18,7 @@ from development import metrics, room_scenes
 from development.measuring import row, table
 from development.room_scenes import Scene
 
-_COLUMNS = ("MAD", "band", "recomposite", *room_scenes.PARTS)
+COLUMNS = ("MAD", "band", "recomposite", *room_scenes.PARTS)
 Figures = dict[str, float]
 
 
@@ -30,36 +30,49 @@ def print_tables(dataset: Path, split: str, settings: MatteSettings, every: int)
         without, _ = _measured(scene, None, settings, networks)
         for name, room in scene.rooms.items():
             with_it, is_aside = _measured(scene, room, settings, networks)
-            rows.setdefault(f"{scene.condition}; {name} room" if name else scene.condition, []).append(
-                (without, with_it, is_aside)
-            )
-    table(f"The empty room, {split}: without it → with it", "", "scenes", *_COLUMNS, "set aside")
+            rows.setdefault(row_of(scene.condition, name), []).append((without, with_it, is_aside))
+    table(f"The empty room, {split}: without it → with it", "", "scenes", *COLUMNS, "set aside")
     for name, its in rows.items():
         before, after, aside = zip(*its, strict=True)
-        means = [
-            " → ".join(f"{np.mean([figures[column] for figures in side]):.1f}" for side in (before, after))
-            if column in before[0]
-            else ""
-            for column in _COLUMNS
-        ]
-        row(name, len(its), *means, sum(aside))
+        row(name, len(its), *cells(before, after, COLUMNS), sum(aside))
+
+
+def row_of(condition: str, room: str) -> str:
+    return f"{condition}; {room} room" if room else condition
+
+
+def cells(before: Sequence[Figures], after: Sequence[Figures], columns: Sequence[str]) -> list[str]:
+    """Means, without the room → with it; "" for a column that is none of theirs."""
+    return [
+        " → ".join(
+            f"{np.mean([figures[column] for figures in side if column in figures]):.1f}" for side in (before, after)
+        )
+        if any(column in figures for figures in before)
+        else ""
+        for column in columns
+    ]
+
+
+def figures_of(alpha: np.ndarray, colours: np.ndarray, shot: room_scenes.Shot) -> Figures:
+    """Errors in thousandths, what is kept of parts in hundredths. alpha, colours: float32 in 0..1, straight."""
+    band = metrics.edge_band(shot.alpha)
+    away = np.abs(alpha - shot.alpha)
+    shown = metrics.recomposite_error(alpha, colours, shot.alpha, shot.colours)
+    errors = {"MAD": 1000 * float(away.mean()), "band": 1000 * float(away[band].mean()), "recomposite": 1000 * shown}
+    kept = {name: 100 * float(alpha[part].mean()) for name, part in shot.parts.items() if part.any()}
+    return {**errors, **kept}
 
 
 def _measured(
     scene: Scene, room: np.ndarray | None, settings: MatteSettings, networks: Networks
 ) -> tuple[Figures, bool]:
-    """Errors in thousandths, what is kept of parts in hundredths; and whether the room was set aside."""
+    """Its figures; and whether the room was set aside."""
     decoded = Decoded(scene.name, "", Photo(scene.picture, None), 0)
     its_room = Room("", room) if room is not None else None
     raw: RawMatte = with_colours(
         see(decoded, settings.resolved(), (), networks, Stages(), its_room), False, networks.threads, Stages()
     )
-    band = metrics.edge_band(scene.alpha)
-    away = np.abs(raw.alpha - scene.alpha)
-    shown = metrics.recomposite_error(raw.alpha, raw.foreground / 255, scene.alpha, scene.colours)
-    figures = {"MAD": 1000 * float(away.mean()), "band": 1000 * float(away[band].mean()), "recomposite": 1000 * shown}
-    kept = {name: 100 * float(raw.alpha[part].mean()) for name, part in scene.parts.items()}
-    return {**figures, **kept}, bool(raw.notes)
+    return figures_of(raw.alpha, raw.foreground / 255, scene), bool(raw.notes)
 
 
 class _Once(Networks):

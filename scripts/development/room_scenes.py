@@ -9,64 +9,59 @@ import itertools
 import random as plain_random
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from development import made_rooms, made_things
+from development.made_clips import MadeFrame
 from development.made_things import Maker, Thing
 from development.measuring import backgrounds, cutouts, out_of_focus
 
-TUNED, APART = "tuned", "apart"
+HALVES = TUNED, APART = "tuned", "apart"
 _LONGEST_SIDE = 900  # of a cutout, in pixels
 _BESIDE = 0.22  # of its width: room that is added at each side that a person doesn't touch
 _ROOMY = 1.3  # a room's sides, of what a camera shows of it
-_THINGS: dict[str, tuple[Maker, ...]] = {
+THINGS: dict[str, tuple[Maker, ...]] = {
     TUNED: (made_things.ball, made_things.cup, made_things.paper, made_things.guitar),
     APART: (made_things.book, made_things.bottle, made_things.telephone, made_things.toy, made_things.headphones),
 }
-_HELD, _NEAR, _FURNITURE, _PASSING = "held", "held, like the wall", "furniture", "passer-by"
-PARTS = (_HELD, _FURNITURE, _PASSING)  # that are to be kept, and left out
-CONDITIONS = ("nothing", "shadow", "drift", "noise", "jpeg", "nudged", _HELD, _NEAR, _FURNITURE, _PASSING)
-_WITH_WRONG_ROOMS = ("nothing", _HELD)
+HELD, NEAR, FURNITURE, PASSING = "held", "held, like the wall", "furniture", "passer-by"
+PARTS = (HELD, FURNITURE, PASSING)  # that are to be kept, and left out
+CONDITIONS = ("nothing", "shadow", "drift", "noise", "jpeg", "nudged", HELD, NEAR, FURNITURE, PASSING)
+WITH_WRONG_ROOMS = ("nothing", HELD)
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A picture, uint8 RGB, shape (H, W, 3), and the rooms that are said to be its own: the true one is named "".
+class Shot(MadeFrame):
+    """colours: the true ones, float32 in 0..1, shape (H, W, 3). parts: what is to be kept, or left out, by name; bool,
+    shape (H, W)."""
 
-    alpha, colours: the truth; float32 in 0..1. parts: what is to be kept, or left out, by name; bool, shape (H, W).
-    """
+    colours: np.ndarray
+    parts: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scene(Shot):
+    """With the rooms that are said to be its own, uint8 RGB: the true one is named ""."""
 
     name: str
     condition: str
-    picture: np.ndarray
     rooms: dict[str, np.ndarray]
-    alpha: np.ndarray
-    colours: np.ndarray
-    parts: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def scenes(dataset: Path, split: str) -> Iterator[Scene]:
     """All of a split, TUNED or APART; the same each time."""
-    half = [TUNED, APART].index(split)
+    half = HALVES.index(split)
     people = [(name, _with_space(made_things.reduced(one, _LONGEST_SIDE))) for name, one in cutouts(dataset)]
-    photos = list(backgrounds(dataset))[half::2]
-    names = [*(name for name, _ in photos), *(draw.__name__ for draw in made_rooms.DRAWN[half::2])]
-
-    def empty(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        larger = int(shape[0] * _ROOMY), int(shape[1] * _ROOMY)
-        photo = dict(photos).get(name)
-        if photo is not None:
-            return out_of_focus(photo, larger)
-        return getattr(made_rooms, name)(larger[::-1], np.random.default_rng(zlib.crc32(name.encode())))
-
+    empty = EmptyRooms(dataset, split)
+    names = empty.names
     for number, (person, cutout) in enumerate(people[half::2]):
         passing = people[(2 * number + half + 2) % len(people)][1]
         for room_name, condition in itertools.product(names, CONDITIONS):
-            things = _THINGS[split] if condition in (_HELD, _NEAR) else (None,)
+            things = THINGS[split] if condition in (HELD, NEAR) else (None,)
             for make in things:
                 name = f"{person}-{room_name}-{condition}" + (f"-{make.__name__}" if make else "")
                 other = empty(names[(names.index(room_name) + 1) % len(names)], cutout[1].shape)
@@ -74,6 +69,22 @@ def scenes(dataset: Path, split: str) -> Iterator[Scene]:
                 scene = made.scene(condition, make, passing, other)
                 if scene is not None:
                     yield scene
+
+
+class EmptyRooms:
+    """Of a split, larger than pictures by _ROOMY: float32 RGB in 0..1."""
+
+    def __init__(self, dataset: Path, split: str) -> None:
+        half = HALVES.index(split)
+        self._photos = dict(list(backgrounds(dataset))[half::2])
+        self.names = [*self._photos, *(draw.__name__ for draw in made_rooms.DRAWN[half::2])]
+
+    def __call__(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """shape: (H, W, …) of the pictures. Another array each time."""
+        larger = int(shape[0] * _ROOMY), int(shape[1] * _ROOMY)
+        if name in self._photos:
+            return out_of_focus(self._photos[name], larger)
+        return getattr(made_rooms, name)(larger[::-1], np.random.default_rng(zlib.crc32(name.encode())))
 
 
 class _Maker:
@@ -87,22 +98,22 @@ class _Maker:
         parts: dict[str, np.ndarray] = {}
         colours, alpha = self._person
         size = alpha.shape[1], alpha.shape[0]
-        if condition == _FURNITURE:
-            parts[_FURNITURE] = self._furnished(size) & (alpha < 0.02)
+        if condition == FURNITURE:
+            parts[FURNITURE] = in_middle(furnished(self._large, alpha, random), size) & (alpha < 0.02)
         behind = made_rooms.moved(self._large, size, (0, 0), 0, 1)
-        if condition == _PASSING:
-            passer = _beside(passing, alpha)
+        if condition == PASSING:
+            passer = beside(passing, alpha)
             if passer is None:
                 return None
-            parts[_PASSING] = passer[1] > 0.5
-            behind = _over(passer, behind)
-        light = behind * made_rooms.glow(alpha.shape, random) if condition in ("shadow", _HELD) else behind
-        if condition in ("shadow", _HELD, _NEAR):
+            parts[PASSING] = passer[1] > 0.5
+            behind = over(passer, behind)
+        light = behind * made_rooms.glow(alpha.shape, random) if condition in ("shadow", HELD) else behind
+        if condition in ("shadow", HELD, NEAR):
             light = light * made_rooms.shadow(alpha, random)
         if make is not None:
-            thing = self._held(make, behind, like_the_wall=condition == _NEAR)
-            parts[_HELD] = thing[1] * (1 - alpha) > 0.5
-            if parts[_HELD].sum() < 0.15 * (thing[1] > 0.5).sum():
+            thing = held(alpha, make, plain_random.Random(self._name), behind if condition == NEAR else None)
+            parts[HELD] = thing[1] * (1 - alpha) > 0.5
+            if parts[HELD].sum() < 0.15 * (thing[1] > 0.5).sum():
                 return None
             both = 1 - (1 - alpha) * (1 - thing[1])
             share = (thing[1] / np.maximum(both, 1e-3))[..., None]
@@ -114,13 +125,13 @@ class _Maker:
             gain, offset = random.uniform(0.75, 1.25) * random.uniform(0.93, 1.07, 3), random.uniform(-0.03, 0.03, 3)
         noise = random.uniform(0.02, 0.035) if condition == "noise" else random.uniform(0.004, 0.01)
         jpeg = int(random.integers(40, 75)) if condition == "jpeg" else 0
-        exposed = (_over((colours, alpha), light) * gain + offset).astype(np.float32)
+        exposed = (over((colours, alpha), light) * gain + offset).astype(np.float32)
         picture = made_rooms.seen(exposed, noise, jpeg, random)
         rooms = {
             name: made_rooms.seen(room, noise / 2, jpeg, random) for name, room in self._rooms(condition, size, other)
         }
         lit = np.clip(colours * gain + offset, 0, 1).astype(np.float32)
-        return Scene(self._name, condition, picture, rooms, alpha, lit, parts)
+        return Scene(picture, alpha, lit, parts, self._name, condition, rooms)
 
     def _rooms(self, condition: str, size: tuple[int, int], other: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         random, move, turn, zoom = self._random, (0.0, 0.0), 0.0, 1.0
@@ -131,42 +142,45 @@ class _Maker:
                 random.uniform(0.985, 1.015),
             )
         yield "", made_rooms.moved(self._large, size, move, turn, zoom)
-        if condition in _WITH_WRONG_ROOMS:
+        if condition in WITH_WRONG_ROOMS:
             yield "other", made_rooms.moved(other, size, (0, 0), 0, 1)
             shift = random.choice((-1, 1)) * random.uniform(0.06, 0.12), random.uniform(-0.05, 0.05)
             yield "moved", made_rooms.moved(self._large, size, shift, random.uniform(-5, 5), 1)
 
-    def _furnished(self, size: tuple[int, int]) -> np.ndarray:
-        """Furniture about the person's shoulders. Where it is in the picture: bool, shape (H, W)."""
-        rows = np.flatnonzero((self._person[1] > 0.5).any(axis=1))
-        row = int(rows[0] + 0.5 * np.ptp(rows))
-        columns = np.flatnonzero(self._person[1][row] > 0.5)
-        larger = self._large.shape[1], self._large.shape[0]
-        corner = (larger[0] - size[0]) // 2, (larger[1] - size[1]) // 2
-        middle = int(columns.mean()) + corner[0], row + corner[1]
-        where = made_rooms.furniture(self._large, middle, int(0.62 * np.ptp(columns)), self._random)
-        return made_rooms.moved(where.astype(np.float32), size, (0, 0), 0, 1) > 0.5
 
-    def _held(self, make: Maker, behind: np.ndarray, like_the_wall: bool) -> Thing:
-        random = plain_random.Random(self._name)
-        alpha = self._person[1]
-        row, column, side = made_things.beside(alpha, random)
-        if make is made_things.headphones:
-            rows = np.flatnonzero((alpha > 0.5).any(axis=1))
-            row = int(rows[0] + 0.16 * np.ptp(rows))
-            columns = np.flatnonzero(alpha[row] > 0.5)
-            side = int(1.5 * np.ptp(columns))
-            column = int(columns.mean())
-        elif make is made_things.guitar:
-            side = min(2 * side, alpha.shape[0] // 2)
-        thing = make(side, random)
-        if like_the_wall:
-            y, x = (
-                int(np.clip(place, 20, length - 20)) for place, length in zip((row, column), alpha.shape, strict=True)
-            )
-            wall = behind[y - 20 : y + 20, x - 20 : x + 20].mean(axis=(0, 1))
-            thing = made_things.near(thing, wall, random)
-        return made_things.placed(alpha.shape, thing, (row, column, side))
+def furnished(large: np.ndarray, alpha: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw furniture about a person's shoulders into a room that is larger than the picture of alpha. Where: bool, as
+    large."""
+    rows = np.flatnonzero((alpha > 0.5).any(axis=1))
+    row = int(rows[0] + 0.5 * np.ptp(rows))
+    columns = np.flatnonzero(alpha[row] > 0.5)
+    corner = [(length - its) // 2 for length, its in zip(large.shape, alpha.shape, strict=False)]
+    middle = int(columns.mean()) + corner[1], row + corner[0]
+    return made_rooms.furniture(large, middle, int(0.62 * np.ptp(columns)), random)
+
+
+def in_middle(where: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """What a picture of (width, height) shows of a mask as large as the room."""
+    return made_rooms.moved(where.astype(np.float32), size, (0, 0), 0, 1) > 0.5
+
+
+def held(alpha: np.ndarray, make: Maker, random: plain_random.Random, behind: np.ndarray | None = None) -> Thing:
+    """A thing where a person of this alpha would hold it; in nearly the colour of what is given to be behind it."""
+    row, column, side = made_things.beside(alpha, random)
+    if make is made_things.headphones:
+        rows = np.flatnonzero((alpha > 0.5).any(axis=1))
+        row = int(rows[0] + 0.16 * np.ptp(rows))
+        columns = np.flatnonzero(alpha[row] > 0.5)
+        side = int(1.5 * np.ptp(columns))
+        column = int(columns.mean())
+    elif make is made_things.guitar:
+        side = min(2 * side, alpha.shape[0] // 2)
+    thing = make(side, random)
+    if behind is not None:
+        y, x = (int(np.clip(place, 20, length - 20)) for place, length in zip((row, column), alpha.shape, strict=True))
+        wall = behind[y - 20 : y + 20, x - 20 : x + 20].mean(axis=(0, 1))
+        thing = made_things.near(thing, wall, random)
+    return made_things.placed(alpha.shape, thing, (row, column, side))
 
 
 def _with_space(person: Thing) -> Thing:
@@ -177,7 +191,7 @@ def _with_space(person: Thing) -> Thing:
     return wide[0], wide[1]
 
 
-def _beside(passing: Thing, alpha: np.ndarray) -> Thing | None:
+def beside(passing: Thing, alpha: np.ndarray) -> Thing | None:
     """Somebody smaller and out of focus where there is most room beside a person; None where there is too little."""
     columns = np.flatnonzero((alpha > 0.02).any(axis=0))
     height, width = alpha.shape
@@ -194,5 +208,5 @@ def _beside(passing: Thing, alpha: np.ndarray) -> Thing | None:
     return made_things.placed(alpha.shape, (colours, small[1]), (height - tall // 2, (room[0] + room[1]) // 2, 0))
 
 
-def _over(layer: Thing, behind: np.ndarray) -> np.ndarray:
+def over(layer: Thing, behind: np.ndarray) -> np.ndarray:
     return behind + layer[1][..., None] * (layer[0] - behind)
