@@ -97,6 +97,7 @@ class MatteSettings:
     model: str = _control(MODEL, catalogue.AUTO, "model", absent_from=(PRESET,))
     quality: str = _control(CHOICE, "balanced", "model", choices=("fast", "balanced", "best"))
     subject: str = _control(CHOICE, "everyone", "subject", choices=("everyone", "main", HELD), photos_only=(HELD,))
+    keep_furniture: bool = _control(SWITCH, False, "subject", is_later=True)  # needs a photo of the empty room
     crop: bool = _control(SWITCH, False, "subject", absent_from=(TOUCH_UP,))
     crop_margin: int = _control(INTEGER, 5, "subject", maximum=50, unit="%", shown_when=("crop", True))
     mirror: bool = _control(SWITCH, False, "subject", absent_from=(TOUCH_UP,))

@@ -91,20 +91,22 @@ class RawMatte(Cutout):
 @dataclass(frozen=True)
 class RawKey:
     """All that a raw matte depends on, its burst apart. digest: of the photo's content. networks: name and SHA-256.
-    room: the digest of the empty room's photo."""
+    room: the digest of the empty room's photo. keep_furniture: see look."""
 
     digest: str
     networks: tuple[tuple[str, str], ...]
     quality: str
     longest_side: int
     room: str = ""
+    keep_furniture: bool = False
 
     @classmethod
     def of(cls, digest: str, settings: MatteSettings, longest_side: int, room: str = "") -> RawKey:
         networks: tuple[tuple[str, str], ...] = ()
         with contextlib.suppress(ModelError):  # what is missing is said once the photo is known to be one
             networks = tuple((entry.name, entry.sha256) for entry in _networks_for(settings) if entry is not None)
-        return cls(digest, networks, settings.quality, longest_side, room)
+        kept = bool(room) and settings.keep_furniture
+        return cls(digest, networks, settings.quality, longest_side, room, kept)
 
 
 class RawMattes:
@@ -172,7 +174,9 @@ def see(
     if fallback:
         logger.warning(Texts("en")("device.fallback", **fallback))
     alpha = refine.clean_alpha(estimate)
-    view = look(alpha, seen, room.rgb) if room is not None and photo.alpha is None else View(alpha)
+    view = View(alpha)
+    if room is not None and photo.alpha is None:
+        view = look(alpha, seen, room.rgb, keep_furniture=settings.keep_furniture)
     alpha = refine.mend(hair.refine(view.alpha, seen, networks.threads, view.behind, view.unsure))
     if things_network is not None:
         things = things_network(

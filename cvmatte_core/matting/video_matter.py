@@ -123,8 +123,8 @@ class VideoMatter:
         nearby = self._beside.submit(colours_nearby, near, estimate, radius) if self._follower is None else None
         people[region] = near_people = _enlarged_alpha(picture, estimate, near)
         if self._follower is not None and own is None:
-            view = self._follower(frame, people)
-            if view.behind is not None:
+            view = self._follower(frame, people, self.settings.keep_furniture)
+            if not view.reason:
                 return self._cut_before(view, frame)
             self.without_room[view.reason] += 1
         colours = frame
@@ -136,17 +136,17 @@ class VideoMatter:
 
     def _cut_before(self, view: View, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What `_cut` gives, where the room behind is known."""
-        alpha, behind, unsure = view.alpha, view.behind, view.unsure
-        box = geometry.around_all(alpha > 0)
-        if box is None or behind is None or unsure is None:
-            return alpha, frame
-        box, _ = geometry.around(box, _BESIDE, alpha.shape)
-        near, its_alpha, its_room = frame[box], alpha[box], behind[box]
-        person, _ = colours_nearby(near, its_alpha, colour_radius(frame.shape))
-        alpha, colours = alpha.copy(), frame.copy()
-        alpha[box] = its_alpha = mixtures.before(near, its_alpha, person, its_room, unsure[box])
+        box = geometry.around_all(view.alpha > 0)
+        if box is None or view.unsure is None:
+            return view.alpha, frame
+        box, _ = geometry.around(box, _BESIDE, view.alpha.shape)
+        near, alpha, colours = frame[box], view.alpha.copy(), frame.copy()
+        person, behind = colours_nearby(near, alpha[box], colour_radius(frame.shape))
+        if view.behind is not None:
+            behind = view.behind[box]
+            alpha[box] = mixtures.before(near, alpha[box], person, behind, view.unsure[box])
         if self.settings.decontaminate:
-            colours[box] = foreground_by(near, its_alpha, (person, its_room))
+            colours[box] = foreground_by(near, alpha[box], (person, behind))
         return alpha, colours
 
     def change(self, settings: MatteSettings, zones: str = "") -> None:

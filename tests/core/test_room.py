@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,12 @@ def test_furniture_goes_though_the_network_takes_it_for_theirs() -> None:
     refined = hair.refine(view.alpha, picture, 1, view.behind, view.unsure)
     assert refined[chair].mean() < 0.05
     assert refined[person() > 0.98].mean() > 0.98
+    kept = look(seen, picture, room, keep_furniture=True)
+    as_without = hair.refine(seen, picture)
+    assert np.abs(hair.refine(kept.alpha, picture, 1, kept.behind, kept.unsure) - as_without)[chair].mean() < 0.01
+    cup = ellipse(*CUP[:2], CUP[2], CUP[2])
+    holding, room = with_it.with_(cup, (0.7, 0.2, 0.1)).seen()
+    assert look(seen, holding, room, keep_furniture=True).alpha[cup > 0.5].mean() > 0.97
 
 
 def test_somebody_in_the_wall_s_colour_gets_no_holes() -> None:
@@ -207,6 +214,9 @@ def test_a_raw_matte_is_of_its_room(astronaut: tuple[Path, Path], tmp_path: Path
     assert np.array_equal(matter(picture, SETTINGS).alpha, without.alpha)
     again = matter(picture, SETTINGS, room=room)
     assert "network" not in again.seconds and np.array_equal(again.alpha, with_it.alpha)
+    keeping = dataclasses.replace(SETTINGS, keep_furniture=True)
+    assert "network" in matter(picture, keeping, room=room).seconds
+    assert "network" not in matter(picture, keeping).seconds
     save(room, np.asarray(Image.open(room))[:, ::-1])
     other = matter(picture, SETTINGS, room=room)
     assert [note.key for note in other.notes] == [OTHER]

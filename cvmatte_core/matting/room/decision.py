@@ -20,13 +20,16 @@ _PASSING = 0.6  # of the largest person's area: whoever is apart and smaller pas
 _KNOWN, _OPENS = 0.25, 0.1  # of the outline of furniture: that is an edge of the room's, and that leads out to it
 
 
-def theirs(people: np.ndarray, comparison: Comparison, before: np.ndarray | None = None) -> np.ndarray:
+def theirs(
+    people: np.ndarray, comparison: Comparison, keep_furniture: bool = False, before: np.ndarray | None = None
+) -> np.ndarray:
     """The people and what they hold: bool, shape (H, W).
 
-    people: alpha of the network, float32 in 0..1. before: what this gave for the frame before, which is calmer so.
+    people: alpha of the network, float32 in 0..1. keep_furniture: nothing goes that the network sees. before: what this
+    gave for the frame before, which is calmer so.
     """
-    filters = comparison.placed.filters
-    body = (people > 0.5) & ~_furniture(people, comparison)
+    filters, seen = comparison.placed.filters, people > 0.5
+    body = seen if keep_furniture else seen & ~_furniture(people, comparison)
     least = DIFFERENT if before is None else np.where(before, _STAYS, DIFFERENT)
     differs = filters.opened((comparison.difference > least) & ~comparison.shadowed, 1)
     either = filters.closed(differs | body, _THIN)
@@ -36,7 +39,8 @@ def theirs(people: np.ndarray, comparison: Comparison, before: np.ndarray | None
     kept = parts.chosen(of_bodies > max(_PASSING * of_bodies.max(), 1))
     # With the thin parts next to it, that the opening took.
     result = filters.dilated(kept, 2 * _THIN) & either & (body | (comparison.difference > ALIKE))
-    return result | _gaps(result & ~body, comparison)
+    result |= _gaps(result & ~body, comparison)
+    return result | seen if keep_furniture else result
 
 
 def changes(people: np.ndarray, firm: np.ndarray, filters: Filters) -> tuple[np.ndarray, np.ndarray]:
@@ -46,9 +50,9 @@ def changes(people: np.ndarray, firm: np.ndarray, filters: Filters) -> tuple[np.
     """
     missing = firm & (people < 0.5)
     parts = Parts(filters.opened(missing, _WIDE))
-    away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3) / filters.scale
+    away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours.
-    added = parts.chosen((parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES))
+    added = parts.chosen((parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES * filters.scale))
     return filters.dilated(added, _WIDE) & missing, filters.opened((people > 0.5) & ~firm, _THIN)
 
 

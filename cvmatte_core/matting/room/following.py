@@ -57,8 +57,9 @@ class RoomFollower:
         self._look: Future[_Known] | None = None
         self._since = _PERIOD  # frames since the last look began
 
-    def __call__(self, frame: np.ndarray, alpha: np.ndarray) -> View:
-        """frame: uint8 RGB, shape (H, W, 3). alpha: of the network, float32 in 0..1, shape (H, W)."""
+    def __call__(self, frame: np.ndarray, alpha: np.ndarray, keep_furniture: bool = False) -> View:
+        """frame: uint8 RGB, shape (H, W, 3). alpha: of the network, float32 in 0..1, shape (H, W). keep_furniture: see
+        decision.theirs."""
         if not finding.is_of_shape(self._room, frame.shape):
             self.reason = OTHER
             return View(alpha, reason=OTHER)
@@ -73,13 +74,13 @@ class RoomFollower:
             self._firm = self._shown = None
             return View(alpha, reason=self.reason)
         known, comparison, gain = compared
-        firm = self._firm = decision.theirs(people, comparison, self._firm)
+        firm = self._firm = decision.theirs(people, comparison, keep_furniture, self._firm)
         shade = drawing.local_light(comparison, firm, people) * gain
         drawn, unsure = drawing.drawn(alpha, people, firm, comparison)
         factor = cv2.resize(shade, size, interpolation=cv2.INTER_LINEAR)
         behind = cv2.multiply(known.behind, factor, dtype=cv2.CV_8U)
         self._shown = behind, people
-        return View(drawn, behind, unsure)
+        return View(drawn, None if keep_furniture else behind, unsure)
 
     def now(self, frame: np.ndarray) -> np.ndarray | None:
         """The room as the last frame, which this is, shows it where nobody is: uint8 RGB, in its size; None where the

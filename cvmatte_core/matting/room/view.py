@@ -18,7 +18,7 @@ class View:
 
     alpha: float32 in 0..1, shape (H, W): the people with what is theirs, and without what is the room's. behind: uint8
     RGB, shape (H, W, 3): the room, where and as bright as it is in the picture. unsure: bool, shape (H, W), where
-    alpha's outline was moved, and is to be drawn by colours.
+    alpha's outline was moved, and is to be drawn by colours. Of a room that was set aside there is neither.
     """
 
     alpha: np.ndarray
@@ -27,9 +27,9 @@ class View:
     reason: str = ""
 
 
-def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray) -> View:
+def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray, *, keep_furniture: bool = False) -> View:
     """alpha: float32 in 0..1, shape (H, W), of a network. rgb: uint8, shape (H, W, 3), the picture. room: uint8, shape
-    (h, w, 3), of the same camera, of any size."""
+    (h, w, 3), of the same camera, of any size. keep_furniture: see decision.theirs."""
     if not finding.is_of_shape(room, rgb.shape):
         return View(alpha, reason=OTHER)
     size = reduced_to(rgb.shape, SIDE)
@@ -39,12 +39,14 @@ def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray) -> View:
         found, comparison = finding.find(its_room, picture, people)
     except Unusable as unusable:
         return View(alpha, reason=unusable.reason)
-    firm = decision.theirs(people, comparison)
+    firm = decision.theirs(people, comparison, keep_furniture)
+    drawn, unsure = drawing.drawn(alpha, people, firm, comparison)
+    if keep_furniture:  # the room isn't behind all that is kept
+        return View(drawn, unsure=unsure)
     shade = drawing.local_light(comparison, firm, people)
-    alpha, unsure = drawing.drawn(alpha, people, firm, comparison)
     full = drawing.placed_in(room, found, (rgb.shape[1], rgb.shape[0]))
     light = found.light.factor(size) * shade, found.light.offsets.astype(np.float32) * shade
-    return View(alpha, drawing.lit(full, *light), unsure)
+    return View(drawn, drawing.lit(full, *light), unsure)
 
 
 def reduced(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
