@@ -29,9 +29,9 @@ _RECORD = "parts.json"
 
 
 @contextlib.contextmanager
-def kept_for(path: Path, settings: MatteSettings) -> Iterator[Path | None]:
+def kept_for(path: Path, settings: MatteSettings, room: str = "") -> Iterator[Path | None]:
     """The folder for parts of this clip, as it is now, with these settings; None while another process has it. Old ones
-    of other jobs are removed. Raises OutputError."""
+    of other jobs are removed. room: the digest of the empty room's photo, if it has one. Raises OutputError."""
     folder = paths.unfinished_clips_folder()
     with contextlib.suppress(OSError):
         for other in folder.iterdir():
@@ -39,7 +39,8 @@ def kept_for(path: Path, settings: MatteSettings) -> Iterator[Path | None]:
                 shutil.rmtree(other, ignore_errors=True)
     status = path.stat() if files.is_file(path) else None
     state = (status.st_size, status.st_mtime_ns) if status else ()
-    known = json.dumps([str(path.absolute()), state, settings.identity()], sort_keys=True)
+    about = [str(path.absolute()), state, settings.identity(), *([room] if room else [])]
+    known = json.dumps(about, sort_keys=True)
     kept = folder / hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     with locked_if_free(kept.with_suffix(".lock")) as is_ours:
         yield kept if is_ours else None

@@ -104,7 +104,7 @@ def cut_out(
         try:
             parts = Pictures(target) if ending == FRAMES else Parts(target, kept, film.rate, film.time_base, film.start)
             moving.has_seen_somebody = parts.done.somebody
-            done = parts.done.frames
+            done = before = parts.done.frames
             if done:
                 logger.info("%s: goes on after frame %d", path.name, done)
             for picture in _after(path, film, parts.done, moving):
@@ -133,7 +133,7 @@ def cut_out(
             raise
     logger.info("%s: %d frames of %d", path.name, done, clip.frames)
     notes = [Note("note.clip_cut_off")] if not ended.is_set() and source.is_cut_off(path) else []
-    return Made(made, done, not ended.is_set(), (*notes, *_without_room(moving.without_room, done)))
+    return Made(made, done, not ended.is_set(), (*notes, *_without_room(moving.without_room, done - before)))
 
 
 def _without_room(frames: Counter[str], of: int) -> list[Note]:

@@ -25,7 +25,7 @@ Requests
         portrait: what the live portrait is known by that the photo is a still of: its zones are painted then, which
         are `zones` now, see matting/zones.py; name: what the page calls it
     zones {portrait, zones}          → {}: its zones are these now, for pages that are open; null: it is gone
-    clip {clip, settings}            → {path, frames, whole}: a transparent clip; cancelled, of what was done
+    clip {clip, settings, room?}     → {path, frames, whole, notes}: a transparent clip; cancelled, of what was done
     cameras {}                       → {cameras: {what to open it by: what it is shown as}}
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
     photos {paths, most}             → {photos, empty}: those that are named, and those in folders that are, no more

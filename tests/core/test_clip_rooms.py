@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,12 +14,14 @@ from development import made_clips, made_rooms
 from PIL import Image
 
 from cvmatte_core.commands import matte as matte_command
+from cvmatte_core.filesystem import paths
 from cvmatte_core.image.geometry import reduced
-from cvmatte_core.localization.errors import ImageError
+from cvmatte_core.localization.errors import Cancelled, ImageError
 from cvmatte_core.matting.room.finding import OTHER
 from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.video import clips
+from cvmatte_core.worker.jobs.clip import ClipCutout
 
 SIZE, EMPTY, COUNT, RATE = (480, 300), 4, 8, 10
 BALL = (350, 215, 28)  # touches the shoulder
@@ -96,6 +101,32 @@ def test_a_clip_may_have_a_photo_of_its_room_and_hears_where_that_is_another(
     options = ["--room", str(tmp_path / "room.png"), "--quality", "fast"]
     assert matte_command.main([str(clip), "-o", str(tmp_path / "frames"), *options]) == 0
     assert "shows another place" in capsys.readouterr().err
+
+
+def test_the_worker_s_clip_has_a_room_and_parts_of_another_or_of_none_are_not_gone_on_with(
+    clip: Path, room: np.ndarray, tmp_path: Path
+) -> None:
+    """The worker dies in the middle of a cut without a room; the next is with one."""
+    begun: list[Path] = []
+
+    def job(dies_after: int) -> Any:
+        def tell(stage: str, done: int, total: int) -> None:
+            begun.extend(paths.unfinished_clips_folder().glob("*/"))
+            worker.is_ending = done >= dies_after
+
+        worker = SimpleNamespace(is_ending=False, outputs_folder=tmp_path)
+        return SimpleNamespace(tell=tell, cancelled=threading.Event(), worker=worker)
+
+    noise = np.random.default_rng(5).integers(0, 255, room.shape, np.uint8)
+    for name, pixels in (("room.png", room), ("other.png", noise)):
+        Image.fromarray(pixels).save(tmp_path / name)
+    rooms = (None, tmp_path / "room.png", tmp_path / "other.png")
+    for given in rooms:
+        with pytest.raises(Cancelled):
+            ClipCutout(clip=clip, settings=FAST, room=given).run(job(dies_after=2))
+    assert len({folder.name for folder in begun}) == len(rooms)
+    notes = [ClipCutout(clip=clip, settings=FAST, room=given).run(job(99))["notes"] for given in rooms]
+    assert notes == [[], [], [[OTHER, {}]]]
 
 
 @pytest.mark.parametrize(

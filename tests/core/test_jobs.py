@@ -42,7 +42,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     },
     "batch": {"folder": "party", "settings": {}, "output_folder": "", "room": ""},
     "photos": {"paths": ["me.png", "party"], "most": 5},
-    "clip": {"clip": "me.mp4", "settings": None},
+    "clip": {"clip": "me.mp4", "settings": None, "room": "empty.jpg"},
     "touch_up": {
         "image": "me.png",
         "settings": {},

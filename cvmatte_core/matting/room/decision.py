@@ -52,7 +52,9 @@ def changes(people: np.ndarray, firm: np.ndarray, filters: Filters) -> tuple[np.
     parts = Parts(filters.opened(missing, _WIDE))
     away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours.
-    added = parts.chosen((parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES * filters.scale))
+    added = parts.chosen(
+        (parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES * filters.scale)
+    )
     return filters.dilated(added, _WIDE) & missing, filters.opened((people > 0.5) & ~firm, _THIN)
 
 
