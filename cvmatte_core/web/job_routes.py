@@ -24,7 +24,18 @@ from ..models.catalogue import entry_of
 from ..settings import MatteSettings
 from .answers import FILE, NO_STORE, InLanguage, refusals, texts_for
 from .jobs import FAILED, Item, WebJob
-from .parameters import BACKGROUND, MANY, ROOM, ROOM_FILE, described, harmless, one_file, read_form, saved, settings_of
+from .parameters import (
+    BACKGROUND,
+    MANY,
+    ROOM,
+    ROOM_FILE,
+    described,
+    harmless,
+    kept_files,
+    read_form,
+    saved,
+    settings_of,
+)
 from .photo_routes import MEDIA
 from .server import Running, WebServer
 
@@ -75,12 +86,9 @@ async def start(request: Request, server: Running) -> dict[str, Any]:
 
 async def _filled(job: WebJob, request: Request, form: FormData, server: WebServer) -> MatteSettings:
     """Fill a job with its items, and return its settings. Raises RequestError, SettingsError, OSError."""
-    background, room = (one_file(form, name) for name in (BACKGROUND, ROOM))
-    kept = await server.drive.ask(saved, background, job.folder) if background else None
-    if room is not None:
-        job.room = await server.drive.ask(saved, room, job.folder)
-        job.names[job.room.name] = harmless(room.filename)
-    settings, more = await settings_of(request, form, MANY, kept, server.drive)
+    kept, job.names = await kept_files(form, (BACKGROUND, ROOM), job.folder, server.drive)
+    job.room = kept.get(ROOM)
+    settings, more = await settings_of(request, form, MANY, kept.get(BACKGROUND), server.drive)
     if "folder" in more:
         job.title, recursive, options = more["folder"], more.get("recursive", False), server.options
         photos = await server.root_drive.ask(_photos_in, options.root, job.title, recursive, options.files)

@@ -57,7 +57,7 @@ class Item:
 class WebJob:
     """What was asked for, and how far it is. folder: its own, for all its files; items: none where it fetches.
 
-    room: the empty room's photo, for all of them; names: of files beside those, see `named`.
+    room: the empty room's photo, for all of them. names: of the files that go with them all, see `named`.
     fetched: bytes, and of how many; the latter is 0 as long as that isn't known.
     """
 

@@ -148,6 +148,16 @@ def one_file(form: FormData, name: str) -> UploadFile | None:
     return upload if isinstance(upload, UploadFile) and (upload.filename or upload.size) else None
 
 
+async def kept_files(
+    form: FormData, fields: Sequence[str], folder: Path, drive: Drive
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """The files of those fields that have one, saved in a folder; and what the person calls them, by those files'
+    names. Raises OSError."""
+    uploads = {field: upload for field in fields if (upload := one_file(form, field)) is not None}
+    paths = {field: await drive.ask(saved, upload, folder) for field, upload in uploads.items()}
+    return paths, {paths[field].name: harmless(upload.filename) for field, upload in uploads.items()}
+
+
 def harmless(name: str | None) -> str:
     """The name of an uploaded file without what makes a path or can't be shown; "photo" where nothing is left."""
     last = re.split(r"[/\\]", (name or "").encode("utf-8", "replace").decode())[-1]

@@ -30,6 +30,7 @@ from .parameters import BACKGROUND, ONE_PHOTO, ROOM, ROOM_FILE, TOUCH_UP, TOUCHE
 from .server import Running, WebServer
 from .threads import Deadline, Drive
 from .touch_up import OpenPhoto
+from .touch_up_routes import told
 
 MEDIA = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 _RAW = ("image/jpeg", "image/png", "image/webp")  # the photo itself as the body
@@ -85,8 +86,8 @@ async def remove_background(request: Request, server: Running) -> Response:
         asked.work = server.engine.run(cut_out)
         picture, notes = await _ended(request, asked.work, in_time)
     media = MEDIA["png" if asked.output == "mask" else asked.settings.format]
-    told = json.dumps(noted(notes, texts_for(request)))  # ASCII, as headers are
-    return Response(picture, media_type=media, headers={**NO_STORE, _NOTES: told} if notes else NO_STORE)
+    said = json.dumps(noted(notes, texts_for(request)))  # ASCII, as headers are
+    return Response(picture, media_type=media, headers={**NO_STORE, _NOTES: said} if notes else NO_STORE)
 
 
 @router.post("/touch_ups", status_code=201, responses=_REFUSALS, openapi_extra=_TO_TOUCH_UP)
@@ -102,7 +103,7 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
         if asked.strokes is not None:
             await server.desk.put(photo, asked.strokes)
         asked.is_kept = True
-    return await server.desk.drive.ask(server.desk.told, photo)
+    return await told(server.desk, photo, texts_for(request))
 
 
 @contextlib.asynccontextmanager
@@ -129,18 +130,13 @@ async def _asked(request: Request, server: WebServer, or_photo: bool = False) ->
 
 async def _read(request: Request, form: FormData, folder: Path, drive: Drive) -> _Asked:
     """Raises RequestError, SettingsError, OSError."""
-    uploads = (parameters.one_file(form, name) for name in ("image", BACKGROUND, ROOM, TOUCH_UP))
-    photo, background, empty, painted = uploads
-    if photo is None:
+    kept, names = await parameters.kept_files(form, ("image", BACKGROUND, ROOM), folder, drive)
+    if "image" not in kept:
         raise RequestError("upload_missing", field="image")
-    kept = {
-        upload: await drive.ask(parameters.saved, upload, folder) for upload in (photo, background, empty) if upload
-    }
-    behind, room = (kept[upload] if upload else None for upload in (background, empty))
-    settings, more = await parameters.settings_of(request, form, ONE_PHOTO, behind, drive)
+    settings, more = await parameters.settings_of(request, form, ONE_PHOTO, kept.get(BACKGROUND), drive)
+    painted = parameters.one_file(form, TOUCH_UP)
     strokes = functools.partial(strokes_of, await painted.read(), harmless(painted.filename)) if painted else None
-    names = {path.name: harmless(upload.filename) for upload, path in kept.items()}
-    return _Asked(folder, kept[photo], settings, more.get("output", "layer"), strokes, names, room)
+    return _Asked(folder, kept["image"], settings, more.get("output", "layer"), strokes, names, kept.get(ROOM))
 
 
 async def _ended(request: Request, work: Future[Result], in_time: Deadline) -> Result:

@@ -24,6 +24,7 @@ from ..image import images
 from ..image.geometry import Region
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import CvmatteError, RequestError
+from ..localization.notes import Note
 from ..matting import touch_up
 from ..matting.matter import Matter, Progress, StrokesFor, strokes_of
 from ..settings import TOUCH_UP, MatteSettings
@@ -57,6 +58,7 @@ class OpenPhoto:
     folder: Path | None = None
     is_mirrored: bool = False
     room: Path | None = None
+    notes: tuple[Note, ...] = ()
 
     @property
     def held(self) -> tuple[np.ndarray, ...]:
@@ -126,7 +128,8 @@ class Desk:
         if sheet.strokes((height, width)).stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes, room=room, may_be_empty=True)
         id, layer = id or secrets.token_hex(16), matte.layer.copy()
-        photo = OpenPhoto(id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder, room=room)
+        about = id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder
+        photo = OpenPhoto(*about, room=room, notes=matte.notes)
         self.lay(photo)
         return photo
 

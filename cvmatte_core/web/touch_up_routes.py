@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from ..localization.errors import RequestError
+from ..localization.texts import Texts
 from ..matting.matter import strokes_of
-from .answers import FILE, NO_STORE, refusals
+from .answers import FILE, NO_STORE, InLanguage, noted, refusals
 from .touch_up import GREY_PNG, Change, Desk, OpenPhoto
 
 _BYTES = {"content": {"application/octet-stream": {"schema": FILE}}}
@@ -43,9 +44,9 @@ router = APIRouter()
 
 
 @router.get("/touch_ups/{id}", responses=_REFUSALS)
-async def open_photo(desk: OnDesk, photo: Photo) -> dict[str, Any]:
+async def open_photo(desk: OnDesk, photo: Photo, texts: InLanguage) -> dict[str, Any]:
     """A photo that is open for touching up."""
-    return await desk.drive.ask(desk.told, photo)
+    return await told(desk, photo, texts)
 
 
 @router.get("/touch_ups/{id}/photo", **_ONE_PNG)
@@ -100,6 +101,11 @@ async def restore_strokes(desk: OnDesk, photo: Photo) -> Response:
 async def fetch_changes(desk: OnDesk, photo: Photo) -> Response:
     """Where the layer has become another since the last answer: another page may have painted."""
     return _changed(await desk.changes(photo))
+
+
+async def told(desk: Desk, photo: OpenPhoto, texts: Texts) -> dict[str, Any]:
+    """What its page has to know, and what there is to say about it."""
+    return {**await desk.drive.ask(desk.told, photo), "notes": noted(photo.notes, texts)}
 
 
 async def _png(pixels: np.ndarray) -> Response:

@@ -228,12 +228,21 @@ def test_a_room_that_is_another_is_set_aside_and_said(client: httpx.Client, smal
     assert "b.png" in refusal(broken, 415, "image_not_a_picture")
     opened = client.post("/touch_ups", files=[("image", ("me.jpg", small)), room], data=FAST)
     assert opened.status_code == 201
+    for told in (opened, client.get(f"/touch_ups/{opened.json()['id']}")):
+        assert [said["note"] for said in told.json()["notes"]] == ["note.room_other"]
     files = [("images", ("me.jpg", small)), ("images", ("me.mp4", clip.read_bytes())), room]
     job = ended(client, client.post("/jobs", files=files, data=FAST).json())
     assert [[said["note"] for said in item["notes"]] for item in job["items"]] == [["note.room_other"]] * 2
-    files = [("images", ("me.jpg", small)), ("room", ("b.png", b"no"))]
-    job = ended(client, client.post("/jobs", files=files, data=FAST).json())
-    assert (job["items"][0]["error"], "b.png" in job["items"][0]["message"]) == ("image_not_a_picture", True)
+
+
+@pytest.mark.parametrize("field", ["room", "background_image"])
+def test_a_file_that_goes_with_all_of_a_job_is_named_as_it_was_sent(
+    client: httpx.Client, small: bytes, clip: Path, field: str
+) -> None:
+    photos = [("images", ("me.jpg", small)), ("images", ("me.mp4", clip.read_bytes()))]
+    started = client.post("/jobs", files=[*photos, (field, ("b.png", b"no"))], data=FAST)
+    for item in ended(client, started.json())["items"]:
+        assert (item["error"], "b.png" in item["message"]) == ("image_not_a_picture", True), item
 
 
 def test_nobody_in_the_photo_is_said(client: httpx.Client, small: bytes) -> None:
