@@ -325,6 +325,34 @@ def test_a_photo_that_lacks_its_last_bytes_is_said(opened: Opened, photo: Path, 
     expect(page.locator("#note")).to_be_hidden(timeout=SECONDS)
 
 
+def test_a_room_is_used_for_all_until_it_is_forgotten_and_what_is_said_of_it_is_told(
+    opened: Opened, photo: Path, tmp_path: Path
+) -> None:
+    english, german = Texts("en"), Texts("de")
+    Image.effect_noise((512, 512), 80).save(tmp_path / "empty.png")
+    page = opened(size=NARROW)
+    fast(page)
+    expect(page.locator("#forget-room")).to_be_hidden()
+    page.get_by_label(english("web.room"), exact=True).set_input_files(tmp_path / "empty.png")
+    choose(page, photo)
+    expect(page.locator("#note")).to_have_text(english("note.room_other"))
+    page.click("#touch-up")
+    expect(page.locator("#editor .status-line")).to_contain_text(english("note.room_other"), timeout=SECONDS)
+    page.keyboard.press("Escape")
+    page.select_option("#language", "de")
+    expect(page.locator("#note")).to_have_text(german("note.room_other"))
+    page.get_by_role("tab", name=german("web.batch")).click()
+    page.set_input_files("#photos", photo)
+    page.get_by_role("button", name=german("web.start"), exact=True).click()
+    expect(page.locator("#list")).to_contain_text(german("note.room_other"), timeout=SECONDS)
+    page.get_by_role("tab", name=german("web.single")).click()
+    fits(page)
+    page.screenshot(path=tmp_path / "screenshots" / "room.png", full_page=True)
+    page.get_by_role("button", name=german("web.room_forget")).click()
+    expect(page.locator("#note")).to_be_hidden(timeout=SECONDS)
+    expect(page.locator("#room")).to_be_focused()
+
+
 def test_a_time_is_said_where_there_is_one(opened: Opened, photo: Path) -> None:
     page = opened()
     fast(page)

@@ -68,7 +68,7 @@ const json = async (path, options) => (await ask(path, options)).json();
 async function speak() {
   const page = await json("/page");
   ({ texts, limits, language, endings, clips, system_folders: systemFolders, id_photos: idPhotos } = page);
-  at("photo").accept = endings.join(",");
+  at("photo").accept = at("room").accept = endings.join(",");
   at("photos").accept = [...endings, ...clips].join(",");
   document.documentElement.lang = language;
   document.title = text("web.title");
@@ -226,13 +226,15 @@ function applies(control, chosen) {
   return (!other || chosen[other] === wanted) && !(deciding && chosen[deciding] === useless);
 }
 
-/** A form of every option that this request takes. */
+/** A form of every option that this request takes, and of the empty room. */
 function formOf(forJob) {
   const form = new FormData();
   for (const control of everyControl()) {
     const value = values()[control.name];
     if (value !== null && (forJob || !control.only_jobs)) form.append(control.name, value);
   }
+  const [room] = at("room").files;
+  if (room) form.append("room", room, room.name);
   return form;
 }
 
@@ -252,6 +254,18 @@ at("reset").addEventListener("click", () => {
   for (const control of everyControl()) if (control.kind === "image") field(control.name).value = "";
   restore({});
   optionsChanged();
+});
+
+function roomChanged() {
+  at("forget-room").hidden = !at("room").files.length;
+  optionsChanged();
+}
+
+at("room").addEventListener("change", roomChanged);
+at("forget-room").addEventListener("click", () => {
+  at("room").value = "";
+  roomChanged();
+  at("room").focus(); // the button is gone
 });
 
 function optionsChanged() {

@@ -289,7 +289,8 @@ export class Editor {
 
   get advice() {
     const isNew = !this.painted && !this.done.length && !this.undone.length;
-    return [isNew && this.text("hint"), this.photo.kept && this.text("kept")].filter(Boolean).join(" ");
+    const notes = this.photo.notes.map(({ message }) => message);
+    return [...notes, isNew && this.text("hint"), this.photo.kept && this.text("kept")].filter(Boolean).join(" ");
   }
 
   tell() {
