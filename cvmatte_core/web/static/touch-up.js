@@ -289,8 +289,8 @@ export class Editor {
 
   get advice() {
     const isNew = !this.painted && !this.done.length && !this.undone.length;
-    const notes = this.photo.notes.map(({ message }) => message);
-    return [...notes, isNew && this.text("hint"), this.photo.kept && this.text("kept")].filter(Boolean).join(" ");
+    const first = isNew ? [...this.photo.notes.map(({ message }) => message), this.text("hint")] : [];
+    return [...first, this.photo.kept && this.text("kept")].filter(Boolean).join(" ");
   }
 
   tell() {
