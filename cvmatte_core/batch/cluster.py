@@ -22,19 +22,16 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable, Iterator, Mapping, Optional, Tuple
+from typing import Any, Iterable, Iterator
 
-import cv2
-
-from ..filesystem import files, paths
+from ..filesystem import paths
 from ..image import images
-from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, ClusterError, CvmatteError, ImageError, WorkerError
-from ..matting.matter import Matter, decode
-from ..models.catalogue import ModelEntry, add_own, entry_of, files_of, install_packages_command, verify
+from ..models.catalogue import entry_of, files_of, install_packages_command, verify
 from ..settings import MatteSettings
 from ..system import devices
-from .pipeline import Line, Made, explained, made_of
+from .cluster_node import Engine, Equipment, content_of
+from .pipeline import Line, Made, explained
 
 _AT_AN_ACTOR = 2  # photos: one at work, and one that is there already when that is done
 _LOOK_SECONDS = 0.2  # in which Ctrl+C is noticed
@@ -44,10 +41,6 @@ _CONNECT_SECONDS = 5.0
 _HEAD_PATIENCE = 20.0  # seconds without the head node; after 60 Ray ends this process
 # What counts against the photo that was at work when an actor ended: a node that dies is hardly its fault.
 _ENDED_ALONE, _ENDED_WITH_ITS_NODE, _BLAMED = 2, 1, 4
-# A picture beside the photos: its name, and its content.
-_Picture = Tuple[str, bytes]
-# What an actor works with: settings, model, the content of the model's files by their names, background, empty room.
-_Equipment = Tuple[MatteSettings, ModelEntry, Mapping[str, bytes], Optional[_Picture], Optional[_Picture]]
 
 
 @contextlib.contextmanager
@@ -136,10 +129,10 @@ class Cluster:
         background = None
         if settings.background == "image" and settings.background_image:
             with contextlib.suppress(ImageError):  # which the photos will tell of
-                background = _content(Path(settings.background_image))
+                background = content_of(Path(settings.background_image))
         named = dataclasses.replace(settings, model=entry.name)  # a node has its own notion of "auto"
-        empty = _content(room) if room is not None else None
-        self._equipment = self._ray.put((named, entry, content, background, empty))
+        empty = content_of(room) if room is not None else None
+        self._equipment = self._ray.put(Equipment(named, entry, content, background, empty))
         self._equipped_for = (settings, entry, room)
         self._failures.clear()
 
@@ -205,7 +198,7 @@ class Cluster:
             raise self._failures[-1]
         if now - self._manned_at > _PATIENCE:
             raise ClusterError("cluster_no_actor")
-        kind = self._ray.remote(num_cpus=self._threads, num_gpus=int(self._on_graphics_cards), max_restarts=0)(_Engine)
+        kind = self._ray.remote(num_cpus=self._threads, num_gpus=int(self._on_graphics_cards), max_restarts=0)(Engine)
         for _ in range(wanted - len(self._actors)):
             handle = kind.remote(self._equipment, self._threads, self._device)
             self._actors.append(_Actor(handle, handle.started.remote()))
@@ -276,56 +269,3 @@ class Cluster:
         self._actors.remove(actor)
         with contextlib.suppress(Exception):  # it has ended already, or the cluster has
             self._ray.kill(actor.handle)
-
-
-def _content(path: Path) -> _Picture:
-    """Raises ImageError."""
-    return path.name, images.read(path)
-
-
-def _place(folder: str, picture: _Picture) -> Path:
-    """On a node."""
-    return paths.ROOT / folder / images.digest(picture[1]) / picture[0]
-
-
-class _Engine:
-    """What an actor runs, on its node: a warm Matter."""
-
-    def __init__(self, equipment: _Equipment, threads: int, device: str) -> None:
-        cv2.setNumThreads(threads)
-        settings, entry, model, background, room = equipment
-        self._settings, self._matter = settings, Matter(threads, 0, device=device, touch_ups=TouchUps())
-        self._room: Path | None = None
-        self._failure: CvmatteError | None = None
-        try:
-            wanted = {paths.models_folder() / name: content for name, content in model.items()}
-            if background is not None:
-                path = _place("backgrounds", background)
-                wanted[path] = background[1]
-                self._settings = dataclasses.replace(settings, background_image=str(path))
-            if room is not None:
-                self._room = _place("rooms", room)
-                wanted[self._room] = room[1]
-            for path, content in wanted.items():
-                if not path.is_file() or path.read_bytes() != content:
-                    files.write(path, content)
-            if entry.source["kind"] == "file":
-                add_own(entry)
-            self._matter.prepare(settings.model)
-        except CvmatteError as error:
-            self._failure = error
-
-    def started(self) -> tuple[str, CvmatteError | None]:
-        """This node, and why nothing can be cut out on it."""
-        import ray
-
-        return ray.get_runtime_context().get_node_id(), self._failure
-
-    def cut_out(self, name: str, content: bytes) -> Made:
-        settings = self._settings
-
-        def see() -> Any:
-            decoded = decode(content, name, settings.decoded_side)
-            return self._matter.see(decoded, settings, threading.Event(), room=self._room)
-
-        return made_of(Path(name), see, self._matter, settings)

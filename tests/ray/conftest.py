@@ -78,7 +78,7 @@ class RayCluster:
 
     def engines(self, at_work: bool = False) -> list[int]:
         """Processes in which photos are cut out."""
-        title = "ray::_Engine.cut_out" if at_work else "ray::_Engine"
+        title = "ray::Engine.cut_out" if at_work else "ray::Engine"
         return [process for node in self.nodes for process in node.processes(title)]
 
     def end(self) -> None:

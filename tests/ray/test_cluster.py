@@ -104,7 +104,7 @@ def test_a_node_that_dies_costs_no_photo(
     folder: Path, tmp_path: Path, cluster: RayCluster, second_node: Node, what: str
 ) -> None:
     process = start(folder, "-o", tmp_path / "there", "--recursive", "--ray", cluster.address, *SLOW)
-    wait_for(lambda: second_node.processes("ray::_Engine.cut_out"))
+    wait_for(lambda: second_node.processes("ray::Engine.cut_out"))
     if what == "all of it":
         second_node.kill()
     else:
