@@ -13,7 +13,6 @@ import json
 import os
 import threading
 import time
-import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator
@@ -21,8 +20,9 @@ from typing import Any, Callable, Iterable, Iterator
 from ..filesystem import files, paths
 from ..image import images
 from ..layers import outputs
+from ..layers.archive import write_zip
 from ..layers.touch_ups import TouchUps
-from ..localization.errors import Cancelled, CvmatteError, OutputError, WorkerError
+from ..localization.errors import CvmatteError, OutputError, WorkerError
 from ..localization.notes import Note, sentences
 from ..localization.texts import Texts
 from ..models.catalogue import entry_of
@@ -282,22 +282,6 @@ def new_output_folder(folder: Path) -> Path:
     """A free name, beside the other outputs, for what a folder's photos become."""
     name = outputs.shortened(folder.absolute().name) or "photos"
     return outputs.unused(paths.outputs_folder() / f"{name}-cvmatte-{time.strftime('%Y%m%d-%H%M%S')}")
-
-
-def write_zip(
-    target: Path,
-    members: Iterable[tuple[Path, str]],
-    on_file: Callable[[], None] = lambda: None,
-    cancelled: threading.Event | None = None,
-) -> None:
-    """Write a ZIP of files, each under a name of its own. Raises OutputError, Cancelled: then there is none."""
-    with files.atomic_write(target) as file, zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-        for path, name in members:
-            if cancelled is not None and cancelled.is_set():
-                raise Cancelled
-            on_file()
-            # Pictures are compressed already: stored, they cost no time.
-            archive.write(path, name.encode("utf-8", "replace").decode(), zipfile.ZIP_STORED)
 
 
 def _key(settings: MatteSettings, room: Path | None) -> str:

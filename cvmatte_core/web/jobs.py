@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Mapping
 
-from ..batch import folders, pipeline
+from ..batch import pipeline
 from ..image import file_types, images
 from ..layers import outputs
+from ..layers.archive import write_zip
 from ..localization.errors import Cancelled, CvmatteError, OutputError, RequestError
 from ..localization.notes import Note
 from ..localization.texts import Texts
@@ -277,7 +278,7 @@ class Jobs:
         """All results in one ZIP. Raises OutputError."""
         made = [result for item in job.items for result in item.results.values()]
         if made:
-            folders.write_zip(job.folder / "archive", made)
+            write_zip(job.folder / "archive", made)
             job.change(archive=job.folder / "archive")
 
     def _tidy(self) -> None:
