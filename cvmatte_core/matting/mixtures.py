@@ -21,7 +21,12 @@ _ALIKE = 0.01  # where the two are no further apart than that, nothing tells the
 # variance from which on it counts for half.
 _TRIED = np.linspace(0, 1, 11, dtype=np.float32)
 _SPREAD, _LEAST, _SLIP, _KNOWN_COUNTS, _UNSURE = 0.5, 0.02, 0.35, 0.4, 0.003
-_QUICK_COUNTS, _EDGE = 0.4, 0.02  # at the time of a frame: how much colours count, and in alpha of what
+_QUICK_COUNTS, _QUICK_APART, _QUICK_REST, _EDGE = (
+    1.0,
+    0.05,
+    400,
+    0.004,
+)  # at the time of a frame: how much colours count, and in alpha of what
 _NOISE, _BESIDE = 0.004, 10  # of a camera, at least: colours are of 8 bits; how far from the edge it is measured
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
@@ -149,12 +154,15 @@ def before(
     picture, person, behind: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). unsure: bool, of that
     shape: where alpha hardly counts.
     """
-    edge = np.flatnonzero(((alpha > _EDGE) & (alpha < 1 - _EDGE)) | unsure)
+    seen = ((alpha > _EDGE) & (alpha < 1 - _EDGE)) | unsure
+    edge = np.flatnonzero(cv2.dilate(seen.view(np.uint8), np.ones((3, 3), np.uint8)))
     colour, its, back = (values.reshape(-1, 3)[edge].astype(np.float32) / 255 for values in (picture, person, behind))
     apart = its - back
     length = np.einsum("nc,nc->n", apart, apart)
     by_colour = np.clip(np.einsum("nc,nc->n", colour - back, apart) / (length + 1e-4), 0, 1)
-    counts = _QUICK_COUNTS * length / (length + _APART**2)
+    rest = colour - back - by_colour[:, None] * apart
+    rest = np.einsum("nc,nc->n", rest, rest)
+    counts = _QUICK_COUNTS * length / (length + _QUICK_APART**2 + _QUICK_REST * rest)
     result = alpha.ravel().copy()
     result[edge] += counts * (by_colour - result[edge])
     return result.reshape(alpha.shape)

@@ -20,7 +20,7 @@ from .dressing import Backgrounds, dress
 from .edge_colours import colour_radius, colours_nearby, foreground_by
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
-from .room.following import RoomFollower
+from .room.following import THOROUGH, RoomFollower
 from .room.view import View
 from .zones import Zones
 
@@ -42,12 +42,18 @@ class VideoMatter:
     """
 
     def __init__(
-        self, settings: MatteSettings, threads: int, device: str | None = None, room: np.ndarray | None = None
+        self,
+        settings: MatteSettings,
+        threads: int,
+        device: str | None = None,
+        room: np.ndarray | None = None,
+        room_side: int = THOROUGH,
     ) -> None:
         """device: of devices.DEVICES; without it, the environment's. room: see Matter, uint8 RGB, shape (h, w, 3); of
-        no use to frames with transparency."""
+        no use to frames with transparency. room_side: see RoomFollower."""
         self.settings = settings.resolved()
         self._follower: RoomFollower | None = None
+        self._room_side = room_side
         self._room: np.ndarray | None = None
         self.room = room
         self.without_room: Counter[str] = Counter()  # frames for which it was of no use, by the reason
@@ -78,7 +84,7 @@ class VideoMatter:
     def room(self, room: np.ndarray | None) -> None:
         """From the next frame on. The same again changes nothing."""
         if room is not self._room:
-            self._room, self._follower = room, RoomFollower(room) if room is not None else None
+            self._room, self._follower = room, RoomFollower(room, self._room_side) if room is not None else None
 
     @property
     def room_says(self) -> str:

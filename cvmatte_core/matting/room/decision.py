@@ -14,8 +14,9 @@ _STAYS = 6.0  # a difference that is enough where it was theirs in the frame bef
 _SEEN = 0.3  # alpha that the network takes for somebody's
 _THIN = 2  # what is no wider than twice this holds nothing together
 _TOUCHING = 3  # half of the gap over which things still touch
-_WIDE, _REACHES, _UNSEEN = 3, 8, 0.15  # what is added is wider, reaches further, and the network sees less of it
-_GAP, _SHOWS_ROOM = 12, 0.7  # in a thing, and the share of it that is the room's where the room shows through
+_WIDE, _REACHES, _UNSEEN = 3, 12, 0.15  # what is added is wider, reaches further, and the network sees less of it
+_FAR, _THICK = 20, 8  # from what the network sees, and half of its width: a thing that it sees in part
+_GAP, _SHOWS_ROOM = 16, 0.7  # in a thing, and the share of it that is the room's where the room shows through
 _PASSING = 0.6  # of the largest person's area: whoever is apart and smaller passes behind
 _KNOWN, _OPENS = 0.25, 0.1  # of the outline of furniture: that is an edge of the room's, and that leads out to it
 
@@ -50,12 +51,17 @@ def changes(people: np.ndarray, firm: np.ndarray, filters: Filters) -> tuple[np.
     """
     missing = firm & (people < 0.5)
     parts = Parts(filters.opened(missing, _WIDE))
-    away = cv2.distanceTransform((people < EMPTY).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
-    # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours.
-    added = parts.chosen(
-        (parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(away) >= _REACHES * filters.scale)
-    )
+    unseen, unsure, inside = (_depth(mask, filters) for mask in (people < EMPTY, people < 0.5, missing))
+    # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours;
+    is_unseen = (parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(unseen) >= _REACHES)
+    # but none is as thick as a thing.
+    added = parts.chosen(is_unseen | ((parts.highest(unsure) >= _FAR) & (parts.highest(inside) >= _THICK)))
     return filters.dilated(added, _WIDE) & missing, filters.opened((people > 0.5) & ~firm, _THIN)
+
+
+def _depth(mask: np.ndarray, filters: Filters) -> np.ndarray:
+    """How far each place of it is from the rest: float32, shape (H, W)."""
+    return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3) / np.float32(filters.scale)
 
 
 def _gaps(things: np.ndarray, comparison: Comparison) -> np.ndarray:

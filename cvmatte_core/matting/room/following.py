@@ -15,7 +15,10 @@ from .filters import Filters, reduced_to
 from .finding import OTHER, UNSEEN, Found, Unusable
 from .view import View, reduced
 
-_SIDE = 320  # pixels of the longer side of what is compared of a frame
+QUICK, THOROUGH = (
+    320,
+    480,
+)  # pixels of the longer side of what is compared of a frame: in the time of one, and at leisure
 _PERIOD, _TAKES = 15, 5  # frames from one look for the room to the next, and until what it found is used
 _LOST = 0.7  # of the part of the empty room that was alike when it was found: less is another place
 _SLOWLY = 0.1  # how far the room goes towards what is seen of it with each look
@@ -41,9 +44,9 @@ class RoomFollower:
     reason: why the room is set aside, of finding.py; "" while it isn't.
     """
 
-    def __init__(self, room: np.ndarray) -> None:
-        """room: uint8 RGB, shape (h, w, 3), of the same camera, of any size."""
-        self._room = room
+    def __init__(self, room: np.ndarray, side: int = THOROUGH) -> None:
+        """room: uint8 RGB, shape (h, w, 3), of the same camera, of any size. side: QUICK or THOROUGH."""
+        self._room, self._side = room, side
         self._frame_size = self._size = 0, 0  # and of what is compared
         self._beside = ThreadPoolExecutor(1, "room")
         self.forget()
@@ -66,7 +69,7 @@ class RoomFollower:
         size = frame.shape[1], frame.shape[0]
         if size != self._frame_size:
             self.forget()
-            self._frame_size, self._size = size, reduced_to(frame.shape, _SIDE)
+            self._frame_size, self._size = size, reduced_to(frame.shape, self._side)
             self._filters = Filters(self._size)
         picture, people = reduced(frame, self._size), cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA)
         compared = self._compared(picture, people)
