@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, Callable
 
 from cvmatte_core.filesystem import files
+from cvmatte_core.image import countdown_picture
 from cvmatte_core.layers.last_shown import LastLayer
 from cvmatte_core.layers.store import Frame, FrameUnusable, LayerRecord
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.localization.notes import from_wire
 
-from . import controls, countdown_picture, layers, libobs
+from . import controls, layers, libobs
 from .file_watch import State
 from .layers import WeakSource
 from .photo_actions import MatteJob, Request

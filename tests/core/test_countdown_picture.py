@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cvmatte_obs import countdown_picture
+
+from cvmatte_core.image import countdown_picture
 
 SIZE = (320, 180)
 

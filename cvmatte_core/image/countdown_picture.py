@@ -1,7 +1,7 @@
 """The numbers of a countdown, drawn into a picture so large that they can be read from a chair.
 
-Standard library only, as all that runs in OBS. A number is some strokes with round ends, and is drawn row by row: where
-a row of pixels meets a stroke is a single stretch.
+Standard library only: OBS draws them on a photo's layer, a live process on its frames. A number is some strokes with
+round ends, and is drawn row by row: where a row of pixels meets a stroke is a single stretch.
 """
 
 from __future__ import annotations
