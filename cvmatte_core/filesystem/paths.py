@@ -60,6 +60,7 @@ def _below_data(*names: str) -> Callable[[], Path]:
 outputs_folder = _below_data("outputs")
 stills_folder = _below_data("stills")  # taken from sources: photos like any other
 touch_ups_folder = _below_data("touch-ups")
+rooms_folder = _below_data("rooms")  # empty ones, photographed in OBS
 
 # Safe to delete
 layers_folder = _below_data("layers")  # what OBS shows: frame files, previews and their records

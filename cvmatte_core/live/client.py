@@ -30,6 +30,7 @@ class LiveClient(Child):
     on_frame(reader, shown): a frame to show; it must be taken before the call returns. on_state(state): see process.py;
     empty while the process starts. on_error(error): None once it has passed. on_still(path): a still was saved there.
     on_listening(port, secret): where OBS is to send the frames of a source of its own; see obs_frames.py.
+    on_room(path, error): a photo of the empty room was saved there, or why not.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class LiveClient(Child):
         on_still: Callable[[str], None],
         command: Sequence[str] | None = None,
         on_listening: Callable[[int, str], None] = lambda port, secret: None,
+        on_room: Callable[[str, CvmatteError | None], None] = lambda path, error: None,
     ) -> None:
         self._on_frame, self._on_state, self._on_error = on_frame, on_state, on_error
-        self._on_still, self._on_listening = on_still, on_listening
+        self._on_still, self._on_listening, self._on_room = on_still, on_listening, on_room
         self._folders = runtime_folders.folders()
         self._files = f"{files.TEMPORARY_PREFIX}live-{os.getpid():x}-{id(self):x}-{time.monotonic_ns():x}"
         self._orders: dict[str, Any] = {}
@@ -97,6 +99,9 @@ class LiveClient(Child):
                     self._on_state(message["state"])
                 elif "still" in message:
                     self._on_still(str(message["still"]))
+                elif "room" in message:
+                    path, refusal = message["room"]
+                    self._on_room(str(path), messages.error_from_wire(refusal) if refusal else None)
                 elif "listening" in message:
                     port, secret = message["listening"]
                     self._on_listening(int(port), str(secret))

@@ -1,13 +1,16 @@
 """The process of one live portrait: takes frames from its source, cuts them out, and puts them where OBS sees them.
 
 Messages are JSON, one a line. In: {"source": …, "settings": …, "rate": …, "limit": percent of the processor,
-"paused": …, "still": …, "device": …, "zones": …}, each time with all of them; still: where to save what the source
-shows next, once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where it is
-empty; zones: see matting/zones.py.
+"paused": …, "still": …, "device": …, "zones": …, "room": …}, each time with all of them; still: where to save what the
+source shows next, once, or showed last, where nothing more comes; device: of devices.DEVICES, the environment's where
+it is empty; zones: see matting/zones.py; room: the path of a photo of the empty room. Those that needn't be there:
+"countdown": a number to stand in the picture; "photograph_room": where to save a photo of the room, once, made of the
+frames that come next, unless something moves in them, or the network sees somebody and "even_so" isn't set;
+"renew_room": where to save the room as it is by the next frame, once.
 Out: {"file": path of the frames, see shared_frames.py}, {"frame": number}, {"state": …} about once a second,
-{"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, {"listening": [port,
-secret], where OBS is to send frames, see obs_frames.py}, and {"beat": see child_process/parent.py}. It ends when its
-input does.
+{"error": …} as messages.error_to_wire makes it, or null once it has passed, {"still": path}, {"room": [path, error]},
+error: why there is no such photo, or null where there is one, {"listening": [port, secret], where OBS is to send
+frames, see obs_frames.py}, and {"beat": see child_process/parent.py}. It ends when its input does.
 
 It measures itself: the network's working size becomes so large that the rate is kept. A frame that comes meanwhile is
 dropped, never queued.
@@ -36,7 +39,10 @@ from .figures import Figures
 from .pace import Pace
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .capture import LiveSource
+    from .empty_room import EmptyRoom
     from .latest_frame import LatestFrame
 
 logger = logging.getLogger("cvmatte.live")
@@ -63,6 +69,11 @@ class Orders:
     still: str
     device: str
     zones: str
+    room: str
+    photograph_room: str
+    even_so: bool
+    renew_room: str
+    countdown: int
 
     @property
     def basis(self) -> tuple[Any, ...]:
@@ -83,7 +94,11 @@ class Orders:
         if device and device not in devices.DEVICES:
             raise ValueError(f"{device} is no device")
         zones = str(message.get("zones", ""))
-        return cls(LiveSource(**message["source"]), settings, rate, limit, paused, still, device, zones)
+        room, photograph_room, renew_room = (
+            str(message.get(name, "")) for name in ("room", "photograph_room", "renew_room")
+        )
+        photo = photograph_room, bool(message.get("even_so")), renew_room, int(message.get("countdown", 0))
+        return cls(LiveSource(**message["source"]), settings, rate, limit, paused, still, device, zones, room, *photo)
 
 
 class Live:
@@ -98,6 +113,7 @@ class Live:
         self._is_well_known = False  # whether it was said that no error holds: a process before may have had one
         self._file: Path | None = None  # of the frames
         self._still = ""  # the one that was saved last
+        self._room: EmptyRoom | None = None  # once there was a source
 
     def _tell_beat(self, standing: Standing) -> None:
         """From a thread of its own."""
@@ -149,8 +165,10 @@ class Live:
     def _serve(self, orders: Orders) -> None:
         """Until the orders change in more than the controls. Raises CvmatteError."""
         from ..matting.video_matter import VideoMatter
+        from .empty_room import EmptyRoom
         from .latest_frame import LatestFrame
 
+        self._room = self._room or EmptyRoom(self._tell_room)
         with self._beat.doing(_OPENING):
             opened = LatestFrame(orders.source, self._announce)
         with contextlib.closing(opened) as source:
@@ -159,15 +177,23 @@ class Live:
             moving = VideoMatter(orders.settings, threads, orders.device or None)
             moving.change(orders.settings, orders.zones)
             pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
-            self._cut_out(source, moving, pace, orders)
+            self._cut_out(source, moving, pace, orders, self._room)
 
-    def _cut_out(self, source: LatestFrame, moving: Any, pace: Pace, orders: Orders) -> None:
+    def _cut_out(self, source: LatestFrame, moving: Any, pace: Pace, orders: Orders, room: EmptyRoom) -> None:
         from ..image import geometry
+        from .countdown import Countdown
         from .rest import Rest
         from .shared_frames import FrameWriter, new_writer
 
+        def reduced(picture: np.ndarray) -> np.ndarray:
+            return geometry.reduced(picture, orders.settings.longest_side or LARGEST_SIDE)
+
+        def alpha_of(picture: np.ndarray) -> np.ndarray:
+            seen: np.ndarray = moving.alpha(reduced(picture))
+            return seen
+
         writer: FrameWriter | None = None
-        rest, figures, number = Rest(), Figures(), 0
+        rest, figures, countdown, number = Rest(), Figures(), Countdown(), 0
         frame = None
         due, worked, heard = 0.0, time.process_time(), time.monotonic()
         try:
@@ -199,11 +225,19 @@ class Live:
                 due = begun + pace.period - 0.002
                 number, frame, came = taken
                 self._take_still(orders, frame)
-                rests = rest.holds(frame, (orders.settings, orders.zones))
+                with self._beat.doing(number):
+                    room.follow(orders.room)
+                    moving.room = room.picture
+                    room.photograph(orders.photograph_room, orders.even_so, frame[..., :3], alpha_of)
+                beside = orders.zones, room.version, orders.countdown, orders.renew_room
+                rests = rest.holds(frame, (orders.settings, *beside))
                 if not rests:
                     moving.side = pace.side
                     with self._beat.doing(number):
-                        layer = moving.layer(geometry.reduced(frame, orders.settings.longest_side or LARGEST_SIDE))
+                        small = reduced(frame)
+                        layer = moving.layer(small)
+                        room.renew(orders.renew_room, moving, small)
+                    countdown.draw(orders.countdown, layer)
                     height, width = layer.shape[:2]
                     if writer is None or writer.pixels < width * height:
                         if writer is not None:
@@ -230,12 +264,16 @@ class Live:
         seconds = {"frame": pace.seconds, "network": moving.network_seconds}
         more = {"rests": figures.pop("rests"), "is_late": pace.is_late, "fallback": moving.fallback}
         more["stretched"] = moving.has_stretched_zones
+        more["room"] = (self._room.trouble if self._room is not None else "") or moving.room_says
         state = {**figures, "side": pace.side, **{name: round(1000 * took) for name, took in seconds.items()}}
         self._parent.send({"state": {**state, **more}})
         logger.debug("state %s", " ".join(f"{name}={value}" for name, value in state.items()))
 
     def _announce(self, port: int, secret: str) -> None:
         self._parent.send({"listening": [port, secret]})
+
+    def _tell_room(self, path: str, error: CvmatteError | None) -> None:
+        self._parent.send({"room": [path, messages.error_to_wire(error) if error is not None else None]})
 
     def _take_still(self, orders: Orders, frame: Any) -> None:
         """Save a frame where a still is wanted. Raises OutputError."""

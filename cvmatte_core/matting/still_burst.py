@@ -30,23 +30,28 @@ def take(still: Path, burst: Sequence[Path]) -> list[np.ndarray]:
     """
     *earlier_files, last_file = burst
     again = files.exists(still)
-    last = _pixels(last_file) if not again or files.exists(last_file) else None
-    earlier = [_pixels(path) for path in earlier_files if files.exists(path)]
+    last = pixels(last_file) if not again or files.exists(last_file) else None
+    earlier = [pixels(path) for path in earlier_files if files.exists(path)]
     if last is not None and not again:
         files.write(still, encoders.png(last))
-    for path in burst:  # each has been read as a frame: nothing else is ever deleted
-        with contextlib.suppress(OSError):
-            path.unlink()
+    discard(burst)
     return earlier
 
 
-def _pixels(path: Path) -> np.ndarray:
+def discard(burst: Sequence[Path]) -> None:
+    """Delete frame files, and nothing else."""
+    for path in burst:
+        if _NAME.fullmatch(path.name):
+            files.remove(path)
+
+
+def pixels(path: Path) -> np.ndarray:
     """A frame file's uint8 RGB, shape (H, W, 3), in the size that its name says. Raises CvmatteError."""
-    named, pixels = _NAME.fullmatch(path.name), None
+    named, read = _NAME.fullmatch(path.name), None
     if named is not None:
         with contextlib.suppress(OSError, ValueError, cv2.error):
-            pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if named is None or pixels is None:
+            read = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    if named is None or read is None:
         logger.warning("broken frame file: %s", path)
         raise CvmatteError("still_failed")
-    return cv2.cvtColor(pixels[: int(named["height"]), : int(named["width"])], cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(read[: int(named["height"]), : int(named["width"])], cv2.COLOR_BGR2RGB)

@@ -25,6 +25,10 @@ Requests
         portrait: what the live portrait is known by that the photo is a still of: its zones are painted then, which
         are `zones` now, see matting/zones.py; name: what the page calls it
     zones {portrait, zones}          → {}: its zones are these now, for pages that are open; null: it is gone
+    room {room, burst, settings, even_so?}
+                                     → {room}: the frames of a burst, see matte, have become a photo of the empty room
+                                       at this path, unless something moves in them, or the network sees somebody and
+                                       even_so isn't true
     clip {clip, settings, room?}     → {path, frames, whole, notes}: a transparent clip; cancelled, of what was done
     cameras {}                       → {cameras: {what to open it by: what it is shown as}}
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy

@@ -30,7 +30,7 @@ from ..layers.store import LayerStore
 from ..localization.errors import Cancelled, CvmatteError, WorkerError
 from ..settings import MatteSettings
 from . import protocol
-from .jobs import clip, computer, folder, matte, touch_up
+from .jobs import clip, computer, folder, matte, room, touch_up
 from .jobs.job import Answer, Aside, Computation, Job, Worker
 from .jobs.parameters import is_number, parsed
 
@@ -46,6 +46,7 @@ KINDS: dict[str, type[Aside] | type[Computation]] = {
     "clip": clip.ClipCutout,
     "touch_up": touch_up.TouchUp,
     "zones": touch_up.PortraitZonesAre,
+    "room": room.RoomPhotograph,
     "models": computer.Models,
     "install_model": computer.InstallModel,
     "cameras": computer.Cameras,

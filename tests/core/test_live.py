@@ -608,6 +608,54 @@ def test_another_size_gets_another_file(process: Process, clip: Path, tmp_path: 
     assert process.hear("file") != first
 
 
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A clip of an empty room, and a photo of it."""
+    folder = tmp_path_factory.mktemp("rooms")
+    empty = np.linspace(30, 220, SIZE[0] * SIZE[1] * 3).reshape(*SIZE[::-1], 3).astype(np.uint8)
+    clear = np.zeros((90, 60, 4), np.uint8)
+    made_clips.write(folder / "empty.mp4", made_clips.frames(clear, empty, SIZE, 15, still=True), sound="")
+    Image.fromarray(next(made_clips.frames(clear, empty, SIZE, 1, still=True)).picture).save(folder / "room.png")
+    return folder / "empty.mp4", folder / "room.png"
+
+
+def test_the_empty_room_is_photographed_renewed_and_used(
+    process: Process, rooms: tuple[Path, Path], tmp_path: Path
+) -> None:
+    clip, order = rooms[0], {"source": {"video": str(rooms[0])}}
+    first, second = str(tmp_path / "first.png"), str(tmp_path / "second.png")
+    process.order(**order, countdown=3)
+    reader = FrameReader(Path(process.hear("file")))
+    shown = reader.frame(process.hear("frame"))
+    assert shown is not None
+    assert any(reader.mapping[shown.offset + 3 : shown.offset + 4 * SIZE[0] * SIZE[1] : 4])  # the number
+    reader.close()
+    process.order(**order, photograph_room=first)
+    assert process.hear("room") == [first, None]
+    with Image.open(first) as taken, Image.open(rooms[1]) as truth:
+        assert np.abs(np.asarray(taken, int) - np.asarray(truth, int)).mean() < 4
+    process.order(**order, photograph_room=first, room=first, renew_room=second)
+    assert process.hear("room") == [second, None]
+    process.order(**order, room=second)
+    assert process.hear("state")["room"] == ""
+    assert clip.exists()
+
+
+def test_a_room_that_is_broken_or_gone_is_a_sentence_and_no_end(
+    process: Process, clip: Path, rooms: tuple[Path, Path], tmp_path: Path
+) -> None:
+    order, broken = {"source": {"video": str(clip)}}, tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    for path in (broken, tmp_path / "none.png"):
+        process.order(**order, room=str(path))
+        while process.hear("state")["room"] != "live.room_unreadable":
+            pass
+        assert process.hear("frame") > 0
+    process.order(**order, room=str(rooms[1]))
+    while process.hear("state")["room"] == "live.room_unreadable":
+        pass
+
+
 def test_rates_are_kept_within_reason(clip: Path) -> None:
     settings = MatteSettings().as_dict()
     source = {"video": str(clip)}

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from demo.throwaway_obs import wait_until
-from development import made_clips
+from development import made_clips, made_rooms
 from PIL import Image
 
 from cvmatte_core.child_process import messages
@@ -547,6 +547,67 @@ def test_a_burst_that_kills_workers_fails(data: Path, burst: list[Path], tmp_pat
     client = WorkerClient(worker_with(deadly), delays=(0.05,))
     assert take(client, tmp_path / "still.png", burst)[1].wait_for("failed").key == "worker_died_twice"
     client.close()
+
+
+# The empty room
+
+
+@pytest.fixture
+def empty_frames(data: Path) -> list[Path]:
+    """What OBS writes of a source that shows nobody."""
+    random = np.random.default_rng(1)
+    wall = made_rooms.shelf((320, 180), random)
+    paths = [LayerStore().burst_path(f"room-{number}", 320, 180) for number in range(5)]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        Image.fromarray(made_rooms.seen(wall, 0.02, 0, random)).save(path, "BMP")
+    return paths
+
+
+def photograph(client: WorkerClient, room: Path, burst: list[Path], **more: Any) -> Answers:
+    settings, frames = FAST.as_dict(), [str(path) for path in burst]
+    return ask(client, "room", room=str(room), burst=frames, settings=settings, **more)
+
+
+def test_frames_without_anybody_become_a_room(client: WorkerClient, empty_frames: list[Path], tmp_path: Path) -> None:
+    room = tmp_path / "rooms" / "room.png"
+    assert photograph(client, room, empty_frames).wait_for("done") == {"room": str(room)}
+    assert Image.open(room).size == (320, 180)
+    assert not any(path.exists() for path in empty_frames)
+    assert photograph(client, room, empty_frames).wait_for("done")["room"] == str(room)  # once more, as after a death
+
+
+def test_frames_with_somebody_become_none_but_on_the_person_s_word(
+    client: WorkerClient, burst: list[Path], tmp_path: Path
+) -> None:
+    room = tmp_path / "room.png"
+    assert photograph(client, room, [burst[0], burst[0]]).wait_for("failed").key == "room_somebody"
+    assert photograph(client, room, burst).wait_for("failed").key in ("room_moves", "room_somebody")
+    assert not room.exists()
+    photograph(client, room, [burst[0]], even_so=True).wait_for("done")
+    assert Image.open(room).size == (512, 512)
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_room_is_photographed_though_the_worker_is_killed_in_the_middle(
+    start: Start, empty_frames: list[Path], tmp_path: Path, dies: str
+) -> None:
+    """before: its file is there; or after it."""
+    deadly = (
+        "import os, pathlib\nfrom cvmatte_core.matting import room_photo\noriginal = room_photo.save\n"
+        "def save(path, room):\n"
+        "    once = pathlib.Path(sys.argv[2])\n"
+        "    first = not once.exists()\n"
+        "    once.touch()\n"
+        "    if sys.argv[3] == 'after' or not first: original(path, room)\n"
+        "    if first: os._exit(9)\n"
+        "room_photo.save = save"
+    )
+    client, room = start(deadly, str(tmp_path / "once"), dies, silence=60), tmp_path / "room.png"
+    answers = photograph(client, room, empty_frames)
+    assert answers.wait_for("done") == {"room": str(room)}
+    assert "retrying" in answers.names()
+    assert room.exists() and not any(path.exists() for path in empty_frames)
 
 
 # Models and diagnosis
