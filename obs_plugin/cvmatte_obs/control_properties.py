@@ -17,6 +17,7 @@ BACKGROUND = ("background", "background_colour", "background_image")
 LOOK = ("background_blur", "crop", "crop_margin", "subject", "mirror")
 EDGE_AND_OUTPUT = ("erosion", "feather", "shadow", "id_photo", "sheet", "max_kilobytes")
 CUT = ("quality", "model")
+ROOM = ("keep_furniture",)
 # The others, by their groups
 RARE = {
     "edge": ("feather_direction", "threshold", "decontaminate"),

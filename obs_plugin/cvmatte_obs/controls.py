@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping
 
 from cvmatte_core import settings as declaration
+from cvmatte_core.layers import rooms
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.settings import CONTROLS, Control, MatteSettings
 
 from . import libobs
 
 INPUT, IMAGE, CAMERA, DELAY, STILL = b"input", b"image", b"source", b"delay", b"still"
+STILL_OF = b"still_of"  # see layers.rooms.named; stills of former versions lack it: they are of CAMERA
 FROM_FILE, FROM_SOURCE, FROM_CAMERA, FROM_VIDEO = "file", "source", "camera", "video"
 FROM_SOURCE_LIVE = "source_live"
 LIVE = (FROM_CAMERA, FROM_VIDEO, FROM_SOURCE_LIVE)
@@ -33,7 +35,7 @@ RATES = (10, 15, 24, 30, 60)
 DEFAULT_RATE = 30
 LOWEST_LIMIT, LIMIT_STEP = 10, 5  # percent of the processor
 _ORIGIN = (INPUT, IMAGE, CAMERA, STILL, DEVICE, VIDEO)  # where a picture comes from
-_STAYS = (*_ORIGIN, ZONES)
+_STAYS = (*_ORIGIN, ZONES, STILL_OF)
 DELAYS = (0, 3, 5, 10)  # seconds
 DEFAULT_DELAY = 3  # of new portraits
 MADE_BY = b"cvmatte"
@@ -60,6 +62,7 @@ class Values:
     rate: int = DEFAULT_RATE  # frames a second of a live input
     limit: int = 100  # percent of the processor that it may take
     zones: str = ""  # what is painted for a live picture
+    still_of: str = ""  # what the last still was taken with
     portrait_id: str = field(default="", compare=False)  # nothing is made anew for another
 
     @property
@@ -76,6 +79,12 @@ class Values:
         width, _, height = self.device_size.partition("x")
         size = {"width": int(width), "height": int(height)} if self.device_size in SIZES[1:] else {}
         return {"camera": self.device, "rate": self.rate, **size} if self.device else {}
+
+    @property
+    def live_of(self) -> str:
+        """What a live picture is taken with; see layers.rooms.named."""
+        of = {FROM_CAMERA: (rooms.CAMERA, self.device), FROM_SOURCE_LIVE: (rooms.SOURCE, self.camera)}
+        return rooms.named(*of.get(self.input, (rooms.VIDEO, self.video)))
 
     @property
     def image(self) -> str:
@@ -133,6 +142,7 @@ def read(data: int) -> Values:
         rate=rate if rate in RATES else DEFAULT_RATE,
         limit=limit if LOWEST_LIMIT <= limit <= 100 else 100,
         zones=get_string(data, ZONES)[:_LONGEST_ZONES],
+        still_of=get_string(data, STILL_OF),
         portrait_id=get_string(data, PORTRAIT_ID),
     )
 
@@ -172,8 +182,8 @@ def complete(data: int, present: int, defaults: Mapping[str, Any], before: Value
 
 
 def _origin(values: Values) -> dict[bytes, str]:
-    chosen = (values.input, values.file, values.camera, values.still, values.device, values.video, values.zones)
-    return {name: value for name, value in zip(_STAYS, chosen) if value}
+    chosen = (values.input, values.file, values.camera, values.still, values.device, values.video)
+    return {name: value for name, value in zip(_STAYS, (*chosen, values.zones, values.still_of)) if value}
 
 
 def write(data: int, control: Control, value: Any) -> None:

@@ -11,62 +11,29 @@ started, shown again or given another source.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, Mapping, Protocol
+from typing import Any, Mapping, Union
 
 from cvmatte_core.localization.errors import CvmatteError, ImageError, WorkerError
 
+from .live_actions import LiveActions, Wish
 from .photo_actions import Says
+from .room_taking import RoomTaking
 
 _HIDDEN_SECONDS = 1.0  # that a portrait has to be hidden before it lets go of its camera
-# Why there is no still, by whether it was for zones
-_IS_HIDDEN = {False: ImageError("live_still_hidden"), True: ImageError("live_zones_hidden")}
-_NO_PICTURE = {False: ImageError("live_still_none"), True: ImageError("live_zones_none")}
+# Why nothing was taken of the picture, by what it was to be
+_STILL, _ZONES, _ROOM = "still", "zones", "room"
+Why = Union[CvmatteError, Mapping[str, CvmatteError]]
+_IS_HIDDEN = {
+    _STILL: ImageError("live_still_hidden"),
+    _ZONES: ImageError("live_zones_hidden"),
+    _ROOM: ImageError("room_hidden"),
+}
+_NO_PICTURE = {
+    _STILL: ImageError("live_still_none"),
+    _ZONES: ImageError("live_zones_none"),
+    _ROOM: ImageError("room_no_picture"),
+}
 _SETTLED_STATES = 6  # after so many, one a second, rate and working size have settled
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is to be shown, and how.
-
-    source: as live.capture.LiveSource. settings: of MatteSettings, resolved. limit: percent of the processor that it
-    may take. device: of devices.DEVICES; empty for what OBS's own environment says. zones: see matting/zones.py.
-    """
-
-    source: dict[str, Any]
-    settings: dict[str, Any]
-    rate: int
-    limit: int
-    device: str
-    zones: str = ""
-
-
-class LiveActions(Protocol):
-    """What is to be done."""
-
-    def begin(self) -> None:
-        """Have a process, started again whenever it dies, whose frames are shown."""
-
-    def order(self, orders: dict[str, Any]) -> None:
-        """Tell the process what is wanted from now on; see live/process.py."""
-
-    def end(self) -> None:
-        """End the process, and leave the source without a picture. Nothing more of it is shown or heard."""
-
-    def hide(self) -> None:
-        """Leave the source without a picture, and show no frame as long as `is_blank`."""
-
-    def use_still(self, path: str) -> None:
-        """Have the portrait show a still that was taken, cut out in full quality, in place of the live picture."""
-
-    def paint_zones(self, path: str) -> None:
-        """Open the page for zones on a still that was taken."""
-
-    def tell(self, error: CvmatteError) -> None:
-        """Tell why no still was taken, or no page opened."""
-
-    def refresh(self) -> None:
-        """Have an open properties dialog redrawn."""
 
 
 class LiveLifecycle:
@@ -93,6 +60,7 @@ class LiveLifecycle:
         self._lags: tuple[int, ...] = ()  # of the last figures
         self._still = ""  # the file of one that is being taken,
         self._is_for_zones = False  # to paint zones on
+        self._room = RoomTaking()
         self._ordered: dict[str, Any] = {}
 
     @property
@@ -108,6 +76,8 @@ class LiveLifecycle:
             return Says(error=error)
         if self._still:
             return Says("state.capture")
+        if self._room.path:
+            return self._room.says
         if self.is_frozen:
             return Says("live.frozen")
         if not self._figures:
@@ -138,12 +108,13 @@ class LiveLifecycle:
         """What open properties say anew when it changes. Not with each figure: that would redraw them in the midst of
         somebody's typing."""
         says = self.says
-        return says.key, str(says.error), self._is_settled, bool(self._figures.get("stretched"))
+        of_figures = bool(self._figures.get("stretched")), self._figures.get("room")
+        return says.key, says.values.get("seconds"), str(says.error), self._is_settled, *of_figures
 
     def _follow(self) -> None:
         """At the end of whatever happens: what follows from how things are now."""
         if self.wish is not None:
-            orders = {**vars(self.wish), "paused": self._is_hidden, "still": self._still}
+            orders = {**vars(self.wish), "paused": self._is_hidden, "still": self._still, **self._room.orders}
             if orders != self._ordered:
                 self._ordered = orders
                 self._do.order(orders)
@@ -167,7 +138,7 @@ class LiveLifecycle:
         """No source is chosen, or the input isn't a live one. why: the text that says it."""
         self._nothing, self._impossible = why, None
         if self.wish is not None:
-            self._give_up_still(_NO_PICTURE)
+            self._give_up(_NO_PICTURE)
             self._do.end()
             self._stop()
         self._follow()
@@ -182,7 +153,7 @@ class LiveLifecycle:
 
     def _wish_for(self, wish: Wish) -> None:
         if self.wish is not None and wish.source != self.wish.source:
-            self._give_up_still(_NO_PICTURE)
+            self._give_up(_NO_PICTURE)
             self._look_anew()
         self.wish = wish
         self._follow()
@@ -209,16 +180,17 @@ class LiveLifecycle:
         self._hidden_since = None if is_showing else since
         was_hidden, self._is_hidden = self._is_hidden, not is_showing and now - since > _HIDDEN_SECONDS
         if self._is_hidden:
-            self._give_up_still(_IS_HIDDEN)
+            self._give_up(_IS_HIDDEN)
         elif was_hidden:
             self._look_anew()
+        self._room.look(now)
         self._follow()
 
     def feed_is(self, error: CvmatteError | None) -> None:
         """error: why OBS sends no frames of a source of its own; None where it does, or the source isn't OBS's."""
         self._unfed = error
         if error is not None:
-            self._give_up_still(error)
+            self._give_up(error)
             self._figures_are({})  # those until it is back are of no picture
         self._follow()
 
@@ -227,17 +199,32 @@ class LiveLifecycle:
         self.is_frozen = self.wish is not None and not self.is_frozen
         self._follow()
 
-    # Stills
+    # What is taken of the picture
 
     def takes_still(self, path: str, for_zones: bool = False) -> None:
         """Save what the source shows now, or as soon as it shows something, unless that is under way already."""
-        if self._is_hidden:
-            self._do.tell(_IS_HIDDEN[for_zones])
-        elif self.wish is None or self._unfed is not None or self._error is not None:
-            self._do.tell(_NO_PICTURE[for_zones])
+        why = self._nothing_to_take
+        if why is not None:
+            self._do.tell(why[_ZONES if for_zones else _STILL])
         elif not self._still:
             self._still, self._is_for_zones = path, for_zones
         self._follow()
+
+    def photographs_room(self, path: str, even_so: bool = False, renews: bool = False) -> None:
+        """Have a photo of the empty room there, after a countdown, unless one is under way; see RoomTaking.begin."""
+        why = self._nothing_to_take
+        if why is not None:
+            self._do.tell(why[_ROOM])
+        elif not self._room.path:
+            self._room.begin(path, even_so and not renews, renews)
+        self._follow()
+
+    @property
+    def _nothing_to_take(self) -> Mapping[str, CvmatteError] | None:
+        """Why nothing can be taken now."""
+        if self._is_hidden:
+            return _IS_HIDDEN
+        return _NO_PICTURE if self.wish is None or self._unfed is not None or self._error is not None else None
 
     def still_is(self, path: str) -> None:
         """One was saved there."""
@@ -246,11 +233,24 @@ class LiveLifecycle:
             (self._do.paint_zones if self._is_for_zones else self._do.use_still)(path)
         self._follow()
 
-    def _give_up_still(self, error: CvmatteError | Mapping[bool, CvmatteError]) -> None:
-        """error: or one for a still to be shown, and one for a still to paint zones on."""
+    def room_is(self, path: str, error: CvmatteError | None) -> None:
+        """The photo of the room was saved there, or not, because of an error."""
+        if path == self._room.path:
+            self._room.end()
+            if error is None:
+                self._do.keep_room(path)
+            else:
+                self._do.tell(error)
+        self._follow()
+
+    def _give_up(self, why: Why) -> None:
+        """Take nothing of the picture that hasn't been taken yet."""
         still, self._still = self._still, ""
-        if still:
-            self._do.tell(error if isinstance(error, CvmatteError) else error[self._is_for_zones])
+        room = self._room.path
+        self._room.end()
+        for wanted, what in ((still, _ZONES if self._is_for_zones else _STILL), (room, _ROOM)):
+            if wanted:
+                self._do.tell(why if isinstance(why, CvmatteError) else why[what])
 
     # What the process tells
 
@@ -264,5 +264,5 @@ class LiveLifecycle:
         """None once it has passed."""
         self._error = error
         if error is not None:
-            self._give_up_still(error)
+            self._give_up(error)
         self._follow()

@@ -13,7 +13,8 @@ from cvmatte_core.localization.errors import CvmatteError
 
 from . import controls, layers, libobs, messages
 from .layers import WeakSource
-from .live_lifecycle import LiveLifecycle, Wish
+from .live_actions import Wish
+from .live_lifecycle import LiveLifecycle
 from .photo_actions import Says
 from .services import Services
 from .shutdown_gate import GATE
@@ -40,12 +41,15 @@ class LiveView:
         tell: Callable[[CvmatteError], None],
         refresh: Callable[[], None],
         paint_zones: Callable[[str], None],
+        keep_room: Callable[[str], None],
     ) -> None:
         """happens: called with what happens to the life, and the details of that. catch_up: read the present settings.
         tell: say an error beside the state. paint_zones: open the page for zones on a still, which is the file.
+        keep_room: a photo of the empty room is there.
         """
         self._source, self._services, self._happens, self._catch_up = source, services, happens, catch_up
-        self.tell, self.refresh, self.paint_zones = tell, refresh, paint_zones
+        self.tell, self.refresh, self.paint_zones, self.keep_room = tell, refresh, paint_zones, keep_room
+        self._is_of = ""  # what the picture is taken with
         self.life = LiveLifecycle(libobs.guarding(self))
         self._client: LiveClient | None = None  # starts a process again whenever it dies, until it is closed
         self._begun = object()  # another each time that one begins or ends: what comes of a former one is nothing
@@ -53,9 +57,9 @@ class LiveView:
         self._feed = SourceFeed(services.feeds)
         self._told, self._told_at = Says(), 0.0  # the figures that open properties say, since then
 
-    def wanted(self, values: controls.Values, device: str) -> None:
-        """Tell what the settings ask for."""
-        source = values.live_source
+    def wanted(self, values: controls.Values, device: str, room: str) -> None:
+        """Tell what the settings ask for. device, room: see `live_actions.Wish`."""
+        source, self._is_of = values.live_source, values.live_of
         self._feed.wants(source.get("obs", ""), values.control("longest_side"))
         if not source:
             has_none = values.input == controls.FROM_CAMERA and self._services.has_no_camera()
@@ -64,10 +68,10 @@ class LiveView:
             settings = values.settings().resolved().as_dict()
         except CvmatteError as error:
             return self.life.wants_the_impossible(error, source)
-        return self.life.wants(Wish(source, settings, values.rate, values.limit, device, values.zones))
+        return self.life.wants(Wish(source, settings, values.rate, values.limit, device, values.zones, room))
 
     def look(self, source: int, device: str) -> None:
-        """See what has happened since the last look. device: see `live_lifecycle.Wish`."""
+        """See what has happened since the last look. device: see `live_actions.Wish`."""
         if self._client is not None:
             is_showing = bool(libobs.obs_source_showing(source))
             self._happens(self.life.looks, is_showing, device, self._process_id, time.monotonic())
@@ -98,6 +102,7 @@ class LiveView:
             partial(hear, self.life.error_is),
             partial(hear, self.life.still_is),
             on_listening=partial(self._services.post, self._listens, begun),
+            on_room=partial(hear, self.life.room_is),
         )
 
     def order(self, orders: dict[str, Any]) -> None:
@@ -118,7 +123,8 @@ class LiveView:
                 layers.hide(source)
 
     def use_still(self, path: str) -> None:
-        self._source.change({controls.INPUT: controls.FROM_SOURCE, controls.STILL: path})
+        still = {controls.STILL: path, controls.STILL_OF: self._is_of}
+        self._source.change({controls.INPUT: controls.FROM_SOURCE, **still})
 
     # What the process tells, on threads of the client
 

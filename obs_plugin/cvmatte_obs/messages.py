@@ -34,6 +34,12 @@ _OF_MODELS = {
 }
 _OF_LIVE = {"disk_full": "live.disk_full", "image_too_many_pixels": "live.image_too_many_pixels"}
 _LIVE, _RATE = "live.state", "live.rate"
+_ROOM = {  # what is said of the empty room, where it is of no use live
+    "note.room_moved": "live.room_moved",
+    "note.room_other": "live.room_other",
+    "note.room_unseen": "live.room_unseen",
+    "live.room_unreadable": "live.room_unreadable",
+}
 _LATE = 0.9  # of the rate that is wanted; what is below that is said
 _HELP = {  # by whether it may use more of the processor, and whether it may be coarser
     (True, True): "live.late.limit_or_quality",
@@ -99,6 +105,8 @@ def _of_life(says: Says, chosen_input: str, texts: Texts, in_full: bool) -> str:
         sentence = _live(says.values, texts)[in_full]
     else:
         sentence = texts(says.key, **says.values) if says.key else ""
+    if says.values.get("room") in _ROOM:  # first, since there is something to be done
+        sentence = f"{texts(_ROOM[says.values['room']])} {sentence}"
     if says.values.get("fallback"):
         sentence = f"{sentence} {texts('device.fallback', **says.values['fallback'])}"
     if says.values.get("stretched"):

@@ -16,15 +16,18 @@ from .file_watch import State
 
 @dataclass(frozen=True)
 class Request:
-    """A layer that a portrait is to show. burst: the frame files of a still that was just taken."""
+    """A layer that a portrait is to show. burst: the frame files of a still that was just taken; still_of: what with,
+    see layers.rooms.named. room: the path of the photo of the empty room; empty without one."""
 
     image: str
     settings: MatteSettings
     burst: tuple[Path, ...] = ()
+    room: str = ""
+    still_of: str = ""
 
     @property
     def key(self) -> str:
-        return LayerStore.key(self.image, self.settings)
+        return LayerStore.key(self.image, self.settings, Path(self.room) if self.room else None)
 
 
 @dataclass(eq=False)
@@ -89,7 +92,7 @@ class PhotoActions(Protocol):
     def look_again(self, image: str) -> None:
         """Have the photo's state on disk told anew, though it may be the same as before."""
 
-    def keep_still(self, image: str) -> bool:
+    def keep_still(self, taken: Request) -> bool:
         """Put a still into the portrait's settings; whether it was taken, that is, whether its file is there."""
 
     def discard(self, burst: tuple[Path, ...]) -> None:

@@ -203,7 +203,7 @@ class PhotoLifecycle:
         if self._owed and self.wish is not None and job.request.image == self.wish.image:
             job.shows = self._show(key, made_from)
         if job.request.burst:
-            self._do.keep_still(job.request.image)
+            self._do.keep_still(job.request)
         if not job.serves:
             self._pursue()
 
@@ -217,7 +217,7 @@ class PhotoLifecycle:
             return
         self.job = None
         if job.request.burst:
-            self._do.keep_still(job.request.image)
+            self._do.keep_still(job.request)
         if job.serves and self.wish is not None:
             if record.key == self.shown == self.wish.key and record.made_from == self._shown_of:
                 self._settle(record, notes, outdated)
@@ -233,7 +233,7 @@ class PhotoLifecycle:
         if job is not self.job:
             return False
         self.job = None
-        if job.request.burst and not self._do.keep_still(job.request.image):
+        if job.request.burst and not self._do.keep_still(job.request):
             self._do.discard(job.request.burst)
             if self.wish is not None and self.wish.image == job.request.image:
                 # Nothing came of the still, so nothing can be made from it.
@@ -293,15 +293,17 @@ class PhotoLifecycle:
 
     # Stills
 
-    def counts_down(self, seconds: int, size: tuple[int, int]) -> None:
-        self._still, self._still_trouble = Says("state.countdown", {"seconds": seconds}), None
+    def counts_down(self, seconds: int, size: tuple[int, int], for_room: bool = False) -> None:
+        """for_room: until a photo of the empty room."""
+        key = "state.room_countdown" if for_room else "state.countdown"
+        self._still, self._still_trouble = Says(key, {"seconds": seconds}), None
         self._counts = True
         self._do.count(seconds, self.shown, size)
         self._do.refresh()
 
-    def takes_still(self) -> None:
+    def takes_still(self, for_room: bool = False) -> None:
         """From now on no number may be seen: the portrait may be in the scene that the still is taken of."""
-        self._still, self._still_trouble = Says("state.capture"), None
+        self._still, self._still_trouble = Says("state.room" if for_room else "state.capture"), None
         self._uncover()
 
     def gives_up_still(self) -> None:

@@ -45,14 +45,16 @@ class PhotoView:
         self._painted_at = -_PAINTING_SECONDS
         self._painted_for = ""  # the touch-up that a layer was last made anew for
 
-    def wanted(self, values: controls.Values, again: bool) -> None:
-        """Tell what the settings ask for. again: not as it is kept."""
-        from_source = values.input == controls.FROM_SOURCE
-        image = (self.life.still_under_way if from_source else "") or values.image
+    def wanted(self, values: controls.Values, room: str, again: bool) -> None:
+        """Tell what the settings ask for. room: the photo of the empty room. again: not as it is kept."""
+        from_source, job = values.input == controls.FROM_SOURCE, self.life.job
+        image = values.image
+        if from_source and job is not None and self.life.still_under_way:
+            image, room = job.request.image, job.request.room
         if not image:
             return self.life.wants_nothing("state.no_still" if from_source else "state.no_image")
         try:
-            request = Request(image, values.settings().resolved())
+            request = Request(image, values.settings().resolved(), room=room)
         except CvmatteError as error:
             return self.life.wants_the_impossible(error)
         return self.life.wants(request, again, self._services.watch.state(image))
@@ -102,12 +104,12 @@ class PhotoView:
     def cancel(self, job: MatteJob) -> None:
         self._services.client.cancel(job.number)
 
-    def keep_still(self, image: str) -> bool:
+    def keep_still(self, taken: Request) -> bool:
         """In the settings, so that it is saved with the scene."""
-        taken = files.exists(Path(image))
-        if taken:
-            self._source.change({controls.STILL: image})
-        return taken
+        is_there = files.exists(Path(taken.image))
+        if is_there:
+            self._source.change({controls.STILL: taken.image, controls.STILL_OF: taken.still_of})
+        return is_there
 
     def discard(self, burst: tuple[Path, ...]) -> None:
         for path in burst:
@@ -139,6 +141,8 @@ class PhotoView:
         }
         if job.request.burst:
             params["burst"] = [str(path) for path in job.request.burst]
+        if job.request.room:
+            params["room"] = job.request.room
         listener = partial(self._services.post, self._hear, job)
         job.number = self._services.client.submit("matte", params, listener)
 

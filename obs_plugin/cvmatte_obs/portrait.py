@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from cvmatte_core.layers.last_shown import LastLayer
+from cvmatte_core.layers.rooms import SOURCE, named
 from cvmatte_core.localization.errors import CvmatteError, ImageError
 from cvmatte_core.system import devices
 from cvmatte_core.worker.client import READY
@@ -25,6 +26,7 @@ from .painted_zones import PaintedZones
 from .photo_actions import Says
 from .photo_view import PhotoView
 from .portrait_page import PortraitPage
+from .portrait_room import PortraitRoom
 from .services import Services
 from .source_signals import FREEZE, REMATTE, TAKE_STILL, SourceSignals
 from .sync_offset import steady
@@ -54,10 +56,12 @@ class Portrait:
         self.last = LastLayer(services.store.folder, services.collection, self._save_id)
         self._photo_view = PhotoView(self._source, services, self.last, self._happens, self._refresh)
         self.zones = PaintedZones(self._source, services)
-        does = self._happens, self.read_now, self.tell_error, self._refresh, self._paint_zones
+        does = self._happens, self.read_now, self.tell_error, self._refresh, self._paint_zones, self._use_room
         self._live_view = LiveView(self._source, services, *does)
         self.life, self.live = self._photo_view.life, self._live_view.life
-        self.stills = stills.Stills(services.store, self.life, self._happens)
+        self.stills = stills.Stills(services.store, services.rooms, self.life, self._happens)
+        told = self._happens, self.tell, self.tell_error
+        self.room = PortraitRoom(services, self.live, self.stills, *told)
         self._is_live = False
         self.painted = self._photo_view.painted
         self._helper_file = HelperFile(self._source, helper, services.watch)
@@ -73,6 +77,7 @@ class Portrait:
         """Have them say what a button couldn't do."""
         self.tell(messages.of_error(error, self._input, self._services.texts))
         self.page.is_opening = False
+        self.room.hears(error)
         self.refresh_wanted = True
 
     def in_use(self) -> set[str]:
@@ -133,6 +138,11 @@ class Portrait:
             dialogs.redraw(self, in_passing=True)
         if self.stills.is_taking and self.values is not None and self.stills.advance(self.values.settings):
             self._changed_at = 0.0  # each number of a countdown shows
+        room = self.room.path
+        if self.values is not None and self.room.look(self.values):
+            self.refresh_wanted = True
+            if self.room.path != room:
+                self._want()
         self._keep_last()
         quiet = time.monotonic() - self._changed_at > _QUIET_SECONDS
         if self.refresh_wanted and quiet and dialogs.may_redraw_properties():
@@ -165,6 +175,7 @@ class Portrait:
             self.follow_camera()
         self._helper_file.follow(values)
         self._services.on_files()
+        self.refresh_wanted = self.room.follow(values) or self.refresh_wanted
         self._want()
 
     def read_now(self) -> None:
@@ -180,7 +191,10 @@ class Portrait:
             self.refresh_wanted = True  # the drop-down of sources
             name = self.stills.follow(values.camera)
             if name != values.camera:
-                self._source.change({controls.CAMERA: name})
+                self.room.renamed(values.camera, name)
+                is_of_it = values.still_of == named(SOURCE, values.camera)
+                of = {controls.STILL_OF: named(SOURCE, name)} if is_of_it else {}
+                self._source.change({controls.CAMERA: name, **of})
 
     def _want(self, again: bool = False) -> None:
         """Tell what the settings ask for. again: not as it is kept."""
@@ -190,11 +204,11 @@ class Portrait:
         was_live, self._is_live = self._is_live, values.is_live
         if not values.is_live:
             self._happens(self.live.wants_nothing, "")
-            self._happens(self._photo_view.wanted, values, again)
+            self._happens(self._photo_view.wanted, values, self.room.path, again)
             return
         if not was_live:
             self._happens(self.life.wants_nothing, "")
-        self._happens(self._live_view.wanted, values, self._device)
+        self._happens(self._live_view.wanted, values, self._device, self.room.path)
 
     @property
     def _device(self) -> str:
@@ -251,7 +265,16 @@ class Portrait:
             self._happens(self.live.takes_still, self.zones.new_still(), True)
         elif values is not None and values.image:
             self.page.is_asked_for()
-            self.page.open(partial(self._services.touching_up.open, values.image))
+            self.page.open(partial(self._services.touching_up.open, values.image, room=self.room.path))
+
+    def photograph_room(self, renews: bool = False) -> None:
+        """See PortraitRoom."""
+        self.read_now()
+        if self.values is not None:
+            self.room.photograph(self.values, renews)
+
+    def _use_room(self, path: str) -> None:
+        self.room.is_there(path)
 
     def _paint_zones(self, still: str) -> None:
         if self.values is not None:

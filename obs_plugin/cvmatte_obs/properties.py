@@ -18,6 +18,7 @@ from . import (
     model_properties,
     more_controls,
     preset_properties,
+    room_properties,
     saved_files,
     state_properties,
     voice_properties,
@@ -82,6 +83,7 @@ def _add_look(properties: int, portrait: Portrait, session: Session, settings: i
     remove, tip = texts("source.zones.remove"), texts("source.zones.remove.tip")
     add_button(properties, _REMOVE_ZONES, portrait, _ON_REMOVE_ZONES, remove, tip)
     state_properties.add_page_said(properties, portrait.page, texts)
+    room_properties.add(properties, portrait, session)
     add(*control_properties.EDGE_AND_OUTPUT)
     add_button(
         properties, b"show_file", portrait, _ON_SHOW_FILE, texts("source.show_file"), texts("source.show_file.tip")
@@ -114,6 +116,7 @@ def _show_what_applies(session: Session, properties: int, data: int) -> None:
     input_properties.show_what_applies(properties, values.input)
     model_properties.show_what_applies(properties, session, values.control("model"))
     preset_properties.show_what_applies(properties, data, shows_rare)
+    room_properties.show_what_applies(properties, values)
     state_properties.show_what_applies(properties, values, shows_rare)
     voice_properties.show_what_applies(properties, values, shows_rare)
     for names, shown in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
+from cvmatte_core.localization.errors import ImageError
 from cvmatte_core.localization.texts import Texts
 
 from . import controls, layers, libobs, scenes
@@ -32,6 +33,21 @@ class SceneStill:
         if camera:
             self._asked_of = camera
             self._post(self._begin, camera, delay, placement)
+
+    def photograph_room(self, camera: str) -> None:
+        """From any thread of OBS. By a portrait of the source, which shows the countdown: rather one that can be seen.
+        Raises ImageError where there is none."""
+        found = {
+            libobs.source_name(source): portrait
+            for portrait, source in SOURCE_TYPE.living()
+            if portrait.values is not None
+            and (portrait.values.camera == camera and portrait.values.input in controls.OF_SOURCES)
+        }
+        seen = scenes.names_in_current_scene(found)
+        names = sorted(found, key=lambda name: name not in seen)
+        if not names:
+            raise ImageError("room_no_portrait", name=camera)
+        self._post(found[names[0]].photograph_room)
 
     def says(self) -> str:
         """What there is to say of the last one: nothing once it is done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 from typing import Callable, Iterable, Iterator
 
 import obspython
@@ -95,6 +96,21 @@ def shown_in(name: str) -> list[str]:
     return [item.name for item in items_in(name)]
 
 
+def filters_of(name: str) -> str | None:
+    """What tells the filters of a source's picture, as they are set, from others; empty without any, None where that
+    isn't known. Not by saving them, as OBS itself does: that has a filter of sound do as much as it likes.
+    """
+    answer = websocket.request("GetSourceFilterList", {"sourceName": name})
+    if answer is None or answer.status != websocket.SUCCESS:
+        return None if answer is not None or websocket.is_there() else ""
+    found = [
+        [one["filterKind"], one["filterSettings"]]
+        for one in answer.data.get("filters", [])
+        if one["filterEnabled"] and libobs.kind_shows(one["filterKind"])
+    ]
+    return json.dumps(found, sort_keys=True) if found else ""
+
+
 def is_scene_or_in_one(name: str) -> bool:
     """Whether a source is in a scene of this collection, in a group of one, or is one; also where that isn't known."""
     answer = websocket.request("GetSceneList", {})
@@ -173,7 +189,7 @@ def chosen(source: int) -> controls.Values:
     data = libobs.obs_source_get_settings(source)
     values = controls.read(data)
     libobs.obs_data_release(data)
-    return dataclasses.replace(values, still="", delay=0)
+    return dataclasses.replace(values, still="", still_of="", delay=0)
 
 
 def add_media(name: str, path: str) -> Addition | None:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Callable
 
 from cvmatte_core.image import file_types
+from cvmatte_core.layers.rooms import Rooms
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.errors import CvmatteError
@@ -101,6 +102,7 @@ class Session:
                 texts=texts,
                 store=LayerStore(),
                 touch_ups=TouchUps(),
+                rooms=Rooms(),
                 touching_up=self._touching_up,
                 client=self.client,
                 watch=self._watch,
@@ -113,6 +115,7 @@ class Session:
                 on_show=self.additions.show,
                 on_layer=self._trimming.later,
                 on_files=self._watch_files,
+                on_room=self._rooms_are_others,
             )
         )
         self._thread.start()
@@ -150,6 +153,10 @@ class Session:
     def take_still_in_scene(self) -> None:
         """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
         self._scene_still.ask(self.choices.camera, self.choices.delay, self.choices.placement)
+
+    def photograph_room(self, camera: str) -> None:
+        """Have the empty room before a source photographed, by a portrait of it. Raises ImageError without one."""
+        self._scene_still.photograph_room(camera)
 
     def still_says(self) -> str:
         """What there is to say of the last one: nothing once it is done."""
@@ -332,6 +339,10 @@ class Session:
         self.client.damaged_models.clear()  # whichever it was: a job that finds another says so again
         for portrait in SOURCE_TYPE.portraits():
             portrait.models_changed()
+
+    def _rooms_are_others(self) -> None:
+        for portrait in SOURCE_TYPE.portraits():
+            portrait.room.look_again()
 
     def _painted(self, digest: str) -> None:
         for portrait in SOURCE_TYPE.portraits():

@@ -1,4 +1,5 @@
-"""Stills of a source of OBS: the countdown, then a burst of frames, the last of which is cut out.
+"""Stills of a source of OBS: the countdown, then a burst of frames, the last of which is cut out, or which become a
+photo of the empty room.
 
 obs-websocket takes the frames, which is part of OBS; never on a thread of OBS. Python itself mustn't draw: it would
 hold the graphics lock from one call to the next and wait for the GIL between them, while another script, holding that,
@@ -14,9 +15,10 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Callable, ContextManager, Sequence
 
 from cvmatte_core.filesystem import files, paths
+from cvmatte_core.layers.rooms import SOURCE, Rooms, named
 from cvmatte_core.layers.store import LayerStore
 from cvmatte_core.localization.errors import CvmatteError, ImageError, OutputError
 from cvmatte_core.settings import MatteSettings
@@ -27,6 +29,7 @@ from .photo_actions import Request
 from .photo_lifecycle import PhotoLifecycle
 
 _BURST = 4  # frames: what the recurrent network needs to settle
+_ROOM_BURST = 12  # and what evens out a camera's noise
 _FRAME_SECONDS = 0.033  # as a webcam's frames follow each other
 _PATIENCE_SECONDS = 5.0  # for a camera that is still starting
 _FORMAT = "bmp"  # of a frame: the quickest to write
@@ -34,13 +37,15 @@ _SPACE = 64 << 20  # bytes that a disk must have left, not to be called full
 _NO_PICTURE = (1280, 720)  # what one is taken to have
 _promised: set[Path] = set()  # names of stills: the worker writes them when it comes to it
 
+Photograph = Callable[[Sequence[Path]], None]  # has frames become a photo of the empty room, and removes them
+
 
 class Stills:
     """Takes a portrait's stills, one at a time."""
 
-    def __init__(self, store: LayerStore, life: PhotoLifecycle, happens: Callable[..., None]) -> None:
+    def __init__(self, store: LayerStore, rooms: Rooms, life: PhotoLifecycle, happens: Callable[..., None]) -> None:
         """happens: called with what happens to the life, and the details of that."""
-        self._store, self._life, self._happens = store, life, happens
+        self._store, self._rooms, self._life, self._happens = store, rooms, life, happens
         self._still: Still | None = None
         self._camera = WeakSource()
 
@@ -48,11 +53,17 @@ class Stills:
     def is_taking(self) -> bool:
         return self._still is not None
 
-    def begin(self, camera: str, delay: int) -> None:
+    def begin(self, camera: str, delay: int, photograph: Photograph | None = None) -> None:
+        """photograph: what the frames are for, if not for a still."""
         try:
-            self._still = Still(camera, delay)
+            self._still = Still(camera, delay, photograph)
         except CvmatteError as error:
             self._happens(self._life.still_failed, error)
+
+    def room_is_done(self, error: CvmatteError | None) -> None:
+        """What the frames were for has come to its end."""
+        if not self.is_taking:
+            self._happens(*((self._life.still_failed, error) if error is not None else (self._life.gives_up_still,)))
 
     def advance(self, settings: Callable[[], MatteSettings]) -> bool:
         """Called at each look. Says whether there is another number of the countdown to be read."""
@@ -63,14 +74,20 @@ class Stills:
         if seconds > 0:
             is_another, still.told = seconds != still.told, seconds
             if is_another:
-                self._happens(self._life.counts_down, seconds, still.size)
+                self._happens(self._life.counts_down, seconds, still.size, still.photograph is not None)
             return is_another
-        self._happens(self._life.takes_still)
+        self._happens(self._life.takes_still, still.photograph is not None)
         try:
             if not still.capture(self._store):
                 return False
-            file = new_file(still.camera, still.token)
-            request = Request(str(file), settings().resolved(), tuple(still.frames))
+            if still.photograph is not None:
+                frames, still.frames = still.frames, []  # they are the worker's now
+                self.let_go()
+                still.photograph(frames)
+                return False
+            file, of = new_file(still.camera, still.token), named(SOURCE, still.camera)
+            room = self._rooms.find_for(of, still.size)
+            request = Request(str(file), settings().resolved(), tuple(still.frames), room, of)
         except Exception as error:
             self.give_up()
             if not isinstance(error, CvmatteError):
@@ -92,6 +109,10 @@ class Stills:
         still, self._still = self._still, None
         if still is not None:
             still.close()
+
+    def source(self) -> ContextManager[int | None]:
+        """The source of OBS that is followed, for the block; None where there is none."""
+        return self._camera.alive()
 
     def follow(self, camera: str) -> str:
         """Keep to the source of this name, also when that is renamed: its present name."""
@@ -116,7 +137,7 @@ class Still:
     The source counts as showing from the start, so that a camera that sleeps while nobody shows it wakes up.
     """
 
-    def __init__(self, camera: str, delay: int) -> None:
+    def __init__(self, camera: str, delay: int, photograph: Photograph | None = None) -> None:
         if not camera:
             raise ImageError("still_no_source")
         source = libobs.source_named(camera)
@@ -124,7 +145,7 @@ class Still:
             raise ImageError("still_source_missing", name=camera)
         self._source = source
         libobs.obs_source_inc_showing(self._source)
-        self.camera = camera
+        self.camera, self.photograph = camera, photograph
         self._due = self._next = time.monotonic() + delay
         self.token = secrets.token_hex(8)
         self.told = 0  # the number of the countdown that the person last read
@@ -155,7 +176,7 @@ class Still:
         path = store.burst_path(f"{self.token}-{len(self.frames)}", *size)
         _write_frame(self._source, path)
         self.frames.append(path)
-        return len(self.frames) >= _BURST
+        return len(self.frames) >= (_BURST if self.photograph is None else _ROOM_BURST)
 
     def close(self) -> None:
         """Let go of the source, and of frames that nobody took over."""

@@ -31,6 +31,7 @@ class _Page:
     portrait: str
     name: str
     zones: Zones = field(compare=False)
+    room: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,24 @@ class TouchingUp:
         self._closed = threading.Event()
 
     def open(
-        self, image: str, settings: MatteSettings, hear: Hear, portrait: str = "", name: str = "", zones: Zones = str
+        self,
+        image: str,
+        settings: MatteSettings,
+        hear: Hear,
+        portrait: str = "",
+        name: str = "",
+        zones: Zones = str,
+        room: str = "",
     ) -> None:
         """Have the page served and shown in the browser.
 
         portrait: what a live one is known by, that the image is a still of: its zones are painted. name: what it is
-        called. zones: says what they are now. hear: called on a thread of ours; again when the way is closed; and again
-        where the page has to be opened anew and that fails, or its address is another then.
+        called. zones: says what they are now. room: the photo of the empty room that the image is cut out with. hear:
+        called on a thread of ours; again when the way is closed; and again where the page has to be opened anew and
+        that fails, or its address is another then.
         """
         self._forget(portrait)
-        self._ask(_Page(image, settings, portrait, name, zones), "", hear)
+        self._ask(_Page(image, settings, portrait, name, zones, room), "", hear)
 
     def zones_are(self, portrait: str, zones: str | None) -> None:
         """Tell the pages of a portrait what its zones are; None: it is gone."""
@@ -129,4 +138,6 @@ class TouchingUp:
         params = {"image": page.image, "settings": page.settings.as_dict(), "language": self._language}
         if page.portrait:
             params.update(portrait=page.portrait, name=page.name, zones=page.zones())
+        if page.room:
+            params["room"] = page.room
         self._client.submit("touch_up", {**params, "token": self._token, "port": self._port}, answered)

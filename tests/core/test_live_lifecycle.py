@@ -2,8 +2,8 @@
 
 The world stands for OBS, the person, the settings, the process, its source and what it tells. After each event must
 hold: figures are the present process's; a frozen picture stays; the process is told what is wished, and nothing else; a
-still is taken once, or why not is told once; what was ended shows nothing. And when the world comes to rest, it shows
-and says what its settings ask for.
+still is taken once, or why not is told once, and so is a photo of the empty room; what was ended shows nothing. And
+when the world comes to rest, it shows and says what its settings ask for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import Mock
 
-from cvmatte_obs.live_lifecycle import LiveLifecycle, Wish
+from cvmatte_obs.live_actions import Wish
+from cvmatte_obs.live_lifecycle import LiveLifecycle
 from cvmatte_obs.photo_actions import Says
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -39,6 +40,7 @@ class Settings:
     rate: int = 30
     are_valid: bool = True
     still: str = ""
+    room: str = ""  # the photo of the empty room: that isn't in the settings, but is read with them
 
     @property
     def source(self) -> str:
@@ -58,6 +60,7 @@ class Running:
     hangs: bool = False
     is_well_known: bool = False
     saved: str = ""
+    photographed: str = ""
 
 
 @dataclass(eq=False)
@@ -93,6 +96,12 @@ class World:
     painted_on: list[str] = field(default_factory=list)  # stills with a page
     stills: dict[str, str] = field(default_factory=dict)  # the source that each saved one is of
     told: list[CvmatteError] = field(default_factory=list)
+    room_asked: str = ""  # a photo of the room that was asked for,
+    even_so: bool = False  # also where somebody is in it,
+    renews: bool = False  # or of the room as it is
+    is_somebody_there: bool = False
+    room_told: list[CvmatteError] = field(default_factory=list)
+    rooms: dict[str, str] = field(default_factory=dict)  # the source that each photo is of
     is_frozen: bool = False
     good: dict[str, Any] = field(default_factory=dict)  # the last settings that can be
     has_refreshed: bool = False  # an open dialog, with what happened last
@@ -141,8 +150,17 @@ class World:
         self.pending = ""
         self.painted_on.append(path)
 
+    def keep_room(self, path: str) -> None:
+        assert path == self.room_asked and self.rooms[path] == self.read.source
+        self.room_asked, self.chosen.room = "", path
+
     def tell(self, error: CvmatteError) -> None:
-        assert self.pending  # once
+        if error.key.startswith("room_") or not self.pending:
+            assert self.room_asked  # once
+            assert not error.key.startswith(("live_still", "live_zones"))
+            self.room_asked = ""
+            self.room_told.append(error)
+            return
         assert not error.key.startswith("live_still" if self.is_for_zones else "live_zones")
         self.pending = ""
         self.told.append(error)
@@ -168,14 +186,15 @@ class World:
         elif not read.are_valid:
             self.happens(self.life.wants_the_impossible, IMPOSSIBLE, {"video": read.source})
         else:
-            wish = Wish({"video": read.source}, {"erosion": read.erosion}, read.rate, 100, self.device, read.zones)
+            beside = read.rate, 100, self.device, read.zones, read.room
+            wish = Wish({"video": read.source}, {"erosion": read.erosion}, *beside)
             self.happens(self.life.wants, wish)
         if before not in (None, {"video": read.source}):
             self.says_nothing_of_before()
 
     def says_nothing_of_before(self) -> None:
         says = self.life.says
-        assert says.key not in ("live.state", "state.capture")
+        assert says.key not in ("live.state", "state.capture") and not says.key.startswith("state.room")
         assert says.error in (None, IMPOSSIBLE) or isinstance(says.error, WorkerError)
 
     def look(self, seconds: float) -> None:
@@ -220,6 +239,18 @@ class World:
         assert len(self.told) == told + (not self.pending)
         assert self.pending in ("", pending or path)
 
+    def photograph_room(self, even_so: bool, renews: bool) -> None:
+        self.catch_up()
+        path, asked, told = f"room {next(_numbers)}", self.room_asked, len(self.room_told)
+        self.room_asked = asked or path
+        if not asked:
+            self.even_so, self.renews = even_so, renews
+        self.happens(self.life.photographs_room, path, even_so, renews)
+        if self.client is None or self.is_hidden:
+            assert not self.room_asked
+        assert len(self.room_told) == told + (not self.room_asked)
+        assert self.room_asked in ("", asked or path)
+
     # The process
 
     def work(self, client: Client) -> None:
@@ -247,6 +278,7 @@ class World:
                 return self.fail(client, OutputError("disk_full", folder="/"))
             self.stills[orders["still"]] = source
             self.post(client, "still_is", orders["still"])
+        self.photograph(client, running, orders)
         shows = not self.life.is_frozen and not self.life.is_blank
         if shows and not client.is_closed:  # as live_view.py has it, on the client's thread
             assert client is self.client and not self.is_frozen
@@ -258,6 +290,16 @@ class World:
         self.post(client, "state_is", figures, running.number)
         return None
 
+    def photograph(self, client: Client, running: Running, orders: dict[str, Any]) -> None:
+        path = orders["photograph_room"] or orders["renew_room"]
+        if path in ("", running.photographed):
+            return
+        running.photographed = path
+        is_refused = self.is_somebody_there and orders["photograph_room"] and not orders["even_so"]
+        if not is_refused:
+            self.rooms[path] = orders["source"]["video"]
+        self.post(client, "room_is", path, ImageError("room_somebody") if is_refused else None)
+
     def fail(self, client: Client, error: CvmatteError) -> None:
         assert client.running is not None
         client.running.is_well_known = False
@@ -267,7 +309,7 @@ class World:
         """Until nothing happens any more by itself; all goes well from here on."""
         self.disk_is_full = False
         for _ in range(6):
-            self.look(1.5)
+            self.look(4)
             for client in self.clients:
                 self.work(client)
                 self.work(client)
@@ -328,6 +370,18 @@ class Lives(RuleBasedStateMachine):
     def take_a_still(self, for_zones: bool) -> None:
         self.world.take_still(for_zones)
 
+    @rule(even_so=strategies.booleans(), renews=strategies.sampled_from([False, False, True]))
+    def photograph_the_room(self, even_so: bool, renews: bool) -> None:
+        self.world.photograph_room(even_so, renews)
+
+    @rule()
+    def forget_the_room(self) -> None:
+        self.world.chosen.room = ""
+
+    @rule(somebody=strategies.booleans())
+    def somebody_comes_or_leaves(self, somebody: bool) -> None:
+        self.world.is_somebody_there = somebody
+
     @rule(zones=strategies.sampled_from(["", "painted"]), at_once=strategies.booleans())
     def paint(self, zones: str, at_once: bool) -> None:
         self.world.chosen.zones = zones
@@ -342,7 +396,7 @@ class Lives(RuleBasedStateMachine):
     def choose_a_device(self, device: str) -> None:
         self.world.device = device
 
-    @rule(seconds=strategies.sampled_from([0.1, 0.1, 0.6, 1.5]))
+    @rule(seconds=strategies.sampled_from([0.1, 0.1, 0.6, 1.5, 9.0]))
     def look(self, seconds: float) -> None:
         self.world.look(seconds)
 
@@ -352,7 +406,7 @@ class Lives(RuleBasedStateMachine):
         if world.client is not None:
             world.close()
         world.picture = ""  # a photo's life hides what was before it
-        world.life, world.pending = LiveLifecycle(world), ""
+        world.life, world.pending, world.room_asked = LiveLifecycle(world), "", ""
         world.chosen.are_valid, world.read = True, Settings(input="none yet")
         world.catch_up()
 
@@ -406,7 +460,7 @@ class Lives(RuleBasedStateMachine):
         world = self.world
         world.rest()
         read, says = world.read, world.life.says
-        assert not world.pending or world.is_refused or says.error is not None
+        assert not (world.pending or world.room_asked) or world.is_refused or says.error is not None
         if not read.source:
             assert says == Says("" if read.input == "file" else "state.no_video")
             assert world.client is None and not world.picture
@@ -458,8 +512,14 @@ class Lives(RuleBasedStateMachine):
         assert ordered["settings"] == world.good
         assert (ordered["paused"], ordered["still"]) == (world.is_hidden, world.pending)
         if read.are_valid:
-            wished = ordered["rate"], ordered["device"], ordered["zones"]
-            assert wished == (read.rate, world.device_told, read.zones)
+            wished = ordered["rate"], ordered["device"], ordered["zones"], ordered["room"]
+            assert wished == (read.rate, world.device_told, read.zones, read.room)
+        asked = ordered["photograph_room"], ordered["renew_room"]
+        if ordered["countdown"]:
+            assert world.room_asked and not any(asked) and not world.renews
+        else:
+            assert asked == (("", world.room_asked) if world.renews else (world.room_asked, ""))
+        assert not world.room_asked or ordered["even_so"] == (world.even_so and not world.renews)
 
     @invariant()
     def what_was_ended_shows_nothing(self) -> None:
@@ -469,6 +529,23 @@ class Lives(RuleBasedStateMachine):
 
 Lives.TestCase.settings = settings(max_examples=SEQUENCES, stateful_step_count=STEPS, deadline=None, database=None)
 TestLives = Lives.TestCase
+
+
+def test_a_countdown_shows_each_number_in_the_picture_and_in_open_properties() -> None:
+    actions = Mock()
+    life = LiveLifecycle(actions)
+    life.wants(Wish({"video": "a"}, {}, 30, 100, ""))
+    life.photographs_room("room.png")
+    numbers, refreshes = [], []
+    for tenths in range(105):
+        actions.refresh.reset_mock()
+        life.looks(True, "", None, tenths / 10)
+        numbers.append(actions.order.call_args.args[0]["countdown"])
+        refreshes.append(actions.refresh.called)
+    assert sorted(set(numbers), reverse=True) == list(range(10, -1, -1)) and numbers[0] == 10
+    assert sum(refreshes) == 10
+    assert actions.order.call_args.args[0]["photograph_room"] == "room.png"
+    assert life.says.key == "state.room"
 
 
 def test_one_slow_second_is_no_lag() -> None:

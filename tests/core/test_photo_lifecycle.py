@@ -85,6 +85,7 @@ class World:
     still: str = ""
     erosion: int = 0
     are_valid: bool = True
+    room: str = ""  # the photo of the empty room, which isn't in the settings, but as good as
 
     def __post_init__(self) -> None:
         self.life = PhotoLifecycle(self)
@@ -93,7 +94,13 @@ class World:
         """What the settings ask for."""
         under_way = self.life.still_under_way if self.input == "source" else ""
         image = under_way or (self.still if self.input == "source" else self.file)
-        return Request(image, MatteSettings(erosion=self.erosion)) if image and self.are_valid else None
+        return self.request(image) if image and self.are_valid else None
+
+    def request(self, image: str) -> Request:
+        job = self.life.job
+        of_still = job is not None and self.input == "source" and image == self.life.still_under_way
+        room = job.request.room if job is not None and of_still else self.room
+        return Request(image, MatteSettings(erosion=self.erosion), room=room)
 
     def on_disk(self, image: str) -> State:
         return self.photos.get(image, GONE)
@@ -145,12 +152,12 @@ class World:
     def look_again(self, image: str) -> None:
         self.told.pop(image, None)
 
-    def keep_still(self, image: str) -> bool:
-        taken = image in self.photos
-        if taken and self.still != image:  # which OBS signals
-            self.still = image
+    def keep_still(self, taken: Request) -> bool:
+        is_there = taken.image in self.photos
+        if is_there and self.still != taken.image:  # which OBS signals
+            self.still = taken.image
             self.settings_changed = True
-        return taken
+        return is_there
 
     def discard(self, burst: tuple[Path, ...]) -> None: ...
 
@@ -209,8 +216,7 @@ class World:
         elif not self.are_valid:
             self.live(self.life.wants_the_impossible, SettingsError("settings_no_table"))
         else:
-            request = Request(image, MatteSettings(erosion=self.erosion))
-            self.live(self.life.wants, request, again, self.told.get(image))
+            self.live(self.life.wants, self.request(image), again, self.told.get(image))
 
     def look(self) -> bool:
         """What watches the photos looks at those that are needed. Says whether it told anything."""
@@ -323,10 +329,31 @@ class Lives(RuleBasedStateMachine):
         self.world.input = "source" if self.world.input == "file" else "file"
         self.world.ask()
 
-    @rule(seconds=strategies.integers(1, 3))
-    def count_down(self, seconds: int) -> None:
+    @rule(seconds=strategies.integers(1, 3), for_room=strategies.booleans())
+    def count_down(self, seconds: int, for_room: bool) -> None:
         if self.world.input == "source":
-            self.world.live(self.world.life.counts_down, seconds, (1280, 720))
+            self.world.live(self.world.life.counts_down, seconds, (1280, 720), for_room)
+
+    @rule(room=strategies.sampled_from(["", "/room 1.png", "/room 2.png"]))
+    def the_room_is_photographed_by_another_portrait_or_forgotten(self, room: str) -> None:
+        self.world.room = room
+        self.world.ask()
+
+    @rule(fails=strategies.booleans(), counts=strategies.booleans())
+    def photograph_the_room(self, fails: bool, counts: bool) -> None:
+        world = self.world
+        if world.input != "source":
+            return
+        if counts:
+            world.live(world.life.counts_down, 10, (1280, 720), True)
+        world.live(world.life.takes_still, True)
+        assert world.life.says == Says("state.room") and not world.counts
+        if fails:
+            world.live(world.life.still_failed, ImageError("room_moves"))
+            assert world.life.says.error is not None and world.life.says.error.key == "room_moves"
+        else:
+            world.live(world.life.gives_up_still)
+            self.the_room_is_photographed_by_another_portrait_or_forgotten("/room 3.png")
 
     @rule(fails=strategies.sampled_from([False, False, True]))
     def take_a_still(self, fails: bool) -> None:
@@ -341,8 +368,8 @@ class Lives(RuleBasedStateMachine):
         world.live(world.life.gives_up_still)
         world.stills += 1
         world.rematte_owed, world.changed_since_still = "", False
-        settings = MatteSettings(erosion=world.erosion)
-        world.live(world.life.still_taken, Request(f"/still {world.stills}.png", settings, (Path("/frame"),)))
+        request = f"/still {world.stills}.png", MatteSettings(erosion=world.erosion), (Path("/frame"),), world.room
+        world.live(world.life.still_taken, Request(*request))
 
     @rule(of_obs=strategies.booleans())
     def obs_is_started_again_or_the_script_reloaded(self, of_obs: bool) -> None:
@@ -518,7 +545,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def a_number_goes_with_its_countdown(self) -> None:
-        assert not self.world.counts or self.world.life.says.key == "state.countdown"
+        assert not self.world.counts or self.world.life.says.key in ("state.countdown", "state.room_countdown")
 
     @invariant()
     def at_most_one_job_is_under_way(self) -> None:

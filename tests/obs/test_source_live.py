@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, wait_until
+from development import made_clips, made_rooms
 from PIL import Image
 
 from .conftest import BACKGROUND, Studio, open_studio
@@ -353,6 +354,56 @@ def test_the_microphone_s_offset_is_put_back_after_a_restart_and_under_another_n
     assert sync_offset(studio, "voice") > 555
     studio.press("live", "voice_back")
     wait_until(lambda: sync_offset(studio, "voice") == 555, 10)
+
+
+def pictures_of_a_room(folder: Path, photo: Path) -> tuple[Path, Path, tuple[int, int]]:
+    """An empty room; the same with a person who holds a ball; and where that is."""
+    random = np.random.default_rng(5)
+    wall = made_rooms.shelf(CANVAS, random) * 255
+    cutout = np.asarray(Image.fromarray(made_clips.cut_by_an_ellipse(photo)).resize((340, 340)), np.float32)
+    seen = wall.copy()
+    seen[20:, 60:400] += cutout[..., 3:] / 255 * (cutout[..., :3] - seen[20:, 60:400])
+    rows, columns = np.mgrid[:360, :640]
+    seen[(rows - 250) ** 2 + (columns - 360) ** 2 < 50**2] = (210, 60, 40)
+    paths = folder / "empty.png", folder / "person.png"
+    for path, picture in zip(paths, (wall, seen), strict=True):
+        Image.fromarray(np.rint(picture + random.normal(0, 1.5, picture.shape)).clip(0, 255).astype(np.uint8)).save(
+            path
+        )
+    return *paths, (250, 370)
+
+
+def test_what_a_person_holds_is_kept_before_an_empty_room(studio: Studio, photo: Path, tmp_path: Path) -> None:
+    """Live, and of a still that is taken later; and it goes again when the room is forgotten."""
+    empty, person, ball = pictures_of_a_room(tmp_path, photo)
+    studio.requests.create_input(SCENE, "desk", "image_source", {"file": str(empty)}, True)
+    studio.set("live", source="desk", longest_side=0, subject="everyone")
+    add_live(studio, "still", "desk", input="source", delay=0)
+    wait_until(lambda: studio.size("live") == CANVAS, 60)
+    wait_until(lambda: studio.properties("live")["room_take"]["visible"], 20)
+    assert not studio.properties("live")["room_forget"]["visible"]
+    studio.press("live", "room_take")
+    studio.wait_for_state("live", "The empty room in", 5)
+    layer = studio.layer("live")
+    assert layer is not None and (layer[..., 3] == 255).mean() > 0.02  # a number
+    wait_until(lambda: studio.properties("live")["room_forget"]["visible"], 30)
+    assert ".preview.png" in studio.properties("still")["room_picture"]["description"]
+    assert not studio.properties("still")["room_renew"]["visible"]
+
+    def shows_ball(name: str) -> bool:
+        layer = studio.layer(name)
+        return layer is not None and layer.shape[:2] == CANVAS[::-1] and bool(layer[ball][3] > 250)
+
+    studio.requests.set_input_settings("desk", {"file": str(person)}, True)
+    wait_until(lambda: shows_ball("live"), 30)
+    studio.press("still", "take_still")
+    studio.wait_for_state("still", "Ready", 60)
+    assert shows_ball("still")
+    studio.press("still", "room_forget")
+    wait_until(lambda: not shows_ball("live") and not shows_ball("still"), 30)
+    assert not list((studio.data / "rooms").iterdir())
+    studio.set("live", source="cam")
+    wait_until(lambda: is_live(studio), 60)
 
 
 def test_obs_quits_while_it_is_live_and_leaves_nothing(studio: Studio) -> None:
