@@ -55,10 +55,12 @@ class Rooms:
         """The path of a place's photo; empty where there is none."""
         return str(max((path for path, name in self._all() if name["place"] == place.stem), default=""))
 
-    def find_for(self, what: str, size: tuple[int, int]) -> str:
-        """Of a still that was taken with this: the newest photo of its shape, whatever the filters were."""
+    def find_for(self, what: str, size: tuple[int, int] | None) -> str:
+        """Of a still that was taken with this: the newest photo of its shape, whatever filters there were. size: None
+        where that isn't known, and any will do."""
         mine = [(int(name["time"]), path) for path, name in self._all() if name["what"] == _digest(what, 16)]
-        return next((str(path) for _, path in sorted(mine, reverse=True) if _is_alike(size, size_of(path))), "")
+        newest_first = (path for _, path in sorted(mine, reverse=True))
+        return next((str(path) for path in newest_first if size is None or _is_alike(size, size_of(path))), "")
 
     def new_file(self, place: Place) -> Path:
         """Where its next photo belongs."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
-from cvmatte_core.filesystem import files
+from cvmatte_core.filesystem import files, paths
 from cvmatte_core.layers.rooms import SOURCE, Place, named, size_of
 from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError
 
@@ -62,9 +62,11 @@ class PortraitRoom:
         self._place = self._place_of(values)
         self.offered = rooms.find(self._place) if self._place is not None else ""
         self.path = self.offered if values.is_live else ""
-        size = size_of(Path(values.still)) if values.input == controls.FROM_SOURCE and values.still else None
-        if size is not None:
-            self.path = rooms.find_for(values.still_of or named(SOURCE, values.camera), size)
+        if values.input == controls.FROM_SOURCE and values.still:
+            still = Path(values.still)
+            is_ours = still.parent == paths.stills_folder()  # elsewhere a drive may not answer
+            of = values.still_of or named(SOURCE, values.camera)
+            self.path = rooms.find_for(of, size_of(still) if is_ours else None)
         return before != (self.path, self.offered)
 
     def _place_of(self, values: Values) -> Place | None:

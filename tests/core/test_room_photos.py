@@ -96,6 +96,7 @@ def test_a_still_has_the_newest_room_of_its_shape(rooms: Rooms) -> None:
     kept(rooms, upright, (90, 160))
     kept(rooms, Place(named(VIDEO, "Webcam")))
     assert rooms.find_for(WEBCAM, (160, 120)) == ""
+    assert rooms.find_for(WEBCAM, None) == rooms.find(upright)
     assert rooms.find_for(WEBCAM, (160, 90)) == large
     assert rooms.find_for(named(CAMERA, "Webcam"), (160, 90)) == ""
 
