@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 UNREADABLE = "live.room_unreadable"  # why a room is of no use, beside what VideoMatter says
 _FRAMES, _SECONDS = 24, 1.0  # of a photo: so many, over so long;
 _MOST_SECONDS = 3.0  # where frames come slower, as many as there are in this time
+_FINDING = 20  # frames until the room is found anew that is looked for beside them; see room/following.py
 _LOOK_SECONDS = 1.0  # between two looks at the file
 _GONE = 0, 0  # the state of one that isn't there
 
@@ -30,12 +31,12 @@ AlphaOf = Callable[[np.ndarray], np.ndarray]  # float32 in 0..1, shape (H, W)
 
 
 class EmptyRoom:
-    """One process's. picture: uint8 RGB, shape (h, w, 3), or None. version: another where that is another."""
+    """One process's. picture: uint8 RGB, shape (h, w, 3), or None."""
 
     def __init__(self, tell: Tell) -> None:
         """tell: called with the path of a photo that was asked for, and why there is none; None: it is there."""
         self.picture: np.ndarray | None = None
-        self.version = 0
+        self.settling = 0  # frames until what is made of a still picture stays the same
         self.trouble = ""  # the key of what is to be said of the file
         self._tell = tell
         self._path, self._state, self._look_at = "", _GONE, 0.0
@@ -43,26 +44,26 @@ class EmptyRoom:
         self._photo, self._begun = RoomPhoto(), 0.0
         self._photographed = ""
 
-    def follow(self, path: str) -> None:
-        """The room's photo is this file's; empty for none."""
+    def follow(self, path: str) -> bool:
+        """The room's photo is this file's; empty for none. Says whether it is another than before."""
         now = time.monotonic()
         if path == self._path and now < self._look_at:
-            return
+            return False
         self._look_at = now + _LOOK_SECONDS
-        state = _state_of(path)
+        state = _state_of(path) if path else _GONE
         is_same = path == self._path
         if is_same and (state == self._state or (state == _GONE and self.picture is not None)):
-            return  # what was read is as good when its file is gone: another's may be on its way
+            return False  # what was read is as good when its file is gone: another's may be on its way
         self._path, self._state, self.picture, self.trouble = path, state, None, ""
-        self.version += 1
-        if not path:
-            return
-        try:
-            with memory.needed_for(Path(path).name):
-                self.picture = read_room(Path(path)).rgb
-        except CvmatteError as error:
-            logger.warning("%s", error)
-            self.trouble = UNREADABLE
+        self.settling = 0
+        if path:
+            try:
+                with memory.needed_for(Path(path).name):
+                    self.picture, self.settling = read_room(Path(path)).rgb, _FINDING
+            except CvmatteError as error:
+                logger.warning("%s", error)
+                self.trouble = UNREADABLE
+        return True
 
     def photograph(self, path: str, even_so: bool, frame: np.ndarray, alpha_of: AlphaOf) -> None:
         """Take a frame, uint8 RGB, shape (H, W, 3), for the photo that is to be at a path, if one is; once for each.

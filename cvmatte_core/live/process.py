@@ -226,11 +226,12 @@ class Live:
                 number, frame, came = taken
                 self._take_still(orders, frame)
                 with self._beat.doing(number):
-                    room.follow(orders.room)
+                    if room.follow(orders.room):
+                        rest = Rest()
                     moving.room = room.picture
                     room.photograph(orders.photograph_room, orders.even_so, frame[..., :3], alpha_of)
-                beside = orders.zones, room.version, orders.countdown, orders.renew_room
-                rests = rest.holds(frame, (orders.settings, *beside))
+                beside = orders.zones, orders.countdown, orders.renew_room
+                rests = rest.holds(frame, (orders.settings, *beside), room.settling)
                 if not rests:
                     moving.side = pace.side
                     with self._beat.doing(number):

@@ -27,15 +27,15 @@ class Rest:
         self.moves = True  # whether something has, between that one and the frame that was looked at last
         self._still = 0  # how many still frames were cut out, one after the other
 
-    def holds(self, frame: np.ndarray, by: Hashable) -> bool:
+    def holds(self, frame: np.ndarray, by: Hashable, more: int = 0) -> bool:
         """Whether what was cut out last will do for this frame, uint8, shape (H, W, 3 or 4); else it is cut out now.
-        by: what else decides the result."""
+        by: what else decides the result. more: still frames that are cut out before than the network needs."""
         is_same = frame is self._frame  # the very same picture may stay for ever
         few = self._few if is_same else _few_pixels(frame)
         moves = self.moves = not is_same and (few.shape != self._few.shape or _moved(few, self._few))
         now = time.monotonic()
         is_due = not is_same and now - self._at >= _LONGEST_SECONDS
-        if not moves and not is_due and by == self._by and self._still >= _SETTLED_FRAMES:
+        if not moves and not is_due and by == self._by and self._still >= _SETTLED_FRAMES + more:
             return True
         self._still = 0 if moves else self._still + 1
         self._frame, self._few, self._by, self._at = frame, few, by, now

@@ -178,22 +178,19 @@ def sees(share: float) -> Mock:
 
 def test_the_room_is_read_and_another_is_another(quick: None, rooms: Rooms) -> None:
     live = EmptyRoom(Mock())
-    live.follow("")
-    before = live.version
+    assert not live.follow("")
     path = kept(rooms, PLACE)
-    live.follow(path)
-    assert live.picture is not None and live.version != before and not live.trouble
-    picture, before = live.picture, live.version
-    live.follow(path)
-    assert live.picture is picture and live.version == before
+    assert live.follow(path)
+    picture = live.picture
+    assert picture is not None and live.settling and not live.trouble
+    assert not live.follow(path) and live.picture is picture
     room_photo.save(Path(path), room(3))
-    live.follow(path)
-    assert live.picture is not picture and live.version != before
+    assert live.follow(path) and live.picture is not picture
     Path(path).unlink()  # and its successor is on its way
-    live.follow(path)
+    assert not live.follow(path)
     assert live.picture is not None and not live.trouble
-    live.follow("")
-    assert live.picture is None
+    assert live.follow("")
+    assert live.picture is None and not live.settling
 
 
 def test_a_room_that_can_not_be_read_is_said(quick: None, rooms: Rooms) -> None:
