@@ -86,8 +86,9 @@ class PortraitRoom:
     # What is done about them
 
     def photograph(self, values: Values, renews: bool = False) -> None:
-        """Begin to. renews: bring the room of a live picture up to date."""
+        """Begin to; a countdown for a still begins anew. renews: bring the room of a live picture up to date."""
         if values.input == controls.FROM_SOURCE:
+            self._stills.give_up()
             self._stills.begin(values.camera, SECONDS, partial(self._photograph, values))
         elif path := self._new_file(values):
             self._happens(self._live.photographs_room, path, self._insists, renews)

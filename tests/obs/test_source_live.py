@@ -376,25 +376,35 @@ def pictures_of_a_room(folder: Path, photo: Path) -> tuple[Path, Path, tuple[int
 def test_what_a_person_holds_is_kept_before_an_empty_room(studio: Studio, photo: Path, tmp_path: Path) -> None:
     """Live, and of a still that is taken later; and it goes again when the room is forgotten."""
     empty, person, ball = pictures_of_a_room(tmp_path, photo)
+
+    def has_room(name: str) -> bool:
+        return bool(studio.properties(name)["room_forget"]["visible"])
+
     studio.requests.create_input(SCENE, "desk", "image_source", {"file": str(empty)}, True)
     studio.set("live", source="desk", longest_side=0, subject="everyone")
     add_live(studio, "still", "desk", input="source", delay=0)
     wait_until(lambda: studio.size("live") == CANVAS, 60)
     wait_until(lambda: studio.properties("live")["room_take"]["visible"], 20)
-    assert not studio.properties("live")["room_forget"]["visible"]
+    assert not has_room("live")
     studio.press("live", "room_take")
     studio.wait_for_state("live", "The empty room in", 5)
     layer = studio.layer("live")
     assert layer is not None and (layer[..., 3] == 255).mean() > 0.02  # a number
-    wait_until(lambda: studio.properties("live")["room_forget"]["visible"], 30)
+    wait_until(lambda: has_room("live"), 30)
     assert ".preview.png" in studio.properties("still")["room_picture"]["description"]
     assert not studio.properties("still")["room_renew"]["visible"]
+
+    studio.requests.create_source_filter("desk", "green", "color_filter_v2", {"hue_shift": 90.0})
+    wait_until(lambda: not has_room("live"), 10)
+    studio.requests.remove_source_filter("desk", "green")
+    studio.requests.set_input_name("desk", "table")
+    wait_until(lambda: has_room("live") and has_room("still"), 10)
 
     def shows_ball(name: str) -> bool:
         layer = studio.layer(name)
         return layer is not None and layer.shape[:2] == CANVAS[::-1] and bool(layer[ball][3] > 250)
 
-    studio.requests.set_input_settings("desk", {"file": str(person)}, True)
+    studio.requests.set_input_settings("table", {"file": str(person)}, True)
     wait_until(lambda: shows_ball("live"), 30)
     studio.press("still", "take_still")
     studio.wait_for_state("still", "Ready", 60)
