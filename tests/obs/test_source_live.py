@@ -380,6 +380,10 @@ def test_what_a_person_holds_is_kept_before_an_empty_room(studio: Studio, photo:
     def has_room(name: str) -> bool:
         return bool(studio.properties(name)["room_forget"]["visible"])
 
+    def shows_number(name: str) -> bool:
+        layer = studio.layer(name)
+        return layer is not None and float((layer[..., 3] == 255).mean()) > 0.02
+
     studio.requests.create_input(SCENE, "desk", "image_source", {"file": str(empty)}, True)
     studio.set("live", source="desk", longest_side=0, subject="everyone")
     add_live(studio, "still", "desk", input="source", delay=0)
@@ -388,8 +392,7 @@ def test_what_a_person_holds_is_kept_before_an_empty_room(studio: Studio, photo:
     assert not has_room("live")
     studio.press("live", "room_take")
     studio.wait_for_state("live", "The empty room in", 5)
-    layer = studio.layer("live")
-    assert layer is not None and (layer[..., 3] == 255).mean() > 0.02  # a number
+    wait_until(lambda: shows_number("live"), 5)
     wait_until(lambda: has_room("live"), 30)
     assert ".preview.png" in studio.properties("still")["room_picture"]["description"]
     assert not studio.properties("still")["room_renew"]["visible"]
