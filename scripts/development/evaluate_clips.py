@@ -6,8 +6,8 @@ flicker where nobody moves, in noise alone. Beside it the network run frame by f
 --model NAME, a network that looks at each frame alone.
 
 --room tuned (or apart, to which nothing was tuned) compares clips with and without a photo of the empty room, and with
-a wrong one, that room_clips.py makes; --every N takes some of them. With --evening, instead, one clip of an evening, in
-which light, exposure and camera change, by minute (see room_evening.py).
+a wrong one, that room_clips.py makes; --every N and --only CONDITION take some of them. With --evening, instead, one
+clip of an evening, in which light, exposure and camera change, by minute (see room_evening.py).
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.models.catalogue import entry_of
 from cvmatte_core.models.network import load
 from cvmatte_core.settings import MatteSettings
-from development import made_clips, room_clip_measures, room_scenes
+from development import made_clips, room_clip_measures, room_clips, room_scenes
 from development.measuring import backgrounds, cutouts, row, table
 
 _SIZE, _FRAMES, _SETTLING = (640, 360), 40, 4
 Way = Callable[[np.ndarray], np.ndarray]  # a frame → its alpha
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path, help="a folder with cutouts and backgrounds")
     parser.add_argument("--quality", default="balanced", help="[%(default)s]")
@@ -48,17 +48,19 @@ def main() -> int:
     parser.add_argument("--side", type=int, help="the working size, as live portraits choose it; the quality's without")
     parser.add_argument("--room", choices=room_scenes.HALVES, help="with an empty room's photo")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of --room: one clip of so many")
+    parser.add_argument("--only", nargs="+", choices=room_clips.CONDITIONS, help="of --room: these conditions")
     parser.add_argument("--evening", action="store_true", help="an evening before an empty room, by minute")
     parser.add_argument("--minutes", type=float, default=10, help="of --evening [%(default)s]")
     parser.add_argument("--rate", type=float, default=5, help="of --evening: frames a second [%(default)s]")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     settings = MatteSettings(quality=chosen.quality)
     if chosen.evening:
         split = chosen.room or room_scenes.TUNED
         room_clip_measures.print_evening(chosen.dataset, split, settings, chosen.minutes, chosen.rate, chosen.side)
         return 0
     if chosen.room:
-        room_clip_measures.print_table(chosen.dataset, chosen.room, settings, chosen.every, chosen.side)
+        conditions = chosen.only or room_clips.CONDITIONS
+        room_clip_measures.print_table(chosen.dataset, chosen.room, settings, conditions, chosen.every, chosen.side)
         return 0
     rows: dict[str, list[list[float]]] = {}
     clips = itertools.product(cutouts(chosen.dataset), backgrounds(chosen.dataset))

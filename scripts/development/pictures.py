@@ -1,5 +1,5 @@
 """Takes the READMEs' pictures in a real throwaway OBS: a session as an animation, properties and panel; and in a real
-Chromium the touching up of the sample.
+Chromium the touching up of the sample. What an empty room's photo does needs neither.
 
 With --all FOLDER, properties and panel of every language instead, from top to bottom, to look at.
 """
@@ -34,6 +34,7 @@ from cvmatte_core.settings import MatteSettings
 from cvmatte_core.web.touch_up import Desk
 from cvmatte_core.web.touch_up_page import TouchUpPage
 from cvmatte_core.localization.texts import LANGUAGES
+from development import room_picture
 from development.animations import SCREEN, animate, in_place, live, sample_in, session, wait_for_layer
 
 _PICTURES = paths.ROOT / "docs" / "pictures"
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="the web page alone")
     parser.add_argument("--live", action="store_true", help="the live portrait alone")
     parser.add_argument("--in-place", action="store_true", help="the webcam that is cut out in its place alone")
+    parser.add_argument("--room", action="store_true", help="the empty room alone")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="properties and panel of every language, whole")
     chosen = parser.parse_args()
     if chosen.all:
@@ -71,6 +73,9 @@ def main() -> int:
     if chosen.in_place:
         in_place(_PICTURES / "in-place.webp")
         return 0
+    if chosen.room:
+        room_picture.draw(_PICTURES / "room.webp")
+        return 0
     for language in _README:
         name = "" if language == "en" else f".{language}"
         for picture, what in zip(_dialogs(language, _DIALOG, _PANEL), ("properties", "panel"), strict=True):
@@ -79,6 +84,7 @@ def main() -> int:
     _touching_up(_PICTURES / "touch-up.webp")
     live(_PICTURES / "live.webp")
     in_place(_PICTURES / "in-place.webp")
+    room_picture.draw(_PICTURES / "room.webp")
     _pages()
     return 0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,30 +47,38 @@ class Watching:
         return sum(self._moving.without_room.values())
 
 
-def print_table(dataset: Path, split: str, settings: MatteSettings, every: int, side: int | None) -> None:
-    """A row for each condition, and for each wrong room; of every so many clips."""
-    rows: dict[str, list[tuple[Watching, Watching]]] = {}
-    for clip in room_clips.clips(dataset, split, every):
-        without, *others = (Watching(settings, room, side) for room in (None, *clip.rooms.values()))
-        for shot in clip.shots():
-            for one in (without, *others):
-                one.see(shot)
-        for name, one in zip(clip.rooms, others, strict=True):
-            rows.setdefault(row_of(clip.condition, name), []).append((without, one))
+def print_table(
+    dataset: Path, split: str, settings: MatteSettings, conditions: Sequence[str], every: int, side: int | None
+) -> None:
+    """A row for each condition and wrong room, as soon as it is measured; of every so many clips."""
     in_time = (_NETWORK, f"{_BESIDE}: without it → with it", "the room's share of the network's time")
     columns = (*_COLUMNS, "frames set aside", *in_time)
     table(f"The empty room, {split}, in clips: without it → with it", "", "clips", *columns)
-    for name, pairs in rows.items():
-        before, after = (
-            [figures for one in side for figures in one.frames[_SETTLING:]] for side in zip(*pairs, strict=True)
-        )
-        aside = f"{sum(one.aside for _, one in pairs)} of {len(pairs) * room_clips.FRAMES}"
-        network, own, with_it = (
-            float(np.median([figures[what] for figures in side]))
-            for side, what in ((before, _NETWORK), (before, _BESIDE), (after, _BESIDE))
-        )
-        took = f"{network:.0f}", f"{own:.0f} → {with_it:.0f}", f"{(with_it - own) / network:.2f}"
-        row(name, len(pairs), *cells(before, after, _COLUMNS), aside, *took)
+    clips = room_clips.clips(dataset, split, conditions, every)
+    for condition, its in itertools.groupby(clips, lambda clip: clip.condition):
+        pairs: dict[str, list[tuple[Watching, Watching]]] = {}
+        for clip in its:
+            without, *others = (Watching(settings, room, side) for room in (None, *clip.rooms.values()))
+            for shot in clip.shots():
+                for one in (without, *others):
+                    one.see(shot)
+            for name, one in zip(clip.rooms, others, strict=True):
+                pairs.setdefault(row_of(condition, name), []).append((without, one))
+        for name, both in pairs.items():
+            row(name, len(both), *_compared(both))
+
+
+def _compared(pairs: list[tuple[Watching, Watching]]) -> list[str]:
+    before, after = (
+        [figures for one in side for figures in one.frames[_SETTLING:]] for side in zip(*pairs, strict=True)
+    )
+    aside = f"{sum(one.aside for _, one in pairs)} of {len(pairs) * room_clips.FRAMES}"
+    network, own, with_it = (
+        float(np.median([figures[what] for figures in side]))
+        for side, what in ((before, _NETWORK), (before, _BESIDE), (after, _BESIDE))
+    )
+    took = f"{network:.0f}", f"{own:.0f} → {with_it:.0f}", f"{(with_it - own) / network:.2f}"
+    return [*cells(before, after, _COLUMNS), aside, *took]
 
 
 def print_evening(

@@ -6,7 +6,7 @@ import itertools
 import random as plain_random
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -201,10 +201,12 @@ class Clip:
         return self.stage.shots(number / RATE for number in range(FRAMES))
 
 
-def clips(dataset: Path, split: str, every: int = 1) -> Iterator[Clip]:
-    """Each condition's every so many; the same each time."""
+def clips(dataset: Path, split: str, conditions: Sequence[str] = CONDITIONS, every: int = 1) -> Iterator[Clip]:
+    """One condition after the other, every so many clips of each; the same each time."""
     people, empty = list(cutouts(dataset))[HALVES.index(split) :: 2], EmptyRooms(dataset, split)
     for index, condition in enumerate(CONDITIONS):
+        if condition not in conditions:
+            continue
         for number, (who, room) in enumerate(itertools.product(range(len(people)), empty.names)):
             if (number + index) % every:
                 continue
