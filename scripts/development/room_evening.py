@@ -11,8 +11,8 @@ import numpy as np
 
 from development import made_things
 from development.measuring import cutouts
-from development.room_clips import SIZE, STILL, Camera, Light, Stage, Standing, Walker
 from development.room_scenes import HALVES, THINGS, EmptyRooms, Shot, over
+from development.room_stage import SIZE, STILL, Camera, Light, Stage, Standing, Walker
 
 PUT_DOWN = "put down"
 # When what happens, in parts of the evening; it fades meanwhile.
