@@ -37,7 +37,7 @@ class Studio:
         }
         folder.mkdir(parents=True, exist_ok=True)
         scripts = [*options.pop("scripts", []), (SCRIPT, settings or {}), (PROBE, {})]
-        options.setdefault("frames_per_second", 10)
+        options.setdefault("frames_per_second", 5)  # each is drawn by the processor, which the others want
         self.obs = ThrowawayObs(folder, scripts=scripts, environment=environment, **options)
 
     def start(self) -> None:
@@ -96,7 +96,7 @@ class Studio:
 
     def properties(self, name: str) -> dict[str, dict[str, Any]]:
         """The portrait's properties as OBS gets them."""
-        return self._probe()["portraits"][name]
+        return self._probe({"properties": name})["properties"]
 
     def panel(self, press: str = "", **settings: Any) -> dict[str, dict[str, Any]]:
         """The script's panel as OBS gets it, after some of it was set, and a press of one of its buttons."""
@@ -121,7 +121,7 @@ class Studio:
 
     def choose(self, name: str, key: str, value: str | bool) -> dict[str, dict[str, Any]]:
         """Choose in a drop-down of a portrait's properties, as their dialog does; the properties after that."""
-        return self._probe({"choose": [name, key, value]})["portraits"][name]
+        return self._probe({"choose": [name, key, value]})["properties"]
 
     def duplicate(self, name: str, new_name: str) -> None:
         """Put a copy of a source into the current scene, as OBS's Paste (Duplicate) does."""
@@ -135,8 +135,8 @@ class Studio:
         """Give its item there a scale filter, a blending method, and a transition with which it is shown."""
         self._probe({"dress": name})
 
-    def _probe(self, command: dict[str, Any] | None = None) -> dict[str, Any]:
-        found = ask_probe(self._probe_file, command or {}, 30)
+    def _probe(self, command: dict[str, Any]) -> dict[str, Any]:
+        found = ask_probe(self._probe_file, command, 30)
         assert "error" not in found, found["error"]
         return found
 

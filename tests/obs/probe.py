@@ -5,9 +5,10 @@ chooses in a drop-down of a source's properties, or turns a switch there, as the
 [NAME, VALUE]} in a drop-down of the panel; {"reload": true} loads the script anew before that; {"duplicate": [SOURCE,
 NAME]} puts a copy of a source into the current scene, as OBS's Paste (Duplicate) does; {"group": [SOURCE, NAME]} puts
 its item there into a new group, {"dress": SOURCE} gives it a scale filter, a blending method and a transition, which
-no request does. Then every portrait's properties
-and the panel are written down, and with {"hotkeys": true} what all hotkeys are called; with {"states": true} only what
-each portrait says, whether that is an error, and how many pictures of other sources OBS draws for portraits.
+no request does. Then is written down what was asked for, since a look at a dialog costs OBS much: with {"properties":
+SOURCE} a portrait's properties, as after a choice in them; the panel after what was done in it, or a reload; with
+{"hotkeys": true} what all hotkeys are called; with {"states": true} what each portrait says, whether that is an error,
+and how many pictures of other sources OBS draws for portraits.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ import obspython as obs
 _libobs = ctypes.CDLL(None)
 _data = None
 _ended = threading.Event()
+_OF_THE_PANEL = {"set", "press", "choose_in_panel", "reload"}
 
 
 def script_load(settings):
@@ -46,7 +48,7 @@ def serve(file, ended):
 
 
 def dump(file):
-    found: dict = {"portraits": {}}
+    found: dict = {}
     try:
         with open(file + ".command", encoding="utf-8") as asked:
             command = json.load(asked)
@@ -61,20 +63,15 @@ def dump(file):
             group(*command["group"])
         if "dress" in command:
             dress(command["dress"])
-        if "states" not in command or "press" in command:
+        if not _OF_THE_PANEL.isdisjoint(command):
             found["panel"] = panel(command.get("set"), command.get("press"), command.get("choose_in_panel"))
         if "hotkeys" in command:
             found["hotkeys"] = hotkeys()
         if "states" in command:
             found["states"], found["mixes"] = states(), mixes()
-            return
-        sources = obs.obs_enum_sources()
-        for source in sources:
-            if obs.obs_source_get_unversioned_id(source) == "cvmatte_portrait":
-                properties = obs.obs_source_properties(source)
-                found["portraits"][obs.obs_source_get_name(source)] = described(int(properties))
-                obs.obs_properties_destroy(properties)
-        obs.source_list_release(sources)
+        looked_at = command.get("properties") or command.get("choose", [None])[0]
+        if looked_at:
+            found["properties"] = properties_of(looked_at)
     except Exception:
         found["error"] = traceback.format_exc()
     finally:
@@ -187,6 +184,16 @@ def choose(name, key, value):
     obs.obs_properties_destroy(properties)
     obs.obs_data_release(settings)
     obs.obs_source_release(source)
+
+
+def properties_of(name):
+    source = obs.obs_get_source_by_name(name)
+    assert obs.obs_source_get_unversioned_id(source) == "cvmatte_portrait", name
+    properties = obs.obs_source_properties(source)
+    found = described(int(properties))
+    obs.obs_properties_destroy(properties)
+    obs.obs_source_release(source)
+    return found
 
 
 def described(properties):
