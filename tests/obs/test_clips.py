@@ -23,7 +23,7 @@ GREEN = MatteSettings(quality="fast", background="colour", background_colour="#0
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=30) as studio:
+    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=10) as studio:
         yield studio
 
 

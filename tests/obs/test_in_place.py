@@ -32,7 +32,7 @@ BOXED = {
 @pytest.fixture(scope="module")
 def studio(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """With a picture in the place of a webcam, between two others, and a filter that crops it to an odd size."""
-    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=30) as studio:
+    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=10) as studio:
         requests = studio.requests
         requests.create_input(SCENE, CAM, "image_source", {"file": str(photo)}, True)
         green = {"color": 0xFF00FF00, "width": 100, "height": 80}

@@ -25,7 +25,7 @@ from .conftest import Studio, open_studio
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=30) as studio:
+    with open_studio(tmp_path_factory.mktemp("obs"), frames_per_second=15) as studio:
         yield studio
 
 
@@ -320,7 +320,7 @@ def test_two_portraits_share_a_camera(tmp_path: Path, clip: Path) -> None:
     python.write_text(CAMERA_STANDS_IN.replace("PYTHON", str(paths.environment_python())))
     python.chmod(0o755)
     camera = f"movie=filename={clip}:loop=0,setpts=N/30/TB,realtime"
-    with open_studio(tmp_path / "home", frames_per_second=30, environment={"CVMATTE_PYTHON": str(python)}) as studio:
+    with open_studio(tmp_path / "home", frames_per_second=15, environment={"CVMATTE_PYTHON": str(python)}) as studio:
         for name in ("one", "two"):
             values = {"input": "camera", "device": camera, "longest_side": 0, "quality": "fast", "rate": 15}
             studio.requests.create_input(SCENE, name, "cvmatte_portrait", values, True)
@@ -390,7 +390,7 @@ def test_a_clip_is_cut_out_from_the_panel_and_loops_in_the_scene(tmp_path: Path,
     begun = tmp_path / "data" / "unfinished_clip.json"  # before OBS was closed
     begun.parent.mkdir()
     begun.write_text(json.dumps({"clip": str(clip), "settings": {}}))
-    with open_studio(tmp_path, frames_per_second=30) as studio:
+    with open_studio(tmp_path) as studio:
         assert "me.mp4 was interrupted" in studio.panel("refresh")["clip_state"]["description"]
         assert "Choose a clip" in studio.panel("clip_start")["clip_state"]["description"]
         studio.panel("clip_start", clip=str(clip))

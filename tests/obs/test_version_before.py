@@ -22,7 +22,7 @@ def sources(collection: Path) -> dict[str, dict[str, Any]]:
 
 def test_every_portrait_shows_its_layer_at_once_and_keeps_its_settings(tmp_path: Path) -> None:
     layers = version_before.put(tmp_path)
-    studio = Studio(tmp_path, frames_per_second=30)
+    studio = Studio(tmp_path)
     collection = studio.obs.config / "basic" / "scenes" / "Untitled.json"
     (tmp_path / "scenes.json").replace(collection)
     before = sources(collection)
