@@ -16,6 +16,7 @@ environment.enter()
 
 import argparse
 import contextlib
+import itertools
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     option = parser.add_argument
     option("--minutes", type=float, default=10.0, help="for so long, start and end aside [%(default)g]")
+    option("--once", action="store_true", help="instead, each action once, however long that takes")
     option("--seed", type=int, default=1, help="of what is done, and in which order [%(default)s]")
     option("--blanks", type=int, default=60, help="portraits without a photo beside the others [%(default)s]")
     option(
@@ -69,7 +71,7 @@ def main() -> int:
         chosen.keep.mkdir(parents=True)
     folder = chosen.keep or Path(tempfile.mkdtemp(prefix="cvmatte-soak-"))
     world = World(folder, seed=chosen.seed, blanks=chosen.blanks, busy=chosen.busy)
-    soak = Soak(world, wanted, chosen.minutes * 60)
+    soak = Soak(world, wanted, 0 if chosen.once else chosen.minutes * 60)
     try:
         soak.run()
     finally:
@@ -99,7 +101,7 @@ class Tally:
 
 
 class Soak:
-    """Does one action after another, and keeps account."""
+    """Does one action after another, and keeps account. seconds: for so long; 0 for each of them once."""
 
     def __init__(self, world: World, actions: Sequence[Action], seconds: float) -> None:
         self._world = world
@@ -115,9 +117,7 @@ class Soak:
             world.furnish()
             world.await_canary(120)
             world.until = time.monotonic() + self._seconds
-            for action in deal(self._actions, world.random):
-                if time.monotonic() > world.until:
-                    break
+            for action in self._turns():
                 self._do(action)
                 self._between()
             world.watch.during = "the end"
@@ -132,6 +132,16 @@ class Soak:
             keep_evidence(world.obs, evidence)
         except Fault as error:
             world.note(str(error))
+
+    def _turns(self) -> Iterator[Action]:
+        decks = deal(self._actions, self._world.random)
+        if self._seconds:
+            turns = itertools.chain.from_iterable(decks)
+            yield from itertools.takewhile(lambda action: time.monotonic() <= self._world.until, turns)
+            return
+        once = next(decks)
+        yield from once
+        yield from [action for action in once if not self._tallies[action.name].seconds]  # it wasn't possible
 
     @contextlib.contextmanager
     def _noting(self, what: str) -> Iterator[None]:
@@ -236,12 +246,12 @@ def check_growth(world: World, limit: float) -> None:
         world.note(f"OBS grows by {slope[0]:.0f} ± {slope[1]:.0f} MB an hour")
 
 
-def deal(actions: Sequence[Action], random: Random) -> Iterator[Action]:
+def deal(actions: Sequence[Action], random: Random) -> Iterator[list[Action]]:
     """First each action once, but for what only looks; then decks with as many of each as it weighs, shuffled."""
     deck = [action for action in actions if action.name != SETTLE] or list(actions)
     while True:
         random.shuffle(deck)
-        yield from deck
+        yield deck
         deck = [action for action in actions for _ in range(action.weight)]
 
 
