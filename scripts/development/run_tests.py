@@ -6,6 +6,7 @@ Arguments that aren't named here go to pytest, and leave the tests of ModelScope
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -36,6 +37,8 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="only quick tests, without OBS and browser")
     chosen, pytest_arguments = parser.parse_known_args()
+    # Each OBS and each process would compile anew what no other was allowed to keep.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return install.carry_out(run_quick_tests if chosen.quick else lambda: run_tests(pytest_arguments))
 
 
