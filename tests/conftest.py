@@ -14,6 +14,11 @@ DATA = Path(__file__).parent / "data"
 SAMPLE = Path(__file__).parents[1] / "scripts" / "demo" / "astronaut.png"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest of what would come last comes first: else, of the processes that run files, one waits for another."""
+    items.sort(key=lambda item: item.path.name != "test_worker.py")
+
+
 @pytest.fixture(scope="session")
 def photo() -> Path:
     """NASA's portrait of Eileen Collins: 512 x 512, RGB."""

@@ -80,7 +80,8 @@ def test_chosen_photos_are_added_where_the_person_wants_them(
         room = width / 2, height - max(0, HEADROOM - top)
         assert max((ends - begins) / room[0], (lowest - highest) / room[1]) == pytest.approx(1, abs=0.02)
     assert "Put photos into the list above first." in studio.panel("add")["photos_state"]["description"]
-    studio.wait_for_state("mirrored", "Ready")
+    for name in layers:
+        studio.wait_for_state(name, "Ready")
     states = studio.panel("refresh")["portraits"]["description"]
     assert "astronaut – Ready: 512 × 512" in states
     assert "mirrored – Ready: 512 × 512" in states
@@ -587,8 +588,8 @@ def test_a_network_that_runs_elsewhere_is_said_so_with_the_layer(tmp_path: Path,
     python = worker_with(tmp_path, ELSEWHERE)
     with open_studio(tmp_path / "obs", environment={"CVMATTE_PYTHON": str(python)}) as studio:
         studio.add("portrait", photo)
-        studio.wait_for_state("portrait", "CUDA can't be used, so CVMatte runs on CPU")
-        assert "Ready: 512 × 512" in studio.state("portrait")
+        state = studio.wait_for_state("portrait", "Ready: 512 × 512")
+        assert "CUDA can't be used, so CVMatte runs on CPU" in state
 
 
 def test_the_outputs_folder_opens(tmp_path: Path) -> None:
