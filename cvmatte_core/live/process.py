@@ -164,6 +164,7 @@ class Live:
 
     def _serve(self, orders: Orders) -> None:
         """Until the orders change in more than the controls. Raises CvmatteError."""
+        from ..matting.room.following import QUICK
         from ..matting.video_matter import VideoMatter
         from .empty_room import EmptyRoom
         from .latest_frame import LatestFrame
@@ -174,7 +175,7 @@ class Live:
         with contextlib.closing(opened) as source:
             cores = os.cpu_count() or 1
             threads = max(1, min(devices.threads(_THREADS), round(orders.limit * cores)))
-            moving = VideoMatter(orders.settings, threads, orders.device or None)
+            moving = VideoMatter(orders.settings, threads, orders.device or None, room_side=QUICK)
             moving.change(orders.settings, orders.zones)
             pace = Pace(orders.settings.quality, orders.rate, orders.limit, cores)
             self._cut_out(source, moving, pace, orders, self._room)
