@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import cv2
 import numpy as np
@@ -20,8 +21,7 @@ from .dressing import Backgrounds, dress
 from .edge_colours import colour_radius, colours_nearby, foreground_by
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
-from .room.following import THOROUGH, RoomFollower
-from .room.view import View
+from .room.following import THOROUGH, Decided, RoomFollower
 from .zones import Zones
 
 # Quality: the longer side of what the network looks at, in pixels, were it the whole frame: of a part as many pixels.
@@ -124,34 +124,42 @@ class VideoMatter:
     def _cut(self, frame: np.ndarray, seen: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Alpha of a frame, and its colours. seen, own: see compose.over_grey."""
         region, picture, estimate = self._seen(seen)
-        people, near, radius = np.zeros(frame.shape[:2], np.float32), frame[region], colour_radius(frame.shape)
+        people, near = np.zeros(frame.shape[:2], np.float32), frame[region]
+        guess = partial(colours_nearby, near, estimate, colour_radius(frame.shape))
+        room = self._follower if own is None else None
         # One takes as long as the other, and each a core.
-        nearby = self._beside.submit(colours_nearby, near, estimate, radius) if self._follower is None else None
+        decided = (
+            self._beside.submit(room.decide, frame, estimate, region, self.settings.keep_furniture) if room else None
+        )
+        nearby = self._beside.submit(guess) if room is None else None
         people[region] = near_people = _enlarged_alpha(picture, estimate, near)
-        if self._follower is not None and own is None:
-            view = self._follower(frame, people, self.settings.keep_furniture)
-            if not view.reason:
-                return self._cut_before(view, frame)
-            self.without_room[view.reason] += 1
+        if decided is not None:
+            by_room = decided.result()
+            if by_room is not None:
+                return self._cut_before(frame, people, by_room)
+            self.without_room[self.room_says] += 1
         colours = frame
         if self.settings.decontaminate:
             colours = frame.copy()
-            guess = nearby.result() if nearby is not None else colours_nearby(near, estimate, radius)
-            colours[region] = foreground_by(near, near_people, guess)
+            colours[region] = foreground_by(near, near_people, nearby.result() if nearby is not None else guess())
         return people, colours
 
-    def _cut_before(self, view: View, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What `_cut` gives, where the room behind is known."""
-        box = geometry.around_all(view.alpha > 0)
-        if box is None or view.unsure is None:
-            return view.alpha, frame
-        box, _ = geometry.around(box, _BESIDE, view.alpha.shape)
-        near, alpha, colours = frame[box], view.alpha.copy(), frame.copy()
+    def _cut_before(self, frame: np.ndarray, people: np.ndarray, room: Decided) -> tuple[np.ndarray, np.ndarray]:
+        """What `_cut` gives, where it is known what is behind. people: alpha of the network."""
+        box = geometry.around_all(room.outline.alpha > 0)
+        if box is None:
+            return np.zeros_like(people), frame
+        box = _scaled(box, room.outline.alpha.shape, frame.shape)
+        near = frame[box]
+        shown = self._beside.submit(room.behind)
+        alpha, unsure = room.outline.on(people)
         person, behind = colours_nearby(near, alpha[box], colour_radius(frame.shape))
-        if view.behind is not None:
-            behind = view.behind[box]
-            alpha[box] = mixtures.before(near, alpha[box], person, behind, view.unsure[box])
+        if (known := shown.result()) is not None:
+            behind = known[box]
+            alpha[box] = mixtures.before(near, alpha[box], person, behind, unsure[box])
+        colours = frame
         if self.settings.decontaminate:
+            colours = frame.copy()
             colours[box] = foreground_by(near, alpha[box], (person, behind))
         return alpha, colours
 
@@ -227,3 +235,12 @@ def _enlarged_alpha(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -
     """Alpha at the frame's size, of what a network made of a picture of it."""
     is_whole = alpha.shape == frame.shape[:2]
     return refine.clean_alpha(alpha if is_whole else guided_filter.enlarge_alpha(alpha, picture, frame))
+
+
+def _scaled(box: geometry.Region, shape: tuple[int, ...], to: tuple[int, ...]) -> geometry.Region:
+    """The same part of a larger picture, with some pixels around it."""
+    rows, columns = (
+        slice(max(0, part.start * large // small - _BESIDE), min(large, -(-part.stop * large // small) + _BESIDE))
+        for part, small, large in zip(box, shape, to)
+    )
+    return rows, columns

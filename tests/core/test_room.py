@@ -12,6 +12,7 @@ import pytest
 from development import made_rooms
 from PIL import Image
 
+from cvmatte_core.image.geometry import everything
 from cvmatte_core.localization.errors import ImageError
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.matting import edge_colours, hair
@@ -231,19 +232,30 @@ def test_a_raw_matte_is_of_its_room(astronaut: tuple[Path, Path], tmp_path: Path
 # Moving pictures
 
 
+class Moving:
+    """alpha: of the frames of a moving picture that a network sees a person in."""
+
+    def __init__(self, room: np.ndarray) -> None:
+        self.follower = RoomFollower(room, QUICK)
+
+    def alpha(self, picture: np.ndarray) -> np.ndarray:
+        decided = self.follower.decide(picture, person(), everything(picture.shape))
+        return person() if decided is None else decided.outline.on(person())[0]
+
+
 def test_a_moving_picture_s_room_is_followed_through_nudges_and_lamps() -> None:
     cup = ellipse(*CUP[:2], CUP[2], CUP[2])
     _, room = scene().seen()
-    follower = RoomFollower(room, QUICK)
+    moving = Moving(room)
     for number in range(45):
         gain = 1 + 0.03 * np.sin(number)
         standing = scene() if number < 20 else Scene(made_rooms.moved(wall(), SIZE, (0.015, 0.01), 0.5, 1), wall())
         light = standing.light * gain
         picture, _ = Scene(light, light).with_(person(), (0.25, 0.3, 0.5)).with_(cup, (0.7, 0.2, 0.1)).seen()
-        view = follower(picture, person())
-        assert not follower.reason
-        assert view.alpha[cup > 0.5].mean() > 0.9, number
-        assert np.abs(view.alpha - np.maximum(person(), cup)).mean() < 0.02
+        alpha = moving.alpha(picture)
+        assert not moving.follower.reason
+        assert alpha[cup > 0.5].mean() > 0.9, number
+        assert np.abs(alpha - np.maximum(person(), cup)).mean() < 0.02
 
 
 def test_a_camera_that_is_turned_away_is_told_at_once_and_found_when_it_is_back() -> None:
@@ -251,32 +263,30 @@ def test_a_camera_that_is_turned_away_is_told_at_once_and_found_when_it_is_back(
     _, room = scene().seen()
     picture, _ = scene().with_(cup, (0.7, 0.2, 0.1)).seen()
     away, _ = scene(1).seen()
-    follower = RoomFollower(room, QUICK)
-    assert follower(picture, person()).alpha[cup > 0.5].mean() > 0.9
-    told = [follower(away, person()) for _ in range(10)]
-    assert all(view.alpha is not None and np.array_equal(view.alpha, person()) for view in told)
-    assert told[-1].reason == follower.reason == OTHER
-    back = [follower(picture, person()).alpha[cup > 0.5].mean() > 0.9 for _ in range(20)]
-    assert back[-1] and not follower.reason
+    moving = Moving(room)
+    assert moving.alpha(picture)[cup > 0.5].mean() > 0.9
+    assert all(np.array_equal(moving.alpha(away), person()) for _ in range(10))
+    assert moving.follower.reason == OTHER
+    back = [moving.alpha(picture)[cup > 0.5].mean() > 0.9 for _ in range(20)]
+    assert back[-1] and not moving.follower.reason
 
 
 def test_a_thing_that_was_put_down_can_be_made_part_of_the_room() -> None:
     cup = ellipse(*CUP[:2], CUP[2], CUP[2])
     _, room = scene().seen()
     picture, _ = scene().with_(cup, (0.7, 0.2, 0.1)).seen()
-    follower = RoomFollower(room, QUICK)
-    assert follower.now(picture) is None
-    follower(picture, person())
-    now = follower.now(picture)
+    moving = Moving(room)
+    assert moving.follower.now(picture) is None
+    moving.alpha(picture)
+    now = moving.follower.now(picture)
     assert now is not None and now.shape == picture.shape
     aside = (cup > 0.9) & (ellipse(320, 430, 170, 270) == 0)
     assert np.abs(now.astype(float) - picture)[aside].mean() < 3
-    later = RoomFollower(now, QUICK)(picture, person())
-    assert later.alpha[aside].mean() < 0.05
+    assert Moving(now).alpha(picture)[aside].mean() < 0.05
 
 
 def test_what_follows_is_the_same_each_time() -> None:
     _, room = scene().seen()
     pictures = [scene().with_(ellipse(450 + 3 * n, 300, 45, 45), (0.7, 0.2, 0.1)).seen()[0] for n in range(25)]
-    once, twice = ([view.alpha for view in map(RoomFollower(room), pictures, [person()] * 25)] for _ in range(2))
+    once, twice = ([*map(Moving(room).alpha, pictures)] for _ in range(2))
     assert all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True))

@@ -51,17 +51,20 @@ def changes(people: np.ndarray, firm: np.ndarray, filters: Filters) -> tuple[np.
     """
     missing = firm & (people < 0.5)
     parts = Parts(filters.opened(missing, _WIDE))
-    unseen, unsure, inside = (_depth(mask, filters) for mask in (people < EMPTY, people < 0.5, missing))
+    scale = filters.scale
+    unseen, unsure, inside = (_depth(mask) for mask in (people < EMPTY, people < 0.5, missing))
     # Where the network is half sure, and near to what it sees, that is hair, and drawn better by colours;
-    is_unseen = (parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(unseen) >= _REACHES)
+    is_unseen = (parts.sums(people) < _UNSEEN * parts.sizes) & (parts.highest(unseen) >= scale * _REACHES)
     # but none is as thick as a thing.
-    added = parts.chosen(is_unseen | ((parts.highest(unsure) >= _FAR) & (parts.highest(inside) >= _THICK)))
+    added = parts.chosen(
+        is_unseen | ((parts.highest(unsure) >= scale * _FAR) & (parts.highest(inside) >= scale * _THICK))
+    )
     return filters.dilated(added, _WIDE) & missing, filters.opened((people > 0.5) & ~firm, _THIN)
 
 
-def _depth(mask: np.ndarray, filters: Filters) -> np.ndarray:
-    """How far each place of it is from the rest: float32, shape (H, W)."""
-    return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3) / np.float32(filters.scale)
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """How many pixels each place of it is from the rest: float32, shape (H, W)."""
+    return cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
 
 
 def _gaps(things: np.ndarray, comparison: Comparison) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -17,27 +19,39 @@ _STRIP = 256  # rows of a photo
 _LIGHT_NEARBY, _LIGHT_HELD = (61, 21), 0.02  # sides of squares for what shadows do, and how much no shadow counts
 
 
-def drawn(
-    alpha: np.ndarray, people: np.ndarray, firm: np.ndarray, comparison: Comparison
-) -> tuple[np.ndarray, np.ndarray]:
-    """Alpha, firm where that was moved, the network's where it wasn't; and where colours are to draw the outline: bool,
-    as alpha.
+@dataclass(frozen=True)
+class Outline:
+    """What was decided of alpha, at the size of the comparison: alpha itself, how much that counts beside the
+    network's, each float32, and bool where colours are to draw it; all of shape (h, w)."""
 
-    alpha: float32 in 0..1, shape (H, W). people: the same at the size of the comparison. firm: see decision.theirs.
-    """
-    size, filters = (alpha.shape[1], alpha.shape[0]), comparison.placed.filters
-    added, removed = decision.changes(people, firm, filters)
-    near = filters.dilated(added | removed, _RING)
-    deep = filters.eroded(firm, _RING) & filters.dilated(near, _RING)
-    outline = filters.dilated(firm, 2) & ~filters.eroded(firm, 2)
-    apart = ~filters.dilated(firm, _APART)
-    target = np.where(near, filters.near(firm.astype(np.float32), _SOFT), people)
-    target[deep] = 1
-    target[apart] = 0
-    share = filters.near(filters.dilated(near | deep | apart, 1).astype(np.float32), _SOFT)
-    share, target = (cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in (share, target))
-    unsure = cv2.resize((near & outline).view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    return alpha + share * (target - alpha), unsure > 0
+    alpha: np.ndarray
+    share: np.ndarray
+    unsure: np.ndarray
+
+    @classmethod
+    def of(cls, people: np.ndarray, firm: np.ndarray, comparison: Comparison) -> Outline:
+        """Firm where that was moved, the network's where it wasn't.
+
+        people: alpha of the network, float32 in 0..1. firm: see decision.theirs.
+        """
+        filters = comparison.placed.filters
+        added, removed = decision.changes(people, firm, filters)
+        near = filters.dilated(added | removed, _RING)
+        deep = filters.eroded(firm, _RING) & filters.dilated(near, _RING)
+        outline = filters.dilated(firm, 2) & ~filters.eroded(firm, 2)
+        apart = ~filters.dilated(firm, _APART)
+        alpha = np.where(near, filters.near(firm.astype(np.float32), _SOFT), people)
+        alpha[deep] = 1
+        alpha[apart] = 0
+        share = filters.near(filters.dilated(near | deep | apart, 1).astype(np.float32), _SOFT)
+        return cls(alpha, share, near & outline)
+
+    def on(self, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Alpha of the network, float32 in 0..1, shape (H, W), so changed; and where colours are to draw it."""
+        size = alpha.shape[1], alpha.shape[0]
+        share, its = (cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in (self.share, self.alpha))
+        unsure = cv2.resize(self.unsure.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        return alpha + share * (its - alpha), unsure > 0
 
 
 def local_light(comparison: Comparison, firm: np.ndarray, people: np.ndarray) -> np.ndarray:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...image.geometry import Region
 from . import decision, drawing, finding
 from .comparison import ALIKE, DIFFERENT, Comparison
 from .filters import Filters, reduced_to
 from .finding import OTHER, UNSEEN, Found, Unusable
-from .view import View, reduced
+from .view import reduced
 
 QUICK, THOROUGH = (
     320,
@@ -38,6 +39,21 @@ class _Known:
     share: float
 
 
+@dataclass(frozen=True)
+class Decided:
+    """What the room makes of a frame, at the size that is compared, but for `room`: as it lies behind the frame, uint8
+    RGB, shape (H, W, 3), and as bright as a factor says, float32, shape (h, w, 3); None where it isn't behind all that
+    is kept."""
+
+    outline: drawing.Outline
+    room: np.ndarray | None
+    shade: np.ndarray
+
+    def behind(self) -> np.ndarray | None:
+        """uint8 RGB, shape (H, W, 3)."""
+        return _bright(self.room, self.shade) if self.room is not None else None
+
+
 class RoomFollower:
     """The room of one moving picture. What it makes of a frame follows from the frames before, however long that takes.
 
@@ -56,41 +72,58 @@ class RoomFollower:
         self.reason = ""
         self._known: _Known | None = None
         self._firm: np.ndarray | None = None  # what was theirs in the frame before
-        self._shown: tuple[np.ndarray, np.ndarray] | None = None  # the room behind the last frame, and its people
+        # The room behind the last frame, how bright it was there, and alpha of people.
+        self._shown: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._look: Future[_Known] | None = None
         self._since = _PERIOD  # frames since the last look began
 
-    def __call__(self, frame: np.ndarray, alpha: np.ndarray, keep_furniture: bool = False) -> View:
-        """frame: uint8 RGB, shape (H, W, 3). alpha: of the network, float32 in 0..1, shape (H, W). keep_furniture: see
-        decision.theirs."""
+    def decide(
+        self, frame: np.ndarray, estimate: np.ndarray, region: Region, keep_furniture: bool = False
+    ) -> Decided | None:
+        """What the room makes of a frame, uint8 RGB, shape (H, W, 3); None where it was set aside.
+
+        estimate: alpha of the network, float32 in 0..1, shape (h, w), of a region of the frame: elsewhere nobody is.
+        keep_furniture: see decision.theirs.
+        """
+        self._shown = None
         if not finding.is_of_shape(self._room, frame.shape):
             self.reason = OTHER
-            return View(alpha, reason=OTHER)
+            return None
         size = frame.shape[1], frame.shape[0]
         if size != self._frame_size:
             self.forget()
             self._frame_size, self._size = size, reduced_to(frame.shape, self._side)
             self._filters = Filters(self._size)
-        picture, people = reduced(frame, self._size), cv2.resize(alpha, self._size, interpolation=cv2.INTER_AREA)
+        picture, people = reduced(frame, self._size), self._on_whole(estimate, region)
         compared = self._compared(picture, people)
         if compared is None:
-            self._firm = self._shown = None
-            return View(alpha, reason=self.reason)
+            self._firm = None
+            return None
         known, comparison, gain = compared
         firm = self._firm = decision.theirs(people, comparison, keep_furniture, self._firm)
         shade = drawing.local_light(comparison, firm, people) * gain
-        drawn, unsure = drawing.drawn(alpha, people, firm, comparison)
-        factor = cv2.resize(shade, size, interpolation=cv2.INTER_LINEAR)
-        behind = cv2.multiply(known.behind, factor, dtype=cv2.CV_8U)
-        self._shown = behind, people
-        return View(drawn, None if keep_furniture else behind, unsure)
+        self._shown = known.behind, shade, people
+        return Decided(drawing.Outline.of(people, firm, comparison), None if keep_furniture else known.behind, shade)
+
+    def _on_whole(self, estimate: np.ndarray, region: Region) -> np.ndarray:
+        """Alpha of the whole frame, at the size that is compared."""
+        result = np.zeros(self._size[::-1], np.float32)
+        scales = self._size[1] / self._frame_size[1], self._size[0] / self._frame_size[0]
+        inside = tuple(
+            slice(round(part.start * scale), max(round(part.stop * scale), round(part.start * scale) + 1))
+            for part, scale in zip(region, scales)
+        )
+        target = result[inside]
+        target[:] = cv2.resize(estimate, target.shape[::-1], interpolation=cv2.INTER_AREA)
+        return result
 
     def now(self, frame: np.ndarray) -> np.ndarray | None:
         """The room as the last frame, which this is, shows it where nobody is: uint8 RGB, in its size; None where the
         room is set aside."""
         if self._shown is None or frame.shape[:2] != self._shown[0].shape[:2]:
             return None
-        behind, people = self._shown
+        *room, people = self._shown
+        behind = _bright(*room)
         empty = finding.surely_empty(people, self._filters).astype(np.float32)
         share = cv2.resize(self._filters.near(empty, _SEAM), self._frame_size, interpolation=cv2.INTER_LINEAR)
         return cv2.blendLinear(frame, behind, share, 1 - share)
@@ -146,6 +179,11 @@ class RoomFollower:
 
 
 _Compared = tuple[_Known, Comparison, np.ndarray]  # and how much brighter each channel is than when it was found
+
+
+def _bright(room: np.ndarray, shade: np.ndarray) -> np.ndarray:
+    factor = cv2.resize(shade, (room.shape[1], room.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return cv2.multiply(room, factor, dtype=cv2.CV_8U)
 
 
 def _gain(picture: np.ndarray, behind: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray, *, keep_furniture
     except Unusable as unusable:
         return View(alpha, reason=unusable.reason)
     firm = decision.theirs(people, comparison, keep_furniture)
-    drawn, unsure = drawing.drawn(alpha, people, firm, comparison)
+    drawn, unsure = drawing.Outline.of(people, firm, comparison).on(alpha)
     if keep_furniture:  # the room isn't behind all that is kept
         return View(drawn, unsure=unsure)
     shade = drawing.local_light(comparison, firm, people)
