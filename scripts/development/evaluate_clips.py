@@ -7,7 +7,8 @@ flicker where nobody moves, in noise alone. Beside it the network run frame by f
 
 --room tuned (or apart, to which nothing was tuned) compares clips with and without a photo of the empty room, and with
 a wrong one, that room_clips.py makes; --every N and --only CONDITION take some of them. With --evening, instead, one
-clip of an evening, in which light, exposure and camera change, by minute (see room_evening.py).
+clip of an evening, in which light, exposure and camera change, by minute (see room_evening.py): with fewer frames a
+second they change more from one to the next, and the room, which is looked for every so many frames, is later found.
 """
 
 from __future__ import annotations
