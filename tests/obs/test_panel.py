@@ -198,6 +198,8 @@ def test_a_still_from_the_panel_makes_a_portrait_and_renews_it(studio: Studio, p
     assert "Choose a source to take the still from." in studio.panel("take_still")["still_state"]["description"]
     studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
     assert "camera" in studio.panel()["still_source"]["items"]
+    without = studio.panel("photograph_room", still_source="camera")["still_state"]["description"]
+    assert "Take a still of camera first" in without
     begun = studio.panel("take_still", still_source="camera", placement="left_third")
     assert begun["still_state"]["visible"]
     wait_until(lambda: "camera, cut out" in shapes(studio))
@@ -207,9 +209,11 @@ def test_a_still_from_the_panel_makes_a_portrait_and_renews_it(studio: Studio, p
     assert sum(person(shapes(studio)["camera, cut out"], layer)[::2]) / 2 == pytest.approx(213, abs=4)
     assert not studio.panel("refresh_still")["still_state"]["visible"]  # it is done
     first = studio.requests.get_input_settings("camera, cut out").input_settings["still"]
+    assert "leave the picture" in studio.panel("photograph_room")["still_state"]["description"]
+    studio.wait_for_state("camera, cut out", "The empty room in", 5)
     studio.requests.trigger_hot_key_by_name("cvmatte.take_still")
     wait_until(lambda: studio.requests.get_input_settings("camera, cut out").input_settings["still"] != first)
-    studio.wait_for_state("camera, cut out", "Ready: 512 × 512")
+    studio.wait_for_state("camera, cut out", "Ready: 512 × 512")  # a still's countdown takes the place of the room's
     assert list(shapes(studio)) == ["background", "camera", "camera, cut out"]
     studio.remove("camera")
     studio.remove("camera, cut out")
