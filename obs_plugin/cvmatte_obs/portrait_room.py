@@ -42,6 +42,7 @@ class PortraitRoom:
         self._tell, self._tell_error = tell, tell_error
         self._place: Place | None = None
         self._look_at = 0.0
+        self._renewal = ""  # where the room brought up to date was last wanted
         self._insists = False  # whether a photo was refused since somebody seems to be there: the next one isn't
 
     # Which there are
@@ -91,6 +92,7 @@ class PortraitRoom:
             self._stills.give_up()
             self._stills.begin(values.camera, SECONDS, partial(self._photograph, values))
         elif path := self._new_file(values):
+            self._renewal = path if renews else ""
             self._happens(self._live.photographs_room, path, self._insists, renews)
         else:
             self._tell_error(ImageError("room_no_picture"))
@@ -98,7 +100,8 @@ class PortraitRoom:
     def is_there(self, path: str) -> None:
         """A photo was taken."""
         self._insists = False
-        self._tell(self._services.texts("source.room.taken"))
+        said = "source.room.renewed" if path == self._renewal else "source.room.taken"
+        self._tell(self._services.texts(said))
         self._services.rooms.tidy(Path(path))
         self._services.on_room()
 
