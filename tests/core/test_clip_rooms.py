@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -68,6 +69,19 @@ def test_what_is_held_before_a_known_room_is_kept(pictures: list[np.ndarray], ro
     assert held(kept) > 0.95 > 0.5 > held(lost)
     assert not moving.without_room
     assert kept[:40, :40, 3].max() < 8
+
+
+def test_what_is_held_has_its_own_colours_also_where_furniture_is_kept(
+    pictures: list[np.ndarray], room: np.ndarray
+) -> None:
+    x, y, radius = BALL
+    inside = np.s_[y - radius // 2 : y + radius // 2, x : x + radius // 2]
+    for keeps in (False, True):
+        moving = VideoMatter(dataclasses.replace(FAST, keep_furniture=keeps), 2, room=room)
+        for picture in pictures[EMPTY:]:
+            layer = moving.layer(picture)
+        assert held(layer) > 0.95
+        assert np.abs(layer[inside][..., :3].astype(int) - pictures[-1][inside]).max() < 12
 
 
 def test_a_room_that_is_another_changes_nothing_and_is_counted(pictures: list[np.ndarray]) -> None:
