@@ -97,6 +97,16 @@ def test_a_field_that_is_no_touch_up_is_said(
     assert (answer.status_code, part in answer.json()["message"]) == (status, True), answer.text
 
 
+def test_what_there_is_to_say_of_a_photo_is_told(api: httpx.Client, photo: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (512, 512), np.uint8)
+    files = {"image": ("me.png", photo.read_bytes()), "room": ("empty.png", png(noise))}
+    answer = api.post("/touch_ups", files=files)
+    assert answer.status_code == 201, answer.text
+    for told in (answer, api.get(f"/touch_ups/{answer.json()['id']}")):
+        assert [said["note"] for said in told.json()["notes"]] == ["note.room_other"]
+    assert opened(api, photo)["notes"] == []
+
+
 def test_a_stroke_is_answered_with_the_rectangle_that_changed_and_kept(api: httpx.Client, photo: Path) -> None:
     photo_open = opened(api, photo)
     path = f"/touch_ups/{photo_open['id']}"
