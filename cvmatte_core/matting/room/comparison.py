@@ -33,6 +33,7 @@ class Comparison:
         squared = picture - placed.behind
         squared *= squared
         self.difference = placed.filters.near(mean_of(squared / noise), _WINDOW)
+        self._compare_texture(noise)
         self.shadowed = self._shadowed(noise)
 
     def trust(self, empty: np.ndarray) -> float:
@@ -47,22 +48,29 @@ class Comparison:
         parts = [part for part in (empty & ~structured, structured) if part.sum() > _TELLING * part.size]
         return float(min((alike[part].mean() for part in parts), default=0))
 
-    def _shadowed(self, noise: np.ndarray) -> np.ndarray:
-        """Its texture is the room's, darker or brighter alike in all channels; and it hangs together with what is the
-        room, without a step."""
+    def lit_otherwise(self) -> np.ndarray:
+        """Where the picture has the room's texture, in whatever light: bool, shape (H, W)."""
+        return (self._rest < ALIKE) & (self._tint < _TINT)
+
+    def _compare_texture(self, noise: np.ndarray) -> None:
         picture, placed = self.picture, self.placed
         filters, behind, squares = placed.filters, placed.behind, placed.squares
         seen, products = filters.near(picture, AREA), filters.near(picture * behind, AREA)
         gain = (products + _DARK**2) / (squares + _DARK**2)
         sloping = behind * filters.gradient(gain)  # what a gain that changes within the window leaves
         rest = filters.near(picture * picture, AREA) - gain * (2 * products - gain * squares)
-        rest = mean_of(np.maximum(rest, 0) / (noise + 6 * sloping * sloping))
+        self._rest = mean_of(np.maximum(rest, 0) / (noise + 6 * sloping * sloping))
         # Of all channels together: a dark one's own tells little.
-        factor = (mean_of(products) + _DARK**2) / (mean_of(squares) + _DARK**2)
-        expected = factor[..., None] * placed.mean
-        tint = largest_of(cv2.absdiff(seen, expected)) / (mean_of(expected) + DIM)
+        self._factor = (mean_of(products) + _DARK**2) / (mean_of(squares) + _DARK**2)
+        expected = self._factor[..., None] * placed.mean
+        self._tint = largest_of(cv2.absdiff(seen, expected)) / (mean_of(expected) + DIM)
+
+    def _shadowed(self, noise: np.ndarray) -> np.ndarray:
+        """Its texture is the room's, darker or brighter alike in all channels; and it hangs together with what is the
+        room, without a step."""
+        filters, factor = self.placed.filters, self._factor
         light, same = np.log(factor), self.difference < ALIKE
-        may_be = (rest < ALIKE) & (tint < _TINT) & (factor > _DARKEST) & (factor < _BRIGHTEST) & ~same
+        may_be = self.lit_otherwise() & (factor > _DARKEST) & (factor < _BRIGHTEST) & ~same
         steps = self._steps(noise)
         smooth = (may_be | same) & ~steps
         parts = Parts(filters.eroded(smooth, 2))

@@ -17,7 +17,7 @@ EMPTY = 0.05  # alpha of nobody
 # Lengths as filters.py has them.
 _AWAY = 12  # from people: further than that surely nobody is
 ENOUGH = 0.04  # of the picture, that must be so: else nothing tells whether this is the room
-_TRUST = 0.6  # the share of that which the room must explain
+_TRUST, _DOUBTED = 0.6, 0.9  # the share of that which the room must explain, and which its usual light does
 _SHAPE = 0.03  # how much the sides' ratio may differ
 
 
@@ -50,8 +50,11 @@ def surely_empty(people: np.ndarray, filters: Filters) -> np.ndarray:
     return ~filters.dilated(people > EMPTY, _AWAY)
 
 
-def find(room: np.ndarray, picture: np.ndarray, people: np.ndarray) -> tuple[Found, Comparison]:
+def find(
+    room: np.ndarray, picture: np.ndarray, people: np.ndarray, guess: np.ndarray = registration.STAYS
+) -> tuple[Found, Comparison]:
     """room, picture: float32 RGB in 0..1, shape (H, W, 3). people: alpha of the network, float32 in 0..1, shape (H, W).
+    guess: the place that it had before.
 
     Raises Unusable.
     """
@@ -59,12 +62,21 @@ def find(room: np.ndarray, picture: np.ndarray, people: np.ndarray) -> tuple[Fou
     empty = surely_empty(people, Filters(size))
     if empty.mean() < ENOUGH:
         raise Unusable(UNSEEN)
-    place = registration.found(room, picture, empty)
+    place = registration.found(room, picture, empty, guess)
     here = registration.applied(room, place, size)
     light = Light.of(here, picture, empty)
-    placed = Placed(light.on(here))
-    noise = placed.noise(picture, empty)
-    comparison = Comparison(picture, placed, noise)
+    placed, noise, comparison = _compared(here, light, picture, empty)
+    if comparison.trust(empty) < _DOUBTED:  # a lamp may have come on
+        light = light.with_nearby(here, picture, empty & comparison.lit_otherwise())
+        placed, noise, comparison = _compared(here, light, picture, empty)
     if comparison.trust(empty) < _TRUST:
         raise Unusable(MOVED if registration.is_elsewhere(room, picture) else OTHER)
     return Found(place, light, placed, noise), comparison
+
+
+def _compared(
+    here: np.ndarray, light: Light, picture: np.ndarray, empty: np.ndarray
+) -> tuple[Placed, np.ndarray, Comparison]:
+    placed = Placed(light.on(here))
+    noise = placed.noise(picture, empty)
+    return placed, noise, Comparison(picture, placed, noise)

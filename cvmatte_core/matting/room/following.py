@@ -71,6 +71,7 @@ class RoomFollower:
         """What comes next doesn't go on from what came before."""
         self.reason = ""
         self._known: _Known | None = None
+        self._last: _Known | None = None  # what was known last, though it may no longer be so
         self._firm: np.ndarray | None = None  # what was theirs in the frame before
         # The room behind the last frame, how bright it was there, and alpha of people.
         self._shown: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -135,7 +136,7 @@ class RoomFollower:
         empty = finding.surely_empty(people, self._filters)
         compared = self._beside_known(picture, empty)
         if self._look is None and self._since >= (_PERIOD if compared or not self._known else _TAKES):
-            self._since, look = 0, self._beside.submit(self._find, picture, people, self._known)
+            self._since, look = 0, self._beside.submit(self._find, picture, people, self._last)
             if compared is None:  # nothing to go by meanwhile
                 self._take(look)
                 return self._beside_known(picture, empty)
@@ -156,7 +157,8 @@ class RoomFollower:
     def _take(self, look: Future[_Known]) -> None:
         self._look = None
         try:
-            self._known, self.reason = look.result(), ""
+            self._known = self._last = look.result()
+            self.reason = ""
         except Unusable as unusable:
             # Somebody near to the camera hides the room, which is still there.
             if unusable.reason != UNSEEN or self._known is None:
@@ -164,9 +166,16 @@ class RoomFollower:
 
     def _find(self, picture: np.ndarray, people: np.ndarray, before: _Known | None) -> _Known:
         """Raises Unusable."""
-        photographed = reduced(self._room, self._size)
-        room = before.room if before is not None else photographed
-        found, comparison = finding.find(room, picture, people)
+        photographed = room = reduced(self._room, self._size)
+        if before is None:
+            found, comparison = finding.find(room, picture, people)
+        else:
+            room = before.room
+            try:
+                found, comparison = finding.find(room, picture, people, before.found.place)
+            except Unusable:
+                room = photographed
+                found, comparison = finding.find(room, picture, people)
         empty = finding.surely_empty(people, self._filters)
         alike = empty & ((comparison.difference < ALIKE) | comparison.shadowed)
         room = room + _SLOWLY * drawing.change_of(room, picture, empty & (comparison.difference < ALIKE), found)

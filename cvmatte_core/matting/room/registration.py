@@ -13,40 +13,56 @@ _STEPS = (
     (640, cv2.MOTION_AFFINE, 15),
 )
 _ACCURACY, _BLUR = 1e-5, 3
+STAYS = np.eye(2, 3)
 _MOST = 0.05  # of the picture: how far a corner may move
+_DARK, _LAMP = 0.05, 0.06  # light of 0..1 that tells little; half of what light varies over, of the longer side
 _BETTER = 0.9  # of the difference that is left, below which a move is believed
 
 # A camera that was moved: the longer side of reduced pictures, their shorter one at least; what can be found again, how
 # well it must be, how many parts of the room, and within how many pixels of each other.
 _SEARCHED, _FEWEST, _STRUCTURE, _SAME, _PARTS, _TOGETHER = 160, 32, 0.02, 0.6, 3, 5
 
-_STAYS = np.eye(2, 3)
 
-
-def found(room: np.ndarray, picture: np.ndarray, empty: np.ndarray) -> np.ndarray:
+def found(room: np.ndarray, picture: np.ndarray, empty: np.ndarray, guess: np.ndarray = STAYS) -> np.ndarray:
     """Where in the room each pixel of a picture lies: float64, shape (2, 3); the identity where nothing says otherwise.
 
-    room, picture: float32 RGB in 0..1, shape (H, W, 3). empty: bool, shape (H, W), where surely nobody is.
+    room, picture: float32 RGB in 0..1, shape (H, W, 3). empty: bool, shape (H, W), where surely nobody is. guess: where
+    it lay before.
     """
     height, width = picture.shape[:2]
-    transform: np.ndarray = _STAYS
-    grey, its_grey = (cv2.cvtColor(values, cv2.COLOR_RGB2GRAY) for values in (picture, room))
+    now, its = (_detail(values) for values in (picture, room))
+    left = {_left(now, applied(its, one, (width, height)), empty): one for one in (STAYS, guess)}
+    start = left[min(left)]
+    try:
+        better = _followed(now, its, empty, start)
+    except cv2.error:  # it doesn't converge: nothing to be led by
+        return start
+    if far(better, (width, height)) > _MOST:
+        return start
+    return better if _left(now, applied(its, better, (width, height)), empty) < _BETTER * min(left) else start
+
+
+def _followed(now: np.ndarray, its: np.ndarray, empty: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """By steps in pictures that are less and less reduced. Raises cv2.error."""
+    height, width = now.shape
+    transform = start
     for side, kind, rounds in _STEPS:
         scale = min(1.0, side / max(height, width))
         size = round(width * scale), round(height * scale)
-        now, before = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (grey, its_grey))
+        small, before = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (now, its))
         mask = cv2.resize(empty.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        try:
-            criteria = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, _ACCURACY
-            guess = scaled(transform, size[0] / width, size[1] / height).astype(np.float32)
-            _, small = cv2.findTransformECC(now, before, guess, kind, criteria, mask, _BLUR)
-        except cv2.error:  # it doesn't converge: nothing to be led by
-            return _STAYS
-        transform = scaled(small, width / size[0], height / size[1])
-    if far(transform, (width, height)) > _MOST:
-        return _STAYS
-    left = [_left(grey, applied(its_grey, one, (width, height)), empty) for one in (transform, _STAYS)]
-    return transform if left[0] < _BETTER * left[1] else _STAYS
+        criteria = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, _ACCURACY
+        at = scaled(transform, size[0] / width, size[1] / height).astype(np.float32)
+        _, found = cv2.findTransformECC(small, before, at, kind, criteria, mask, _BLUR)
+        transform = scaled(found, width / size[0], height / size[1])
+    return transform
+
+
+def _detail(rgb: np.ndarray) -> np.ndarray:
+    """What a lamp that comes on leaves as it is: float32, shape (H, W)."""
+    light = np.log(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) + _DARK)
+    side = 2 * round(max(light.shape) * _LAMP) + 1
+    return np.asarray(light - cv2.blur(light, (side, side)))
 
 
 def far(transform: np.ndarray, size: tuple[int, int]) -> float:
@@ -56,7 +72,7 @@ def far(transform: np.ndarray, size: tuple[int, int]) -> float:
 
 
 def applied(room: np.ndarray, transform: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if np.array_equal(transform, _STAYS):
+    if np.array_equal(transform, STAYS):
         return room
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(room, transform, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -64,14 +80,14 @@ def applied(room: np.ndarray, transform: np.ndarray, size: tuple[int, int]) -> n
 
 def back(values: np.ndarray, transform: np.ndarray) -> np.ndarray:
     """The other way: what a picture shows, where that lies in the room; 0 where it shows nothing of it."""
-    if np.array_equal(transform, _STAYS):
+    if np.array_equal(transform, STAYS):
         return values
     return cv2.warpAffine(values, transform, (values.shape[1], values.shape[0]), flags=cv2.INTER_LINEAR)
 
 
 def scaled(transform: np.ndarray, across: float, down: float) -> np.ndarray:
     """The same between pictures that are so many times as large."""
-    if np.array_equal(transform, _STAYS):
+    if np.array_equal(transform, STAYS):
         return transform
     grow, centre = np.diag([across, down, 1.0]), np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1]])
     whole = np.vstack([transform, [0, 0, 1]])
@@ -81,10 +97,7 @@ def scaled(transform: np.ndarray, across: float, down: float) -> np.ndarray:
 
 
 def _left(picture: np.ndarray, room: np.ndarray, empty: np.ndarray) -> float:
-    """What a gain and an offset leave of the difference."""
-    before, now = room[empty], picture[empty]
-    gain, offset = np.polyfit(before, now, 1) if before.std() > 1e-3 else (1.0, 0.0)
-    return float(np.abs(now - gain * before - offset).mean())
+    return float(np.abs(picture - room)[empty].mean())
 
 
 def is_elsewhere(room: np.ndarray, picture: np.ndarray) -> bool:
