@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cvmatte_core.matting.room.following import QUICK, THOROUGH
 from cvmatte_core.matting.video_matter import VideoMatter
 from cvmatte_core.settings import MatteSettings
 from development import room_clips, room_evening, room_measures
@@ -25,7 +26,7 @@ class Watching:
     """What is measured of one way to cut, frame by frame. room: see VideoMatter."""
 
     def __init__(self, settings: MatteSettings, room: np.ndarray | None, side: int | None) -> None:
-        self._moving = VideoMatter(settings, 2, room=room)
+        self._moving = VideoMatter(settings, 2, room=room, room_side=QUICK if side else THOROUGH)
         self._moving.side = side or self._moving.side
         self._error: np.ndarray | None = None  # of the frame before
         self.frames: list[Figures] = []

@@ -20,6 +20,7 @@ from cvmatte_core.matting.matter import Matter
 from cvmatte_core.matting.room import registration
 from cvmatte_core.matting.room.finding import MOVED, OTHER, UNSEEN
 from cvmatte_core.matting.room.following import QUICK, RoomFollower
+from cvmatte_core.matting.room.picture import read_room
 from cvmatte_core.matting.room.view import look
 from cvmatte_core.settings import MatteSettings
 
@@ -290,3 +291,28 @@ def test_what_follows_is_the_same_each_time() -> None:
     pictures = [scene().with_(ellipse(450 + 3 * n, 300, 45, 45), (0.7, 0.2, 0.1)).seen()[0] for n in range(25)]
     once, twice = ([*map(Moving(room).alpha, pictures)] for _ in range(2))
     assert all(np.array_equal(one, other) for one, other in zip(once, twice, strict=True))
+
+
+def test_a_lamp_that_comes_on_in_a_nudged_picture_leaves_the_room_found() -> None:
+    nudged = made_rooms.moved(wall(), SIZE, (0.01, -0.005), 0.3, 1.003)
+    rows, columns = np.mgrid[0 : 1 : SIZE[1] * 1j, 0 : 1 : SIZE[0] * 1j][..., None]
+    lamp = 0.5 + 0.7 * np.exp(-((columns - 0.9) ** 2 + (rows - 0.1) ** 2) / 0.1) * np.array([1.1, 1, 0.8])
+    cup = ellipse(*CUP[:2], CUP[2], CUP[2])
+    light = (nudged * lamp).astype(np.float32)
+    lit = Scene(light, wall()).with_(person(), (0.25, 0.3, 0.5)).with_(cup, (0.7, 0.2, 0.1))
+    picture, _ = lit.seen()
+    _, room = scene().seen()
+    view = look(person(), picture, room)
+    assert not view.reason and view.behind is not None
+    assert view.alpha[cup > 0.5].mean() > 0.95
+    assert np.abs(view.alpha - np.maximum(person(), cup)).mean() < 0.01
+    outside = np.maximum(person(), cup) == 0
+    assert np.abs(view.behind.astype(float) - picture)[20:-20, 20:-20][outside[20:-20, 20:-20]].mean() < 4
+
+
+def test_a_room_s_photo_that_is_damaged_is_said_to_be_so(tmp_path: Path) -> None:
+    broken = save(tmp_path / "room.png", scene().seen()[1])
+    broken.write_bytes(broken.read_bytes()[:5000])
+    with pytest.raises(ImageError) as error:
+        read_room(broken)
+    assert error.value.key == "room_damaged" and broken.name in error.value.sentence(Texts("en"))

@@ -12,6 +12,8 @@ import numpy as np
 from ...image import images
 from ...localization.errors import ImageError
 
+_OF_ROOMS = {"image_missing": "room_gone", "image_no_answer": "room_gone", "image_damaged": "room_damaged"}
+
 
 @dataclass(frozen=True, eq=False)
 class Room:
@@ -30,12 +32,12 @@ def read_room(path: Path) -> Room:
 
 @contextlib.contextmanager
 def _told_apart(path: Path) -> Iterator[None]:
-    """Where it is gone, that isn't the photo, which may be waited for."""
+    """What is wrong with it isn't wrong with the photo before it."""
     try:
         yield
     except ImageError as error:
-        if error.key in ("image_missing", "image_no_answer"):
-            raise ImageError("room_gone", name=path.name) from error
+        if error.key in _OF_ROOMS:
+            raise ImageError(_OF_ROOMS[error.key], name=path.name) from error
         raise
 
 
