@@ -913,7 +913,7 @@ def long_clip(photo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of more than a part's frames."""
     path = tmp_path_factory.mktemp("clips") / "long.mp4"
     background = np.full((60, 90, 3), 120, np.uint8)
-    frames = made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, (320, 180), 60)
+    frames = made_clips.frames(made_clips.cut_by_an_ellipse(photo), background, (160, 90), 60)
     made_clips.write(path, (frame for one in frames for frame in [one] * 7))
     return path
 
