@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -31,7 +32,11 @@ from development import soak_quits
 from development.soak_actions import ACTIONS, SETTLE, Action
 from development.soak_watch import ANSWER_LIMIT, Process, keep_evidence, series, slope_an_hour
 from development.soak_world import SCENES, Fault, Frozen, World
+from demo.throwaway_obs import wait_until
 from obsws_python.error import OBSSDKRequestError
+
+
+_POSSIBLE_SECONDS = 5.0  # until what wasn't possible may be
 
 
 def main() -> int:
@@ -141,7 +146,11 @@ class Soak:
             return
         once = next(decks)
         yield from once
-        yield from [action for action in once if not self._tallies[action.name].seconds]  # it wasn't possible
+        for action in [action for action in once if not self._tallies[action.name].seconds]:  # it wasn't possible
+            self._world.probe({"press": "rematte_all"})  # for those that need a worker
+            with contextlib.suppress(TimeoutError):
+                wait_until(partial(action.possible, self._world), _POSSIBLE_SECONDS)
+            yield action
 
     @contextlib.contextmanager
     def _noting(self, what: str) -> Iterator[None]:
