@@ -19,7 +19,6 @@ dropped, never queued.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 import sys
@@ -33,72 +32,25 @@ from ..child_process.parent import Beat, Parent, Standing
 from ..filesystem import files, runtime_folders
 from ..layers.store import LARGEST_SIDE
 from ..localization.errors import CvmatteError, ImageError, WorkerError
-from ..settings import MatteSettings
 from ..system import devices
 from .figures import Figures
+from .orders import Orders
 from .pace import Pace
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .capture import LiveSource
     from .empty_room import EmptyRoom
     from .latest_frame import LatestFrame
 
 logger = logging.getLogger("cvmatte.live")
 
-_SLOWEST, _FASTEST = 1, 60
-_LOWEST_LIMIT = 5  # percent
 _THREADS = 4  # more hardly help a network of pictures this small
 _WAITING_SECONDS = 1.0  # for a frame, before what is true without one is told
 _MUTE_SECONDS = 20.0  # without a frame, the process begins anew: longer than a source itself waits
 # A source takes a thread. Python waits for ever for one that runs out of memory as it begins: so a new process begins.
 _OPENING, _OPENING_SECONDS = -1, 10.0
 _RETRY_SECONDS = 2.0  # between two tries of a source that isn't there
-
-
-@dataclasses.dataclass(frozen=True)
-class Orders:
-    """What the portrait wants now."""
-
-    source: LiveSource
-    settings: MatteSettings
-    rate: int
-    limit: float  # the part of all cores' time that it may take, 0..1
-    paused: bool
-    still: str
-    device: str
-    zones: str
-    room: str
-    photograph_room: str
-    even_so: bool
-    renew_room: str
-    countdown: int
-
-    @property
-    def basis(self) -> tuple[Any, ...]:
-        """What can't be changed while frames are cut out; all else takes effect from the next frame on."""
-        chosen = self.settings
-        return self.source, self.rate, self.limit, self.paused, self.device, chosen.model, chosen.quality
-
-    @classmethod
-    def parse(cls, message: dict[str, Any]) -> Orders:
-        """Raises CvmatteError, TypeError, ValueError, KeyError."""
-        from .capture import LiveSource
-
-        settings = MatteSettings.from_mapping(message["settings"]).resolved()
-        rate = max(_SLOWEST, min(_FASTEST, int(message.get("rate", 30))))
-        limit = max(_LOWEST_LIMIT, min(100, int(message.get("limit", 100)))) / 100
-        paused, still = bool(message.get("paused")), str(message.get("still", ""))
-        device = str(message.get("device", ""))
-        if device and device not in devices.DEVICES:
-            raise ValueError(f"{device} is no device")
-        zones = str(message.get("zones", ""))
-        room, photograph_room, renew_room = (
-            str(message.get(name, "")) for name in ("room", "photograph_room", "renew_room")
-        )
-        photo = photograph_room, bool(message.get("even_so")), renew_room, int(message.get("countdown", 0))
-        return cls(LiveSource(**message["source"]), settings, rate, limit, paused, still, device, zones, room, *photo)
 
 
 class Live:

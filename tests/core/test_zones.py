@@ -13,7 +13,7 @@ import pytest
 from development import made_clips
 from PIL import Image
 
-from cvmatte_core.live.process import Orders
+from cvmatte_core.live.orders import Orders
 from cvmatte_core.live.rest import Rest
 from cvmatte_core.matting import zones
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE
