@@ -316,3 +316,16 @@ def test_a_room_s_photo_that_is_damaged_is_said_to_be_so(tmp_path: Path) -> None
     with pytest.raises(ImageError) as error:
         read_room(broken)
     assert error.value.key == "room_damaged" and broken.name in error.value.sentence(Texts("en"))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (9, 16), (200, 7)])
+def test_frames_of_any_size_and_light_are_taken(size: tuple[int, int]) -> None:
+    random = np.random.default_rng(0)
+    room = random.integers(0, 255, (*size, 3), np.uint8)
+    for picture in (room, np.zeros_like(room), np.full_like(room, 255)):
+        for alpha in (np.zeros(size, np.float32), np.ones(size, np.float32)):
+            follower = RoomFollower(room, QUICK)
+            for _ in range(2):
+                decided = follower.decide(picture, alpha, everything(size))
+                drawn = alpha if decided is None else decided.outline.on(alpha)[0]
+                assert np.isfinite(drawn).all() and drawn.min() >= -1e-6 and drawn.max() <= 1 + 1e-6

@@ -25,6 +25,7 @@ _LOST = 0.7  # of the part of the empty room that was alike when it was found: l
 _SLOWLY = 0.1  # how far the room goes towards what is seen of it with each look
 _SEAM = 9  # the side of the square over which a new part of the room goes over into the rest
 _FEW = 50  # pixels that tell no light
+_BRIGHTER = 4.0  # than when the room was found: more is another light
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def _gain(picture: np.ndarray, behind: np.ndarray, seen: np.ndarray) -> np.ndarr
     if np.count_nonzero(seen) < _FEW:
         return np.ones(3, np.float32)
     now, its = (np.array(cv2.mean(values, seen.view(np.uint8))[:3], np.float32) for values in (picture, behind))
-    return now / np.maximum(its, 1e-3)
+    return np.clip(now / np.maximum(its, 1e-3), 1 / _BRIGHTER, _BRIGHTER)
 
 
 def _share(comparison: Comparison, empty: np.ndarray) -> float:
