@@ -13,6 +13,7 @@ _ROUNDS, _PIXELS, _FEWEST = 12, 6000, 100
 _FLOOR = 0.004  # of colours of 0..1: residuals below this say nothing
 _FIRST, _LAST = 6.0, 1.5  # times the usual residual: more is no light, but at first a lamp's isn't known from a thing
 _NEARBY, _HELD = (241, 121, 61), 0.005  # sides of squares for a lamp's light, and how much no lamp counts
+_BRIGHTER = 4.0  # than its usual light: no lamp makes more of it
 _COARSE = 16  # samples of the field a side
 _ORDER = 3  # of the field
 _FIELD = (_ORDER + 1) * (_ORDER + 2) // 2  # its terms
@@ -62,11 +63,11 @@ class Light:
         filters = Filters((room.shape[1], room.shape[0]))
         weight = cv2.merge([lit.astype(np.float32)] * 3)
         now = (picture - self.offsets.astype(np.float32)) * weight
-        its = room * self.factor((room.shape[1], room.shape[0])) * weight
+        its = room * np.maximum(self.factor((room.shape[1], room.shape[0])), 0) * weight
         result = np.ones_like(room)
         for side in _NEARBY:
             result = (filters.near(now, side) + _HELD * result) / (filters.near(its, side) + _HELD)
-        return replace(self, nearby=result)
+        return replace(self, nearby=result.clip(1 / _BRIGHTER, _BRIGHTER))
 
     def on(self, room: np.ndarray) -> np.ndarray:
         """The room in this light: float32 RGB in 0..1, shape (H, W, 3)."""
