@@ -251,7 +251,7 @@ def test_forty_sources_switched_through(studio: Studio) -> None:
             time.sleep(0.15)
     studio.set("live", source="cam")
     wait_until(lambda: is_live(studio), 60)
-    assert outputs(studio) == [SIZE]
+    wait_until(lambda: outputs(studio) == [SIZE], 20)
 
 
 def test_a_process_that_dies_is_fed_again(studio: Studio) -> None:
