@@ -22,6 +22,7 @@ QUICK, THOROUGH = (
 )  # pixels of the longer side of what is compared of a frame: in the time of one, and at leisure
 _PERIOD, _TAKES = 15, 5  # frames from one look for the room to the next, and until what it found is used
 _LOST = 0.7  # of the part of the empty room that was alike when it was found: less is another place
+_EDGES = 0.005  # of the picture: edges that tell whether it was nudged
 _SLOWLY = 0.1  # how far the room goes towards what is seen of it with each look
 _SEAM = 9  # the side of the square over which a new part of the room goes over into the rest
 _FEW = 50  # pixels that tell no light
@@ -31,13 +32,13 @@ _BRIGHTER = 4.0  # than when the room was found: more is another light
 @dataclass(frozen=True)
 class _Known:
     """What a look found. room: as it was brought up to date, small, float32 RGB. behind: it in the frame's size, place
-    and light, uint8 RGB. alike: bool, where the picture showed it; share: of what was surely empty."""
+    and light, uint8 RGB. alike: bool, where the picture showed it. shares: see `_shares`."""
 
     found: Found
     room: np.ndarray
     behind: np.ndarray
     alike: np.ndarray
-    share: float
+    shares: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class RoomFollower:
         seen = known.alike & empty
         gain = _gain(picture, known.found.placed.behind, seen)
         comparison = Comparison(picture / gain, known.found.placed, known.found.noise)
-        is_lost = empty.mean() > finding.ENOUGH and _share(comparison, empty) < _LOST * known.share
+        is_lost = bool((_shares(comparison, empty) < _LOST * known.shares).any())
         return None if is_lost else (known, comparison, gain)
 
     def _take(self, look: Future[_Known]) -> None:
@@ -185,7 +186,7 @@ class RoomFollower:
         full = drawing.placed_in(cv2.add(full, change, dtype=cv2.CV_8U), found, self._frame_size)
         bright = cv2.multiply(full, found.light.factor(self._frame_size), dtype=cv2.CV_32F)
         behind = cv2.convertScaleAbs(np.maximum(bright + 255 * found.light.offsets.astype(np.float32), 0))
-        return _Known(found, room, behind, alike, _share(comparison, empty))
+        return _Known(found, room, behind, alike, _shares(comparison, empty))
 
 
 _Compared = tuple[_Known, Comparison, np.ndarray]  # and how much brighter each channel is than when it was found
@@ -205,6 +206,9 @@ def _gain(picture: np.ndarray, behind: np.ndarray, seen: np.ndarray) -> np.ndarr
     return np.clip(now / np.maximum(its, 1e-3), 1 / _BRIGHTER, _BRIGHTER)
 
 
-def _share(comparison: Comparison, empty: np.ndarray) -> float:
-    """Of what is surely empty, the part that shows the room."""
-    return float(((comparison.difference < DIFFERENT) | comparison.shadowed)[empty].mean()) if empty.any() else 0.0
+def _shares(comparison: Comparison, empty: np.ndarray) -> np.ndarray:
+    """Of what is surely empty, and of the room's edges in that, which a nudge moves, the part that shows the room; 1
+    where there is too little of it."""
+    shown = (comparison.difference < DIFFERENT) | comparison.shadowed
+    parts = (empty, finding.ENOUGH), (empty & comparison.placed.edges, _EDGES)
+    return np.array([shown[part].mean() if part.mean() > enough else 1.0 for part, enough in parts])
