@@ -123,13 +123,17 @@ class VideoMatter:
 
     def _cut(self, frame: np.ndarray, seen: np.ndarray, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Alpha of a frame, and its colours. seen, own: see compose.over_grey."""
+        room = self._follower if own is None else None
+        looked = self._beside.submit(room.see, frame) if room is not None else None
         region, picture, estimate = self._seen(seen)
         people, near = np.zeros(frame.shape[:2], np.float32), frame[region]
         guess = partial(colours_nearby, near, estimate, colour_radius(frame.shape))
-        room = self._follower if own is None else None
         # One takes as long as the other, and each a core.
+        keep = self.settings.keep_furniture
         decided = (
-            self._beside.submit(room.decide, frame, estimate, region, self.settings.keep_furniture) if room else None
+            self._beside.submit(room.decide, looked.result(), estimate, region, keep)
+            if room is not None and looked is not None
+            else None
         )
         nearby = self._beside.submit(guess) if room is None else None
         people[region] = near_people = _enlarged_alpha(picture, estimate, near)

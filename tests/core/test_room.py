@@ -240,7 +240,7 @@ class Moving:
         self.follower = RoomFollower(room, QUICK)
 
     def alpha(self, picture: np.ndarray) -> np.ndarray:
-        decided = self.follower.decide(picture, person(), everything(picture.shape))
+        decided = self.follower.decide(self.follower.see(picture), person(), everything(picture.shape))
         return person() if decided is None else decided.outline.on(person())[0]
 
 
@@ -326,6 +326,6 @@ def test_frames_of_any_size_and_light_are_taken(size: tuple[int, int]) -> None:
         for alpha in (np.zeros(size, np.float32), np.ones(size, np.float32)):
             follower = RoomFollower(room, QUICK)
             for _ in range(2):
-                decided = follower.decide(picture, alpha, everything(size))
+                decided = follower.decide(follower.see(picture), alpha, everything(size))
                 drawn = alpha if decided is None else decided.outline.on(alpha)[0]
                 assert np.isfinite(drawn).all() and drawn.min() >= -1e-6 and drawn.max() <= 1 + 1e-6

@@ -41,6 +41,17 @@ class _Known:
     shares: np.ndarray
 
 
+_Compared = tuple[_Known, Comparison, np.ndarray]  # and how much brighter each channel is than when it was found
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame at the size that is compared, float32 RGB in 0..1, and beside the room as far as that is known."""
+
+    picture: np.ndarray
+    compared: _Compared | None
+
+
 @dataclass(frozen=True)
 class Decided:
     """What the room makes of a frame, at the size that is compared, but for `room`: as it lies behind the frame, uint8
@@ -75,19 +86,15 @@ class RoomFollower:
         self._known: _Known | None = None
         self._last: _Known | None = None  # what was known last, though it may no longer be so
         self._firm: np.ndarray | None = None  # what was theirs in the frame before
+        self._empty: np.ndarray | None = None  # and where surely nobody was
         # The room behind the last frame, how bright it was there, and alpha of people.
         self._shown: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._look: Future[_Known] | None = None
         self._since = _PERIOD  # frames since the last look began
 
-    def decide(
-        self, frame: np.ndarray, estimate: np.ndarray, region: Region, keep_furniture: bool = False
-    ) -> Decided | None:
-        """What the room makes of a frame, uint8 RGB, shape (H, W, 3); None where it was set aside.
-
-        estimate: alpha of the network, float32 in 0..1, shape (h, w), of a region of the frame: elsewhere nobody is.
-        keep_furniture: see decision.theirs.
-        """
+    def see(self, frame: np.ndarray) -> Seen | None:
+        """What of it needs no network: it may run meanwhile. frame: uint8 RGB, shape (H, W, 3). None where it can't be
+        of this room."""
         self._shown = None
         if not finding.is_of_shape(self._room, frame.shape):
             self.reason = OTHER
@@ -97,8 +104,21 @@ class RoomFollower:
             self.forget()
             self._frame_size, self._size = size, reduced_to(frame.shape, self._side)
             self._filters = Filters(self._size)
-        picture, people = reduced(frame, self._size), self._on_whole(estimate, region)
-        compared = self._compared(picture, people)
+        picture = reduced(frame, self._size)
+        return Seen(picture, self._beside_known(picture))
+
+    def decide(
+        self, seen: Seen | None, estimate: np.ndarray, region: Region, keep_furniture: bool = False
+    ) -> Decided | None:
+        """What the room makes of a frame; None where it was set aside.
+
+        estimate: alpha of the network, float32 in 0..1, shape (h, w), of a region of the frame: elsewhere nobody is.
+        keep_furniture: see decision.theirs.
+        """
+        if seen is None:
+            return None
+        people = self._on_whole(estimate, region)
+        compared = self._compared(seen, people)
         if compared is None:
             self._firm = None
             return None
@@ -131,30 +151,33 @@ class RoomFollower:
         share = cv2.resize(self._filters.near(empty, _SEAM), self._frame_size, interpolation=cv2.INTER_LINEAR)
         return cv2.blendLinear(frame, behind, share, 1 - share)
 
-    def _compared(self, picture: np.ndarray, people: np.ndarray) -> _Compared | None:
+    def _compared(self, seen: Seen, people: np.ndarray) -> _Compared | None:
+        """None where the room isn't known, or no longer there."""
+        picture, compared = seen.picture, seen.compared
+        empty = self._empty = finding.surely_empty(people, self._filters)
+        if _is_lost(compared, empty):  # perhaps only since somebody leapt to where the light was measured
+            compared = self._beside_known(picture)
+        if _is_lost(compared, empty):
+            compared = None
         self._since += 1
         if self._look is not None and self._since >= _TAKES:
             self._take(self._look)
-        empty = finding.surely_empty(people, self._filters)
-        compared = self._beside_known(picture, empty)
         if self._look is None and self._since >= (_PERIOD if compared or not self._known else _TAKES):
             self._since, look = 0, self._beside.submit(self._find, picture, people, self._last)
             if compared is None:  # nothing to go by meanwhile
                 self._take(look)
-                return self._beside_known(picture, empty)
+                return self._beside_known(picture)
             self._look = look
         return compared
 
-    def _beside_known(self, picture: np.ndarray, empty: np.ndarray) -> _Compared | None:
-        """None where the room isn't known, or no longer there."""
+    def _beside_known(self, picture: np.ndarray) -> _Compared | None:
+        """None where the room isn't known."""
         known = self._known
         if known is None:
             return None
-        seen = known.alike & empty
+        seen = known.alike if self._empty is None else known.alike & self._empty
         gain = _gain(picture, known.found.placed.behind, seen)
-        comparison = Comparison(picture / gain, known.found.placed, known.found.noise)
-        is_lost = bool((_shares(comparison, empty) < _LOST * known.shares).any())
-        return None if is_lost else (known, comparison, gain)
+        return known, Comparison(picture / gain, known.found.placed, known.found.noise), gain
 
     def _take(self, look: Future[_Known]) -> None:
         self._look = None
@@ -189,7 +212,8 @@ class RoomFollower:
         return _Known(found, room, behind, alike, _shares(comparison, empty))
 
 
-_Compared = tuple[_Known, Comparison, np.ndarray]  # and how much brighter each channel is than when it was found
+def _is_lost(compared: _Compared | None, empty: np.ndarray) -> bool:
+    return compared is not None and bool((_shares(compared[1], empty) < _LOST * compared[0].shares).any())
 
 
 def _bright(room: np.ndarray, shade: np.ndarray) -> np.ndarray:
