@@ -28,7 +28,7 @@ from ..localization.texts import Texts
 from ..models.catalogue import entry_of
 from ..settings import MatteSettings
 from .pipeline import Cutter, Made
-from .record import BatchRecord, Names, state_of
+from .record import BatchRecord, Names
 from .search import walk
 
 ARCHIVE, REPORT_JSON, REPORT_CSV = "batch_results.zip", "batch_report.json", "batch_report.csv"
@@ -105,7 +105,7 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
             if self._is_room(path):
                 continue
             name = path.relative_to(self.folder).as_posix()
-            state = state_of(path)
+            state = files.state_of(path)
             if self._tried.get(name) == state:
                 continue
             if not self._record.is_finished(name, state, self._key_of(path)):
@@ -145,7 +145,7 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         def beginning() -> Iterator[Path]:
             for name in photos:
                 path, names = self.folder / name, self._names(name)
-                begun[path] = (name, state_of(path), names)
+                begun[path] = (name, files.state_of(path), names)
                 self._record.begin(name, names, a_try=cutter.in_this_process)
                 yield path
 
@@ -193,7 +193,7 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         return self._key + self._touch_ups.stamp_at(photo)
 
     def _failed(self, name: str, error: CvmatteError) -> Entry:
-        self._tried.setdefault(name, state_of(self.folder / name))
+        self._tried.setdefault(name, files.state_of(self.folder / name))
         self.entries[name] = Entry(name, FAILED, bytes=self.entries[name].bytes, error=error)
         return self.entries[name]
 
@@ -260,7 +260,9 @@ class FolderBatch(contextlib.AbstractContextManager["FolderBatch"]):
         members = [(path, name) for name in names if files.is_file(path := self.output_folder / name)]
         if not members:
             return None
-        content = hashlib.sha256(repr([(name, state_of(path)) for path, name in members]).encode("ascii", "replace"))
+        content = hashlib.sha256(
+            repr([(name, files.state_of(path)) for path, name in members]).encode("ascii", "replace")
+        )
         name = self._own_name(ARCHIVE)
         if not self._record.is_current(name, content.hexdigest()):
             write_zip(self.output_folder / name, members, on_file, cancelled)
@@ -289,7 +291,7 @@ def _key(settings: MatteSettings, room: Path | None) -> str:
     model = entry_of(settings.model)
     values: dict[str, Any] = {**settings.identity(), "output_folder": "", "model": [model.name, model.sha256]}
     if settings.background == "image":
-        values["background_image"] = [settings.background_image, state_of(Path(settings.background_image))]
+        values["background_image"] = [settings.background_image, files.state_of(Path(settings.background_image))]
     if room is not None:
-        values["room"] = [str(room.absolute()), state_of(room)]
+        values["room"] = [str(room.absolute()), files.state_of(room)]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode("ascii")).hexdigest()[:16]

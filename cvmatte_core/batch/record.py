@@ -20,7 +20,7 @@ from ..localization.errors import CvmatteError
 
 _PREFIX, _SUFFIX = ".matte-", ".jsonl"  # not one that files.remove_stale takes away
 _LOCK = ".matte.lock"
-State = list[int]  # of a file: bytes and time of change; empty where there is none
+State = list[int]  # see files.state_of
 Size = Tuple[int, int]
 
 
@@ -100,11 +100,11 @@ class BatchRecord:
         self._append({**step, "size": size, "seconds": seconds})
 
     def _states(self, names: Names) -> dict[str, State]:
-        return {name: state_of(self.root / name) for name in (names.layer, names.mask) if name}
+        return {name: files.state_of(self.root / name) for name in (names.layer, names.mask) if name}
 
     def note(self, name: str, content: str = "") -> None:
         """An archive or a report was written; `content` tells one from another. Raises OutputError."""
-        self._append({"wrote": name, "state": state_of(self.root / name), "content": content})
+        self._append({"wrote": name, "state": files.state_of(self.root / name), "content": content})
 
     def names_of(self, photo: str) -> Names | None:
         """The names that a photo's files had, or were to have; None where anything else stands there by now."""
@@ -116,7 +116,7 @@ class BatchRecord:
 
     def may_replace(self, photo: str, name: str) -> bool:
         """Whether a file stands as it was once made of a photo, perhaps with other options."""
-        return state_of(self.root / name) == self._ever_made.get(photo, {}).get(name)
+        return files.state_of(self.root / name) == self._ever_made.get(photo, {}).get(name)
 
     def is_finished(self, photo: str, state: State, settings: str) -> bool:
         """Whether a photo was finished in this state, with these settings, and its files are still there."""
@@ -131,7 +131,7 @@ class BatchRecord:
 
     def own(self, name: str) -> bool:
         """Whether an archive or a report stands as this batch wrote it, and so may be replaced."""
-        return state_of(self.root / name) == self._others.get(name)
+        return files.state_of(self.root / name) == self._others.get(name)
 
     def taken(self) -> Iterator[str]:
         """The name of every file that was made, or is to be."""
@@ -182,15 +182,6 @@ def made_in(folder: Path) -> set[Path]:
                     made |= paths
             made |= set().union(*begun.values())
     return made
-
-
-def state_of(path: Path) -> State:
-    """What changes when a file's content does, as far as can be told without reading it."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return []
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _steps(path: Path) -> list[dict[str, Any]]:

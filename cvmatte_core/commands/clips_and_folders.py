@@ -19,8 +19,9 @@ from tqdm import tqdm
 from ..batch import cluster
 from ..batch.folders import DONE, FAILED, UNCHANGED, WAITING, Entry, FolderBatch
 from ..batch.pipeline import Cutter, Pipeline
-from ..batch.record import State, state_of
+from ..batch.record import State
 from ..batch.search import settled
+from ..filesystem import files
 from ..image import file_types
 from ..layers.touch_ups import TouchUps
 from ..localization.errors import Cancelled, ClusterError, CvmatteError, OutputError
@@ -146,7 +147,7 @@ class _Run:
         before: dict[str, State] = {}
         self._say(self.texts("matte.watching", folder=self.batch.folder))
         while not self.ended.wait(_WATCH_SECONDS):
-            now = {name: state_of(self.batch.folder / name) for name in self.batch.scan()}
+            now = {name: files.state_of(self.batch.folder / name) for name in self.batch.scan()}
             self._round(settled(now, before), reports=True)
             before = now
 

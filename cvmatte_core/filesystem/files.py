@@ -138,6 +138,16 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(_mode_of(path))
 
 
+def state_of(path: Path) -> list[int]:
+    """What changes when a file's content does, as far as can be told without reading it: its bytes and time of change;
+    empty where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
 def _mode_of(path: Path) -> int:
     """0 where nothing is there, or nobody may look."""
     with contextlib.suppress(OSError, ValueError):  # a zero in the path

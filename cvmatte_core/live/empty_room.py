@@ -24,7 +24,6 @@ _FRAMES, _SECONDS = 24, 1.0  # of a photo: so many, over so long;
 _MOST_SECONDS = 3.0  # where frames come slower, as many as there are in this time
 _FINDING = 20  # frames until the room is found anew that is looked for beside them; see room/following.py
 _LOOK_SECONDS = 1.0  # between two looks at the file
-_GONE = 0, 0  # the state of one that isn't there
 
 Tell = Callable[[str, "CvmatteError | None"], None]
 AlphaOf = Callable[[np.ndarray], np.ndarray]  # float32 in 0..1, shape (H, W)
@@ -39,7 +38,7 @@ class EmptyRoom:
         self.settling = 0  # frames until what is made of a still picture stays the same
         self.trouble = ""  # the key of what is to be said of the file
         self._tell = tell
-        self._path, self._state, self._look_at = "", _GONE, 0.0
+        self._path, self._state, self._look_at = "", list[int](), 0.0
         self._answered: set[str] = set()  # the paths of photos that were told
         self._photo, self._begun = RoomPhoto(), 0.0
         self._photographed = ""
@@ -50,9 +49,9 @@ class EmptyRoom:
         if path == self._path and now < self._look_at:
             return False
         self._look_at = now + _LOOK_SECONDS
-        state = _state_of(path) if path else _GONE
+        state = files.state_of(Path(path)) if path else []
         is_same = path == self._path
-        if is_same and (state == self._state or (state == _GONE and self.picture is not None)):
+        if is_same and (state == self._state or (not state and self.picture is not None)):
             return False  # what was read is as good when its file is gone: another's may be on its way
         self._path, self._state, self.picture, self.trouble = path, state, None, ""
         self.settling = 0
@@ -113,11 +112,3 @@ class EmptyRoom:
             self._tell(path, error)
         else:
             self._tell(path, None)
-
-
-def _state_of(path: str) -> tuple[int, int]:
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return _GONE
-    return status.st_size, status.st_mtime_ns

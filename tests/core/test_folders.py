@@ -30,7 +30,7 @@ from cvmatte_core.batch.folders import (
     walk,
 )
 from cvmatte_core.batch.pipeline import STAGES, Cutter, Pipeline
-from cvmatte_core.batch.record import made_in, state_of
+from cvmatte_core.batch.record import made_in
 from cvmatte_core.filesystem import files, paths
 from cvmatte_core.localization.errors import Cancelled, CvmatteError, ImageError, ModelError, OutputError
 from cvmatte_core.localization.texts import Texts
@@ -530,12 +530,14 @@ def test_where_there_is_nothing_nothing_is_left_behind(tmp_path: Path, out: Path
 def test_a_file_has_settled_once_it_stays_as_it_is(tmp_path: Path) -> None:
     growing, gone = tmp_path / "growing.jpg", tmp_path / "gone.jpg"
     growing.write_bytes(b"1")
-    first = {"growing.jpg": state_of(growing)}
+    first = {"growing.jpg": files.state_of(growing)}
     assert search.settled(first, {}) == []
     growing.write_bytes(b"12")
-    second = {"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}
+    second = {"growing.jpg": files.state_of(growing), "gone.jpg": files.state_of(gone)}
     assert search.settled(second, first) == []
-    assert search.settled({"growing.jpg": state_of(growing), "gone.jpg": state_of(gone)}, second) == ["growing.jpg"]
+    assert search.settled({"growing.jpg": files.state_of(growing), "gone.jpg": files.state_of(gone)}, second) == [
+        "growing.jpg"
+    ]
 
 
 @pytest.mark.parametrize("name", [".thumbnails", "@eaDir", "#recycle", "$RECYCLE.BIN"])
