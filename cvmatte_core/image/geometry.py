@@ -42,14 +42,18 @@ def apart(regions: Iterable[Region], touching: bool = False) -> list[Region]:
     return result
 
 
+def reduced_size(shape: tuple[int, ...], longest_side: int) -> tuple[int, int]:
+    """(width, height) of a picture of that shape, (H, W, …), with no side longer than so many pixels."""
+    height, width = shape[:2]
+    scale = min(1.0, longest_side / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
     """A picture, shape (H, W) or (H, W, 3), with no side longer than so many pixels (0: as it is)."""
-    height, width = pixels.shape[:2]
-    scale = longest_side / max(height, width)
-    if not longest_side or scale >= 1:
+    if not longest_side or longest_side >= max(pixels.shape[:2]):
         return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, reduced_size(pixels.shape, longest_side), interpolation=cv2.INTER_AREA)
 
 
 def tiles(shape: tuple[int, ...], side: int) -> list[Region]:

@@ -21,12 +21,9 @@ _ALIKE = 0.01  # where the two are no further apart than that, nothing tells the
 # variance from which on it counts for half.
 _TRIED = np.linspace(0, 1, 11, dtype=np.float32)
 _SPREAD, _LEAST, _SLIP, _KNOWN_COUNTS, _UNSURE = 0.5, 0.02, 0.35, 0.4, 0.003
-_QUICK_COUNTS, _QUICK_APART, _QUICK_REST, _EDGE = (
-    1.0,
-    0.05,
-    400,
-    0.004,
-)  # at the time of a frame: how much colours count, and in alpha of what
+# At the time of a frame: how different the two must be, how much a mixture that doesn't fit counts against itself, and
+# in alpha of what colours count.
+_QUICK_APART, _QUICK_REST, _EDGE = 0.05, 400, 0.004
 _NOISE, _BESIDE = 0.004, 10  # of a camera, at least: colours are of 8 bits; how far from the edge it is measured
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
@@ -58,11 +55,8 @@ class GuessedBackground:
         person, background = (
             geometry.enlarged(colours, tile, self.picture.shape) for colours in (self.person, self.background)
         )
-        apart = person - background
-        length = (apart * apart).sum(axis=2)
-        alpha = np.clip(((colour - background) * apart).sum(axis=2) / (length + 1e-4), 0, 1)
-        rest = colour - background - alpha[..., None] * apart
-        fit = np.exp((rest * rest).sum(axis=2) / (-2 * _FIT**2))
+        alpha, length, rest = _mixed(colour, person, background)
+        fit = np.exp(rest / (-2 * _FIT**2))
         return alpha, _COUNTS * near * length / (length + _APART**2) * fit, 1 - length / (length + _ALIKE**2)
 
 
@@ -126,6 +120,16 @@ class KnownBackground:
         return result, counts * near, np.zeros(near.shape, np.float32)
 
 
+def _mixed(colour: np.ndarray, person: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Alpha that would mix the colours of person and background to a colour; how far apart those two are, and how far
+    the colour is from the mixture, both squared. Each float32, of all axes but the last, which is RGB in 0..1."""
+    apart = person - background
+    length = (apart * apart).sum(axis=-1)
+    alpha = np.clip(((colour - background) * apart).sum(axis=-1) / (length + 1e-4), 0, 1)
+    rest = colour - background - alpha[..., None] * apart
+    return alpha, length, (rest * rest).sum(axis=-1)
+
+
 def _coarse(picture: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = max(1, alpha.shape[1] // _COARSE), max(1, alpha.shape[0] // _COARSE)
     colour = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -157,12 +161,8 @@ def before(
     seen = ((alpha > _EDGE) & (alpha < 1 - _EDGE)) | unsure
     edge = np.flatnonzero(cv2.dilate(seen.view(np.uint8), np.ones((3, 3), np.uint8)))
     colour, its, back = (values.reshape(-1, 3)[edge].astype(np.float32) / 255 for values in (picture, person, behind))
-    apart = its - back
-    length = np.einsum("nc,nc->n", apart, apart)
-    by_colour = np.clip(np.einsum("nc,nc->n", colour - back, apart) / (length + 1e-4), 0, 1)
-    rest = colour - back - by_colour[:, None] * apart
-    rest = np.einsum("nc,nc->n", rest, rest)
-    counts = _QUICK_COUNTS * length / (length + _QUICK_APART**2 + _QUICK_REST * rest)
+    by_colour, length, rest = _mixed(colour, its, back)
+    counts = length / (length + _QUICK_APART**2 + _QUICK_REST * rest)
     result = alpha.ravel().copy()
     result[edge] += counts * (by_colour - result[edge])
     return result.reshape(alpha.shape)

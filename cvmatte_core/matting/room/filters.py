@@ -8,12 +8,6 @@ import numpy as np
 SIDE = 640  # pixels of the longer side of a picture of which lengths are told
 
 
-def reduced_to(shape: tuple[int, ...], side: int) -> tuple[int, int]:
-    """(width, height) of a picture of that shape, its longer side no longer than `side`."""
-    scale = min(1.0, side / max(shape[:2]))
-    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
-
-
 def mean_of(colours: np.ndarray) -> np.ndarray:
     """Of the three channels: float32, shape (H, W). NumPy takes ten times as long for so short an axis."""
     return cv2.transform(colours, np.full((1, 3), 1 / 3, np.float32))

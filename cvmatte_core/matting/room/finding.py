@@ -66,10 +66,12 @@ def find(
     here = registration.applied(room, place, size)
     light = Light.of(here, picture, empty)
     placed, noise, comparison = _compared(here, light, picture, empty)
-    if comparison.trust(empty) < _DOUBTED:  # a lamp may have come on
+    trust = comparison.trust(empty)
+    if trust < _DOUBTED:  # a lamp may have come on
         light = light.with_nearby(here, picture, empty & comparison.lit_otherwise())
         placed, noise, comparison = _compared(here, light, picture, empty)
-    if comparison.trust(empty) < _TRUST:
+        trust = comparison.trust(empty)
+    if trust < _TRUST:
         raise Unusable(MOVED if registration.is_elsewhere(room, picture) else OTHER)
     return Found(place, light, placed, noise), comparison
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...image.geometry import Region
+from ...image.geometry import Region, reduced_size
 from . import decision, drawing, finding
 from .comparison import ALIKE, DIFFERENT, Comparison
-from .filters import Filters, reduced_to
+from .filters import Filters
 from .finding import OTHER, UNSEEN, Found, Unusable
 from .view import reduced
 
@@ -102,7 +102,7 @@ class RoomFollower:
         size = frame.shape[1], frame.shape[0]
         if size != self._frame_size:
             self.forget()
-            self._frame_size, self._size = size, reduced_to(frame.shape, self._side)
+            self._frame_size, self._size = size, reduced_size(frame.shape, self._side)
             self._filters = Filters(self._size)
         picture = reduced(frame, self._size)
         return Seen(picture, self._beside_known(picture))

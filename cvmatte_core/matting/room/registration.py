@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ...image.geometry import reduced_size
+
 # The longer side of reduced pictures, what a camera does in them, and rounds at most.
 _STEPS = (
     (80, cv2.MOTION_TRANSLATION, 30),
@@ -47,8 +49,7 @@ def _followed(now: np.ndarray, its: np.ndarray, empty: np.ndarray, start: np.nda
     height, width = now.shape
     transform = start
     for side, kind, rounds in _STEPS:
-        scale = min(1.0, side / max(height, width))
-        size = round(width * scale), round(height * scale)
+        size = reduced_size(now.shape, side)
         small, before = (cv2.resize(values, size, interpolation=cv2.INTER_AREA) for values in (now, its))
         mask = cv2.resize(empty.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         criteria = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, _ACCURACY

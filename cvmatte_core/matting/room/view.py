@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...image.geometry import reduced_size
 from . import decision, drawing, finding
-from .filters import SIDE, reduced_to
+from .filters import SIDE
 from .finding import OTHER, Unusable
 
 
@@ -32,7 +33,7 @@ def look(alpha: np.ndarray, rgb: np.ndarray, room: np.ndarray, *, keep_furniture
     (h, w, 3), of the same camera, of any size. keep_furniture: see decision.theirs."""
     if not finding.is_of_shape(room, rgb.shape):
         return View(alpha, reason=OTHER)
-    size = reduced_to(rgb.shape, SIDE)
+    size = reduced_size(rgb.shape, SIDE)
     its_room, picture = (reduced(values, size) for values in (room, rgb))
     people = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     try:
