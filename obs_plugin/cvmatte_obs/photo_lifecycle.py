@@ -212,9 +212,12 @@ class PhotoLifecycle:
             job.made_layer, job.shows, job.trouble = False, False, error
             self._do.refresh()
 
-    def is_done(self, job: MatteJob, record: LayerRecord, notes: tuple[Note, ...], outdated: bool = False) -> None:
+    def is_done(self, job: MatteJob, record: LayerRecord, notes: tuple[Note, ...], outdated: bool = False) -> bool:
+        """Says whether the portrait is to ask for what its settings say now: a still was cut out as it was taken, and
+        the room may be another meanwhile.
+        """
         if job is not self.job:
-            return
+            return False
         self.job = None
         if job.request.burst:
             self._do.keep_still(job.request)
@@ -227,9 +230,12 @@ class PhotoLifecycle:
                 if self._tries >= _TRIES:
                     self._fail(job, OutputError("layer_unreadable"))
         self._go_on(job)
+        return bool(job.request.burst)
 
     def has_failed(self, job: MatteJob, error: CvmatteError) -> bool:
-        """Says whether the portrait is to ask for what its settings say now: what it was to show can't be made."""
+        """Says whether the portrait is to ask for what its settings say now: what it was to show can't be made, or a
+        still is of no use any more; see is_done.
+        """
         if job is not self.job:
             return False
         self.job = None
@@ -243,7 +249,7 @@ class PhotoLifecycle:
         if job.serves and self.wish is not None and not isinstance(error, Cancelled):
             self._fail(job, error, unsaved=job.shows)
         self._go_on(job)
-        return False
+        return bool(job.request.burst) and self._trouble is None
 
     def _fail(self, job: MatteJob, error: CvmatteError, unsaved: bool = False) -> None:
         self._owed, self._trouble, self._unsaved, self._settled_for = False, error, unsaved, job.photo

@@ -287,7 +287,9 @@ class Portrait:
         reconsiders = event(*details)
         self._say()
         if reconsiders:
-            self.tell(self.state.text)  # why; the state goes on
+            if self.life.says.error is not None:
+                self.tell(self.state.text)  # why; the state goes on
+            self.read_now()
             self._want()
 
     def _refresh(self) -> None:
