@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from demo.throwaway_obs import SCENE, wait_until
+from obsws_python.error import OBSSDKRequestError
 
 from .conftest import BACKGROUND, Studio, open_studio
 
@@ -54,6 +55,15 @@ def is_shown(studio: Studio, name: str, scene: str = SCENE) -> bool:
 def names(studio: Studio, scene: str = SCENE) -> list[str]:
     """From below to above."""
     return [one["sourceName"] for one in studio.requests.get_scene_item_list(scene).scene_items]
+
+
+def is_free(studio: Studio, name: str) -> bool:
+    """Whether a source may take the name: a removed one has it until the last that uses it lets go."""
+    try:
+        studio.requests.get_input_settings(name)
+    except OBSSDKRequestError:
+        return True
+    return False
 
 
 def inputs(studio: Studio) -> list[str]:
@@ -218,7 +228,7 @@ def test_what_is_no_longer_heard_is_said(studio: Studio) -> None:
 def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:
     studio.panel("in_place_start", in_place_source="front")
     studio.requests.remove_input("front")
-    wait_until(lambda: "front" not in names(studio), 20)
+    wait_until(lambda: is_free(studio, "front"), 20)
     # As somebody does who adds a camera anew: there is no second cut-out
     studio.requests.create_input(SCENE, "front", "color_source_v3", {"width": 100, "height": 80}, True)
     studio.panel("in_place_start", in_place_source="front")
