@@ -60,11 +60,7 @@ def local_light(comparison: Comparison, firm: np.ndarray, people: np.ndarray) ->
     shown = ((comparison.difference < ALIKE) | comparison.shadowed) & ~firm & (people < EMPTY)
     weight = cv2.merge([shown.astype(np.float32)] * 3)
     held = _LIGHT_HELD * (placed.behind + _LIGHT_HELD)
-    seen, its = comparison.picture * weight, placed.behind * weight
-    result = np.ones_like(comparison.picture)
-    for side in _LIGHT_NEARBY:
-        result = (placed.filters.near(seen, side) + held * result) / (placed.filters.near(its, side) + held)
-    return result
+    return placed.filters.ratio(comparison.picture * weight, placed.behind * weight, _LIGHT_NEARBY, held)
 
 
 def placed_in(room: np.ndarray, found: Found, size: tuple[int, int]) -> np.ndarray:

@@ -36,6 +36,14 @@ class Filters:
         across, down = (cv2.Sobel(values, cv2.CV_32F, *order, scale=self.scale / 8) for order in ((1, 0), (0, 1)))
         return cv2.magnitude(across.reshape(-1), down.reshape(-1)).reshape(values.shape)
 
+    def ratio(self, seen: np.ndarray, its: np.ndarray, sides: tuple[int, ...], held: np.ndarray | float) -> np.ndarray:
+        """What of two to one another is near each pixel, from larger to smaller squares: where a square tells little
+        beside `held`, the larger one counts. All of shape (H, W, 3)."""
+        result = np.ones_like(its)
+        for side in sides:
+            result = (self.near(seen, side) + held * result) / (self.near(its, side) + held)
+        return result
+
     # Of masks, bool, shape (H, W), by a disc of a radius.
 
     def dilated(self, mask: np.ndarray, radius: float) -> np.ndarray:

@@ -16,10 +16,8 @@ from .filters import Filters
 from .finding import OTHER, UNSEEN, Found, Unusable
 from .view import reduced
 
-QUICK, THOROUGH = (
-    320,
-    480,
-)  # pixels of the longer side of what is compared of a frame: in the time of one, and at leisure
+# Pixels of the longer side of what is compared of a frame: in the time of one, and at leisure
+QUICK, THOROUGH = 320, 480
 _PERIOD, _TAKES = 15, 5  # frames from one look for the room to the next, and until what it found is used
 _LOST = 0.7  # of the part of the empty room that was alike when it was found: less is another place
 _EDGES = 0.005  # of the picture: edges that tell whether it was nudged

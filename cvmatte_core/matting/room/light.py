@@ -64,10 +64,8 @@ class Light:
         weight = cv2.merge([lit.astype(np.float32)] * 3)
         now = (picture - self.offsets.astype(np.float32)) * weight
         its = room * np.maximum(self.factor((room.shape[1], room.shape[0])), 0) * weight
-        result = np.ones_like(room)
-        for side in _NEARBY:
-            result = (filters.near(now, side) + _HELD * result) / (filters.near(its, side) + _HELD)
-        return replace(self, nearby=result.clip(1 / _BRIGHTER, _BRIGHTER))
+        nearby = filters.ratio(now, its, _NEARBY, _HELD)
+        return replace(self, nearby=nearby.clip(1 / _BRIGHTER, _BRIGHTER))
 
     def on(self, room: np.ndarray) -> np.ndarray:
         """The room in this light: float32 RGB in 0..1, shape (H, W, 3)."""
