@@ -24,7 +24,6 @@ if sys.version_info < (3, 10):  # before anything that an older Python would stu
 import argparse
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -52,7 +51,7 @@ from cvmatte_core.localization.errors import CvmatteError, Refused
 from cvmatte_core.localization.texts import megabytes, system_texts
 from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, is_whole
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
-from cvmatte_core.system import debian, devices
+from cvmatte_core.system import debian, devices, requirements
 
 # Bytes on the disk that the large dependency groups take while they are installed.
 ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
@@ -141,8 +140,8 @@ def add_modelscope() -> bool:
 class Stamp:
     """What an environment was set up with: kept in it as a file.
 
-    requirements: the digest of pyproject.toml at that time; empty while packages are being changed. groups: its
-    dependency groups, without ONNX Runtime's. device: the one chosen for the networks.
+    requirements: the digest of requirements/ at that time; empty while packages are being changed. groups: those of
+    its files, without ONNX Runtime's. device: the one chosen for the networks.
     """
 
     requirements: str = ""
@@ -154,16 +153,17 @@ class Stamp:
         return replace(self, requirements="")
 
 
-def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "") -> None:
-    """Make an environment, or add dependency groups of pyproject.toml to the one that is there, for one of
-    devices.DEVICES; if that is empty, the last choice stays. Raises Refused, OutputError, OSError."""
+def set_up(groups: set[str], folder: Path = ENVIRONMENT, device: str = "", any_build: bool = False) -> None:
+    """Make an environment, or add dependency groups to the one that is there, for one of devices.DEVICES; if that is
+    empty, the last choice stays. any_build: of the same versions, whoever built them. Raises Refused, OutputError,
+    OSError."""
     refuse_impossible(groups)
     if is_set_up(folder, wanted_stamp(groups, folder, device)):
         return
     with set_up_alone(folder):
         wanted = wanted_stamp(groups, folder, device)  # another process may just have changed it
         if not is_set_up(folder, wanted):
-            change_environment(folder, wanted)
+            change_environment(folder, wanted, any_build)
 
 
 def refuse_impossible(groups: set[str]) -> None:
@@ -172,18 +172,17 @@ def refuse_impossible(groups: set[str]) -> None:
         raise Refused(say("install.windows_on_arm"))
     if sys.platform == "win32" and "WindowsApps" in Path(sys.base_prefix).parts:  # it redirects AppData
         raise Refused(say("install.store_python"))
-    if sys.platform == "darwin" and platform.machine() == "x86_64" and "modelscope" in groups:  # no PyTorch from 2.3 on
-        raise Refused(say("install.intel_mac"))
+    only = {"darwin": "arm64", "linux": "x86_64"}.get(sys.platform, platform.machine())
+    if "modelscope" in groups and platform.machine() != only:
+        raise Refused(say("install.modelscope_elsewhere"))
 
 
 def wanted_stamp(groups: set[str], folder: Path, device: str) -> Stamp:
     """What `set_up` is to bring the environment to. Raises Refused."""
     before = read_stamp(folder)
-    requirements = (ROOT / "pyproject.toml").read_bytes()
-    there_are = set(re.findall(r"^([\w-]+) = \[", requirements.decode("utf-8"), re.MULTILINE))
     wanted = Stamp(
-        requirements=hashlib.sha256(requirements).hexdigest(),
-        groups=tuple(sorted(groups | set(before.groups) & there_are)),
+        requirements=requirements.digest(),
+        groups=tuple(sorted(groups | set(before.groups) & requirements.groups())),
         device=device or before.device,
     )
     if wanted.device not in devices.devices_here():
@@ -205,7 +204,7 @@ def set_up_alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def change_environment(folder: Path, wanted: Stamp) -> None:
+def change_environment(folder: Path, wanted: Stamp, any_build: bool) -> None:
     """Bring an environment to the wanted state. Raises Refused, OutputError, OSError.
 
     An environment whose last change was interrupted is made anew: its packages, pip among them, may be broken. After a
@@ -226,7 +225,7 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
     try:
         if new:
             make_environment(folder)
-        wanted_or_plain = install_packages_of(folder, wanted)
+        wanted_or_plain = install_packages_of(folder, wanted, any_build)
     except (Refused, CvmatteError):
         if new:
             clear(folder, before)
@@ -238,23 +237,24 @@ def change_environment(folder: Path, wanted: Stamp) -> None:
         raise Refused(say("install.device_failed", device=say(f"device.{wanted.device}")))
 
 
-def install_packages_of(folder: Path, wanted: Stamp) -> Stamp:
+def install_packages_of(folder: Path, wanted: Stamp, any_build: bool) -> Stamp:
     """Install the packages that an environment is to have. Returns the stamp of what is installed: where the device's
     ONNX Runtime can't be had, the plain one is. Raises Refused."""
     print(say("install.packages"), flush=True)
-    pip(folder, "install", "--quiet", "pip>=25.1")  # the first that reads dependency groups
-    pip(folder, "install", "--quiet", *(f"--group={name}" for name in wanted.groups))
+    pip(folder, "install", "--quiet", *requirements.of([requirements.INSTALLER]))
+    asked = requirements.of_any_build(wanted.groups, folder) if any_build else requirements.of(wanted.groups)
+    pip(folder, "install", "--quiet", *asked)
     runtime = devices.KNOWN[devices.CPU if wanted.device == devices.AUTO else wanted.device].runtime
     present = packages_in(folder).keys() & devices.RUNTIME_GROUPS.keys()
     if present - {runtime}:  # whichever are there: of two, the one that goes would take the other's files along
         pip(folder, "uninstall", "--quiet", "--yes", *sorted(present))
     try:
-        pip(folder, "install", "--quiet", f"--group={devices.RUNTIME_GROUPS[runtime]}")
+        pip(folder, "install", "--quiet", *requirements.of([devices.RUNTIME_GROUPS[runtime]]))
     except Refused as refused:
         if runtime == devices.PLAIN_RUNTIME or packages_in(folder).keys() & devices.RUNTIME_GROUPS.keys():
             raise
         complain(refused)
-        pip(folder, "install", "--quiet", f"--group={devices.RUNTIME_GROUPS[devices.PLAIN_RUNTIME]}")
+        pip(folder, "install", "--quiet", *requirements.of([devices.RUNTIME_GROUPS[devices.PLAIN_RUNTIME]]))
         return replace(wanted, device=devices.AUTO)
     return wanted
 

@@ -17,7 +17,7 @@ from cvmatte_core import __version__
 from cvmatte_core.localization.texts import prepare_console
 
 CONTENT = (
-    *("install.py", "install.cmd", "install.command", "pyproject.toml"),
+    *("install.py", "install.cmd", "install.command", "pyproject.toml", "requirements"),
     *("LICENSE", "README.md", "README.zh-CN.md", "CHANGELOG.md", "docs"),
     *("cvmatte_core", "obs_plugin", "scripts/demo", ":(glob)scripts/*.py"),
 )

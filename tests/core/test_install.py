@@ -15,7 +15,7 @@ import install as installer
 from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.errors import ModelError
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.system import devices
+from cvmatte_core.system import devices, requirements
 
 from .conftest import COLLECTION
 
@@ -155,6 +155,14 @@ def test_missing_system_packages_are_named_where_they_cannot_be_installed(home: 
 # Which packages it installs: pip is only observed
 
 
+def of(group: str) -> str:
+    return f"--requirement=requirements/{group}.txt"
+
+
+def install_of(*groups: str) -> str:
+    return " ".join(["install", *map(of, groups)])
+
+
 class Environment:
     """An environment whose pip notes what it is asked for, and installs what the groups of ONNX Runtime hold."""
 
@@ -171,21 +179,21 @@ class Environment:
 
     def _pip(self, folder: Path, *arguments: str) -> None:
         assert folder == self.folder
-        what = [argument for argument in arguments if argument not in ("--quiet", "--yes", "--upgrade")]
+        what = [argument for argument in arguments if argument not in ("--quiet", "--yes", "--require-hashes")]
         self.asked.append(" ".join(what))
         if what[0] == "uninstall":
             self.there -= set(what[1:])
         elif self.missing & set(what):
             raise installer.Refused("see above")
         for distribution, group in devices.RUNTIME_GROUPS.items():
-            if f"--group={group}" in what:
+            if of(group) in what:
                 self.there.add(distribution)
 
     def set_up(self, *groups: str, device: str = "") -> list[str]:
         """What pip was asked for, but for pip itself."""
         self.asked = []
         installer.set_up({"worker", *groups}, self.folder, device)
-        return [asked for asked in self.asked if "pip>=" not in asked]
+        return [asked for asked in self.asked if of(requirements.INSTALLER) not in asked]
 
 
 @pytest.fixture
@@ -194,9 +202,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 
 def test_a_plain_set_up_has_the_plain_runtime_and_is_quick_again(environment: Environment) -> None:
-    assert environment.set_up() == ["install --group=worker", "install --group=onnx-cpu"]
+    assert environment.set_up() == [install_of("worker"), install_of("onnx-cpu")]
     assert environment.set_up() == []
-    assert environment.set_up("test") == ["install --group=test --group=worker", "install --group=onnx-cpu"]
+    assert environment.set_up("test") == [install_of("test", "worker"), install_of("onnx-cpu")]
     assert environment.set_up() == []  # what it has, it keeps
 
 
@@ -228,17 +236,17 @@ def test_whatever_runtimes_are_there_go_before_another_comes(environment: Enviro
     environment.set_up()
     environment.there.add("onnxruntime-openvino")  # by hand
     asked = environment.set_up(device="cuda")
-    assert asked[1:] == ["uninstall onnxruntime onnxruntime-openvino", "install --group=onnx-cuda"]
+    assert asked[1:] == ["uninstall onnxruntime onnxruntime-openvino", install_of("onnx-cuda")]
 
 
 def test_a_runtime_that_can_not_be_had_leaves_the_plain_one(environment: Environment) -> None:
     environment.set_up("test")
-    environment.missing = {"--group=onnx-cuda"}
+    environment.missing = {of("onnx-cuda")}
     with pytest.raises(installer.Refused, match="CUDA"):
         environment.set_up(device="cuda")
     assert environment.there == {"onnxruntime"}
     assert environment.set_up() == []
-    environment.missing |= {"--group=onnx-cpu"}
+    environment.missing |= {of("onnx-cpu")}
     with pytest.raises(installer.Refused):
         environment.set_up(device="cuda")
     environment.missing = set()
@@ -261,7 +269,7 @@ def test_an_environment_from_before_there_were_devices_is_brought_up_to_date(env
     environment.there = {"onnxruntime"}
     stamp = {"requirements": "old", "groups": ["demo", "worker", "no longer"]}
     (environment.folder / "cvmatte-installed.json").write_text(json.dumps(stamp), encoding="utf-8")
-    assert environment.set_up() == ["install --group=demo --group=worker", "install --group=onnx-cpu"]
+    assert environment.set_up() == [install_of("demo", "worker"), install_of("onnx-cpu")]
 
 
 def test_each_system_is_offered_what_there_are_builds_for() -> None:

@@ -26,7 +26,7 @@ class Programs:
         monkeypatch.setattr(subprocess, "run", self._run)
         monkeypatch.setattr(run_tests.obs_packages, "install", lambda: None)
         monkeypatch.setattr(run_tests.debian, "install_missing", lambda programs: None)
-        monkeypatch.setattr(install, "set_up", lambda groups, folder: self.beside.append("set up"))
+        monkeypatch.setattr(install, "set_up", lambda groups, folder, any_build: self.beside.append("set up"))
         monkeypatch.setattr(run_tests.signal, "signal", lambda number, action: None)
 
     def _run(self, command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
@@ -84,7 +84,7 @@ def test_the_first_that_fails_ends_it(programs: Programs, run: Callable[..., int
 def test_what_cannot_be_installed_is_said(
     programs: Programs, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(groups: set[str], folder: Path) -> None:
+    def refuse(groups: set[str], folder: Path, any_build: bool) -> None:
         raise install.Refused("no network")
 
     monkeypatch.setattr(install, "set_up", refuse)

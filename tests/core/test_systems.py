@@ -158,9 +158,12 @@ def test_a_drive_that_knows_no_locks_holds_nobody_up(
             "install.store_python",
         ),
         ("win32", "win-amd64", "C:/Python312", {"worker", "modelscope"}, ""),
-        ("darwin", "x86_64", "/usr/local", {"worker", "modelscope"}, "install.intel_mac"),
+        ("darwin", "x86_64", "/usr/local", {"worker", "modelscope"}, "install.modelscope_elsewhere"),
         ("darwin", "x86_64", "/usr/local", {"worker"}, ""),
         ("darwin", "arm64", "/usr/local", {"worker", "modelscope"}, ""),
+        ("linux", "aarch64", "/usr", {"worker", "modelscope"}, "install.modelscope_elsewhere"),
+        ("linux", "aarch64", "/usr", {"worker"}, ""),
+        ("linux", "x86_64", "/usr", {"worker", "modelscope"}, ""),
     ],
 )
 def test_what_can_not_work_on_a_computer_is_said_before_anything_is_installed(
