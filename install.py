@@ -8,7 +8,7 @@ python3 install.py --test       set up with the test tools, and run every test
 python3 install.py --uninstall  take the registration back
 
 --modelscope adds CV-UNet and what it runs on; --ray adds Ray, for folders on a cluster; --device NAME chooses what
-networks run on.
+networks run on. --download FOLDER only fetches what a set-up needs, --offline FOLDER sets up from there.
 """
 
 import sys
@@ -37,6 +37,8 @@ import venv
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 ROOT = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
@@ -49,14 +51,18 @@ from cvmatte_core.filesystem.lock import locked
 from cvmatte_core.filesystem.paths import ENVIRONMENT, python_of
 from cvmatte_core.localization.errors import CvmatteError, Refused
 from cvmatte_core.localization.texts import megabytes, system_texts
-from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, entry_of, install_command, is_whole
+from cvmatte_core.models.catalogue import DEFAULT, ModelEntry, catalogue, entry_of, install_command, is_whole
 from cvmatte_core.models.fetch import DISK_FULL, UNREACHABLE, fetch
 from cvmatte_core.system import debian, devices, requirements
 
 # Bytes on the disk that the large dependency groups take while they are installed.
 ROOM = {"worker": 600_000_000, "modelscope": 4_500_000_000}
+PLAIN = ("worker", "web", "video")  # the groups that everybody has
 FULL = 20_000_000  # a disk with fewer free bytes than this counts as full
 INTERRUPTED = 130  # the exit code
+MODELS = "models"  # in a folder for computers without a network
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+NOT_THERE = re.compile("No matching distribution found|Could not find a version")  # says pip
 
 say = system_texts()
 
@@ -66,6 +72,8 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group()
     for action in ("demo", "check", "test", "uninstall"):
         what.add_argument(f"--{action}", action="store_true", help=say(f"install.{action}"))
+    what.add_argument("--download", type=Path, metavar="FOLDER", help=say("install.download"))
+    parser.add_argument("--offline", type=Path, metavar="FOLDER", help=say("install.from_folder"))
     for addition in ("modelscope", "ray"):
         parser.add_argument(f"--{addition}", action="store_true", help=say(f"install.{addition}"))
     choices = [device for device in devices.DEVICES if device != devices.COREML]  # that is in every Mac's plain build
@@ -81,12 +89,18 @@ def install(chosen: argparse.Namespace, pytest_arguments: list[str]) -> int:
     """What the options ask for. Returns the exit code. Raises Refused, CvmatteError, OSError."""
     if chosen.uninstall:
         return unregister()
+    if chosen.download:
+        return download(chosen)
+    if chosen.offline:
+        take_packages_from(chosen.offline.absolute())
     group = "test" if chosen.test or chosen.check else "demo" if chosen.demo else "worker"
     # Adding to a set-up that exists leaves OBS alone: the person may have removed the script from it.
     only_adds = bool(chosen.device or chosen.modelscope or chosen.ray) and bool(read_stamp(ENVIRONMENT).groups)
     if group == "worker" and not only_adds:
         refuse_while_obs_runs()  # rather than after minutes
-    set_up({"worker", "web", "video", group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
+    set_up({*PLAIN, group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
+    if chosen.offline:
+        take_models_from(chosen.offline)
     fetch_model(entry_of(DEFAULT))
     lacking = 0 if not chosen.modelscope or add_modelscope() else 1
     if group == "worker" and only_adds:
@@ -131,6 +145,47 @@ def add_modelscope() -> bool:
         complain(error)
         return False
     return True
+
+
+# Without a network
+
+
+def download(chosen: argparse.Namespace) -> int:
+    """Fill a folder with what the options ask for. Returns the exit code. Raises Refused, CvmatteError, OSError."""
+    folder = chosen.download.absolute()
+    additions = [name for name in ("ray", "modelscope") if getattr(chosen, name)]
+    refuse_impossible({*additions})
+    device = wanted_stamp(set(), ENVIRONMENT, chosen.device).device
+    runtimes = {devices.PLAIN_RUNTIME, devices.KNOWN.get(device, devices.KNOWN[devices.CPU]).runtime}
+    with tempfile.TemporaryDirectory(prefix="cvmatte-", ignore_cleanup_errors=True) as temporary:
+        environment = Path(temporary) / "environment"
+        environment.mkdir()
+        make_environment(environment)
+        print(say("install.downloading", folder=folder), flush=True)
+        pip(environment, "install", "--quiet", *requirements.of([requirements.INSTALLER]))
+        of_runtimes = [[devices.RUNTIME_GROUPS[runtime]] for runtime in sorted(runtimes)]
+        for groups in ([requirements.INSTALLER], [*PLAIN, *additions], *of_runtimes):
+            pip(environment, "download", "--quiet", "--only-binary=:all:", f"--dest={folder}", *requirements.of(groups))
+        fetch_model(entry_of(DEFAULT), python_of(environment))
+    (folder / MODELS).mkdir(exist_ok=True)
+    for entry in catalogue().values():
+        if entry.file and is_whole(entry):
+            shutil.copyfile(entry.path, folder / MODELS / entry.path.name)
+    print(say("install.downloaded", folder=subprocess.list2cmdline([str(folder)]), python=PYTHON))
+    return 0
+
+
+def take_packages_from(folder: Path) -> None:
+    """Have pip take packages from a folder alone."""
+    os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": folder.as_uri()}  # as an address, in which no blank ends it
+
+
+def take_models_from(folder: Path) -> None:
+    """Raises CvmatteError."""
+    for entry in catalogue().values():
+        file = folder / MODELS / entry.path.name
+        if entry.file and file.is_file():
+            fetch(entry, show_progress, file=file)
 
 
 # The environment
@@ -323,7 +378,7 @@ def clear(folder: Path, stamp: Stamp) -> None:
 def make_environment(folder: Path) -> None:
     """An environment with pip in an empty folder. Raises Refused, OutputError."""
     if importlib.util.find_spec("ensurepip") is None:  # Debian and Ubuntu keep it in a package of its own
-        debian.install(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
+        debian.install(f"python{PYTHON}-venv")
     print(say("install.environment", folder=folder), flush=True)
     try:
         venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
@@ -357,15 +412,18 @@ def run_in(folder: Path, *arguments: str) -> None:
         raise Refused(say("install.disk_full", folder=folder))
     if UNREACHABLE.search(done.stdout):
         raise Refused(say("install.offline"))
+    if "PIP_NO_INDEX" in os.environ and NOT_THERE.search(done.stdout):
+        source = os.environ.get("PIP_FIND_LINKS", "")
+        raise Refused(say("install.folder_lacks", folder=url2pathname(urlsplit(source).path), python=PYTHON))
     print(re.sub(r"Traceback \(most recent call last\):\n(?:\s.*\n)*", "", done.stdout), file=sys.stderr)
     raise Refused(say("install.pip_failed"))
 
 
-def fetch_model(entry: ModelEntry) -> None:
+def fetch_model(entry: ModelEntry, python: Path | None = None) -> None:
     """The model's file, unless it is there already. Raises CvmatteError."""
     if not is_whole(entry):
         print(say("install.model", model=entry.title), flush=True)
-        fetch(entry, show_progress, python=python_of(ENVIRONMENT))
+        fetch(entry, show_progress, python=python or python_of(ENVIRONMENT))
 
 
 def show_progress(_stage: str, done: int, total: int) -> None:

@@ -272,6 +272,38 @@ def test_an_environment_from_before_there_were_devices_is_brought_up_to_date(env
     assert environment.set_up() == [install_of("demo", "worker"), install_of("onnx-cpu")]
 
 
+def test_what_a_set_up_takes_is_fetched_into_a_folder_and_taken_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pip, which a set-up without a network is given no address, is only observed."""
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(installer, "make_environment", lambda folder: None)
+    monkeypatch.setattr(installer, "pip", lambda folder, *arguments: asked.append(arguments))
+    monkeypatch.setattr(devices, "devices_here", lambda: devices.DEVICES)
+    monkeypatch.setattr(sys, "argv", ["install.py", "--download", str(tmp_path / "all of it"), "--device", "cuda"])
+    (tmp_path / "all of it").mkdir()  # as pip makes it
+    assert installer.main() == 0
+    assert f'--offline "{tmp_path / "all of it"}"' in capsys.readouterr().out
+    fetched = {argument for arguments in asked if arguments[0] == "download" for argument in arguments}
+    groups = ("pip", "worker", "web", "video", "onnx-cpu", "onnx-cuda")
+    assert {*map(of, groups), f"--dest={tmp_path / 'all of it'}", "--require-hashes"} <= fetched
+    assert of("test") not in fetched
+
+    models = tmp_path / "models"
+    monkeypatch.setattr(paths, "models_folder", lambda: models)
+    set_up: list[str] = []
+    monkeypatch.setattr(installer, "set_up", lambda groups, device="": set_up.append(os.environ["PIP_FIND_LINKS"]))
+    monkeypatch.setattr(installer, "refuse_while_obs_runs", lambda: None)
+    monkeypatch.setattr(installer, "register", lambda: 0)
+    monkeypatch.setattr(installer, "read_stamp", lambda folder: installer.Stamp())
+    monkeypatch.setattr(sys, "argv", ["install.py", "--offline", str(tmp_path / "all of it")])
+    assert installer.main() == 0
+    assert set_up == [(tmp_path / "all of it").as_uri()] and os.environ["PIP_NO_INDEX"] == "1"
+    (model,) = models.glob("*.onnx")
+    assert model.read_bytes() == (tmp_path / "all of it" / "models" / model.name).read_bytes()
+
+
 def test_each_system_is_offered_what_there_are_builds_for() -> None:
     assert devices.devices_here("linux", "x86_64") == ("auto", "cpu", "cuda", "tensorrt", "openvino")
     assert devices.devices_here("linux", "aarch64") == ("auto", "cpu")

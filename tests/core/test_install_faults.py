@@ -313,6 +313,16 @@ def test_what_pip_failed_of_is_said(
     assert capsys.readouterr().err == shown
 
 
+def test_a_folder_that_lacks_packages_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    folder = tmp_path / "my wheels"
+    installer.take_packages_from(folder)
+    environment = environment_that_says(tmp_path / "environment", "ERROR: No matching distribution found for numpy==2")
+    with pytest.raises(installer.Refused) as refused:
+        installer.pip(environment, "install")
+    assert str(refused.value) == installer.say("install.folder_lacks", folder=folder, python=installer.PYTHON)
+
+
 class Environment:
     """An environment in which pip is only observed; `fault` is what it meets."""
 
