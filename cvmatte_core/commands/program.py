@@ -19,7 +19,7 @@ from ..localization.errors import Cancelled, CvmatteError, SettingsError, Worker
 from ..localization.texts import Texts, system_texts
 from ..models.catalogue import AUTO, catalogue
 from ..settings import CLIP, CONTROLS, PHOTO, controls_for
-from ..system import devices
+from ..system import devices, releases
 
 NAME = "cvmatte"
 ALL_GOOD, SOME_FAILED, MISUSED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -73,7 +73,33 @@ def parser_for(command: str, texts: Texts) -> Parser:
 
 
 def add_version(parser: argparse.ArgumentParser, texts: Texts) -> None:
-    parser.add_argument("--version", action="version", version=f"CVMatte {__version__}", help=texts("script.version"))
+    parser.add_argument("--version", action=_Version, nargs=0, help=texts("script.version"))
+    parser.add_argument("--check", action=_Version, nargs=0, help=texts("script.check"))
+
+
+class _Version(argparse.Action):
+    """What --version shows, and --check beside it, whichever comes first."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _space: object, _values: object, option: str | None = None
+    ) -> None:
+        if option == "--check" and "--version" not in sys.argv:
+            parser.error(f"--check: {system_texts()('script.check')}")
+        print(f"CVMatte {__version__}", flush=True)
+        parser.exit(_look_for_a_newer_one() if "--check" in sys.argv else 0)
+
+
+def _look_for_a_newer_one() -> int:
+    """The exit code."""
+    texts = system_texts()
+    try:
+        release = releases.newest()
+    except CvmatteError as error:
+        print(error.sentence(texts), file=sys.stderr)
+        return 1
+    newer = texts("release.newer", version=release.version, url=release.url)
+    print(newer if release.is_newer else texts("release.newest"))
+    return 0
 
 
 def option_of(control: str) -> str:

@@ -34,7 +34,7 @@ Requests
     tidy {keep, in_use}              → {count, bytes}; see outputs.tidy
     photos {paths, most}             → {photos, empty}: those that are named, and those in folders that are, no more
                                        than one above `most`; and the folders that have none
-    diagnose {}                      → see diagnose.diagnosis
+    diagnose {newest?}               → see diagnose.diagnosis; newest: GitHub is asked for the `newest_version`
     cancel {id}                      → {}
     shutdown {}                      → {}, then the process ends
 Notifications from the worker

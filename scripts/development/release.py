@@ -1,6 +1,7 @@
 """Builds CVMatte-VERSION.zip from the commit that is checked out: what a person needs, and no tests.
 
-The same commit gives the same bytes: git orders the files, and dates them as the commit.
+The same commit gives the same bytes: git orders the files, and dates them as the commit. A clone's of GitHub says
+so, for those who want to ask there for a newer one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from cvmatte_core import __version__
 from cvmatte_core.localization.texts import prepare_console
+from cvmatte_core.system import releases
 
 CONTENT = (
     *("install.py", "install.cmd", "install.command", "pyproject.toml", "requirements"),
@@ -35,6 +37,8 @@ def build(folder: Path) -> Path:
     """The archive's path. Raises CalledProcessError where this is no checkout."""
     path = folder.resolve() / f"CVMatte-{__version__}.zip"
     options = ["--format=zip", "-9", f"--prefix={path.stem}/", f"--output={path}"]
+    if releases.repository():  # so that it can be asked for a newer one
+        options.append(f"--add-virtual-file={path.stem}/{releases.NOTED}:{releases.repository()}")
     subprocess.run(["git", "-C", ROOT, "archive", *options, "HEAD", "--", *CONTENT], check=True)
     return path
 

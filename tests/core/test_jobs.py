@@ -59,7 +59,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "models": {},
     "install_model": {"name": "auto"},
     "cameras": {},
-    "diagnose": {},
+    "diagnose": {"newest": False},
     "tidy": {"keep": 1, "in_use": ["a", "b"]},
 }
 METHODS = pytest.mark.parametrize("method", KINDS)
@@ -156,6 +156,7 @@ RUBBISH: list[tuple[str, dict[str, Any], str]] = [
     ("touch_up", {"token": ["t"] * 16}, "ValueError: a token of some length, and a port"),
     ("touch_up", {"port": 70000}, "ValueError: a token of some length, and a port"),
     ("touch_up", {"port": True}, "ValueError: a whole number, from 0"),
+    ("diagnose", {"newest": 1}, "ValueError: true or false"),
     ("tidy", {"keep": 1.5}, "ValueError: a whole number, from 0"),
     ("tidy", {"in_use": [1]}, "ValueError: a list of texts"),
     *(

@@ -6,12 +6,14 @@ from dataclasses import asdict, dataclass
 
 from ... import diagnose
 from ...layers import outputs
+from ...localization.errors import CvmatteError
 from ...models.catalogue import AUTO, catalogue, entry_of
 from ...models.fetch import fetch
+from ...system import releases
 from ...system.cameras import CameraLook
 from .job import Answer, Aside, Job
 from .matte import PhotoMatte
-from .parameters import Texts, WholeNumber
+from .parameters import Flag, Texts, WholeNumber
 
 
 @dataclass
@@ -22,8 +24,19 @@ class Cameras(Aside):
 
 @dataclass
 class Diagnose(Aside):
+    newest: Flag = False
+
     def run(self, job: Job) -> Answer:
-        return diagnose.diagnosis(list(job.worker.warnings.lines), job.worker.device)
+        newest = {"newest_version": _newest_version()} if self.newest else {}
+        return {**diagnose.diagnosis(list(job.worker.warnings.lines), job.worker.device), **newest}
+
+
+def _newest_version() -> str:
+    try:
+        release = releases.newest()
+    except CvmatteError as error:
+        return str(error)
+    return f"{release.version}, {release.url}" if release.is_newer else release.version
 
 
 @dataclass

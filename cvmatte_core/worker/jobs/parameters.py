@@ -40,11 +40,18 @@ def texts(sent: Any) -> list[str]:
     return sent
 
 
+def flag(sent: Any) -> bool:
+    if not isinstance(sent, bool):
+        raise ValueError("true or false")
+    return sent
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 Settings = Annotated[MatteSettings, resolved]
 WholeNumber = Annotated[int, whole_number]
+Flag = Annotated[bool, flag]
 Texts = Annotated[list[str], texts]
 PathIfAny = Annotated[Optional[Path], lambda sent: Path(sent) if sent else None]

@@ -47,7 +47,7 @@ class Help(Group):
     def _write(self) -> None:
         """A text for a bug report. The worker's part comes with what is pressed or chosen next: OBS doesn't wait."""
         if not self._is_diagnosing:  # else what is under way is what this asks for
-            self._task.start()
+            self._task.start({"newest": True})
         self._is_diagnosing = True
         self._show()
 
