@@ -16,6 +16,8 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -38,6 +40,11 @@ _LOOK_SECONDS = 0.2  # in which Ctrl+C is noticed
 _HIRE_SECONDS = 1.0  # between two looks at what the cluster has room for
 _PATIENCE = 120.0  # seconds without a single actor after which the cluster is given up
 _CONNECT_SECONDS = 5.0
+_FIND_SECONDS = 30.0
+_FIND = (
+    "import logging, ray; ray.init('auto', log_to_driver=False, logging_level=logging.CRITICAL);"
+    "print(ray.get_runtime_context().gcs_address)"
+)
 _HEAD_PATIENCE = 20.0  # seconds without the head node; after 60 Ray ends this process
 # What counts against the photo that was at work when an actor ended: a node that dies is hardly its fault.
 _ENDED_ALONE, _ENDED_WITH_ITS_NODE, _BLAMED = 2, 1, 4
@@ -53,13 +60,11 @@ def connected(address: str, threads: int | None = None, device: str | None = Non
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it warns of what it will do one day
     try:
         import ray
-        from ray._private import services, worker
     except ImportError as error:
         raise ClusterError("cluster_no_ray", command=install_packages_command("ray")) from error
-    worker.print_to_stdstream = lambda *_, **__: None  # nodes that die are told of there, past every logger
     try:
         if address == "auto":
-            address = services.canonicalize_bootstrap_address_or_die(address)
+            address = os.environ.get("RAY_ADDRESS") or _address_of_the_running_one()
         _knock(address, _CONNECT_SECONDS)
         with tempfile.TemporaryDirectory() as code:
             package = paths.ROOT / "cvmatte_core"
@@ -75,11 +80,38 @@ def connected(address: str, threads: int | None = None, device: str | None = Non
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ClusterError("cluster_unreachable", address=address, reason=reason) from error
     cluster = Cluster(ray, address, threads or 1, device or devices.AUTO)
+    printed: Any = _OfThisThread(sys.stdout)
+    with contextlib.redirect_stdout(printed):
+        try:
+            yield cluster
+        finally:
+            cluster.dismiss()
+            ray.shutdown()
+
+
+class _OfThisThread:
+    """What this thread prints alone: one of Ray's own tells there, past every logger, of nodes that die."""
+
+    def __init__(self, output: Any) -> None:
+        self._output, self._thread = output, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return int(self._output.write(text)) if threading.get_ident() == self._thread else len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
+
+
+def _address_of_the_running_one() -> str:
+    """As Ray finds it: in a process, since it waits for minutes for a cluster that has gone. Raises ConnectionError."""
+    command = [sys.executable, "-c", _FIND]
     try:
-        yield cluster
-    finally:
-        cluster.dismiss()
-        ray.shutdown()
+        found = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_FIND_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ConnectionError(f"no answer within {_FIND_SECONDS:.0f} s") from error
+    if found.returncode:
+        raise ConnectionError((found.stderr.strip() or "?").splitlines()[-1].partition(": ")[2])
+    return found.stdout.split()[-1]
 
 
 def _knock(address: str, seconds: float) -> None:

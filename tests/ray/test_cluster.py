@@ -113,6 +113,7 @@ def test_a_node_that_dies_costs_no_photo(
     output, errors = process.communicate(timeout=400)
     assert (process.returncode, errors) == (0, "")
     assert "Done: 8, unchanged: 0, failed: 0, left: 0" in output
+    assert "raylet" not in output  # Ray's own word of the node
     run(folder, "-o", tmp_path / "here", "--recursive", "--threads", "1", *SLOW)
     assert content(tmp_path / "there") == content(tmp_path / "here")
     assert report(tmp_path / "there") == report(tmp_path / "here")
@@ -188,6 +189,17 @@ def test_no_cluster_is_a_sentence(folder: Path, tmp_path: Path) -> None:
         assert not (tmp_path / "out").exists()
 
 
+def test_one_that_ray_finds_itself_and_that_has_gone_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        command(folder, "-o", tmp_path / "out", "--ray", "auto"),
+        env={**ENVIRONMENT, "RAY_ADDRESS": f"127.0.0.1:{free_port()}"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1)
+    assert "refused" in done.stderr
+
+
 def test_a_cluster_without_room_is_a_sentence(folder: Path, tmp_path: Path, cluster: RayCluster) -> None:
     program = (
         "import sys; from cvmatte_core.batch import cluster; cluster._PATIENCE = 3\n"
@@ -206,14 +218,17 @@ def test_a_cluster_without_room_is_a_sentence(folder: Path, tmp_path: Path, clus
 
 
 def test_the_cluster_that_ray_finds_itself(folder: Path, tmp_path: Path, cluster: RayCluster) -> None:
-    environment = {**ENVIRONMENT, "RAY_ADDRESS": cluster.address}
-    done = subprocess.run(
-        command(folder, "-o", tmp_path / "out", "--ray", "auto", *QUICK),
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    noted = tmp_path / "of ray" / "ray" / "ray_current_cluster"  # as `ray start` does, where it isn't told a folder
+    noted.parent.mkdir(parents=True)
+    noted.write_text(cluster.address)
+    for number, where in enumerate(({"RAY_ADDRESS": cluster.address}, {"RAY_TMPDIR": str(tmp_path / "of ray")})):
+        done = subprocess.run(
+            command(folder, "-o", tmp_path / f"out {number}", "--ray", "auto", *QUICK),
+            env={**ENVIRONMENT, **where},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow
