@@ -162,7 +162,8 @@ def add(chosen: argparse.Namespace, texts: Texts) -> None:
         options=options,
         general=chosen.general,
     )
-    if entry.file in {name for other in known.values() for name in (other.file, other.converted.get("file"))}:
+    others = (fields for one in known.values() for fields in ({"file": one.file}, one.converted, one.earlier))
+    if entry.file in {fields.get("file") for fields in others}:
         raise ModelError("model_name_taken", name=chosen.name)
     with opened_model(chosen.file) as opened, files.atomic_write(entry.path) as file:
         digest = files.sha256(opened, copy_to=file)

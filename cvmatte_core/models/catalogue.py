@@ -34,6 +34,7 @@ _PREFERRED = "cv-unet"
 _INSTALLED_ON_REQUEST = ("modelscope", "ray")  # extras, by install.py
 _SHIPPED, _OWN = Path(__file__).with_name("catalogue.json"), "own.json"
 _TYPES = {"str": str, "int": int, "bool": bool}  # of an entry's fields; the others are dicts
+_RUNTIME = re.compile(r"onnxruntime(?:_gpu|_directml|_openvino)?-(\d+)\.(\d+)\.")  # its folder beside the package
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -45,6 +46,8 @@ class ModelEntry:
     unknown, exact for a "url". costs: of a photo of 2 megapixels on two processor cores, as measured:
     {"memory_bytes": …, "seconds": …}, or as others report: {"told_memory_bytes": …}. converted: the fields that change
     once it has been converted (see convert.py). general: whether it sees any striking object, not only people.
+    runtime: the ONNX Runtime that knows all its operators, "1.25"; any if empty. earlier: the fields of the file that
+    it was before: who has that keeps it, and so does who has no such runtime.
     """
 
     name: str
@@ -59,6 +62,8 @@ class ModelEntry:
     converted: Mapping[str, Any] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
     general: bool = False
+    runtime: str = ""
+    earlier: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -155,7 +160,8 @@ def _gives_way(entry: ModelEntry) -> bool:
 
 
 def _shipped() -> dict[str, ModelEntry]:
-    return {entry.name: _with_noted_hash(_preferring_converted(entry)) for entry in _read_shipped()}
+    kept = (_keeping_earlier(entry) for entry in _read_shipped())
+    return {entry.name: _with_noted_hash(_preferring_converted(entry)) for entry in kept}
 
 
 @functools.cache  # it doesn't change, and every move of a slider asks what is meant by AUTO
@@ -169,9 +175,22 @@ def can_run(entry: ModelEntry) -> bool:
     """Whether the packages are there that run it: ModelScope's client may have fetched it for somebody else."""
     if entry.backend != "modelscope":
         return True
+    needed = ("modelscope", "tensorflow", "torch")
+    return any(all((folder / name).is_dir() for name in needed) for folder in _package_folders())
+
+
+def _package_folders() -> list[Path]:
+    """Of the environment that matting runs in: OBS has another one."""
     home = paths.environment_python().parent.parent
-    folders = [home / "Lib" / "site-packages", *home.glob("lib/python*/site-packages")]
-    return any(all((folder / name).is_dir() for name in ("modelscope", "tensorflow", "torch")) for folder in folders)
+    return [home / "Lib" / "site-packages", *home.glob("lib/python*/site-packages")]
+
+
+def _has_runtime(version: str) -> bool:
+    """Whether no older ONNX Runtime is installed, of whatever build: where there is none yet, it will be a new one."""
+    names = (path.name for folder in _package_folders() for path in folder.glob("onnxruntime*.dist-info"))
+    found = [(int(one[1]), int(one[2])) for one in map(_RUNTIME.match, names) if one]
+    major, minor = map(int, version.split("."))
+    return all(there >= (major, minor) for there in found)
 
 
 def add_own(entry: ModelEntry) -> None:
@@ -191,7 +210,8 @@ def _replace_own(name: str, *successor: ModelEntry) -> None:
         if entries != before:
             values = [dataclasses.asdict(entry) for entry in entries]
             for one in values:
-                del one["costs"]  # nobody measures them, and older versions can't read them
+                for unknown in ("costs", "runtime", "earlier"):  # of shipped ones alone; older versions know none
+                    del one[unknown]
             files.write(paths.models_folder() / _OWN, json.dumps(values, indent=2).encode("utf-8"))
 
 
@@ -299,6 +319,14 @@ def _preferring_converted(entry: ModelEntry) -> ModelEntry:
         converted = dataclasses.replace(entry, **entry.converted, sha256=proven)
         return converted if converted.path.is_file() else entry
     return entry
+
+
+def _keeping_earlier(entry: ModelEntry) -> ModelEntry:
+    if not entry.earlier:
+        return entry
+    before = dataclasses.replace(entry, **entry.earlier, runtime="", earlier={})
+    is_kept = before.path.is_file() and not entry.path.is_file()
+    return before if is_kept or not _has_runtime(entry.runtime) else entry
 
 
 def _with_noted_hash(entry: ModelEntry) -> ModelEntry:

@@ -139,7 +139,8 @@ def _made(entry: ModelEntry) -> _Made | None:
 def refuse_too_large(entry: ModelEntry) -> None:
     """Raise ModelError where a network needs more memory than is free: the system would end this process for it."""
     costs = entry.costs
-    needed = costs.get("memory_bytes") or costs.get("told_memory_bytes") or 2 * entry.size_bytes
+    # A file's size says little: of two exports of one network one takes half the memory. But its weights have to fit.
+    needed = costs.get("memory_bytes") or costs.get("told_memory_bytes") or entry.size_bytes
     free = memory.available_bytes()
     if needed >= _LARGE and 0 < free < needed:
         amounts = {name: f"{value / 1e9:.1f}" for name, value in (("needed", needed), ("free", free))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import sys
@@ -20,7 +21,7 @@ from cvmatte_core.image import geometry
 from cvmatte_core.localization.errors import ModelError
 from cvmatte_core.models import catalogue, single_image
 from cvmatte_core.models.catalogue import ModelEntry
-from cvmatte_core.models.network import Network, load
+from cvmatte_core.models.network import Network, load, refuse_too_large
 from cvmatte_core.models.network_description import PRESETS, Description, described
 from cvmatte_core.system import memory
 from tests.conftest import DATA
@@ -86,6 +87,18 @@ def test_an_output_is_chosen_by_name_or_place(opened: Any, rgb: np.ndarray) -> N
     alpha = alpha_of(opened("several", output="smaller"), rgb)
     assert alpha.shape == rgb.shape[:2]
     assert abs(alpha.mean() - weighed(rgb).mean()) < 0.02
+
+
+needs_deform_conv = pytest.mark.skipif(
+    tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 25), reason="ONNX Runtime has DeformConv from 1.25 on"
+)
+
+
+@needs_deform_conv
+def test_a_deformed_convolution_takes_each_pixel_from_where_its_offset_says(opened: Any, rgb: np.ndarray) -> None:
+    alpha = alpha_of(opened("deformed"), rgb)
+    moved = np.pad(weighed(rgb)[:, 1:], ((0, 0), (0, 1))) / 2  # there is nothing beyond the edge
+    assert np.allclose(alpha, moved, atol=1e-6)
 
 
 def test_an_answer_is_normalised_where_it_is_described_so(opened: Any, rgb: np.ndarray) -> None:
@@ -342,6 +355,7 @@ def test_a_second_look_that_loses_the_person_is_not_believed(opened: Any, monkey
         ({"memory_bytes": 2_000_000_000}, 0, False),  # nobody knows
         ({"memory_bytes": 600_000_000}, 100_000_000, False),  # small ones are tried
         ({}, 100_000_000, False),
+        ({"told_memory_bytes": 5_000_000_000}, 5_100_000_000, False),  # a larger file of the same network needs 8 GB
     ],
 )
 def test_a_network_too_large_for_this_computer_is_refused(
@@ -356,6 +370,16 @@ def test_a_network_too_large_for_this_computer_is_refused(
     with pytest.raises(ModelError, match="close other programs") as raised:
         load("own", 1, "cpu")
     assert raised.value.key == "model_too_large"
+
+
+@pytest.mark.parametrize(("free", "refused"), [(1_900_000_000, True), (2_100_000_000, False)])
+def test_the_weights_of_a_network_that_nobody_measured_have_to_fit(
+    monkeypatch: pytest.MonkeyPatch, free: int, refused: bool
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: free)
+    entry = dataclasses.replace(entry_for("free"), size_bytes=2_000_000_000)
+    with pytest.raises(ModelError) if refused else contextlib.nullcontext():
+        refuse_too_large(entry)
 
 
 def test_a_network_is_in_memory_once_whoever_asks(rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

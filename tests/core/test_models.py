@@ -438,6 +438,51 @@ def test_what_is_left_to_install_begins_with_what_helps_most_and_ends_with_what_
     assert to_install({entry_of(DEFAULT).title})[0].name == DEFAULT  # found damaged
 
 
+EARLIER = "BiRefNet-general-bb_swin_v1_tiny-epoch_232.onnx"
+
+
+def lite() -> ModelEntry:
+    return entry_of("birefnet-general-lite")
+
+
+def test_who_has_the_earlier_file_of_a_model_keeps_it_until_they_remove_it(
+    models: Path, modelscope_packages: None
+) -> None:
+    models.mkdir(exist_ok=True)
+    new = lite()
+    assert new.sha256 and new.costs["told_memory_bytes"] == 5e9
+    (models / EARLIER).write_bytes(b"net")
+    (models / f"{EARLIER}.json").write_text(json.dumps({"sha256": hashlib.sha256(b"net").hexdigest()}))
+    assert lite().file == EARLIER and lite().costs["told_memory_bytes"] == 8e9
+    verify(lite())
+    assert lite() not in to_install() and is_there(lite())
+    (models / new.file).write_bytes(b"other")
+    assert lite() == new  # fetched beside it
+    (models / new.file).unlink()
+    remove(lite())
+    assert names_in(models) == set() and lite() == new
+
+
+@pytest.mark.parametrize(
+    ("installed", "is_new"),
+    [
+        ("onnxruntime-1.25.0", True),
+        ("onnxruntime_gpu-2.0.1", True),
+        ("onnxruntime-1.23.2", False),  # the last for Python 3.10, and for Macs with Intel processors
+        ("onnxruntime_directml-1.24.4", False),
+        ("onnxruntime_extensions-0.13.0", True),  # another package
+        ("", True),  # what install.py is about to install
+    ],
+)
+def test_an_older_runtime_has_the_file_that_it_can_run(
+    models: Path, modelscope_packages: None, installed: str, is_new: bool
+) -> None:
+    packages = next(paths.environment_python().parent.parent.glob("lib/python*/site-packages"))
+    if installed:
+        (packages / f"{installed}.dist-info").mkdir()
+    assert (lite().file != EARLIER) == is_new
+
+
 def test_a_conversion_is_preferred_and_a_damaged_one_noticed(models: Path) -> None:
     put_cv_unet()
     put_conversion(models)

@@ -23,7 +23,9 @@ def write(
     nodes: list[onnx.NodeProto],
     outputs: dict[str, tuple[int, list]],
     constants: dict[str, np.ndarray],
+    operators: int = 17,
 ) -> None:
+    """operators: the version of ONNX's that is meant."""
     graph = helper.make_graph(
         nodes,
         name,
@@ -31,7 +33,7 @@ def write(
         [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
         [numpy_helper.from_array(values, name) for name, values in constants.items()],
     )
-    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", operators)])
     onnx.checker.check_model(model)
     onnx.save(model, str(FOLDER / f"{name}.onnx"))
 
@@ -80,6 +82,19 @@ if __name__ == "__main__":
             "logit": (FLOAT, [1, 1, "h", "w"]),
         },
         {"weights": WEIGHTS.reshape(1, 3, 1, 1), "one": np.ones(1, np.float32)},
+    )
+    # Alpha of each pixel is that of the next to the right, half as strong: the operator of BiRefNet's newer exports.
+    write(
+        "deformed",
+        {"picture": (FLOAT, [1, 3, 24, 32])},
+        [helper.make_node("DeformConv", ["picture", "weights", "offsets", "", "mask"], ["alpha"], kernel_shape=[1, 1])],
+        {"alpha": (FLOAT, [1, 1, 24, 32])},
+        {
+            "weights": WEIGHTS.reshape(1, 3, 1, 1),
+            "offsets": np.stack([np.zeros((24, 32)), np.ones((24, 32))])[None].astype(np.float32),
+            "mask": np.full((1, 1, 24, 32), 0.5, np.float32),
+        },
+        operators=19,
     )
     # The signature of CV-UNet's converted graph.
     write(
