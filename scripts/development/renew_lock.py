@@ -92,11 +92,12 @@ class Uv:
         tables: dict[str, dict[str, Any]] = {"project": project, "tool.uv": uv, "dependency-groups": groups}
         text = "".join(f"[{name}]\n{''.join(map(_line, table.items()))}" for name, table in tables.items())
         (self._project / "pyproject.toml").write_text(text, encoding="utf-8")
-        self._run("lock", "--quiet")
+        self.run("lock", "--quiet")
         export = ("export", "--quiet", "--frozen", "--no-emit-project", "--format=requirements-txt", "--no-header")
-        return {name: self._run(*export, "--no-annotate", f"--only-group={name}") for name in groups}
+        return {name: self.run(*export, "--no-annotate", f"--only-group={name}") for name in groups}
 
-    def _run(self, *arguments: str) -> str:
+    def run(self, *arguments: str) -> str:
+        """What it prints. Raises CalledProcessError."""
         command = [str(self._python), "-m", "uv", "--no-config", *arguments]
         return subprocess.run(command, cwd=self._project, check=True, stdout=subprocess.PIPE, text=True).stdout
 

@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from cvmatte_core.system import debian
 from demo import obs_packages
 
 LINTER_AND_TYPES = (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"])
+QUICK = ["tests/core", "-m", "not slow and not whole"]
+# What the quick tests need.
+LOWEST_GROUPS = ("worker", "onnx-cpu", "test")
 IN_PARALLEL = ["-n", "auto", "--maxprocesses", "4"]
 # The page's browser, the stacks of a frozen OBS, and a drive that hangs; each with Debian's package of it.
 PROGRAMS = {"chromium": "chromium", "gdb": "gdb", "bindfs": "bindfs"}
@@ -36,14 +41,34 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--quick", action="store_true", help="only quick tests, without OBS and browser")
+    parser.add_argument(
+        "--lowest", action="store_true", help="only quick tests, with the lowest versions that pyproject.toml allows"
+    )
     chosen, pytest_arguments = parser.parse_known_args()
     # Each OBS and each process would compile anew what no other was allowed to keep.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if chosen.lowest:
+        return run_with_lowest()
     return install.carry_out(run_quick_tests if chosen.quick else lambda: run_tests(pytest_arguments))
 
 
 def run_quick_tests() -> int:
-    return run(*LINTER_AND_TYPES, ["pytest", "tests/core", "-m", "not slow and not whole", *IN_PARALLEL])
+    return run(*LINTER_AND_TYPES, ["pytest", *QUICK, *IN_PARALLEL])
+
+
+def run_with_lowest() -> int:
+    """The quick tests in an environment made for it, of the oldest packages within the ranges, on the newest that these
+    need. Needs Python 3.11 and the internet. Raises CalledProcessError."""
+    from development.renew_lock import Uv  # which a Python 3.10 that runs the other tests can't import
+
+    with tempfile.TemporaryDirectory(prefix="cvmatte-lowest-") as folder:
+        venv.create(Path(folder) / "lowest")
+        python = python_of(Path(folder) / "lowest")
+        groups = [f"--group={ROOT / 'pyproject.toml'}:{name}" for name in LOWEST_GROUPS]
+        Uv(Path(folder)).run("pip", "install", "--quiet", "--resolution=lowest-direct", f"--python={python}", *groups)
+        command = [str(python), "-m", "pytest", *QUICK, *IN_PARALLEL]
+        environment = {**os.environ, "CVMATTE_PYTHON": str(python)}  # what the tests start has them, too
+        return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
 def run_tests(pytest_arguments: list[str]) -> int:

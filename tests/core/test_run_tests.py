@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from development import run_tests
+from development import renew_lock, run_tests
 
 import install
 from cvmatte_core.filesystem.paths import ENVIRONMENT, python_of
@@ -57,6 +57,21 @@ def test_quick_is_the_linter_the_types_and_the_core_s_quick_tests(programs: Prog
     assert checks == CHECKS
     assert tests.startswith("pytest tests/core -m not slow and not whole")
     assert programs.beside == []
+
+
+def test_lowest_is_the_quick_tests_with_the_oldest_packages(
+    programs: Programs, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(renew_lock.Uv, "__init__", lambda self, folder: None)
+    monkeypatch.setattr(renew_lock.Uv, "run", lambda self, *arguments: installed.append(arguments))
+    monkeypatch.setattr(run_tests.venv, "create", lambda folder: None)
+    programs.failing = "pytest"
+    assert run("--lowest") == 3
+    assert [tests.split(" -n")[0] for tests in programs.beside] == ["pytest tests/core -m not slow and not whole"]
+    (arguments,) = installed
+    assert "--resolution=lowest-direct" in arguments
+    assert [one.rpartition(":")[2] for one in arguments if one.startswith("--group")] == ["worker", "onnx-cpu", "test"]
 
 
 def test_every_test_includes_modelscope_s_in_their_own_environment(
