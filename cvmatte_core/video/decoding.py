@@ -22,9 +22,10 @@ _BT601, _FCC, _SMPTE240M, _BT2020 = 5, 4, 7, 9
 _MATRICES = {BT709: BT709, _FCC: _FCC, _BT601: _BT601, 6: _BT601, _SMPTE240M: _SMPTE240M, _BT2020: _BT2020, 10: _BT2020}
 _WIDE = (9, 11, 12)  # primaries: BT.2020, DCI-P3, Display P3
 _HD = 1280, 720  # from which size on players take BT.709 for what a file doesn't say
+_ACCURATE_RND, _FULL_CHR_H_INT = 0x40000, 0x2000  # FFmpeg's; PyAV names them from 18 on, which Python 3.10 can't have
 # Colours of the lower resolution are interpolated, or, in a fifth of the time, repeated.
-CAREFUL = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-QUICK = Interpolation.BILINEAR | Interpolation.ACCURATE_RND
+CAREFUL = Interpolation.BICUBIC | _ACCURATE_RND | _FULL_CHR_H_INT
+QUICK = Interpolation.BILINEAR | _ACCURATE_RND
 _FRAMES_A_PEAK, _PEAK_SHARE = 5, 0.2  # how often the brightest is looked for, and how far it is followed each time
 _STRETCHED_MOST = 4  # times: pixels longer than that are a damaged file's
 _TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -49,7 +50,7 @@ class Picture:
 class Pictures:
     """Decodes the packets of one stream."""
 
-    def __init__(self, stream: Any, interpolation: Interpolation, name: str) -> None:
+    def __init__(self, stream: Any, interpolation: int, name: str) -> None:
         """name: of the file, for an error's sentence."""
         self._stream, self._interpolation, self._name = stream, interpolation, name
         self._decoder = _decoder_of(stream)

@@ -298,6 +298,7 @@ def test_a_python_for_obs_is_fetched_whole(tmp_path: Path) -> None:
         (b"<html>Sign in to the network</html>", 200),
         (archive(), 404),
     ],
+    ids=["no library", "no modules", "no ctypes", "damaged", "another library", "a page", "gone"],
 )
 def test_what_is_no_python_for_obs_leaves_everything_as_it_was(tmp_path: Path, data: bytes, status: int) -> None:
     own = tmp_path / "data" / "python-for-obs"
