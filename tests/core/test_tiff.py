@@ -46,10 +46,7 @@ def test_a_document_s_first_page_stays_the_first() -> None:
 def test_colours_of_floating_point_numbers_are_said(kind: str) -> None:
     bits = 8 * np.dtype(kind).itemsize
     written = tiff(shape_tags(48, 32, [bits] * 3, 2, sample_format=3), (PICTURE / 255).astype(kind).tobytes())
-    lzw = [
-        cv2.IMWRITE_TIFF_COMPRESSION,
-        5,
-    ]  # what it does by itself with such colours, older OpenCVs compress as no floats
+    lzw = [cv2.IMWRITE_TIFF_COMPRESSION, 5]  # older OpenCVs by themselves write such colours in another way
     compressed = cv2.imencode(".tif", (PICTURE / 255).astype(kind), lzw)[1].tobytes()
     for data in (written, compressed):
         with pytest.raises(ImageError) as refused:
