@@ -12,7 +12,7 @@ from typing import Callable
 import obs_python
 import registration
 
-from cvmatte_core.filesystem import paths
+from cvmatte_core.filesystem import paths, sandbox
 from cvmatte_core.localization.errors import Refused
 from cvmatte_core.localization.texts import system_texts
 
@@ -24,16 +24,17 @@ def register() -> int:
     outcome = _change(registration.register, "install.collection_unreadable")
     if _is_without_python(outcome) and _fetch_python():
         outcome = _change(registration.register, "install.collection_unreadable")
-    sandboxed = " / ".join(registration.sandboxed_obs())
+    snap, flatpak = map(registration.has_obs_in, (sandbox.SNAP, sandbox.FLATPAK))
     if outcome.changed or outcome.unchanged:
         print(say("install.registered"))
-    elif sandboxed and not registration.obs_of_the_system():
-        raise Refused(say("install.sandboxed", sandbox=sandboxed))
-    elif not outcome.unreadable:
+    elif snap and not flatpak and not registration.obs_of_the_system():
+        raise Refused(say("install.sandboxed", sandbox=sandbox.SNAP))
+    elif not outcome.unreadable and not flatpak:
         print(say("install.add_by_hand", script=registration.SCRIPT))
-    if sandboxed:
-        print(say("install.sandboxed_too", sandbox=sandboxed))
-    return 1 if _tell_of_python(outcome) or outcome.unreadable else 0
+    if snap:
+        print(say("install.sandboxed_too", sandbox=sandbox.SNAP))
+    left = _tell_of_python(outcome) or (flatpak and _tell_of_flatpak())
+    return 1 if left or outcome.unreadable else 0
 
 
 def unregister() -> int:
@@ -84,6 +85,17 @@ def _fetch_python() -> bool:
         print(say("install.obs_python_failed", reason=error), file=sys.stderr)
         return False
     return True
+
+
+def _tell_of_flatpak() -> bool:
+    """Tell what the person has to do so that an OBS from Flatpak runs CVMatte. Returns whether there is anything."""
+    if registration.flatpak_hides_us():
+        print(say("install.flatpak_hides", folder=paths.ROOT), file=sys.stderr)
+        return True
+    lacking = registration.lacking_in_flatpak()
+    if lacking:
+        print(say("error.worker_not_allowed", command=sandbox.override(lacking)), file=sys.stderr)
+    return bool(lacking)
 
 
 def _tell_of_python(outcome: registration.Outcome) -> bool:

@@ -21,11 +21,11 @@ from typing import Any, Iterable, Iterator
 
 import obs_python
 
-from cvmatte_core.filesystem import files, paths
-from cvmatte_core.system import spawn
+from cvmatte_core.filesystem import files, paths, sandbox
 
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 _SCRIPTS_TOOL = "scripts-tool"
+_ASK_SECONDS = 20.0
 _PYTHON_KEY = re.compile(r"^\[Python\][^\[]*?^Path64bit=(.*)$", re.MULTILINE)
 
 
@@ -46,12 +46,29 @@ def configuration_folders() -> list[Path]:
     home, chosen, windows = paths.home(), os.environ.get("XDG_CONFIG_HOME"), os.environ.get("APPDATA")
     places = chosen or home / ".config", home / "Library" / "Application Support", windows
     candidates = [Path(place) / "obs-studio" for place in places if place]
+    if not flatpak_hides_us():
+        candidates.append(home / sandbox.CONFIGURATIONS[sandbox.FLATPAK])
     return [folder for folder in candidates if _has_collections(folder)]
 
 
-def sandboxed_obs() -> list[str]:
-    """The sandboxes that this person has had an OBS in, where the script doesn't work: see spawn.py."""
-    return [name for name, folder in spawn.CONFIGURATIONS.items() if _has_collections(paths.home() / folder)]
+def has_obs_in(name: str) -> bool:
+    """Whether this person has had an OBS in a sandbox; see sandbox.py."""
+    return _has_collections(paths.home() / sandbox.CONFIGURATIONS[name])
+
+
+def flatpak_hides_us() -> bool:
+    """Whether this folder is one that an OBS from Flatpak doesn't see."""
+    return sandbox.hides(paths.ROOT, paths.home())
+
+
+def lacking_in_flatpak() -> list[str]:
+    """The permissions that were taken from the OBS from Flatpak, as far as Flatpak says: see sandbox.py."""
+    command = ["flatpak", "info", "--show-permissions", sandbox.OBS]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_ASK_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return sandbox.lacking_in(told.stdout) if told.returncode == 0 else []
 
 
 def obs_of_the_system() -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable
 
 from ..localization.errors import OutputError
+from . import sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 IS_PACKAGE = not (ROOT / "install.py").is_file()  # installed by pip, into whatever environment that was
@@ -48,7 +49,7 @@ def data_folder() -> Path:
         return Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local") / "CVMatte"
     if sys.platform == "darwin":
         return home() / "Library" / "Application Support" / "CVMatte"
-    return Path(os.environ.get("XDG_DATA_HOME") or home() / ".local" / "share") / "cvmatte"
+    return Path(sandbox.shared_data_home() or home() / ".local" / "share") / "cvmatte"
 
 
 def _below_data(*names: str) -> Callable[[], Path]:

@@ -8,7 +8,7 @@ import stat
 import sys
 from pathlib import Path
 
-from . import mounts, paths
+from . import mounts, paths, sandbox
 
 _SHARED_MEMORY = Path("/dev/shm")
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -35,10 +35,11 @@ def _in_memory() -> list[Path]:
         return []
     chosen = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
     own = [chosen / "cvmatte"] if chosen.is_absolute() else []
+    shared = sandbox.shared_memory()
     known = mounts.mounts()
     return [
         folder
-        for folder in (*own, _SHARED_MEMORY / f"cvmatte-{os.getuid()}")
+        for folder in ([shared] if shared is not None else [*own, _SHARED_MEMORY / f"cvmatte-{os.getuid()}"])
         if known.get(mounts.drive_of(os.path.realpath(folder.parent), known)) in _IN_MEMORY and _is_ours(folder)
     ]
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..filesystem import files, paths
+from ..filesystem import files, paths, sandbox
 
 LASTS_SECONDS = 600.0  # that a way is there for; after that nobody who was shown it follows it any more
 _ASK_SECONDS = 5.0
@@ -85,7 +85,7 @@ def _browser() -> str | None:
 def _opens(kind: str) -> str:
     """The desktop entry of what opens such files or addresses; empty where the desktop doesn't say."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        command = ["xdg-mime", "query", "default", kind]
+        command = [*sandbox.way_out(), "xdg-mime", "query", "default", kind]
         asked = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASK_SECONDS)
         return asked.stdout.decode("utf-8", "replace").strip()
     return ""

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Sequence
 
-from .spawn import sandbox
+from ..filesystem import sandbox
 
 _ASK_SECONDS = 10.0  # a file manager may have to be started
 _BUS, _OBJECT = "org.freedesktop.FileManager1", "/org/freedesktop/FileManager1"
@@ -23,8 +23,7 @@ def show(file: Path) -> bool:
         return _has_run(f'explorer /select,"{file}"', heeds_answer=False)
     if sys.platform == "darwin":
         return _has_run(["open", "-R", str(file)])
-    outside = ["flatpak-spawn", "--host"] if sandbox() == "Flatpak" else []
-    return any(_has_run([*outside, *command]) for command in _of_desktop(file))
+    return any(_has_run([*sandbox.way_out(), *command]) for command in _of_desktop(file))
 
 
 def open_folder(folder: Path) -> None:
@@ -33,7 +32,7 @@ def open_folder(folder: Path) -> None:
         os.startfile(folder)
     else:
         opener = "open" if sys.platform == "darwin" else "xdg-open"
-        subprocess.Popen([opener, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen([*sandbox.way_out(), opener, str(folder)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _of_desktop(file: Path) -> list[list[str]]:

@@ -1,29 +1,25 @@
-"""Starting processes of ours: their command, their environment, and the sandboxes where none can be started.
+"""Starting processes of ours: their command, their environment, and why none can be started.
 
-In a Flatpak's or a Snap's, Python scripts run on the sandbox's own Python; the environment that install.py makes can't:
-its interpreter is the system's, and the sandbox has another /usr. Standard library only: it runs inside OBS, and in
-install.py.
+Standard library only: it runs inside OBS, and in install.py.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from ..filesystem import paths
+from ..filesystem import paths, sandbox
 from ..localization.errors import WorkerError
 
-# Where each keeps OBS's configuration, below a person's home folder
-CONFIGURATIONS = {
-    "Flatpak": Path(".var", "app", "com.obsproject.Studio", "config", "obs-studio"),
-    "Snap": Path("snap", "obs-studio", "current", ".config", "obs-studio"),
-}
-_FLATPAK_INFO = Path("/.flatpak-info")  # Flatpak puts it there, in every sandbox
 # The host application's settings of its own Python
 _NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
+_OURS = "CVMATTE_"  # what variables of ours begin with
+_KILL_SECONDS = 5.0  # for what kills a process outside
 
 
 def command(module: str, *arguments: str, python: Path | None = None) -> list[str]:
@@ -36,24 +32,55 @@ def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) 
 
     environment: what its environment says beside this process's own. pipes: as Popen's. Raises OSError.
     """
+    environment = {"PYTHONUTF8": "1", **environment}
+    if sandbox.starts_outside():
+        return _Outside(command, environment, **pipes)
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     if sys.platform == "win32":
         pipes["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-    environment = {**inherited, "PYTHONUTF8": "1", **environment}
-    return subprocess.Popen(command, cwd=str(paths.ROOT), env=environment, **pipes)
-
-
-def sandbox() -> str:
-    """The sandbox that this process, OBS, is in; empty outside."""
-    if _FLATPAK_INFO.exists():
-        return "Flatpak"
-    # Its name, since other snaps, such as an editor's terminal, leave theirs to all that is started from them.
-    return "Snap" if os.environ.get("SNAP_NAME") == "obs-studio" else ""
+    return subprocess.Popen(command, cwd=str(paths.ROOT), env={**inherited, **environment}, **pipes)
 
 
 def refusal() -> WorkerError | None:
-    """Why no process can be started from here: in a sandbox, unless the person has named an environment made there."""
-    confined = sandbox()
+    """Why no process can be started from here: in a sandbox that has no way out, unless the person has named an
+    environment made there."""
+    confined = sandbox.name()
     if not confined or os.environ.get("CVMATTE_PYTHON"):
         return None
-    return WorkerError("worker_in_sandbox", sandbox=confined)
+    if confined != sandbox.FLATPAK or not sandbox.is_there_a_way_out():
+        return WorkerError("worker_in_sandbox", sandbox=confined)
+    lacking = sandbox.lacking_permissions()
+    return WorkerError("worker_not_allowed", command=sandbox.override(lacking)) if lacking else None
+
+
+class _Outside(subprocess.Popen):
+    """A process in the system outside of Flatpak's sandbox.
+
+    What runs in here is flatpak-spawn: it ends with the other one, passes signals on, and takes it along when OBS dies.
+    """
+
+    # The first word is the descriptor on which it says its number: the shells' own way takes those of one digit alone.
+    _SAYS_ITS_NUMBER = 'echo $$ >"/proc/self/fd/$0"; exec "$@"'
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], **pipes: Any) -> None:
+        ours = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
+        shared = {"CVMATTE_DATA": str(paths.data_folder()), sandbox.SHARED_MEMORY: str(sandbox.shared_memory())}
+        variables = (f"--env={name}={value}" for name, value in {**ours, **shared, **environment}.items())
+        self._number, told = os.pipe()
+        weakref.finalize(self, os.close, self._number)
+        try:
+            out = [*sandbox.way_out(), "--watch-bus", f"--forward-fd={told}", *variables]
+            shell = ["sh", "-c", self._SAYS_ITS_NUMBER, str(told)]
+            super().__init__([*out, *shell, *command], cwd=str(paths.ROOT), pass_fds=(told,), **pipes)
+        finally:
+            os.close(told)
+
+    def kill(self) -> None:
+        """Nobody can pass this signal on, and what Flatpak sends in its place doesn't end a process that hangs."""
+        if self.poll() is None:
+            with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+                os.set_blocking(self._number, False)
+                number = int(os.read(self._number, 32))
+                end = [*sandbox.way_out(), "sh", "-c", 'kill -KILL "$0"', str(number)]
+                subprocess.run(end, stdin=subprocess.DEVNULL, capture_output=True, timeout=_KILL_SECONDS)
+        super().kill()

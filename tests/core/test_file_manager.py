@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cvmatte_core.filesystem import sandbox
 from cvmatte_core.system import file_manager
 
 NAME = "Ana's, 1.png"
@@ -22,7 +23,7 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(file_manager, "sandbox", lambda: "")
+    monkeypatch.setattr(sandbox, "name", lambda: "")
     return folder
 
 
@@ -64,7 +65,7 @@ def test_where_nothing_can_be_asked_that_is_told(programs: Path, tmp_path: Path)
 def test_in_flatpak_the_system_outside_is_asked(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_manager, "sandbox", lambda: "Flatpak")
+    monkeypatch.setattr(sandbox, "name", lambda: "Flatpak")
     add(programs, "flatpak-spawn")
     assert file_manager.show(tmp_path / NAME)
     assert asked(programs)[:2] == ["--host", "gdbus"]

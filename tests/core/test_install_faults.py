@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import obs_setup
 import pytest
 import registration
 
 import install as installer
-from cvmatte_core.filesystem import lock, paths
+from cvmatte_core.filesystem import lock, paths, sandbox
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.system import devices, spawn
 from cvmatte_core.worker import client
@@ -202,17 +203,14 @@ def raise_it(error: BaseException) -> None:
 
 def sandboxed(home: Path, name: str) -> Path:
     """A scene collection of an OBS from Flatpak or Snap."""
-    collection = home / spawn.CONFIGURATIONS[name] / "basic" / "scenes" / "Mine.json"
+    collection = home / sandbox.CONFIGURATIONS[name] / "basic" / "scenes" / "Mine.json"
     collection.parent.mkdir(parents=True)
     collection.write_text("{}", encoding="utf-8")
     return collection
 
 
-@pytest.mark.parametrize("name", spawn.CONFIGURATIONS)
-def test_obs_in_a_sandbox_alone_is_refused_until_there_is_another(
-    home: Path, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    collection = sandboxed(home, name)
+def test_obs_from_snap_alone_is_refused_until_there_is_another(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = sandboxed(home, "Snap")
     shutil.move(home / ".config", home / "later")
     programs = home / "bin"
     programs.mkdir()
@@ -220,7 +218,7 @@ def test_obs_in_a_sandbox_alone_is_refused_until_there_is_another(
     done = install()
     assert done.returncode == 1
     assert done.stdout == ""
-    assert f"your OBS is from {name}" in done.stderr
+    assert "your OBS is from Snap" in done.stderr
     assert "install the OBS of your distribution" in done.stderr
     (programs / "obs").symlink_to("/bin/true")  # installed, never started
     done = install()
@@ -229,10 +227,79 @@ def test_obs_in_a_sandbox_alone_is_refused_until_there_is_another(
     shutil.move(home / "later", home / ".config")
     done = install()
     assert done.returncode == 0
-    assert f"from {name} was left as it is" in done.stdout
+    assert "from Snap was left as it is" in done.stdout
     assert registration.SCRIPT.as_posix() in scripts(home, "Mine.json")
     assert collection.read_text(encoding="utf-8") == "{}"
     assert list(collection.parent.iterdir()) == [collection]
+
+
+def test_obs_from_flatpak_is_served_beside_the_system_s_and_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if sandbox.hides(paths.ROOT, home):
+        pytest.skip("the project lies where no Flatpak looks")
+    collection = sandboxed(home, "Flatpak")
+    programs = home / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs))
+
+    def entered() -> list[str]:
+        tools = json.loads(collection.read_text(encoding="utf-8")).get("modules", {}).get("scripts-tool", [])
+        return [script["path"] for script in tools]
+
+    done = install()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "press + under “Sources”" in done.stdout
+    assert registration.SCRIPT.as_posix() in scripts(home, "Mine.json")
+    assert entered() == [registration.SCRIPT.as_posix()]
+    assert install("--uninstall").returncode == 0
+    assert entered() == []
+    shutil.move(home / ".config", home / "later")
+    (programs / "flatpak").write_text(f"#!/bin/sh\nprintf '%s' '{PERMISSIONS.replace('=talk', '=none')}'\n")
+    (programs / "flatpak").chmod(0o755)
+    done = install()
+    assert (done.returncode, entered()) == (1, [registration.SCRIPT.as_posix()])
+    assert done.stderr.strip().endswith(
+        "flatpak override --user --talk-name=org.freedesktop.Flatpak com.obsproject.Studio"
+    )
+
+
+def test_an_obs_from_flatpak_that_does_not_see_the_project_is_left(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paths, "ROOT", Path("/usr/share/cvmatte"))
+    collection = sandboxed(home, "Flatpak")
+    assert obs_setup.register() == 1
+    assert "hides the folder /usr/share/cvmatte" in capsys.readouterr().err
+    assert collection.read_text(encoding="utf-8") == "{}"
+
+
+# Of OBS's own, as Flatpak tells them
+PERMISSIONS = """[Context]
+shared=network;ipc;
+filesystems=xdg-run/pipewire-0;host;
+
+[Session Bus Policy]
+org.a11y.Bus=talk
+org.freedesktop.Flatpak=talk
+
+[Environment]
+A=%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("permissions", "lacking"),
+    [
+        (PERMISSIONS, []),
+        (PERMISSIONS.replace("Flatpak=talk", "Flatpak=see"), ["--talk-name=org.freedesktop.Flatpak"]),
+        (PERMISSIONS.replace("host;", "host:ro;"), ["--filesystem=host"]),
+        (PERMISSIONS.replace("host;", "home;"), []),
+        (PERMISSIONS.replace("Flatpak=talk", "Flatpak=none") + "[Context]\nsockets=session-bus;\n", []),
+        ("", ["--talk-name=org.freedesktop.Flatpak", "--filesystem=host"]),
+        ("no keys at all", ["--talk-name=org.freedesktop.Flatpak", "--filesystem=host"]),
+    ],
+)
+def test_what_a_flatpak_lacks_is_read_from_what_it_says(permissions: str, lacking: list[str]) -> None:
+    assert sandbox.lacking_in(permissions) == lacking
 
 
 def test_inside_a_sandbox_every_job_fails_with_the_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,9 +310,14 @@ def test_inside_a_sandbox_every_job_fails_with_the_sentence(tmp_path: Path, monk
     monkeypatch.setenv("SNAP_NAME", "obs-studio")
     assert "Snap" in str(spawn.refusal())
     monkeypatch.delenv("SNAP_NAME")
-    monkeypatch.setattr(spawn, "_FLATPAK_INFO", tmp_path / ".flatpak-info")
+    monkeypatch.setattr(sandbox, "_INFO", tmp_path / ".flatpak-info")
     assert spawn.refusal() is None
-    (tmp_path / ".flatpak-info").touch()
+    (tmp_path / ".flatpak-info").write_text(PERMISSIONS, encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "OBS from Flatpak can't start" in str(spawn.refusal())
+    (tmp_path / "flatpak-spawn").touch(0o755)
+    assert spawn.refusal() is None
+    (tmp_path / ".flatpak-info").write_text(PERMISSIONS.replace("=talk", "=none"), encoding="utf-8")
     answers: list[tuple[str, Any]] = []
     worker = client.WorkerClient()
     worker.start()
@@ -255,8 +327,8 @@ def test_inside_a_sandbox_every_job_fails_with_the_sentence(tmp_path: Path, monk
     worker.close()
     for event, error in answers:
         assert event == "failed"
-        assert error.key == "worker_in_sandbox"
-        assert "OBS from Flatpak" in str(error)
+        assert error.key == "worker_not_allowed"
+        assert "flatpak override --user --talk-name" in str(error)
     assert worker.process_id is None
     monkeypatch.setenv("CVMATTE_PYTHON", sys.executable)  # an environment that the person made in there
     assert spawn.refusal() is None

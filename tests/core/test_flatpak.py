@@ -1,0 +1,108 @@
+"""Processes of ours that are started out of Flatpak's sandbox, with a stand-in for flatpak-spawn: obs_versions.py has
+the real one."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from demo.throwaway_obs import wait_until
+
+from cvmatte_core.child_process.child import Process
+from cvmatte_core.filesystem import mounts, paths, runtime_folders, sandbox
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is Flatpak on Linux alone")
+
+# It stays as the parent of what runs outside, as seen from OBS, in an environment of its own.
+STAND_IN = """#!PYTHON
+import os, subprocess, sys
+arguments, environment, kept = sys.argv[1:], {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}, []
+while arguments[0].startswith("-"):
+    name, _, value = arguments.pop(0).partition("=")
+    if name == "--env":
+        environment.update([value.split("=", 1)])
+    elif name == "--forward-fd":
+        kept.append(int(value))
+code = subprocess.Popen(arguments, env=environment, pass_fds=kept).wait()
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
+
+@pytest.fixture(autouse=True)
+def flatpak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "flatpak-spawn"
+    program.parent.mkdir()
+    program.write_text(STAND_IN.replace("PYTHON", sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    (tmp_path / "info").touch()
+    monkeypatch.setattr(sandbox, "_INFO", tmp_path / "info")
+    for name in ("CVMATTE_DATA", "CVMATTE_PYTHON", "HOST_XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / ".var" / "app" / sandbox.OBS / "data"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("CVMATTE_THREADS", "3")
+
+
+def started(program: str) -> Iterator[tuple[Process, str]]:
+    """A process that runs this program, and the first line that it says."""
+    with Path(os.devnull).open("wb") as nothing:
+        process = Process([sys.executable, "-c", program], {"SAID": "a=b"}, nothing)
+    try:
+        yield process, next(process.lines()).decode().strip()
+    finally:
+        process.end(0)
+
+
+def has_ended(process: str) -> bool:
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def test_both_sides_name_everything_alike(tmp_path: Path) -> None:
+    told = ", ".join(f"os.environ[{name!r}]" for name in ("SAID", "CVMATTE_THREADS", "CVMATTE_DATA"))
+    program = (
+        f"import os; print({told}, os.environ['CVMATTE_SHARED_MEMORY'], os.getcwd(), 'XDG_DATA_HOME' in os.environ)"
+    )
+    shared = tmp_path / "run" / "app" / sandbox.OBS / "cvmatte"
+    for process, said in started(f"{program}; raise SystemExit(7)"):
+        assert said == f"a=b 3 {tmp_path}/.local/share/cvmatte {shared} {paths.ROOT} False"
+        assert process.end(5) == 7
+    assert paths.data_folder() == tmp_path / ".local" / "share" / "cvmatte"
+
+
+def test_the_person_s_own_data_folder_outside_is_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST_XDG_DATA_HOME", "/mine")
+    assert paths.data_folder() == Path("/mine/cvmatte")
+    monkeypatch.setenv("CVMATTE_PYTHON", sys.executable)  # an environment that the person made in there
+    assert paths.data_folder() == tmp_path / ".var" / "app" / sandbox.OBS / "data" / "cvmatte"
+
+
+def test_frames_lie_in_what_flatpak_shares_or_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runtime_folders.folders() == [paths.layers_folder()]
+    shared = tmp_path / "run" / "app" / sandbox.OBS
+    shared.mkdir(parents=True)
+    known = mounts.mounts()
+    monkeypatch.setattr(runtime_folders, "_IN_MEMORY", known[mounts.drive_of(os.path.realpath(shared), known)])
+    assert runtime_folders.folders() == [shared / "cvmatte", paths.layers_folder()]
+    monkeypatch.setattr(sandbox, "_INFO", tmp_path / "no such")  # outside, told by the variable
+    monkeypatch.setenv(sandbox.SHARED_MEMORY, str(shared / "cvmatte"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert runtime_folders.folders()[0] == shared / "cvmatte"
+
+
+@pytest.mark.parametrize("how", ["signal.pause()", "os.kill(os.getpid(), signal.SIGSTOP)"])
+def test_one_that_hangs_is_killed_outside(how: str) -> None:
+    program = f"import os, signal; signal.signal(2, signal.SIG_IGN); print(os.getpid(), flush=True); {how}"
+    for process, said in started(program):
+        assert process.id != int(said)
+        assert not has_ended(said)
+        process.end(0.2)
+        wait_until(functools.partial(has_ended, said), 5)
