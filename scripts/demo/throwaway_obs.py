@@ -27,6 +27,8 @@ from cvmatte_core.filesystem import files
 from cvmatte_core.localization.texts import LANGUAGES
 from PIL import Image, ImageGrab
 
+from .flatpak_stand_in import FlatpakStandIn
+
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
 _SPOKEN_IN = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "ja": "ja-JP", "ko": "ko-KR", "ru": "ru-RU"}
@@ -77,6 +79,7 @@ class ThrowawayObs:
         self.environment = environment or {}
         self._scripts_title = _scripts_title(language)
         self._port = free_port()
+        self._flatpak = FlatpakStandIn.asked_for(folder)
         self._xvfb: subprocess.Popen[bytes] | None = None
         self._obs: subprocess.Popen[bytes] | None = None
         self.display = ""
@@ -88,7 +91,7 @@ class ThrowawayObs:
 
     @property
     def config(self) -> Path:
-        return self.folder / ".config" / "obs-studio"
+        return self._flatpak.configuration if self._flatpak else self.folder / ".config" / "obs-studio"
 
     def _configure(
         self,
@@ -145,10 +148,13 @@ class ThrowawayObs:
             "QT_QPA_PLATFORM": "xcb",
             **self.environment,
         }
+        command = ["obs", "--multi", "--disable-updater"]
+        if self._flatpak:
+            self._flatpak.start({name: value for name, value in own.items() if name not in self.environment})
+            command, own = self._flatpak.command(*command), self._flatpak.environment(own)
         with (self.folder / "obs.log").open("ab") as log:
             self._obs = subprocess.Popen(
-                ["obs", "--multi", "--disable-updater"],
-                env=own, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                command, env=own, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         most = resource.getrlimit(resource.RLIMIT_CORE)[1]
         with contextlib.suppress(OSError):  # it has ended already
@@ -287,7 +293,7 @@ class ThrowawayObs:
     @property
     def process_id(self) -> int:
         assert self._obs is not None
-        return self._obs.pid
+        return _children(self._obs.pid)[0] if self._flatpak else self._obs.pid
 
     def worker_ids(self) -> list[int]:
         """The matting processes that OBS has started and that live."""
@@ -298,12 +304,11 @@ class ThrowawayObs:
         return self._children_running("cvmatte_core.live.process")
 
     def _children_running(self, module: str) -> list[int]:
-        children = " ".join(path.read_text() for path in Path(f"/proc/{self.process_id}/task").glob("*/children"))
         found = []
-        for child in children.split():
+        for child in _children(self._flatpak.starter if self._flatpak else self.process_id):
             with contextlib.suppress(OSError):  # it ended meanwhile
                 if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
+                    found.append(child)
         return found
 
     @staticmethod
@@ -387,6 +392,13 @@ class ThrowawayObs:
                 process.kill()
                 process.wait()
         self._obs = self._xvfb = None
+        if self._flatpak:
+            self._flatpak.close()
+
+
+def _children(process: int) -> list[int]:
+    listed = " ".join(path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children"))
+    return [int(child) for child in listed.split()]
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 Needs Debian, root, debootstrap and the internet. A release is put up once, in a folder of its own, and entered with
 chroot; nothing outside of that folder is changed. Arguments that aren't named here go to pytest.
+
+With --flatpak it is OBS 32 in what Flatpak's sandbox makes of a system, beside the tests of this one, whose environment
+install.py --test has made.
 """
 
 import argparse
@@ -15,6 +18,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from development import flatpak_like
+
 RELEASES = {"29": "bookworm", "30": "trixie", "32": "sid"}  # the version of OBS, and the release that has it
 INSIDE = Path("root/cvmatte")  # of this project, in a release
 KEPT = (".venv", "models")  # there, from one run to the next
@@ -51,7 +58,10 @@ def main() -> int:
         metavar="SCRIPT",
         help="instead of the tests, run this script there with the arguments that aren't named",
     )
+    parser.add_argument("--flatpak", action="store_true", help="OBS 32 as if it were from Flatpak")
     chosen, arguments = parser.parse_known_args()
+    if chosen.flatpak:
+        chosen.only = "32"
     versions = chosen.only.split(",") if chosen.only else list(RELEASES)
     if unknown := [version for version in versions if version not in RELEASES]:
         parser.error(f"no Debian release is known for OBS {unknown[0]}: choose of {', '.join(RELEASES)}")
@@ -66,6 +76,12 @@ def main() -> int:
         begun = time.monotonic()
         try:
             put_up(release)
+            if chosen.flatpak:
+                what = [chosen.run] if chosen.run else ["-m", "pytest", chosen.tests]
+                flatpak_like.put_up(release, enter, release.with_name("flatpak"))
+                code = flatpak_like.run(release, release.with_name("flatpak"), *what, *arguments)
+                results.append((code, f"as Flatpak: {what[-1]}, {time.monotonic() - begun:.0f} s"))
+                continue
             if chosen.run:
                 code = run(release, chosen.run, arguments)
                 results.append((code, f"{release.name}: {chosen.run}, {time.monotonic() - begun:.0f} s"))
