@@ -66,21 +66,30 @@ class _Outside(subprocess.Popen):
         ours = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
         shared = {"CVMATTE_DATA": str(paths.data_folder()), sandbox.SHARED_MEMORY: str(sandbox.shared_memory())}
         variables = (f"--env={name}={value}" for name, value in {**ours, **shared, **environment}.items())
-        self._number, told = os.pipe()
-        weakref.finalize(self, os.close, self._number)
+        self._number = 0
+        self._told, telling = os.pipe()
+        weakref.finalize(self, os.close, self._told)
+        os.set_blocking(self._told, False)
         try:
-            out = [*sandbox.way_out(), "--watch-bus", f"--forward-fd={told}", *variables]
-            shell = ["sh", "-c", self._SAYS_ITS_NUMBER, str(told)]
-            super().__init__([*out, *shell, *command], cwd=str(paths.ROOT), pass_fds=(told,), **pipes)
+            out = [*sandbox.way_out(), "--watch-bus", f"--forward-fd={telling}", *variables]
+            shell = ["sh", "-c", self._SAYS_ITS_NUMBER, str(telling)]
+            super().__init__([*out, *shell, *command], cwd=str(paths.ROOT), pass_fds=(telling,), **pipes)
         finally:
-            os.close(told)
+            os.close(telling)
 
     def kill(self) -> None:
         """Nobody can pass this signal on, and what Flatpak sends in its place doesn't end a process that hangs."""
-        if self.poll() is None:
-            with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-                os.set_blocking(self._number, False)
-                number = int(os.read(self._number, 32))
-                end = [*sandbox.way_out(), "sh", "-c", 'kill -KILL "$0"', str(number)]
+        if self._lives_outside():
+            end = [*sandbox.way_out(), "sh", "-c", 'kill -KILL "$0"', str(self._number)]
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(end, stdin=subprocess.DEVNULL, capture_output=True, timeout=_KILL_SECONDS)
         super().kill()
+
+    def _lives_outside(self) -> bool:
+        """Whether the other one does, as far as is known: it keeps open on what it has said its number."""
+        try:
+            while said := os.read(self._told, 32):
+                self._number = int(said)
+        except BlockingIOError:
+            return self._number != 0
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +107,11 @@ def test_one_that_hangs_is_killed_outside(how: str) -> None:
         assert not has_ended(said)
         process.end(0.2)
         wait_until(functools.partial(has_ended, said), 5)
+
+
+def test_one_whose_way_out_has_died_is_killed_too() -> None:
+    for process, said in started("import os, signal; print(os.getpid(), flush=True); signal.pause()"):
+        os.kill(process.id, signal.SIGKILL)
+        process.kill()
+        wait_until(functools.partial(has_ended, said), 5)
+        process.kill()

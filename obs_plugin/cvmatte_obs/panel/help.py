@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from cvmatte_core import __version__
-from cvmatte_core.filesystem import paths
+from cvmatte_core.filesystem import paths, sandbox
 
 from .. import controls, libobs, worker_tasks
 from . import rows
@@ -64,6 +64,7 @@ class Help(Group):
         lines = [
             f"CVMatte {__version__}, OBS {(libobs.obs_get_version_string() or b'').decode()}",
             f"Python in OBS: {platform.python_version()}, {platform.platform()}",
+            *(f"sandbox: {name}" for name in [sandbox.name()] if name),
             f"worker: {client.state}, process {client.process_id}",
             f"data: {paths.data_folder()}",
             *(f"{name}: {state.text}" for name, state in self.session.portraits()),
