@@ -1,4 +1,4 @@
-"""What Flatpak makes of the system for OBS, played with another release of Debian in a folder; see obs_flatpak.py.
+"""What Flatpak makes of the system for OBS, played with another release of Debian in a folder; see obs_versions.py.
 
 As in its sandbox, /usr, Python, /tmp, /run, /dev/shm and the processes are others than outside, while the person's
 files and the network are shared; and flatpak-spawn starts what belongs outside, by Flatpak's own session helper.
@@ -8,6 +8,7 @@ Needs root.
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ filesystems=host;xdg-run/pipewire-0;
 [Session Bus Policy]
 org.freedesktop.Flatpak=talk
 """
+# In a namespace for mounts and processes of its own; $FLATPAK_ID and $INFO are in its environment.
 _ENTER = """
 release="$1" place="$2" bus="$3" home="$4" runtime="$5"; shift 5
 mount -t tmpfs tmpfs "$place"
@@ -68,10 +70,11 @@ class FlatpakStandIn:
         self._home, self._shared = home, shared
         self._bus: subprocess.Popen[bytes] | None = None
         self._helper: subprocess.Popen[bytes] | None = None
-        self._socket = home / "bus"
+        self._socket = RUNTIME / f"bus-{secrets.token_hex(8)}"  # whose path may not be long
 
     @classmethod
     def asked_for(cls, home: Path) -> FlatpakStandIn | None:
+        """None unless the environment names a release."""
         return cls(home, Path.home()) if os.environ.get(RELEASE) else None
 
     @property

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from demo.flatpak_stand_in import HELPER, RELEASE
+
 ROOT = Path(__file__).resolve().parents[2]
 _PYTHON = ROOT / ".venv" / "bin" / "python"
 _HELPER = Path("usr/libexec/flatpak-session-helper")
@@ -39,8 +41,8 @@ def run(release: Path, folder: Path, *command: str) -> int:
     temporary.mkdir(exist_ok=True)
     environment = {
         **os.environ,
-        "CVMATTE_FLATPAK_RELEASE": str(release),
-        "CVMATTE_FLATPAK_HELPER": str(folder / _HELPER),
+        RELEASE: str(release),
+        HELPER: str(folder / _HELPER),
         "TMPDIR": str(temporary),
     }
     session = ["unshare", "--mount", "sh", "-ec", _SESSION, "session"]
