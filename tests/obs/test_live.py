@@ -302,7 +302,8 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
 def test_none_of_our_processes_outlives_an_obs_that_is_killed(studio: Studio, photo: Path, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     Image.open(photo).resize((1500, 1500)).save(large)
-    studio.start()
+    if not studio.obs.is_running:
+        studio.start()
     studio.add("large", large, quality="best")
     studio.wait_for_state("large", "Cutting out")
     wait_until(lambda: live_ids(studio), 30)
