@@ -231,7 +231,7 @@ class Process:
         pipe = subprocess.PIPE
         self._popen = spawn.start(command, environment, stdin=pipe, stdout=pipe, stderr=errors)
         self._to_write: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.id = self._popen.pid
+        self.id = spawn.number(self._popen)
         self.kill, self.terminate = self._popen.kill, self._popen.terminate
         threading.Thread(target=self._write, name="cvmatte-requests", daemon=True).start()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import weakref
@@ -20,6 +21,7 @@ from ..localization.errors import WorkerError
 _NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__")
 _OURS = "CVMATTE_"  # what variables of ours begin with
 _KILL_SECONDS = 5.0  # for what kills a process outside
+_BEGIN_SECONDS = 2.0  # in which one there says its number
 
 
 def command(module: str, *arguments: str, python: Path | None = None) -> list[str]:
@@ -39,6 +41,11 @@ def start(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) 
     if sys.platform == "win32":
         pipes["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
     return subprocess.Popen(command, cwd=str(paths.ROOT), env={**inherited, **environment}, **pipes)
+
+
+def number(process: subprocess.Popen[bytes]) -> int:
+    """By which the system knows a process that was started here: the one outside, where that has begun."""
+    return process.number if isinstance(process, _Outside) and process.number else process.pid
 
 
 def refusal() -> WorkerError | None:
@@ -66,7 +73,7 @@ class _Outside(subprocess.Popen):
         ours = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
         shared = {"CVMATTE_DATA": str(paths.data_folder()), sandbox.SHARED_MEMORY: str(sandbox.shared_memory())}
         variables = (f"--env={name}={value}" for name, value in {**ours, **shared, **environment}.items())
-        self._number = 0
+        self.number = 0  # of the other one, once it has said that
         self._told, telling = os.pipe()
         weakref.finalize(self, os.close, self._told)
         os.set_blocking(self._told, False)
@@ -76,11 +83,15 @@ class _Outside(subprocess.Popen):
             super().__init__([*out, *shell, *command], cwd=str(paths.ROOT), pass_fds=(telling,), **pipes)
         finally:
             os.close(telling)
+        begun = select.poll()
+        begun.register(self._told, select.POLLIN)
+        if begun.poll(_BEGIN_SECONDS * 1000):
+            self._lives_outside()
 
     def kill(self) -> None:
         """Nobody can pass this signal on, and what Flatpak sends in its place doesn't end a process that hangs."""
         if self._lives_outside():
-            end = [*sandbox.way_out(), "sh", "-c", 'kill -KILL "$0"', str(self._number)]
+            end = [*sandbox.way_out(), "sh", "-c", 'kill -KILL "$0"', str(self.number)]
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(end, stdin=subprocess.DEVNULL, capture_output=True, timeout=_KILL_SECONDS)
         super().kill()
@@ -89,7 +100,7 @@ class _Outside(subprocess.Popen):
         """Whether the other one does, as far as is known: it keeps open on what it has said its number."""
         try:
             while said := os.read(self._told, 32):
-                self._number = int(said)
+                self.number = int(said)
         except BlockingIOError:
-            return self._number != 0
+            return self.number != 0
         return False

@@ -103,7 +103,7 @@ def test_frames_lie_in_what_flatpak_shares_or_on_disk(tmp_path: Path, monkeypatc
 def test_one_that_hangs_is_killed_outside(how: str) -> None:
     program = f"import os, signal; signal.signal(2, signal.SIG_IGN); print(os.getpid(), flush=True); {how}"
     for process, said in started(program):
-        assert process.id != int(said)
+        assert process.id == int(said)
         assert not has_ended(said)
         process.end(0.2)
         wait_until(functools.partial(has_ended, said), 5)
@@ -111,7 +111,9 @@ def test_one_that_hangs_is_killed_outside(how: str) -> None:
 
 def test_one_whose_way_out_has_died_is_killed_too() -> None:
     for process, said in started("import os, signal; print(os.getpid(), flush=True); signal.pause()"):
-        os.kill(process.id, signal.SIGKILL)
+        os.kill(process._popen.pid, signal.SIGKILL)
+        process._popen.wait(5)
+        assert not has_ended(said)
         process.kill()
         wait_until(functools.partial(has_ended, said), 5)
         process.kill()
