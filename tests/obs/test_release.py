@@ -13,6 +13,7 @@ from development import release
 from PIL import Image
 
 import cvmatte_core
+from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from tests.conftest import SAMPLE
 
 
@@ -26,7 +27,8 @@ def test_the_archive_is_what_a_person_needs_and_the_same_each_time(tmp_path: Pat
     inside = {name.partition("/")[2] for name in names}
     assert {"install.py", "install.cmd", "install.command", "scripts/matte.py", "scripts/demo/demo.py"} <= inside
     assert not [name for name in inside if name.startswith((".", "tests", "scripts/development"))]
-    assert first.stat().st_size < 10_000_000
+    assert f"models/{entry_of(DEFAULT).file}" in inside
+    assert first.stat().st_size < 25_000_000
 
 
 def test_from_the_archive_to_the_demo(tmp_path: Path) -> None:
@@ -47,3 +49,4 @@ def test_from_the_archive_to_the_demo(tmp_path: Path) -> None:
     assert layer.shape[2] == 4
     assert layer.shape[:2] == np.asarray(Image.open(SAMPLE)).shape[:2]
     assert str(folder / "demo" / "obs.png") in done.stdout
+    assert "Fetching" not in done.stdout  # the model
