@@ -15,7 +15,7 @@ from . import __version__
 from .filesystem import files, paths
 from .models.catalogue import ModelEntry, catalogue, entry_of, is_whole
 from .settings import MatteSettings
-from .system import memory
+from .system import memory, requirements
 
 _PACKAGES = {
     "numpy": ("numpy",),
@@ -45,8 +45,9 @@ class RecentWarnings(logging.Handler):
 def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
     """Plain values for JSON, by their names; `log` is a list of messages.
 
-    A package that is missing has the version "", an unknown memory is 0 bytes. provider: what a network ran on last,
-    as its runtime calls it; "" where none was loaded.
+    A package that is missing has the version "", an unknown memory is 0 bytes. lock: the first of its digest, see
+    requirements.py; "" without one. provider: what a network ran on last, as its runtime calls
+    it; "" where none was loaded.
     """
     entry, states = entry_of(MatteSettings().model), map(state_of, catalogue().values())
     return {
@@ -63,6 +64,8 @@ def diagnosis(recent_lines: Sequence[str], provider: str) -> dict[str, Any]:
         "model_verified": is_whole(entry),
         "provider": provider,
         "interpreter": sys.executable,
+        "lock": requirements.digest()[:12] if requirements.groups() else "",
+        "other_than_locked": requirements.other_than_locked(),
         "data_folder": str(paths.data_folder()),
         "outputs_folder": str(paths.outputs_folder()),
         "log_file": str(paths.log_file()),

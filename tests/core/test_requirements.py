@@ -99,3 +99,13 @@ def test_another_build_has_the_same_versions(tmp_path: Path) -> None:
     assert {str(Requirement(line)) for line in text.splitlines()} == {
         str(package) for group in ("worker", "video") for package, _ in locked(group)
     }
+
+
+def test_what_was_installed_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A folder that comes first, as somebody's own pip install makes one
+    for name, version in (("NumPy", "1.0"), ("pillow", "0.1"), ("theirs", "1")):
+        (tmp_path / f"{name}-{version}.dist-info").mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        (tmp_path / f"{name}-{version}.dist-info" / "METADATA").write_text(text)
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert requirements.other_than_locked() == ["numpy 1.0", "pillow 0.1"]

@@ -639,6 +639,8 @@ def test_a_diagnosis_names_versions_paths_and_the_last_warnings(client: WorkerCl
     for name in ("cvmatte", "python", "numpy", "onnxruntime", "opencv", "pillow", "platform"):
         assert found[name], name
     assert found["provider"] == "CPUExecutionProvider"
+    assert len(found["lock"]) == 12
+    assert "other_than_locked" in found
     assert found["model_verified"] is True
     assert found["cores"] >= 1
     assert found["memory_bytes"] > 1_000_000_000
