@@ -22,6 +22,7 @@ _NOT_INHERITED = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONEXECUTABLE
 _OURS = "CVMATTE_"  # what variables of ours begin with
 _KILL_SECONDS = 5.0  # for what kills a process outside
 _BEGIN_SECONDS = 2.0  # in which one there says its number
+_SIGNALLED = 128  # and the signal's number: a shell's exit code
 
 
 def command(module: str, *arguments: str, python: Path | None = None) -> list[str]:
@@ -87,6 +88,15 @@ class _Outside(subprocess.Popen):
         begun.register(self._told, select.POLLIN)
         if begun.poll(_BEGIN_SECONDS * 1000):
             self._lives_outside()
+
+    @property
+    def returncode(self) -> int | None:
+        """A signal that ended the other one is told as by a shell."""
+        return self._code if self._code is None or self._code <= _SIGNALLED else _SIGNALLED - self._code
+
+    @returncode.setter
+    def returncode(self, code: int | None) -> None:
+        self._code = code
 
     def kill(self) -> None:
         """Nobody can pass this signal on, and what Flatpak sends in its place doesn't end a process that hangs."""

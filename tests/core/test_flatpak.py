@@ -117,3 +117,8 @@ def test_one_whose_way_out_has_died_is_killed_too() -> None:
         process.kill()
         wait_until(functools.partial(has_ended, said), 5)
         process.kill()
+
+
+def test_the_signal_that_ended_one_is_told_as_of_any_process() -> None:
+    for process, _ in started("import os, signal; print(flush=True); os.kill(os.getpid(), signal.SIGTERM)"):
+        assert process.end(5) == -signal.SIGTERM
