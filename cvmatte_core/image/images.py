@@ -155,7 +155,10 @@ def _decoded(image: Image.Image, data: bytes, name: str, longest_side: int) -> P
     if space is not None:
         image, profile = opened if space.is_srgb else _in_srgb(opened, space, data), None
     moves = opened.format in _ANIMATED and getattr(opened, "is_animated", False)
-    image.load()
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        image = tiff.load(image)
+    else:
+        image.load()
     about = about or metadata.read(opened)  # a PNG's may come after the pixels; a TIFF's are gone by then
     with contextlib.suppress(Exception):  # a broken EXIF block only costs the orientation, if that
         ImageOps.exif_transpose(image, in_place=True)

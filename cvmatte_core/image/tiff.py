@@ -16,6 +16,7 @@ _TIMES_LARGER = 4  # in area, than a first page that is its thumbnail
 _SAME_SHAPE = 0.03  # by how much the sides' ratios may differ
 _SMALL = 256  # pixels of the longer side of a page that is a thumbnail whatever its shape
 _FLOATS = 3  # of the tag SampleFormat
+_YCBCR = 6  # of the tag PhotometricInterpretation
 
 
 def seek_photo(image: Image.Image) -> None:
@@ -30,6 +31,17 @@ def seek_photo(image: Image.Image) -> None:
         if not _is_reduced(image) and image.width * image.height > largest[0] * largest[1]:
             largest, page = image.size, number
     image.seek(page if first_is_reduced or _is_thumbnail(first, largest) else 0)
+
+
+def load(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
+    """The page at hand with its pixels. Pillow before 13, which is all that Python 3.10 can have, takes YCbCr that
+    isn't compressed for RGB with a byte more."""
+    is_ycbcr = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _YCBCR
+    is_misread = is_ycbcr and image.mode == "RGB" and image.info.get("compression") == "raw"
+    if is_misread:
+        image.tile = [tile._replace(args=("RGB", *(tile.args or ())[1:])) for tile in image.tile]
+    image.load()
+    return Image.merge("YCbCr", image.split()) if is_misread else image
 
 
 def _is_reduced(image: Image.Image) -> bool:
