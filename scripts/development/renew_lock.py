@@ -26,6 +26,7 @@ from cvmatte_core.localization.texts import prepare_console
 from cvmatte_core.system import requirements
 
 UV = "uv>=0.9,<1"
+PIP = "pip>=25.1"
 OLDEST = ">=3.10"  # Python
 LINUX, LINUX_ARM, WINDOWS, MAC, INTEL_MAC = (
     f"sys_platform == '{system}' and platform_machine == '{machine}'"
@@ -49,7 +50,7 @@ def main() -> int:
     prepare_console()
     argparse.ArgumentParser(description=__doc__).parse_args()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
-    declared[requirements.INSTALLER] = ["pip>=25.1"]
+    declared[requirements.INSTALLER] = [PIP]
     with tempfile.TemporaryDirectory(prefix="cvmatte-lock-") as folder:
         uv = Uv(Path(folder))
         found = uv.lock({name: of for name, of in declared.items() if name not in SOME})

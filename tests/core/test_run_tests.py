@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tomllib
 from development import renew_lock, run_tests
+from packaging.requirements import Requirement
 
 import install
+from cvmatte_core.filesystem import paths
 from cvmatte_core.filesystem.paths import ENVIRONMENT, python_of
 
 CHECKS = ["ruff check", "ruff format --check", "mypy"]
@@ -30,7 +33,7 @@ class Programs:
         monkeypatch.setattr(run_tests.signal, "signal", lambda number, action: None)
 
     def _run(self, command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        python, _, *module = command
+        python, _, *module = command[command[0] == "nice" :]
         text = " ".join(module)
         (self.run if python == python_of(ENVIRONMENT) else self.beside).append(text)
         failed = bool(self.failing) and text.startswith(self.failing)
@@ -40,6 +43,16 @@ class Programs:
 @pytest.fixture
 def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
     return Programs(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What uv is asked."""
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(renew_lock.Uv, "__init__", lambda self, folder: None)
+    monkeypatch.setattr(renew_lock.Uv, "run", lambda self, *arguments: asked.append(arguments))
+    monkeypatch.setattr(run_tests.venv, "create", lambda folder: None)
+    return asked
 
 
 @pytest.fixture
@@ -60,15 +73,13 @@ def test_quick_is_the_linter_the_types_and_the_core_s_quick_tests(programs: Prog
 
 
 def test_lowest_is_the_quick_tests_with_the_oldest_packages(
-    programs: Programs, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    programs: Programs, run: Callable[..., int], installed: list[tuple[str, ...]]
 ) -> None:
-    installed: list[tuple[str, ...]] = []
-    monkeypatch.setattr(renew_lock.Uv, "__init__", lambda self, folder: None)
-    monkeypatch.setattr(renew_lock.Uv, "run", lambda self, *arguments: installed.append(arguments))
-    monkeypatch.setattr(run_tests.venv, "create", lambda folder: None)
     programs.failing = "pytest"
     assert run("--lowest") == 3
-    assert [tests.split(" -n")[0] for tests in programs.beside] == ["pytest tests/core -m not slow and not whole"]
+    assert [tests.split(" -n")[0] for tests in programs.beside] == [
+        "pytest tests/web/test_api.py tests/core -m not slow and not whole"
+    ]
     (arguments,) = installed
     assert "--resolution=lowest-direct" in arguments
     assert [one.rpartition(":")[2] for one in arguments if one.startswith("--group")] == ["worker", "onnx-cpu", "test"]
@@ -79,8 +90,22 @@ def test_every_test_includes_modelscope_s_in_their_own_environment(
 ) -> None:
     assert run() == 0
     assert programs.run[:3] == CHECKS and programs.run[3].startswith("pytest -n")
-    assert programs.beside == ["set up", "pytest tests/modelscope"]
-    assert "its tests" in capsys.readouterr().out
+    assert programs.beside[:2] == ["set up", "pytest tests/modelscope"]
+    assert capsys.readouterr().out.count("its tests") == 2
+
+
+def test_those_of_each_package_run_again_with_its_lowest_version(
+    programs: Programs, run: Callable[..., int], installed: list[tuple[str, ...]]
+) -> None:
+    programs.failing = "pytest tests/core/test_backends.py"
+    assert run() == 3
+    (tests,) = programs.beside[2:]
+    assert tests == " ".join(["pytest", *sorted({*run_tests.OF_PACKAGES.values()})])
+    assert len(installed) == 1
+    declared = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+    asked = [one for name in ("worker", "onnx-cpu", "video", "web") for one in declared[name] if isinstance(one, str)]
+    assert {Requirement(one).name for one in asked} == run_tests.OF_PACKAGES.keys()
+    assert all((paths.ROOT / tests.partition("::")[0]).is_file() for tests in run_tests.OF_PACKAGES.values())
 
 
 def test_other_arguments_are_pytest_s_and_leave_modelscope_out(programs: Programs, run: Callable[..., int]) -> None:
