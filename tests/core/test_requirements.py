@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +104,50 @@ def test_another_build_has_the_same_versions(tmp_path: Path) -> None:
     assert {str(Requirement(line)) for line in text.splitlines()} == {
         str(package) for group in ("worker", "video") for package, _ in locked(group)
     }
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of packages, the only place that pip knows, and a lock of the first of them in `tmp_path`."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", folder.as_uri())
+    monkeypatch.setattr(requirements, "FOLDER", tmp_path / "requirements")
+    requirements.FOLDER.mkdir()
+    digest = hashlib.sha256(release(folder, "1.0", "what was tested").read_bytes()).hexdigest()
+    (requirements.FOLDER / "worker.txt").write_text(f"tiny==1.0 \\\n    --hash=sha256:{digest}\n", encoding="utf-8")
+    return folder
+
+
+def release(folder: Path, version: str, summary: str) -> Path:
+    wheel = folder / f"tiny-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        about = f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\nSummary: {summary}\n"
+        archive.writestr(f"tiny-{version}.dist-info/METADATA", about)
+        archive.writestr(f"tiny-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    return wheel
+
+
+def fetched(folder: Path, *asked: str) -> tuple[str, ...]:
+    """What pip takes: the names of the files, none where it refuses."""
+    taken = folder / "taken"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", f"--dest={taken}", *asked]
+    done = subprocess.run(command, cwd=folder, capture_output=True)
+    return tuple(path.name for path in taken.iterdir()) if done.returncode == 0 else ()
+
+
+def test_a_newer_release_is_not_taken(registry: Path, tmp_path: Path) -> None:
+    release(registry, "1.1", "broken")
+    assert fetched(tmp_path, *requirements.of(["worker"])) == ("tiny-1.0-py3-none-any.whl",)
+    (tmp_path / "elsewhere").mkdir()
+    assert fetched(tmp_path / "elsewhere", "tiny>=1,<2") == ("tiny-1.1-py3-none-any.whl",)
+
+
+def test_another_file_of_the_same_version_is_refused(registry: Path, tmp_path: Path) -> None:
+    release(registry, "1.0", "another")
+    assert fetched(tmp_path, *requirements.of(["worker"])) == ()
 
 
 def test_what_was_installed_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
