@@ -104,11 +104,13 @@ def run_tests(pytest_arguments: list[str]) -> int:
         if code:
             return code
         of_modelscope = beside.submit(run_modelscope_tests)
-        with_lowest = beside.submit(run_with_lowest, sorted({*OF_PACKAGES.values()}), ["nice"], **PIPED)
+        more = [of_modelscope]
+        if sys.version_info >= (3, 11):  # see run_with_lowest
+            more.append(beside.submit(run_with_lowest, sorted({*OF_PACKAGES.values()}), ["nice"], **PIPED))
         # Files stay whole, since their tests share an OBS, and keep their order: those that take long come first.
         code = run(["pytest", *IN_PARALLEL, "--dist", "loadfile", "--no-loadscope-reorder"])
         arrived.result()
-        for done in (of_modelscope.result(), with_lowest.result()):
+        for done in (one.result() for one in more):
             print("$", *done.args, f"\n{done.stdout}", flush=True)
             code = code or done.returncode
         return code
