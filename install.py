@@ -41,8 +41,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 ROOT = Path(__file__).resolve().parent
-sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin")]
+sys.path[:0] = [str(ROOT), str(ROOT / "obs_plugin"), str(ROOT / "scripts")]
 
+from demo import obs_packages
 from obs_setup import refuse_while_obs_runs, register, unregister
 
 from cvmatte_core import __version__
@@ -98,6 +99,8 @@ def install(chosen: argparse.Namespace, pytest_arguments: list[str]) -> int:
     only_adds = bool(chosen.device or chosen.modelscope or chosen.ray) and bool(read_stamp(ENVIRONMENT).groups)
     if group == "worker" and not only_adds:
         refuse_while_obs_runs()  # rather than after minutes
+    if group == "demo":  # so is this, and for all that is missing at once
+        obs_packages.install(*venv_packages(ENVIRONMENT))
     set_up({*PLAIN, group, *(["ray"] if chosen.ray else [])}, device=chosen.device)
     if chosen.offline:
         take_models_from(chosen.offline)
@@ -375,10 +378,15 @@ def clear(folder: Path, stamp: Stamp) -> None:
         raise Refused(say("install.no_environment", folder=folder, reason=error)) from error
 
 
+def venv_packages(folder: Path) -> list[str]:
+    """What the distribution has yet to install before an environment can be made, unless there is one."""
+    made = importlib.util.find_spec("ensurepip") is not None or environment_works(folder)
+    return [] if made else [f"python{PYTHON}-venv"]  # Debian and Ubuntu keep it in a package of its own
+
+
 def make_environment(folder: Path) -> None:
     """An environment with pip in an empty folder. Raises Refused, OutputError."""
-    if importlib.util.find_spec("ensurepip") is None:  # Debian and Ubuntu keep it in a package of its own
-        debian.install(f"python{PYTHON}-venv")
+    debian.install_missing({}, others=venv_packages(folder))
     print(say("install.environment", folder=folder), flush=True)
     try:
         venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)

@@ -6,17 +6,18 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from ..localization.errors import Refused
 from ..localization.texts import system_texts
 
 
-def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = ()) -> None:
-    """Install the packages of programs, by the programs' names, that are missing and, where any is, the libraries.
-    Raises Refused."""
+def install_missing(programs: dict[str, str], libraries: tuple[str, ...] = (), others: Sequence[str] = ()) -> None:
+    """Install the packages of programs, by the programs' names, that are missing and, where any is, the libraries; and
+    others, which are known to be missing. Raises Refused."""
     missing = [package for program, package in programs.items() if shutil.which(program) is None]
-    if missing:
-        install(*missing, *libraries)
+    if missing or others:
+        install(*others, *missing, *(libraries if missing else ()))
 
 
 def install(*packages: str) -> None:

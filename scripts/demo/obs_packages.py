@@ -12,8 +12,8 @@ _PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "xdotool": "xdotool"}  # with 
 _LIBRARIES = ("libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")  # Mesa's draw without a graphics card
 
 
-def install() -> None:
-    """OBS and a virtual screen from the distribution, where they are missing. Raises Refused."""
+def install(*others: str) -> None:
+    """OBS and a virtual screen from the distribution, where they are missing, and others, which are. Raises Refused."""
     if sys.platform != "linux":
         raise Refused(system_texts()("install.linux_only"))
-    debian.install_missing(_PROGRAMS, _LIBRARIES)
+    debian.install_missing(_PROGRAMS, _LIBRARIES, others)

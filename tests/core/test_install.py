@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -150,6 +152,21 @@ def test_missing_system_packages_are_named_where_they_cannot_be_installed(home: 
     )  # fmt: skip
     assert "your system's package manager" in done.stderr
     assert "obs-studio" in done.stderr
+
+
+def test_the_demo_names_all_that_is_missing_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is installed: as somebody who isn't root, on a Debian with no more than Python."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ensurepip" else find_spec(name))
+    monkeypatch.setattr(shutil, "which", lambda program: "/usr/bin/apt-get" if program == "apt-get" else None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(installer, "ENVIRONMENT", tmp_path / "environment")
+    monkeypatch.setattr(sys, "argv", ["install.py", "--demo"])
+    assert installer.main() == 1
+    assert f"sudo apt-get install python{installer.PYTHON}-venv obs-studio xvfb xdotool lib" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 # Which packages it installs: pip is only observed
