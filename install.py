@@ -167,7 +167,7 @@ def download(chosen: argparse.Namespace) -> int:
         print(say("install.downloading", folder=folder), flush=True)
         pip(environment, "install", "--quiet", *requirements.of([requirements.INSTALLER]))
         of_runtimes = [[devices.RUNTIME_GROUPS[runtime]] for runtime in sorted(runtimes)]
-        for groups in ([requirements.INSTALLER], [*PLAIN, *additions], *of_runtimes):
+        for groups in ([requirements.INSTALLER], [*PLAIN, "demo", *additions], *of_runtimes):
             pip(environment, "download", "--quiet", "--only-binary=:all:", f"--dest={folder}", *requirements.of(groups))
         fetch_model(entry_of(DEFAULT), python_of(environment))
     (folder / MODELS).mkdir(exist_ok=True)

@@ -303,7 +303,7 @@ def test_what_a_set_up_takes_is_fetched_into_a_folder_and_taken_from_there(
     assert installer.main() == 0
     assert f'--offline "{tmp_path / "all of it"}"' in capsys.readouterr().out
     fetched = {argument for arguments in asked if arguments[0] == "download" for argument in arguments}
-    groups = ("pip", "worker", "web", "video", "onnx-cpu", "onnx-cuda")
+    groups = ("pip", "worker", "web", "video", "demo", "onnx-cpu", "onnx-cuda")
     assert {*map(of, groups), f"--dest={tmp_path / 'all of it'}", "--require-hashes"} <= fetched
     assert of("test") not in fetched
 
