@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo import flatpak_stand_in
 from demo.throwaway_obs import SCENE, wait_until
 from PIL import Image
 
 from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.models.catalogue import costs, entry_of, good_at, is_there, record_of
+from cvmatte_core.system import requirements
 from tests.publisher import publishing
 
 from .conftest import Studio, face_is_off, open_studio
@@ -377,6 +379,11 @@ def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo:
             "CVMatte 0.",
             f"OBS {studio.obs.version}.",
             "onnxruntime",
+            "\nPython in OBS: 3.",
+            "\nsandbox: Flatpak\n" if flatpak_stand_in.RELEASE in os.environ else "",
+            "\npython: 3.",
+            "\ninterpreter: ",
+            f"\nlock: {requirements.digest()[:12]}\n",
             "CPUExecutionProvider",
             str(studio.data),
             "at all.png",
