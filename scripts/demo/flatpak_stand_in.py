@@ -8,6 +8,7 @@ Needs root.
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 import subprocess
 import time
@@ -75,7 +76,9 @@ class FlatpakStandIn:
     @classmethod
     def asked_for(cls, home: Path) -> FlatpakStandIn | None:
         """None unless the environment names a release."""
-        return cls(home, Path.home()) if os.environ.get(RELEASE) else None
+        # As the system knows it: the environment may name another, which is in it
+        shared = Path(pwd.getpwuid(os.getuid()).pw_dir)
+        return cls(home, shared) if os.environ.get(RELEASE) else None
 
     @property
     def configuration(self) -> Path:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import obsws_python
 from cvmatte_core.filesystem import files
+from cvmatte_core.filesystem.sandbox import SPAWN
 from cvmatte_core.localization.texts import LANGUAGES
 from PIL import Image, ImageGrab
 
@@ -150,7 +151,8 @@ class ThrowawayObs:
         }
         command = ["obs", "--multi", "--disable-updater"]
         if self._flatpak:
-            self._flatpak.start({name: value for name, value in own.items() if name not in self.environment})
+            not_of_session = self.environment.keys() - {"PATH"}  # which says what programs the person has
+            self._flatpak.start({name: value for name, value in own.items() if name not in not_of_session})
             command, own = self._flatpak.command(*command), self._flatpak.environment(own)
         with (self.folder / "obs.log").open("ab") as log:
             self._obs = subprocess.Popen(
@@ -304,10 +306,14 @@ class ThrowawayObs:
         return self._children_running("cvmatte_core.live.process")
 
     def _children_running(self, module: str) -> list[int]:
+        children = _children(self.process_id)
+        if self._flatpak:  # in there, beside an environment of its own, are only the ways out
+            children = [*_children(self._flatpak.starter), *children]
         found = []
-        for child in _children(self._flatpak.starter if self._flatpak else self.process_id):
+        for child in children:
             with contextlib.suppress(OSError):  # it ended meanwhile
-                if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes():
+                program, *arguments = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                if Path(os.fsdecode(program)).name != SPAWN and module.encode() in b" ".join(arguments):
                     found.append(child)
         return found
 
