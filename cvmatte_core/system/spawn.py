@@ -73,13 +73,14 @@ class _Outside(subprocess.Popen):
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], **pipes: Any) -> None:
         ours = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
         shared = {"CVMATTE_DATA": str(paths.data_folder()), sandbox.SHARED_MEMORY: str(sandbox.shared_memory())}
-        variables = (f"--env={name}={value}" for name, value in {**ours, **shared, **environment}.items())
+        # By env: flatpak-spawn's own option takes text alone, and a folder's name may be none.
+        variables = (f"{name}={value}" for name, value in {**ours, **shared, **environment}.items())
         self.number = 0  # of the other one, once it has said that
         self._told, telling = os.pipe()
         weakref.finalize(self, os.close, self._told)
         os.set_blocking(self._told, False)
         try:
-            out = [*sandbox.way_out(), "--watch-bus", f"--forward-fd={telling}", *variables]
+            out = [*sandbox.way_out(), "--watch-bus", f"--forward-fd={telling}", "env", *variables]
             shell = ["sh", "-c", self._SAYS_ITS_NUMBER, str(telling)]
             super().__init__([*out, *shell, *command], cwd=str(paths.ROOT), pass_fds=(telling,), **pipes)
         finally:

@@ -24,9 +24,7 @@ import os, subprocess, sys
 arguments, environment, kept = sys.argv[1:], {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}, []
 while arguments[0].startswith("-"):
     name, _, value = arguments.pop(0).partition("=")
-    if name == "--env":
-        environment.update([value.split("=", 1)])
-    elif name == "--forward-fd":
+    if name == "--forward-fd":
         kept.append(int(value))
 code = subprocess.Popen(arguments, env=environment, pass_fds=kept).wait()
 sys.exit(code if code >= 0 else 128 - code)
@@ -77,6 +75,13 @@ def test_both_sides_name_everything_alike(tmp_path: Path) -> None:
         assert said == f"a=b 3 {tmp_path}/.local/share/cvmatte {shared} {paths.ROOT} False"
         assert process.end(5) == 7
     assert paths.data_folder() == tmp_path / ".local" / "share" / "cvmatte"
+
+
+def test_a_folder_whose_name_is_no_text_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9=")
+    monkeypatch.setenv("CVMATTE_DATA", str(folder))
+    for _, said in started("import os; print(ascii(os.environ['CVMATTE_DATA']))"):
+        assert said == ascii(str(folder))
 
 
 def test_the_person_s_own_data_folder_outside_is_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
