@@ -126,7 +126,7 @@ class FlatpakStandIn:
         own = self._home / ".var" / "app" / OBS
         changed = {
             "FLATPAK_ID": OBS,
-            "INFO": _INFO,
+            "INFO": outside.get("INFO", _INFO),  # of permissions that somebody has taken away
             "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/flatpak/bus",
             "XDG_RUNTIME_DIR": str(RUNTIME),
             "XDG_DATA_HOME": str(own / "data"),

@@ -36,6 +36,7 @@ PLACEMENTS = {
     "full_frame": (0, 0, 1280, 720),
 }
 HEADROOM = 30
+FLATPAK = flatpak_stand_in.RELEASE in os.environ
 
 
 def listed(*photos: Path) -> list[dict[str, str]]:
@@ -380,7 +381,7 @@ def test_the_worker_s_state_its_restart_and_the_diagnosis(tmp_path: Path, photo:
             f"OBS {studio.obs.version}.",
             "onnxruntime",
             "\nPython in OBS: 3.",
-            "\nsandbox: Flatpak\n" if flatpak_stand_in.RELEASE in os.environ else "",
+            "\nsandbox: Flatpak\n" if FLATPAK else "",
             "\npython: 3.",
             "\ninterpreter: ",
             f"\nlock: {requirements.digest()[:12]}\n",
@@ -631,10 +632,31 @@ def test_a_hanging_worker_is_restarted_from_the_panel(tmp_path: Path, photo: Pat
         studio.wait_for_layer("portrait", expected_layer(photo, erosion=3))
 
 
-def test_in_a_sandbox_the_panel_and_a_portrait_say_that_it_can_not_work(tmp_path: Path, photo: Path) -> None:
-    """As far as OBS's environment goes: it isn't really in one."""
-    with open_studio(tmp_path, environment={"SNAP_NAME": "obs-studio"}) as studio:
-        sentence = "cut-out process, since its sandbox hides the system"
+NOT_ALLOWED = "[Context]\nfilesystems=host;\n[Session Bus Policy]\norg.freedesktop.Flatpak=none\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        # As far as OBS's environment goes: it isn't really in one.
+        pytest.param(
+            {"SNAP_NAME": "obs-studio"},
+            "cut-out process, since its sandbox hides the system",
+            marks=pytest.mark.skipif(FLATPAK, reason="it is in Flatpak's sandbox"),
+            id="Snap",
+        ),
+        pytest.param(
+            {"INFO": NOT_ALLOWED},
+            "flatpak override --user --talk-name=org.freedesktop.Flatpak com.obsproject.Studio",
+            marks=pytest.mark.skipif(not FLATPAK, reason="needs obs_versions.py --flatpak"),
+            id="Flatpak",
+        ),
+    ],
+)
+def test_in_a_sandbox_the_panel_and_a_portrait_say_that_it_can_not_work(
+    tmp_path: Path, photo: Path, environment: dict[str, str], sentence: str
+) -> None:
+    with open_studio(tmp_path, environment=environment) as studio:
         panel = studio.panel("refresh")
         for line in ("said", "worker_state"):
             assert sentence in panel[line]["description"]
