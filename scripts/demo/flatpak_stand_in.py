@@ -18,6 +18,7 @@ from cvmatte_core.filesystem.sandbox import CONFIGURATIONS, FLATPAK, OBS
 
 RELEASE = "CVMATTE_FLATPAK_RELEASE"  # the variables that name the release's folder,
 HELPER = "CVMATTE_FLATPAK_HELPER"  # and flatpak-session-helper, outside
+SPAWN_FOLDER = Path("/usr/libexec/flatpak-xdg-utils")  # of flatpak-spawn, in Debian's package
 RUNTIME = Path("/run/user", str(os.getuid()))
 _INFO = f"""[Application]
 name={OBS}
@@ -69,9 +70,10 @@ class FlatpakStandIn:
     def __init__(self, home: Path, shared: Path) -> None:
         """shared: a folder that both sides see, beside those that Flatpak shares."""
         self._home, self._shared = home, shared
-        self._bus: subprocess.Popen[bytes] | None = None
+        self._daemon: subprocess.Popen[bytes] | None = None
         self._helper: subprocess.Popen[bytes] | None = None
         self._socket = RUNTIME / f"bus-{secrets.token_hex(8)}"  # whose path may not be long
+        self.bus = f"unix:path={self._socket}"
 
     @classmethod
     def asked_for(cls, home: Path) -> FlatpakStandIn | None:
@@ -95,15 +97,14 @@ class FlatpakStandIn:
         """The bus and the helper. environment: of the person's session."""
         if self._helper is not None:
             return
-        address = f"unix:path={self._socket}"
         quiet = subprocess.DEVNULL
-        command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"]
-        self._bus = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
-        environment = {**environment, "XDG_RUNTIME_DIR": str(RUNTIME), "DBUS_SESSION_BUS_ADDRESS": address}
-        self._wait_for(["dbus-send", f"--bus={address}", "--print-reply", "--dest=org.freedesktop.DBus",
+        command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={self.bus}"]
+        self._daemon = subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
+        environment = {**environment, "XDG_RUNTIME_DIR": str(RUNTIME), "DBUS_SESSION_BUS_ADDRESS": self.bus}
+        self._wait_for(["dbus-send", f"--bus={self.bus}", "--print-reply", "--dest=org.freedesktop.DBus",
                         "/", "org.freedesktop.DBus.GetId"])  # fmt: skip
         self._helper = subprocess.Popen([os.environ[HELPER]], env=environment, stdout=quiet)
-        self._wait_for(["dbus-send", f"--bus={address}", "--print-reply", "--dest=org.freedesktop.DBus", "/",
+        self._wait_for(["dbus-send", f"--bus={self.bus}", "--print-reply", "--dest=org.freedesktop.DBus", "/",
                         "org.freedesktop.DBus.GetNameOwner", "string:org.freedesktop.Flatpak"])  # fmt: skip
 
     @staticmethod
@@ -132,13 +133,13 @@ class FlatpakStandIn:
             "XDG_DATA_HOME": str(own / "data"),
             "XDG_CONFIG_HOME": str(own / "config"),
             "XDG_CACHE_HOME": str(own / "cache"),
-            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin:/usr/libexec/flatpak-xdg-utils",
+            "PATH": f"/usr/bin:/bin:/usr/sbin:/sbin:{SPAWN_FOLDER}",
         }
         return {name: value for name, value in outside.items() if name != "TMPDIR"} | changed
 
     def close(self) -> None:
-        for process in (self._helper, self._bus):
+        for process in (self._helper, self._daemon):
             if process is not None:
                 process.kill()
                 process.wait()
-        self._helper = self._bus = None
+        self._helper = self._daemon = None

@@ -45,8 +45,15 @@ OF_PACKAGES = {
 }
 IN_PARALLEL = ["-n", "auto", "--maxprocesses", "4"]
 PIPED: dict[str, Any] = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-# The page's browser, the stacks of a frozen OBS, and a drive that hangs; each with Debian's package of it.
-PROGRAMS = {"chromium": "chromium", "gdb": "gdb", "bindfs": "bindfs"}
+# The page's browser, the stacks of a frozen OBS, a drive that hangs, and the way out of Flatpak's sandbox; each with
+# Debian's package of it.
+PROGRAMS = {
+    "chromium": "chromium",
+    "gdb": "gdb",
+    "bindfs": "bindfs",
+    "/usr/libexec/flatpak-session-helper": "flatpak",
+    "/usr/libexec/flatpak-xdg-utils/flatpak-spawn": "flatpak-xdg-utils",
+}
 # What ModelScope runs on are many large packages: its tests have an environment of their own.
 MODELSCOPE_ENVIRONMENT = ROOT / ".venv-modelscope"
 MODELSCOPE_GROUPS = {"worker", "modelscope", "modelscope-test"}

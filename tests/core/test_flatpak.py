@@ -1,5 +1,5 @@
-"""Processes of ours that are started out of Flatpak's sandbox, with a stand-in for flatpak-spawn: obs_versions.py has
-the real one."""
+"""Processes of ours that are started out of Flatpak's sandbox: with a stand-in for flatpak-spawn, and with the real one
+and Flatpak's session helper where these are installed. obs_versions.py has them beside OBS."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from demo import flatpak_stand_in
+from demo.flatpak_stand_in import SPAWN_FOLDER
 from demo.throwaway_obs import wait_until
+from pytest import MonkeyPatch
 
 from cvmatte_core.child_process.child import Process
 from cvmatte_core.filesystem import mounts, paths, runtime_folders, sandbox
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is Flatpak on Linux alone")
 
+HELPER = Path("/usr/libexec/flatpak-session-helper")
 # It stays as the parent of what runs outside, as seen from OBS, in an environment of its own.
 STAND_IN = """#!PYTHON
 import os, subprocess, sys
@@ -31,18 +35,31 @@ sys.exit(code if code >= 0 else 128 - code)
 """
 
 
-@pytest.fixture(autouse=True)
-def flatpak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "bin" / "flatpak-spawn"
-    program.parent.mkdir()
-    program.write_text(STAND_IN.replace("PYTHON", sys.executable))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+@pytest.fixture(autouse=True, params=["stand-in", "real"])
+def flatpak(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: MonkeyPatch
+) -> None:
     (tmp_path / "info").touch()
     monkeypatch.setattr(sandbox, "_INFO", tmp_path / "info")
     for name in ("CVMATTE_DATA", "CVMATTE_PYTHON", "HOST_XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+    if request.param == "stand-in":
+        program = tmp_path / "bin" / "flatpak-spawn"
+        program.parent.mkdir()
+        program.write_text(STAND_IN.replace("PYTHON", sys.executable))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    elif not (HELPER.exists() and SPAWN_FOLDER.exists()):
+        pytest.skip("Flatpak isn't installed")
+    else:
+        monkeypatch.setattr(flatpak_stand_in, "RUNTIME", tmp_path_factory.mktemp("bus"))
+        monkeypatch.setenv(flatpak_stand_in.HELPER, str(HELPER))
+        session = flatpak_stand_in.FlatpakStandIn(tmp_path, tmp_path)
+        request.addfinalizer(session.close)
+        session.start({"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", session.bus)
+        monkeypatch.setenv("PATH", str(SPAWN_FOLDER), prepend=os.pathsep)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / ".var" / "app" / sandbox.OBS / "data"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("CVMATTE_THREADS", "3")
