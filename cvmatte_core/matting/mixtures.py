@@ -103,8 +103,8 @@ class KnownBackground:
         for values, (one, other) in zip(np.hstack(spread).T, _PAIRS):
             covariance[:, one, other] = covariance[:, other, one] = values
         # Along the covariance's own axes each alpha's variance is a sum.
-        variance, axes = np.linalg.eigh(covariance)
-        variance = _SPREAD * np.maximum(variance, 0) + _LEAST**2
+        along, axes = np.linalg.eigh(covariance)
+        variance = _SPREAD * np.maximum(along, 0) + _LEAST**2
         change, apart = (np.einsum("nij,ni->nj", axes, values - behind) for values in (colour, person))
         likelihood = np.empty((len(person), len(_TRIED)), np.float32)
         for number, alpha in enumerate(_TRIED):

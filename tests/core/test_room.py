@@ -327,5 +327,5 @@ def test_frames_of_any_size_and_light_are_taken(size: tuple[int, int]) -> None:
             follower = RoomFollower(room, QUICK)
             for _ in range(2):
                 decided = follower.decide(follower.see(picture), alpha, everything(size))
-                drawn = alpha if decided is None else decided.outline.on(alpha)[0]
+                drawn: np.ndarray = alpha if decided is None else decided.outline.on(alpha)[0]
                 assert np.isfinite(drawn).all() and drawn.min() >= -1e-6 and drawn.max() <= 1 + 1e-6
