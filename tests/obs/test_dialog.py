@@ -98,7 +98,7 @@ def test_defaults_keeps_the_input(studio: Studio, photo: Path, expected_layer: A
     dialog = studio.obs.window("Properties for 'changed'")
     studio.obs.place(dialog, 720, 570)
     studio.obs.click(64, 540)
-    if studio.obs.version >= 31:  # it asks whether that is meant
+    if studio.obs.version >= 30:  # it asks whether that is meant
         time.sleep(1)
         studio.obs.xdotool("key", "Return")
 
