@@ -51,6 +51,7 @@ PROGRAMS = {
     "chromium": "chromium",
     "gdb": "gdb",
     "bindfs": "bindfs",
+    "dbus-daemon": "dbus",
     "/usr/libexec/flatpak-session-helper": "flatpak",
     "/usr/libexec/flatpak-xdg-utils/flatpak-spawn": "flatpak-xdg-utils",
 }
