@@ -32,8 +32,12 @@ def of_any_build(groups: Iterable[str], folder: Path) -> list[str]:
 
 def _pinned(groups: Iterable[str]) -> set[str]:
     """The packages of groups: their versions, and for what computers, without the hashes."""
-    lines = [line for name in groups for line in (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()]
-    return {line.rstrip("\\ ") for line in lines if not line.startswith((" ", "#"))}
+    return {pin for name in groups for pin in pinned_in((FOLDER / f"{name}.txt").read_text(encoding="utf-8"))}
+
+
+def pinned_in(text: str) -> list[str]:
+    """The same of one group's file."""
+    return [line.rstrip("\\ ") for line in text.splitlines() if not line.startswith((" ", "#"))]
 
 
 def other_than_locked() -> list[str]:

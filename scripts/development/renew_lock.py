@@ -14,7 +14,7 @@ import sys
 import tempfile
 import tomllib
 import venv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +54,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cvmatte-lock-") as folder:
         uv = Uv(Path(folder))
         found = uv.lock({name: of for name, of in declared.items() if name not in SOME})
-        pins = sorted({line for text in found.values() for line in pinned(text)})
+        pins = sorted({line for text in found.values() for line in requirements.pinned_in(text)})
         for name, computers in SOME.items():
             found |= uv.lock({name: declared[name]}, computers, pins)
     for name, text in found.items():
         (requirements.FOLDER / f"{name}.txt").write_text(HEADER + text, encoding="utf-8", newline="\n")
     print(f"{len(found)} groups, {len(pins)} packages that all computers may have")
     return 0
-
-
-def pinned(text: str) -> Iterable[str]:
-    """The packages of an exported lock, without the hashes."""
-    return (line.removesuffix("\\").strip() for line in text.splitlines() if not line.startswith((" ", "#")))
 
 
 class Uv:
