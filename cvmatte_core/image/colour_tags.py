@@ -103,7 +103,7 @@ def _deep_heif(data: bytes) -> tuple[np.ndarray, int] | None:
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     colours = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
-    return np.ascontiguousarray(colours), 65535
+    return np.array(colours, order="C"), 65535  # a copy: in older pillow-heif they go with the file
 
 
 def _opened(data: bytes) -> pillow_heif.HeifFile:
