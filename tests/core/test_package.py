@@ -75,7 +75,7 @@ def test_the_demo_tells_what_it_does() -> None:
 def test_the_wheel_cuts_out_a_photo_in_an_environment_of_its_own(
     tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the four lines of the README. Its dependencies are those of this environment: they are large."""
+    """With the four lines of docs/library.md. Its dependencies are those of this environment: they are large."""
     wheels, home, source = tmp_path / "wheels", tmp_path / "home", tmp_path / "source"
     shutil.copytree(paths.ROOT / "cvmatte_core", source / "cvmatte_core")  # for pip leaves a folder in it
     for name in ("pyproject.toml", "README.md"):
@@ -95,8 +95,8 @@ def test_the_wheel_cuts_out_a_photo_in_an_environment_of_its_own(
     monkeypatch.setenv("CVMATTE_DATA", str(home))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photo.jpg").write_bytes(photo.read_bytes())
-    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
-    (lines,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    page = (paths.ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     subprocess.run([python, "-c", lines], check=True)
     layer = np.asarray(Image.open(tmp_path / "layer.png"))
     assert layer.shape == (512, 512, 4)
