@@ -17,11 +17,14 @@ import tempfile
 import time
 
 from cvmatte_core.filesystem import paths
+from cvmatte_core.image import images
+from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.models.catalogue import install_packages_command
 from cvmatte_core.localization.errors import Refused
 from cvmatte_core.localization.texts import system_texts
 
 SAMPLE = Path(__file__).with_name("astronaut.png")
+TOUCH_UP = SAMPLE.with_name("astronaut.touch-up.png")  # one stroke, for the helmet that the default network loses
 SCRIPT = paths.ROOT / "obs_plugin" / "cvmatte.py"
 RESULTS = paths.ROOT / "demo"
 COLOUR = 0xFFB86A2F  # OBS writes colours as 0xAABBGGRR: a calm blue
@@ -29,6 +32,16 @@ _SCREEN, _DIALOG, _PANEL = (1280, 1000), (800, 1000), (1000, 1000)
 STANDING = {  # as large as fits, on the canvas's bottom
     "boundsType": "OBS_BOUNDS_SCALE_INNER", "boundsWidth": 1280, "boundsHeight": 720, "boundsAlignment": 8,
 }  # fmt: skip
+
+
+def sample_in(home: Path) -> dict[str, str]:
+    """A portrait's settings with the sample, which is touched up in this home as by a person. Raises OutputError."""
+    photo = home / "Pictures" / SAMPLE.name
+    photo.parent.mkdir()
+    shutil.copyfile(SAMPLE, photo)
+    kept = TouchUps(home / ".local" / "share" / "cvmatte" / "touch-ups")
+    kept.save(images.digest(SAMPLE.read_bytes()), TOUCH_UP.read_bytes(), photo)
+    return {"image": str(photo)}
 
 
 def main() -> int:
@@ -55,10 +68,7 @@ def main() -> int:
         ) as obs:
             colour = {"color": COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(throwaway_obs.SCENE, "Background", "color_source_v3", colour, True)
-            photo = home / "Pictures" / SAMPLE.name
-            photo.parent.mkdir()
-            shutil.copyfile(SAMPLE, photo)
-            settings = {"image": str(photo)}
+            settings = sample_in(home)
             added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", settings, True)
             obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, STANDING)
             outputs = home / ".local" / "share" / "cvmatte" / "outputs"
@@ -81,6 +91,7 @@ def main() -> int:
     print(texts("demo.properties", path=RESULTS / "properties.png"))
     print(texts("demo.panel", path=RESULTS / "panel.png"))
     print(texts("demo.layer", path=RESULTS / "astronaut.png"))
+    print(texts("demo.touch_up", path=TOUCH_UP))
     return 0
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from demo import throwaway_obs
-from demo.demo import COLOUR, SAMPLE, SCRIPT, STANDING
+from demo.demo import COLOUR, SAMPLE, SCRIPT, STANDING, sample_in
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
 from development import made_clips
@@ -42,13 +42,6 @@ def animate(path: Path, frames: list[tuple[Image.Image, int]]) -> None:
     first.save(
         path, save_all=True, append_images=rest, duration=[length for _, length in frames], loop=0, quality=70, method=6
     )
-
-
-def sample_in(home: Path) -> dict[str, str]:
-    photo = home / "Pictures" / SAMPLE.name
-    photo.parent.mkdir()
-    shutil.copyfile(SAMPLE, photo)
-    return {"image": str(photo)}
 
 
 def wait_for_layer(home: Path) -> None:

@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 CHROMIUM = shutil.which("chromium")
-# Over the helmet in the sample's lap, roughly: points in its pixels, and how thick the brush is.
-HELMET = [(330, 470), (350, 410), (400, 390), (450, 420), (470, 490), (400, 460), (380, 430)]
-HELMET_BRUSH = 84
+# The stroke of the sample's own touch-up, from her arm's edge all over the helmet in her lap: points in its pixels,
+# and how thick the brush is.
+HELMET = [
+    *((342, 296), (322, 330), (326, 365), (296, 420), (292, 500), (330, 505), (312, 440), (350, 385), (420, 366)),
+    *((466, 410), (488, 478), (496, 500), (440, 500), (400, 500), (360, 490), (350, 420), (420, 400), (440, 450)),
+    (390, 450),
+]
+HELMET_BRUSH = 44
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from PIL import Image
 
 from demo import throwaway_obs
-from demo.demo import SAMPLE, SCRIPT
+from demo.demo import SAMPLE, SCRIPT, sample_in
 from cvmatte_core.filesystem import paths
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
@@ -35,7 +35,7 @@ from cvmatte_core.web.touch_up import Desk
 from cvmatte_core.web.touch_up_page import TouchUpPage
 from cvmatte_core.localization.texts import LANGUAGES
 from development import room_picture
-from development.animations import SCREEN, animate, in_place, live, sample_in, session, wait_for_layer
+from development.animations import SCREEN, animate, in_place, live, session, wait_for_layer
 
 _PICTURES = paths.ROOT / "docs" / "pictures"
 _README = ("en", "zh-CN")

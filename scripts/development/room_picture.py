@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,12 +11,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cvmatte_core.image import encoders
-from cvmatte_core.matting.matter import Matter, Strokes
-from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP
+from cvmatte_core.matting.matter import Matter, strokes_of
 from cvmatte_core.settings import MatteSettings
-from demo.demo import SAMPLE
+from demo.demo import SAMPLE, TOUCH_UP
 from development import made_rooms
-from development.brush import HELMET, HELMET_BRUSH
 from development.measuring import in_bytes
 from development.room_scenes import over
 
@@ -67,8 +66,6 @@ def _room() -> np.ndarray:
 
 
 def _cutout(matter: Matter) -> np.ndarray:
-    """The sample with her helmet, float32 RGBA in 0..1, straight: brought back by a stroke."""
-    pixels = np.full((512, 512), AUTOMATIC, np.uint8)
-    cv2.polylines(pixels, [np.array([*HELMET, (400, 505)])], False, KEEP, HELMET_BRUSH)
-    strokes = Strokes(pixels, "helmet")
-    return matter(SAMPLE, MatteSettings(quality="best"), strokes=lambda *_: strokes).layer / np.float32(255)
+    """The sample with her helmet, which a stroke brings back: float32 RGBA in 0..1, straight."""
+    strokes = partial(strokes_of, TOUCH_UP.read_bytes(), TOUCH_UP.name)
+    return matter(SAMPLE, MatteSettings(quality="best"), strokes=strokes).layer / np.float32(255)

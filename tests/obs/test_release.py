@@ -16,6 +16,8 @@ import cvmatte_core
 from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from tests.conftest import SAMPLE
 
+IN_HELMET = np.s_[400:480, 360:460]
+
 
 def test_the_archive_is_what_a_person_needs_and_the_same_each_time(tmp_path: Path) -> None:
     first, second = (release.build(folder) for folder in (tmp_path, tmp_path / "."))
@@ -26,6 +28,7 @@ def test_the_archive_is_what_a_person_needs_and_the_same_each_time(tmp_path: Pat
     assert {name.partition("/")[0] for name in names} == {first.stem}
     inside = {name.partition("/")[2] for name in names}
     assert {"install.py", "install.cmd", "install.command", "scripts/matte.py", "scripts/demo/demo.py"} <= inside
+    assert {"scripts/demo/astronaut.touch-up.png", "cvmatte_core/web/static/sample.touch-up.png"} <= inside
     assert not [name for name in inside if name.startswith((".", "tests", "scripts/development"))]
     assert f"models/{entry_of(DEFAULT).file}" in inside
     assert first.stat().st_size < 25_000_000
@@ -48,5 +51,7 @@ def test_from_the_archive_to_the_demo(tmp_path: Path) -> None:
     layer = np.asarray(Image.open(folder / "demo" / "astronaut.png"))
     assert layer.shape[2] == 4
     assert layer.shape[:2] == np.asarray(Image.open(SAMPLE)).shape[:2]
+    assert layer[IN_HELMET][..., 3].min() > 250
+    assert str(folder / "scripts" / "demo" / "astronaut.touch-up.png") in done.stdout
     assert str(folder / "demo" / "obs.png") in done.stdout
     assert "Fetching" not in done.stdout  # the model
