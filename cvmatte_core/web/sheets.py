@@ -30,9 +30,9 @@ class Store(Protocol):
 class Sheet:
     """What is painted on a photo, by any page. pixels: uint8, shape (H, W), see matting/touch_up.py.
 
-    digest: of the photo's content, or what a live portrait is known by. version: counts its changes. png: the same as a
-    file; empty if nothing is painted. lock: for these three, only ever held briefly. store: where they are saved; None:
-    nowhere. writing: held while they are saved to a drive.
+    digest: of the photo's content; or what a live portrait is known by, or a page whose strokes are saved nowhere.
+    version: counts its changes. png: the same as a file; empty if nothing is painted. lock: for these three, only ever
+    held briefly. store: where they are saved; None: nowhere. writing: held while they are saved to a drive.
     """
 
     digest: str

@@ -82,8 +82,8 @@ class Change:
 class Desk:
     """The photos that are open, and what is painted on them.
 
-    touch_ups: where strokes are saved; None: nowhere. on_change(digest): called after each saved change. most_bytes: of
-    memory that the photos may hold; the one in use stays open, however large it is.
+    touch_ups: where strokes are saved; None: nowhere, and each page has its own. on_change(digest): called after each
+    saved change. most_bytes: of memory that the photos may hold; the one in use stays open, however large it is.
     """
 
     def __init__(
@@ -114,21 +114,23 @@ class Desk:
         ModelError."""
         digest = images.digest(images.read(path))
         settings = settings.at(TOUCH_UP)
-        sheet = self._sheets.get(digest)
+        id = id or secrets.token_hex(16)
+        # Where nothing is kept, pages may be different people's, of whom none is to paint on another's sheet.
+        known = digest if self._touch_ups is not None else id
+        sheet = self._sheets.get(known)
         if sheet is not None:  # one sheet a photo, of one size
             self.catch_up(sheet)
             settings = dataclasses.replace(settings, longest_side=max(sheet.pixels.shape))
         matte = matter(path, settings, room=room, may_be_empty=True, on_progress=on_progress)
         height, width = matte.alpha.shape
         if sheet is None:
-            sheet = Sheet(digest, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"", self._touch_ups)
+            sheet = Sheet(known, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"", self._touch_ups)
             self.catch_up(sheet)
             sheet.version = 0
         sheet.pixels = touch_up.fitted(sheet.pixels, (height, width))
         if sheet.strokes((height, width)).stamp != matte.touch_up:
             matte = matter(path, settings, strokes=sheet.strokes, room=room, may_be_empty=True)
-        id, layer = id or secrets.token_hex(16), matte.layer.copy()
-        about = id, path, name, settings, sheet, matte.photo, layer, sheet.pixels, folder
+        about = id, path, name, settings, sheet, matte.photo, matte.layer.copy(), sheet.pixels, folder
         photo = OpenPhoto(*about, room=room, notes=matte.notes)
         self.lay(photo)
         return photo
@@ -144,6 +146,12 @@ class Desk:
     def sheet(self, digest: str) -> Sheet | None:
         """What is painted on a photo that is open."""
         return self._sheets.get(digest)
+
+    def has_been_painted(self, digest: str) -> bool:
+        """Whether somebody has painted on the photo with this content, even if they took it away again. May wait for a
+        drive."""
+        kept = self._touch_ups
+        return kept is not None and any(of(digest) is not None for of in (kept.load, kept.removed))
 
     def take_away(self, digest: str) -> None:
         """Close every page with this sheet."""

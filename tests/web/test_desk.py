@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.errors import RequestError
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.settings import MatteSettings
@@ -25,12 +26,14 @@ SETTINGS = MatteSettings(quality="fast")
 class Table:
     """A desk, and what opens photos on it."""
 
-    def __init__(self, matter: Matter, thread: ThreadPoolExecutor, most_bytes: int) -> None:
+    def __init__(
+        self, matter: Matter, thread: ThreadPoolExecutor, most_bytes: int, touch_ups: TouchUps | None = None
+    ) -> None:
         def run(work: Callable[[Matter], Any]) -> Future[Any]:
             return thread.submit(work, matter)
 
         self._run = run
-        self.desk = Desk(run, None, most_bytes=most_bytes)
+        self.desk = Desk(run, touch_ups, most_bytes=most_bytes)
 
     def open(self, photo: Path, settings: MatteSettings = SETTINGS) -> OpenPhoto:
         return self._run(lambda matter: self.desk.open_now(matter, photo, photo.name, settings)).result()
@@ -91,8 +94,10 @@ def test_the_one_that_is_in_use_stays_open_however_large_it_is(thread: ThreadPoo
         assert table.has(opened)
 
 
-def test_pixels_that_open_photos_share_count_once(thread: ThreadPoolExecutor, photos: list[Path]) -> None:
-    table = Table(Matter(), thread, 100 * BYTES)
+def test_pixels_that_open_photos_share_count_once(
+    thread: ThreadPoolExecutor, photos: list[Path], tmp_path: Path
+) -> None:
+    table = Table(Matter(), thread, 100 * BYTES, TouchUps(tmp_path))
     opened = [table.open(photos[0], MatteSettings(quality="fast", feather=feather)) for feather in (0, 1, 2)]
     first = opened[0]
     pictures = {id(one.picture.base) for one in opened}
