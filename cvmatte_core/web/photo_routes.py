@@ -16,15 +16,17 @@ from typing import Any, TypeVar
 
 import cv2
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect
 
+from ..image import images
 from ..localization.errors import CvmatteError, RequestError
 from ..localization.notes import Note
 from ..matting.matter import Matte, Matter, StrokesFor, strokes_of
 from ..settings import MatteSettings
 from . import parameters
-from .answers import FILE, NO_STORE, noted, refusals, texts_for
+from .answers import FILE, NO_STORE, STATIC, noted, refusals, texts_for
 from .jobs import named
 from .parameters import BACKGROUND, ONE_PHOTO, ROOM, ROOM_FILE, TOUCH_UP, TOUCHED_UP, described, harmless
 from .server import Running, WebServer
@@ -40,6 +42,11 @@ _SAID = {"description": "A JSON list of {note, message}, where there is somethin
 _ANSWER = {"content": {media: {"schema": FILE} for media in MEDIA.values()}, "headers": {_NOTES: _SAID}}
 _REFUSALS = refusals(409, 413, 415, 503, 504)
 _ANSWERS = {200: _ANSWER, **_REFUSALS}
+_STROKES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {"schema": FILE}}},
+    204: {"description": "Somebody has touched it up"},
+    **refusals(),
+}
 _FILES = {"image": FILE, TOUCH_UP: FILE, ROOM: ROOM_FILE}
 _TO_CUT_OUT = described(ONE_PHOTO, _FILES, ("image",))
 _TO_CUT_OUT["requestBody"]["content"] |= {media: {"schema": FILE} for media in _RAW}
@@ -104,6 +111,18 @@ async def open_for_touching_up(request: Request, server: Running) -> dict[str, A
             await server.desk.put(photo, asked.strokes)
         asked.is_kept = True
     return await told(server.desk, photo, texts_for(request))
+
+
+@router.get("/sample_strokes", response_class=FileResponse, responses=_STROKES)
+async def strokes_of_the_sample(server: Running) -> Response:
+    """The touch-up that comes with the page's sample.
+
+    204 where somebody has touched it up on this computer: then theirs is used by itself.
+    """
+    digest = images.digest((STATIC / "sample.jpg").read_bytes())
+    if await server.desk.drive.ask(server.desk.has_been_painted, digest):
+        return Response(status_code=204, headers=NO_STORE)
+    return FileResponse(STATIC / "sample.touch-up.png", headers=NO_STORE)
 
 
 @contextlib.asynccontextmanager

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from development.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 from PIL import Image
+from playwright.sync_api import expect
 
+from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps
+from cvmatte_core.localization.texts import Texts
 
 from .conftest import Address, serving
 
@@ -202,6 +205,34 @@ def test_on_a_server_for_others_nothing_is_kept(photo: Path, data: Path) -> None
     assert not list(TouchUps().folder.glob("*.png"))
 
 
+def test_on_a_server_for_others_nobody_paints_on_another_s_photo(photo: Path, data: Path) -> None:
+    with (
+        serving(token="a token", only_loopback=False) as address,
+        httpx.Client(base_url=address.url, timeout=60, headers={"Authorization": "Bearer a token"}) as api,
+    ):
+        mine, theirs = (f"/touch_ups/{opened(api, photo)['id']}" for _ in range(2))
+        assert api.put(f"{mine}/strokes", content=png(strokes_over_the_helmet())).headers["Version"] == "1"
+        assert api.get(theirs).json()["version"] == 0
+        assert api.post(f"{theirs}/changes").content == b""
+        assert (pixels(api.get(f"{theirs}/strokes")) == 128).all()
+        assert pixels(api.get(f"{theirs}/layer"))[IN_HELMET][..., 3].mean() < 30
+        later = f"/touch_ups/{opened(api, photo)['id']}"
+        assert (pixels(api.get(f"{later}/strokes")) == 128).all()
+        api.delete(f"{theirs}/strokes")
+        assert (pixels(api.get(f"{mine}/strokes")) == strokes_over_the_helmet()).all()
+
+
+def test_the_sample_s_strokes_are_given_until_somebody_has_their_own(api: httpx.Client) -> None:
+    given = api.get("/sample_strokes")
+    assert (given.status_code, given.headers["Content-Type"]) == (200, "image/png")
+    assert given.content == api.get("/static/sample.touch-up.png").content
+    sample = images.digest(api.get("/static/sample.jpg").content)
+    TouchUps().save(sample, png(strokes_over_the_helmet()))
+    assert (api.get("/sample_strokes").status_code, api.get("/sample_strokes").content) == (204, b"")
+    TouchUps().remove(sample)  # what somebody took away stays away
+    assert api.get("/sample_strokes").status_code == 204
+
+
 # On the page
 
 
@@ -245,6 +276,20 @@ def opacity(page: Any) -> float:
     return float(of_editor(page, "layer")[IN_HELMET][..., 3].mean()) / 255
 
 
+ALPHA = """async (image, [x, y]) => {
+  await image.decode();
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = 512;
+  canvas.getContext('2d').drawImage(image, 0, 0);
+  return canvas.getContext('2d').getImageData(x, y, 1, 1).data[3];
+}"""
+
+
+def shown(page: Any, point: tuple[int, int] = (400, 440)) -> int:
+    """Alpha at a pixel, in the middle of the helmet, 0 to 255, as the page shows the result."""
+    return int(page.locator("#layer").evaluate(ALPHA, point))
+
+
 @needs_chromium
 def test_one_stroke_brings_the_helmet_back_and_the_result_has_it(page: Any) -> None:
     brush = touching_up(page)
@@ -253,16 +298,7 @@ def test_one_stroke_brings_the_helmet_back_and_the_result_has_it(page: Any) -> N
     page.get_by_role("button", name="Done").click()
     page.locator("#editor[hidden]").wait_for(state="attached")
     page.get_by_text("512 × 512").wait_for()
-    shown = page.locator("#layer").evaluate(
-        """async (image) => {
-          await image.decode();
-          const canvas = document.createElement('canvas');
-          canvas.width = canvas.height = 512;
-          canvas.getContext('2d').drawImage(image, 0, 0);
-          return canvas.getContext('2d').getImageData(400, 440, 1, 1).data[3];
-        }"""
-    )
-    assert shown == 255
+    assert shown(page) == 255
 
 
 # How much of the canvas is drawn on, 0 to 1.
@@ -465,3 +501,80 @@ def test_it_fits_a_phone_and_a_dock(page: Any, width: int, height: int) -> None:
     box = page.locator("#editor canvas").bounding_box()
     assert box["width"] > 0.9 * width and box["height"] > 0.25 * height
     assert box["y"] + box["height"] <= height
+
+
+# The sample
+
+
+def try_sample(page: Any, key: str) -> None:
+    """Until its cut is shown, and this is said of it."""
+    page.get_by_role("button", name="Try a sample").click()
+    expect(page.locator("#note")).to_have_text(Texts("en")(key), timeout=60_000)
+
+
+def go_to(page: Any, url: str) -> None:
+    page.goto(url)
+    page.locator("body[data-ready]").wait_for()
+
+
+def undo(page: Any) -> None:
+    before = int(page.locator("#editor").get_attribute("data-sent") or 0)
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("sent => document.querySelector('#editor').dataset.sent > sent", arg=before)
+
+
+@needs_chromium
+def test_the_sample_comes_with_a_stroke_that_can_be_undone_and_stays_as_it_is_left(address: Address) -> None:
+    with browser() as page:
+        go_to(page, address.url)
+        try_sample(page, "web.sample_touched_up")
+        assert shown(page) == 255
+        touching_up(page)
+        expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+        assert opacity(page) > 0.98
+        undo(page)
+        assert opacity(page) < 0.1
+        page.get_by_role("button", name="Done").click()
+        expect(page.locator("#note")).to_have_text("")
+        page.get_by_text("512 × 512").wait_for()
+        assert shown(page) < 25
+        try_sample(page, "web.sample_as_left")
+        assert shown(page) < 25
+
+
+@needs_chromium
+def test_what_somebody_has_painted_on_the_sample_stays(address: Address, api: httpx.Client) -> None:
+    with browser() as page:
+        go_to(page, address.url)
+        try_sample(page, "web.sample_touched_up")
+        painted = strokes_over_the_helmet()
+        painted[:20] = 255  # meanwhile, elsewhere
+        TouchUps().save(images.digest(api.get("/static/sample.jpg").content), png(painted))
+        touching_up(page)
+        assert (of_editor(page, "strokes")[..., 0] == painted).all()
+        expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+        page.get_by_role("button", name="Done").click()
+        try_sample(page, "web.sample_as_left")
+        assert shown(page) == 255
+        assert shown(page, (5, 5)) == 255
+
+
+@needs_chromium
+def test_two_visitors_touch_up_the_sample_each_on_their_own(data: Path) -> None:
+    with serving(token="a token", only_loopback=False) as address, browser() as first:
+        second = first.context.browser.new_context(locale="en-US").new_page()
+        for page in (first, second):
+            go_to(page, f"{address.url}/?token=a+token")
+            try_sample(page, "web.sample_touched_up")
+            touching_up(page)
+            expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+        undo(first)
+        assert opacity(first) < 0.1
+        second.wait_for_timeout(6000)  # a page asks every five seconds what others painted
+        assert opacity(second) > 0.98
+        undo(second)  # which it could not, had another painted
+        assert opacity(second) < 0.1
+        first.get_by_role("button", name="Redo").click()
+        first.wait_for_function("document.querySelector('#editor').dataset.sent > 1")
+        assert opacity(first) > 0.98
+        assert opacity(second) < 0.1

@@ -286,6 +286,7 @@ function notOfClips() {
 const single = {
   photo: null,
   strokes: null, // what was painted on the photo, a picture
+  sample: "", // what there is to say of the sample's touch-up, until it is opened
   request: null,
   timer: 0,
   state: null, // [key, values] of the status line, said anew in another language
@@ -293,7 +294,7 @@ const single = {
   notes: [], // what else there is to say
   pictures: {}, // address of each picture that has been fetched for the present options
 
-  choose(photo) {
+  choose(photo, strokes = null, sample = "") {
     if (!photo) return;
     if (endsWithOneOf(photo.name, clips)) {
       openTab(at("tab-batch"));
@@ -307,7 +308,8 @@ const single = {
       return;
     }
     this.photo = photo;
-    this.strokes = null;
+    this.strokes = strokes;
+    this.sample = sample;
     this.run();
   },
 
@@ -388,7 +390,8 @@ const single = {
   },
 
   note() {
-    at("note").textContent = [...this.notes.map(({ note, message }) => texts[note] ?? message), this.enlarged && text("web.enlarged", this.enlarged)].filter(Boolean).join(" ");
+    const said = this.notes.map(({ note, message }) => texts[note] ?? message);
+    at("note").textContent = [...said, this.enlarged && text("web.enlarged", this.enlarged), this.sample && text(this.sample)].filter(Boolean).join(" ");
   },
 
   /** button: what was pressed, which has the focus again afterwards. */
@@ -397,14 +400,19 @@ const single = {
     const editor = new Editor(at("editor"), texts, language, async () => {
       const answer = await ask(`${editor.address}/strokes`);
       this.strokes = await answer.blob();
+      this.sample = "";
       this.leave(editor, button);
       this.run();
     });
     try {
-      const opened = await json("/touch_ups", { method: "POST", body: this.form() });
+      const form = this.form();
+      const given = this.sample && this.strokes; // nobody's own: it comes as a stroke that can be undone
+      if (given) form.delete("touch_up");
+      const opened = await json("/touch_ups", { method: "POST", body: form });
       at("editor").hidden = false;
       for (const part of ["header", "main"]) document.querySelector(part).inert = true;
       await editor.open(opened.id);
+      if (given && !editor.painted) await editor.whole("PUT", "/strokes", given);
     } catch (error) {
       this.leave(editor, button);
       this.failed(error);
@@ -476,8 +484,10 @@ at("copy").hidden = !navigator.clipboard?.write; // a browser has it for this co
 at("copy").addEventListener("click", () => single.copy().catch(() => single.tell(["web.not_copied"], "bad")));
 at("zoom").addEventListener("change", () => at("frame").classList.toggle("zoomed", at("zoom").checked));
 at("sample").addEventListener("click", async () => {
-  const photo = await (await ask("/static/sample.jpg")).blob();
-  single.choose(new File([photo], "sample.jpg", { type: photo.type }));
+  const [photo, strokes] = await Promise.all(["/static/sample.jpg", "/sample_strokes"].map(async (path) => (await ask(path)).blob()));
+  const file = new File([photo], "sample.jpg", { type: photo.type });
+  if (strokes.size) single.choose(file, strokes, "web.sample_touched_up");
+  else single.choose(file, null, "web.sample_as_left");
 });
 at("photo").addEventListener("change", () => {
   single.choose(at("photo").files[0]);
