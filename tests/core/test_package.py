@@ -87,6 +87,7 @@ def test_the_wheel_cuts_out_a_photo_in_an_environment_of_its_own(
     python = paths.python_of(tmp_path / "environment")
     (site,) = (tmp_path / "environment").glob("lib/python*/site-packages")
     subprocess.run([python, "-m", "pip", "--quiet", "install", "--no-deps", str(wheel)], check=True)
+    assert (site / "cvmatte_core" / "web" / "static" / "sample.touch-up.png").is_file()
     (here,) = paths.ENVIRONMENT.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(f"{here}\n")
     (home / "models").mkdir(parents=True)
