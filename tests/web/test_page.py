@@ -432,6 +432,10 @@ def test_a_server_that_is_gone_is_explained(opened: Opened, photo: Path) -> None
     page.route("**/remove_background", lambda route: route.abort())
     page.set_input_files("#photo", photo)
     expect(page.locator("#status.bad")).to_have_text(Texts("en")("web.unreachable"))
+    page.evaluate("document.getElementById('status').textContent = ''")
+    page.route("**/sample_strokes", lambda route: route.abort())
+    page.click("#sample")
+    expect(page.locator("#status.bad")).to_have_text(Texts("en")("web.unreachable"))
 
 
 # Many photos

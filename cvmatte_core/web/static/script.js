@@ -483,12 +483,14 @@ for (const id of ["touch-up", "paint-in"]) at(id).addEventListener("click", () =
 at("copy").hidden = !navigator.clipboard?.write; // a browser has it for this computer's own pages, and for HTTPS
 at("copy").addEventListener("click", () => single.copy().catch(() => single.tell(["web.not_copied"], "bad")));
 at("zoom").addEventListener("change", () => at("frame").classList.toggle("zoomed", at("zoom").checked));
-at("sample").addEventListener("click", async () => {
+async function trySample() {
   const [photo, strokes] = await Promise.all(["/static/sample.jpg", "/sample_strokes"].map(async (path) => (await ask(path)).blob()));
   const file = new File([photo], "sample.jpg", { type: photo.type });
   if (strokes.size) single.choose(file, strokes, "web.sample_touched_up");
   else single.choose(file, null, "web.sample_as_left");
-});
+}
+
+at("sample").addEventListener("click", () => trySample().catch((error) => single.failed(error)));
 at("photo").addEventListener("change", () => {
   single.choose(at("photo").files[0]);
   at("photo").value = ""; // so that the same photo can be chosen again
