@@ -23,12 +23,12 @@ _WITH_WEBCAM = {
     "Talk": (
         COLOUR,
         "Talk\nat eight",
-        {"positionX": 520.0, "positionY": 20.0, "scaleX": 1.6, "scaleY": 1.6, "cropLeft": 130, "cropRight": 90},
+        {"positionX": 520.0, "positionY": 20.0, "scaleX": 1.55, "scaleY": 1.55, "cropLeft": 20, "cropRight": 140},
     ),
     "Game": (
         0xFF3A2A5A,
         "Level 3",
-        {"positionX": 40.0, "positionY": 440.0, "scaleX": 0.75, "scaleY": 0.75, "cropLeft": 150, "cropRight": 130},
+        {"positionX": 40.0, "positionY": 440.0, "scaleX": 0.75, "scaleY": 0.75, "cropLeft": 20, "cropRight": 140},
     ),
 }
 _TALL_SCREEN = (1280, 960)
@@ -101,10 +101,10 @@ def session(path: Path) -> None:
 
 
 def _clip(home: Path) -> Path:
-    """The sample sways before a wall."""
+    """The sample sways before a wall, as a webcam sees people: down to where her helmet begins."""
     clip = home / "Videos" / "me.mp4"
     clip.parent.mkdir()
-    layer = Matter()(SAMPLE, MatteSettings(quality="best")).layer
+    layer = Matter()(SAMPLE, MatteSettings(quality="best")).layer[:345]
     wall = np.linspace((150, 140, 128), (96, 88, 84), 360)[:, None].repeat(640, axis=1)
     wall[40:150, 20:130], wall[46:144, 26:124] = (70, 58, 48), (150, 180, 200)  # a picture hangs there
     made_clips.write(clip, made_clips.frames(layer, wall.astype(np.uint8), (640, 360), 240))
