@@ -427,9 +427,9 @@ def test_a_sentence_that_comes_or_goes_moves_nothing(page: Any, width: int) -> N
 def test_keys_change_the_brush(page: Any) -> None:
     touching_up(page)
     shown = page.locator("#editor output")
-    assert shown.inner_text() == "84 px"
+    assert shown.inner_text() == "44 px"
     page.keyboard.press("]")
-    assert shown.inner_text() == "101 px"
+    assert shown.inner_text() == "53 px"
     page.keyboard.press("[")
     page.keyboard.press("x")
     assert page.get_by_role("radio", name="Remove").is_checked()
