@@ -429,7 +429,7 @@ def test_keys_change_the_brush(page: Any) -> None:
     shown = page.locator("#editor output")
     assert shown.inner_text() == "44 px"
     page.keyboard.press("]")
-    assert shown.inner_text() == "53 px"
+    assert shown.inner_text() == "52 px"
     page.keyboard.press("[")
     page.keyboard.press("x")
     assert page.get_by_role("radio", name="Remove").is_checked()
