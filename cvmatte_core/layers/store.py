@@ -33,7 +33,8 @@ _FORMAT_RGBA_STRAIGHT = 1
 _HEADER = struct.Struct("<4sIIIIIQ")  # magic, version, width, height, format, header size, photo; 32 bytes
 _MAGIC, _VERSION = b"CVMF", 1
 BURST_SUFFIX = ".burst"
-_RESULT_VERSION = 5  # to be raised when the same request comes to give another layer: kept ones are then made anew
+# By quality; to be raised when the same request comes to give another layer: kept ones are then made anew.
+_RESULT_VERSIONS = {"fast": 5, "balanced": 5, "best": 6}
 
 
 class FrameUnusable(Exception):
@@ -109,7 +110,9 @@ class LayerStore:
         room's photo where it has one."""
         # In the system's own spelling: OBS writes a path with slashes everywhere.
         behind = [str(room)] if room is not None else []
-        request = json.dumps([_RESULT_VERSION, str(Path(image)), settings.identity(), *behind], sort_keys=True)
+        request = json.dumps(
+            [_RESULT_VERSIONS[settings.quality], str(Path(image)), settings.identity(), *behind], sort_keys=True
+        )
         return hashlib.sha256(request.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def frame_path(self, key: str) -> Path:

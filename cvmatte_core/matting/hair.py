@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -38,6 +38,7 @@ def refine(
     threads: int = 1,
     behind: np.ndarray | None = None,
     unsure: np.ndarray | None = None,
+    times: int = 1,
 ) -> np.ndarray:
     """Alpha with its hair as the photo shows it.
 
@@ -49,12 +50,12 @@ def refine(
     the network's alpha, and that of the mixture of the colours of person and background nearby.
 
     behind: uint8 RGB, shape (H, W, 3): the background itself, where it is known. unsure: bool, shape (H, W): where
-    colours are to be trusted as in hair.
+    colours are to be trusted as in hair. times: how often it is solved, each from what came of the one before.
     """
     result = alpha
     for region in regions_of_people(geometry.reduced(alpha, _SEARCH_SIDE), rgb.shape):
         known = (None if values is None else values[region] for values in (behind, unsure))
-        change = _change(alpha[region], rgb[region], threads, *known)
+        change = _change(alpha[region], rgb[region], threads, times, *known)
         if change is not None:
             result = alpha.copy() if result is alpha else result
             result[region] = np.clip((alpha[region] + change - _END) / (1 - 2 * _END), 0, 1)
@@ -62,7 +63,12 @@ def refine(
 
 
 def _change(
-    alpha: np.ndarray, rgb: np.ndarray, threads: int, behind: np.ndarray | None, unsure: np.ndarray | None
+    alpha: np.ndarray,
+    rgb: np.ndarray,
+    threads: int,
+    times: int,
+    behind: np.ndarray | None,
+    unsure: np.ndarray | None,
 ) -> np.ndarray | None:
     """What to add to a region's alpha, float32, shape (H, W); None where nothing is soft."""
     height, width = alpha.shape
@@ -88,7 +94,9 @@ def _change(
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
     unknown = [tile for tile in geometry.tiles(small.shape, _TILE) if (place.distance[tile] <= _REACH).any()]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(solve, unknown))
+        for _ in range(times):
+            place = replace(place, alpha=refined.copy())
+            list(pool.map(solve, unknown))
     return cv2.resize(refined - small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 

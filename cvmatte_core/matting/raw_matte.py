@@ -177,7 +177,8 @@ def see(
     view = View(alpha)
     if room is not None and photo.alpha is None:
         view = look(alpha, seen, room.rgb, keep_furniture=settings.keep_furniture)
-    alpha = refine.mend(hair.refine(view.alpha, seen, networks.threads, view.behind, view.unsure))
+    times = 2 if settings.quality == "best" else 1
+    alpha = refine.mend(hair.refine(view.alpha, seen, networks.threads, view.behind, view.unsure, times))
     if things_network is not None:
         things = things_network(
             seen, settings.quality, lambda done, total: stages.step("network", passes + done, passes + total)

@@ -100,6 +100,13 @@ def test_hair_comes_out_of_a_veil() -> None:
     assert error(hair.refine(guess, picture_of(truth)), truth) < 0.6 * error(guess, truth)
 
 
+def test_hair_that_is_solved_twice_comes_nearer_to_the_truth() -> None:
+    truth = strands()
+    guess = seen_by_a_network(truth)
+    once, twice = (error(hair.refine(guess, picture_of(truth), times=times), truth) for times in (1, 2))
+    assert twice < 0.95 * once
+
+
 def test_hair_of_a_large_picture_too() -> None:
     truth = strands((960, 1280))
     guess = np.clip(cv2.GaussianBlur(truth, (0, 0), 12), 0, 1)
