@@ -31,6 +31,7 @@ _PASSES = {
 # what lies behind hair for hair: only detail comes from it. What is larger than so many of its pixels (the sigma of a
 # blur) is as the pass before saw it, and so is all that is further than so many from what is soft there.
 _FINE, _DETAIL, _SOFT, _NEAR = 600, 16, 0.02, 12
+_OVERLAP = 24  # the part of its longer side that each half of such a pass reaches into the other
 # In a photo of more pixels than this on its longer side people may be too small for the passes above to find: one more
 # look at the whole, this large.
 _LARGE_PHOTO, _SEARCH_SIDE = 2560, 768
@@ -81,8 +82,11 @@ class RecurrentVideoMatting(OnSession):
                 near = seen
                 for square in closer:
                     on_pass(done, total)
-                    look = self._look(rgb, region, _longer_side(region, square), near)
-                    near = look if square <= _FINE else detailed(near, look, self._threads)
+                    side = _longer_side(region, square)
+                    if square > _FINE:
+                        near = detailed(near, self._look_by_halves(rgb, region, side, near), self._threads)
+                    else:
+                        near = self._look(rgb, region, side, near)
                     done += 1
                 result[region] = guided_filter.enlarge_alpha(near.alpha, near.picture, rgb[region], self._threads)
             on_pass(total, total)
@@ -93,6 +97,27 @@ class RecurrentVideoMatting(OnSession):
         goes on from the frame before, whatever region that looked at. Raises ModelError."""
         with single_image.failures_explained(self._model, "model_failed"):
             return self._look(frame, region, _longer_side(region, pixels**0.5), before)
+
+    def _look_by_halves(self, rgb: np.ndarray, region: Region, side: int, before: Look) -> Look:
+        """As `_look`, in the memory of half a pass: two halves that overlap, faded into each other."""
+        picture = geometry.reduced(rgb[region], side)
+        longer = int(np.argmax(picture.shape[:2]))
+        whole, length = region[longer], picture.shape[longer]
+        scale = (whole.stop - whole.start) / length
+        half = min(
+            length, (length + 1) // 2 + length // _OVERLAP
+        )  # of one shape: the second goes into the first's memory
+        rising = np.clip((np.arange(length, dtype=np.float32) - (length - half) + 1) / (2 * half - length + 1), 0, 1)
+        alpha = np.zeros(picture.shape[:2], np.float32)
+        for start, share in ((0, 1 - rising), (length - half, rising)):
+            part, place = list(region), [slice(None), slice(None)]
+            place[longer] = slice(start, start + half)
+            part[longer] = slice(whole.start + round(start * scale), whole.start + round((start + half) * scale))
+            seen = self._look(rgb, (part[0], part[1]), max(half, picture.shape[1 - longer]), before)
+            into = alpha[place[0], place[1]]
+            shares = np.expand_dims(share[start : start + half], 1 - longer)
+            into += shares * single_image.resized(seen.alpha, into.shape)
+        return Look(picture, alpha, before.state, before.box)
 
     def _look(self, rgb: np.ndarray, region: Region, side: int, before: Look | None) -> Look:
         """One pass, over a region of the photo reduced to this longest side, that goes on from the pass before."""
