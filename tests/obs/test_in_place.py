@@ -186,7 +186,7 @@ def test_in_a_group_it_stands_in_the_group(studio: Studio) -> None:
     assert (settings["crop"], settings["erosion"]) == (False, 1)
     studio.requests.remove_input(CUT_OUT)  # as somebody does who knows no Undo
     wait_until(lambda: within() == [(CAM, False)], 20)
-    assert f"“{CAM}” in “{SCENE}”: put back" in undo(studio)
+    assert f"Put back “{CAM}” in “{SCENE}”" in undo(studio)
     assert within() == [(CAM, True)]
     studio.panel(new_preset="")
 
@@ -238,7 +238,7 @@ def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:
     assert is_shown(studio, "front")
     studio.requests.remove_input("front")
     wait_until(lambda: "front" not in names(studio), 20)
-    assert "as far as it is still there" in undo(studio)
+    assert "as far as it still exists" in undo(studio)
     wait_until(lambda: "front, cut out" not in inputs(studio), 20)
 
 

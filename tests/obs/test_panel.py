@@ -244,7 +244,7 @@ def test_a_folder_is_cut_out_with_progress_and_an_archive(
     begun = studio.panel("folder_start", folder=str(folder))
     assert begun["folder_cancel"]["visible"]
     assert begun["refresh_folder"]["visible"]
-    assert "“Refresh the state” shows how far it is." in begun["folder_state"]["description"]
+    assert "“Refresh status” shows how far it is." in begun["folder_state"]["description"]
     assert "0 of 0" not in begun["folder_state"]["description"]
     wait_until(lambda: " of 4: " in studio.panel("refresh")["folder_state"]["description"], 60)
 
@@ -505,7 +505,7 @@ def test_a_model_is_fetched_by_a_click_and_can_be_cancelled(tmp_path: Path) -> N
         try:
             with open_studio(tmp_path / "obs", environment=environment) as studio:
                 pressed = studio.panel("install_model", model_to_install="modnet")
-                assert "Installing MODNet… “Refresh the state” shows how" in pressed["model_state"]["description"]
+                assert "Installing MODNet… “Refresh status” shows how" in pressed["model_state"]["description"]
                 assert pressed["install_cancel"]["visible"]
                 assert not pressed["install_model"]["visible"]
                 wait_until(lambda: "10.0 of 25.9 MB" in studio.panel("refresh")["model_state"]["description"], 30)
