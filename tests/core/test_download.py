@@ -719,8 +719,9 @@ def test_every_model_from_an_address_is_described_whole() -> None:
 def test_what_a_model_is_good_at_and_costs_is_said() -> None:
     shipped = catalogue.catalogue()
     unmeasured = "Its memory and time have not been measured."
-    assert catalogue.costs(shipped["modnet"], Texts("en")) == f"26 MB to fetch. {unmeasured}"
-    assert catalogue.costs(shipped["birefnet-portrait"], Texts("en")).startswith("973 MB to fetch. Others report 8 GB")
+    assert catalogue.costs(shipped["modnet"], Texts("en")) == f"26 MB to download. {unmeasured}"
+    told = catalogue.costs(shipped["birefnet-portrait"], Texts("en"))
+    assert told.startswith("973 MB to download. Others report 8 GB")
     assert "2.0 s for a photo" in catalogue.costs(shipped["isnet-general-use"], Texts("en"))
     assert catalogue.costs(shipped["cv-unet"], Texts("en")) == unmeasured
     own = ModelEntry("mine", "Mine", "", "onnx", "mine.onnx", "", {"kind": "file"})

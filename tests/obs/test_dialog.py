@@ -195,7 +195,7 @@ def test_a_model_that_is_not_there_is_installed_from_the_list(studio: Studio) ->
     assert {"MODNet (not installed)", "CV-UNet (ModelScope) (not installed)"} <= set(properties["model"]["items"])
     assert not properties["model_install"]["visible"] and not properties["model_said"]["visible"]
     missing = studio.choose("portrait", "model", "modnet")
-    assert missing["model_install"]["visible"] and "MB to fetch" in missing["model_said"]["description"]
+    assert missing["model_install"]["visible"] and "MB to download" in missing["model_said"]["description"]
     state = studio.wait_for_state("portrait", "isn't installed")
     assert "install" in state and "python" not in state and "models.py" not in state
     by_hand = studio.choose("portrait", "model", "cv-unet")

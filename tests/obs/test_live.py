@@ -167,9 +167,9 @@ def test_it_keeps_to_a_limit_of_the_processor(studio: Studio) -> None:
 def test_what_misses_its_rate_says_what_helps(studio: Studio) -> None:
     studio.set("live", limit=10, rate=60)
     studio.wait_for_state("live", "frames per second", 30)
-    wait_until(lambda: "of 60 frames per second: allow it more of the processor" in studio.said("live"), 60)
+    wait_until(lambda: "of 60 frames per second: raise Maximum CPU use." in studio.said("live"), 60)
     studio.set("live", limit=100, rate=30)
-    wait_until(lambda: "allow it more" not in studio.said("live"), 60)
+    wait_until(lambda: "raise Maximum CPU use" not in studio.said("live"), 60)
 
 
 def test_hidden_it_rests_and_is_back_when_it_is_shown(studio: Studio) -> None:

@@ -634,8 +634,8 @@ def test_jobs_that_ended_long_ago_are_gone_with_their_files(
 def test_models_and_versions_are_told_without_the_server_s_folders(client: httpx.Client) -> None:
     models = {model["name"]: model for model in client.get("/models").json()}
     assert models["rvm-mobilenetv3"]["installed"]
-    assert models["modnet"]["good_at"] == "Portraits; the smallest file of them."
-    assert models["modnet"]["costs"].startswith("26 MB to fetch.")
+    assert models["modnet"]["good_at"] == "Portraits; the smallest download."
+    assert models["modnet"]["costs"].startswith("26 MB to download.")
     told = client.get("/diagnose")
     assert told.json()["device"] == "CPUExecutionProvider"
     assert str(paths.ROOT) not in told.text
