@@ -157,16 +157,16 @@ def test_the_quality_decides_only_a_size_that_nothing_else_does() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
-        ("four_channels", {}, r"Mine takes 1 × 4 × \? × \? where a picture is 1 × 3 × \? × \?:"),
-        ("fixed", {"size": 64}, "Mine takes 1 × 3 × 24 × 32 where a picture is 1 × 3 × 64 × 64:"),
+        ("four_channels", {}, r"Mine takes input of the shape 1 × 4 × \? × \?, but a picture has 1 × 3 × \? × \?:"),
+        ("fixed", {"size": 64}, "Mine takes input of the shape 1 × 3 × 24 × 32, but a picture has 1 × 3 × 64 × 64:"),
         ("portrait_graph", {}, "Mine takes"),
-        ("two_inputs", {}, "takes picture, state"),
-        ("free", {"input": "photo"}, "takes picture"),
+        ("two_inputs", {}, "its inputs are picture, state"),
+        ("free", {"input": "photo"}, "its inputs are picture"),
         ("free", {"output": "pha"}, "no output pha: name one of alpha"),
         ("free", {"output": 1}, "no output 1"),
         ("several", {"output": "features"}, "1 × 3 × 24 × 32, is not alpha: name another .* classes, smaller, logit"),
         ("several", {"output": "classes"}, "1 × 3 × 1 × 1, is not alpha"),
-        ("free", {"std": [1, 1, 0]}, r"can't have, std: \[1, 1, 0\]"),
+        ("free", {"std": [1, 1, 0]}, r"invalid option \(std: \[1, 1, 0\]\)"),
         ("free", {"size": [320]}, "size"),
         ("free", {"size": "320"}, "size"),
         ("free", {"channels": "grb"}, "grb"),
@@ -200,7 +200,7 @@ def test_another_network_than_the_backend_s_is_a_sentence(opened: Any, rgb: np.n
     for backend in ("recurrent", "portrait-graph"):
         with pytest.raises(ModelError, match="Mine failed on this picture"):
             alpha_of(opened("free", backend=backend), rgb)
-    with pytest.raises(ModelError, match="tensorflow, that is none of recurrent, onnx"):
+    with pytest.raises(ModelError, match="tensorflow: choose one of recurrent, onnx"):
         opened("free", backend="tensorflow")
 
 

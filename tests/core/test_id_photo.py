@@ -113,7 +113,7 @@ def test_what_has_no_face_or_ends_below_it_is_said(matter: Matter, photo: Path, 
     picture = Image.open(photo).convert("RGB")
     picture.crop((0, 0, 512, 200)).save(tmp_path / "bust.png")
     picture.crop((60, 230, 420, 512)).save(tmp_path / "suit.png")
-    for name, key in (("bust.png", "ends too soon"), ("suit.png", "No face was found")):
+    for name, key in (("bust.png", "is cut off too close"), ("suit.png", "No face was found")):
         with pytest.raises(ImageError, match=key):
             matter(tmp_path / name, MatteSettings(quality="fast", id_photo="35x45"))
 

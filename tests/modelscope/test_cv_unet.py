@@ -112,7 +112,7 @@ def test_a_conversion_that_differs_is_not_kept(folders: Path, rgb: np.ndarray, m
     monkeypatch.setattr(
         convert, "_write_onnx", lambda graph, target: write_onnx(folders / "other" / "tf_graph.pb", target)
     )
-    with pytest.raises(ModelError, match="gives another result converted"):
+    with pytest.raises(ModelError, match="gave a different result after conversion"):
         convert.convert(catalogue.entry_of("cv-unet"), rgb)
     assert not (folders / "models").exists()
     assert catalogue.entry_of("auto").backend == "modelscope"

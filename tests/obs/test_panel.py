@@ -515,7 +515,7 @@ def test_a_model_is_fetched_by_a_click_and_can_be_cancelled(tmp_path: Path) -> N
                 publisher.stall_at = 0
                 publisher.goes_on.set()
                 studio.panel("install_model", model_to_install="modnet")
-                sentence = "What 127.0.0.1 has is not the model MODNet"
+                sentence = "The file from 127.0.0.1 is not the model MODNet"
                 wait_until(lambda: sentence in studio.panel("refresh")["model_state"]["description"], 30)
             assert publisher.asked[1][:2] == (f"/{modnet.file}", "bytes=10000000-")
             assert not part.exists()
@@ -641,7 +641,7 @@ NOT_ALLOWED = "[Context]\nfilesystems=host;\n[Session Bus Policy]\norg.freedeskt
         # As far as OBS's environment goes: it isn't really in one.
         pytest.param(
             {"SNAP_NAME": "obs-studio"},
-            "cut-out process, since its sandbox hides the system",
+            "cut-out process, because its sandbox hides the system",
             marks=pytest.mark.skipif(FLATPAK, reason="it is in Flatpak's sandbox"),
             id="Snap",
         ),

@@ -84,7 +84,7 @@ def test_a_source_that_a_filter_enlarges_is_taken_through_a_scene(studio: Studio
     studio.requests.create_source_filter("camera", "padded", "crop_filter", {"relative": True, "left": -100})
     wait_until(lambda: studio.size("camera")[0] == 612)
     studio.press(portrait, "take_still")
-    studio.wait_for_state(portrait, "A filter makes camera larger")
+    studio.wait_for_state(portrait, "A filter enlarges camera")
     studio.set(portrait, source=SCENE)
     assert Image.open(take(studio, portrait, stills(studio))).size == (1280, 720)
 
