@@ -487,11 +487,11 @@ def test_a_clip_is_cut_out_into_one_that_plays(opened: Opened, clip: Path, tmp_p
     said = r"me\.mp4 is a clip: clips are cut out here\. 1 file, [\d.]+ kB\."
     expect(page.locator("#batch-status")).to_have_text(re.compile(said))
     page.check("#control-save_mask")
-    expect(page.locator("#list")).to_contain_text("Without effect on clips: ID photo, Save the mask too.")
+    expect(page.locator("#list")).to_contain_text("These options have no effect on clips: ID photo, Save the mask too.")
     page.uncheck("#control-save_mask")
     page.click("#start")
     page.select_option("#control-id_photo", "off")  # the job has what it had
-    expect(page.locator("#list")).to_contain_text("Without effect on clips: ID photo.")
+    expect(page.locator("#list")).to_contain_text("These options have no effect on clips: ID photo.")
     expect(page.locator("#batch-status")).to_have_text("Finished: 1 cut out, 0 failed.", timeout=2 * SECONDS)
     playing = page.locator("#list video.thumbnail")
     page.wait_for_function("video => video.readyState >= 2 && video.videoWidth === 160", arg=playing.element_handle())
