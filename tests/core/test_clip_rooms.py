@@ -146,8 +146,8 @@ def test_the_worker_s_clip_has_a_room_and_parts_of_another_or_of_none_are_not_go
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--room-at", "soon"], "“soon” is no time"),
-        (["--room-at", "0:-3"], "is no time"),
+        (["--room-at", "soon"], "“soon” is not a time"),
+        (["--room-at", "0:-3"], "is not a time"),
         (["--room-at", "0:09"], "has no picture at the time"),
         (["--room-at", "0", "--room", "{clip}"], "either --room or --room-at"),
     ],

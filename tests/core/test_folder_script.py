@@ -219,7 +219,7 @@ def test_a_reader_that_goes_away_is_no_traceback(photo: Path) -> None:
         (["{folder}/0.png", "--watch"], "--watch is for a folder"),
         (["{folder}/0.png", "--ray", "auto"], "--ray is for a folder"),
         (["{folder}/0.png", "--recursive"], "--recursive is for a folder"),
-        (["{folder}/0.png", "-o", "-", "--save-mask"], "no place for the mask"),
+        (["{folder}/0.png", "-o", "-", "--save-mask"], "mask can't be saved beside standard output"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_sentence(folder: Path, arguments: list[str], part: str) -> None:

@@ -47,7 +47,7 @@ def test_it_enters_the_script_once_and_takes_exactly_that_back(home: Path) -> No
     assert json.loads(next(path for path in backups if "Mine" in path.name).read_text(encoding="utf-8")) == COLLECTION
     assert len(backups) == 2
     done = install("--uninstall")
-    assert (done.returncode, "out of your OBS" in done.stdout) == (0, True)
+    assert (done.returncode, "removed from your OBS" in done.stdout) == (0, True)
     after = {name: json.loads(text) for name, text in collections(home).items()}
     assert after["Mine.json"] == before["Mine.json"]
     assert after["Bare.json"] == {"modules": {"scripts-tool": []}}
@@ -66,7 +66,7 @@ def test_without_an_obs_uninstalling_does_not_say_that_it_took_anything_out(home
         path.unlink()
     done = install("--uninstall")
     assert done.returncode == 0
-    assert done.stdout.startswith("install.py had nothing to take out of OBS.")
+    assert done.stdout.startswith("CVMatte wasn't found in your OBS")
     assert str(paths.ROOT) in done.stdout and str(home / "data") in done.stdout
 
 
@@ -348,7 +348,7 @@ def test_what_is_added_to_one_that_is_there_leaves_obs_alone(
     monkeypatch.setattr(sys, "argv", ["install.py", *option])
     assert installer.main() == 0
     assert registered == ([] if is_there else [True])
-    assert ("adds it to OBS" in capsys.readouterr().out) == is_there
+    assert ("without options to add it" in capsys.readouterr().out) == is_there
 
 
 def test_modelscope_comes_after_the_rest_which_its_failure_leaves_alone(

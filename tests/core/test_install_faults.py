@@ -219,7 +219,7 @@ def test_obs_from_snap_alone_is_refused_until_there_is_another(home: Path, monke
     assert done.returncode == 1
     assert done.stdout == ""
     assert "your OBS is from Snap" in done.stderr
-    assert "install the OBS of your distribution" in done.stderr
+    assert "install OBS from your distribution" in done.stderr
     (programs / "obs").symlink_to("/bin/true")  # installed, never started
     done = install()
     assert done.returncode == 0

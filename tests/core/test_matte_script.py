@@ -137,7 +137,7 @@ def test_every_control_is_an_option_in_both_languages() -> None:
         (["{photo}", "--erosion", "999"], "--erosion takes a whole number from 0 to 50"),
         (["{photo}", "--model", "nope"], "no model called nope"),
         (["{photo}", "--preset", "nope"], "no preset nope"),
-        (["{photo}", "--background-colour", "reddish"], "reddish is no colour"),
+        (["{photo}", "--background-colour", "reddish"], "reddish is not a colour"),
         (["{photo}", "-o", "{photo}"], "replace the photo itself"),
         (["{photo}", "-o", "out.jpg", "--format", "png"], "as the file's format: .png"),
         (["{photo}", "-o", "out.png", "--format", "jpeg"], "as the file's format: .jpg, .jpeg"),

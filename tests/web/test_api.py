@@ -733,10 +733,10 @@ def test_beyond_this_computer_the_script_makes_a_token() -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["--root", "/nowhere"], "no folder"),
+        (["--root", "/nowhere"], "not a folder"),
         (["--host", "203.0.113.1"], "can't listen"),
         (["--queue", "0"], "queue"),
-        (["--port", "99999"], "99999 is no port"),
+        (["--port", "99999"], "99999 is not a port"),
         (["--port", "-1"], "port"),
     ],
 )
