@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _LONGEST_GAP = 3.0  # seconds between two frames of a file, whatever its times s
 _LATEST = 0.5  # seconds that a file's frame may be late before those after it wait for it
 _SINGLE_SECONDS = 0.5  # from one look to the next at a file of a single frame
 _ASKED_SECONDS = 0.2  # between two looks whether there is an end to it before anybody asked for a frame
+_SOON, _LATE = 0.4, 0.1  # parts of a source's period: a frame due so soon is worth waiting for, and so late it may be
 _PATIENCE = 0.005  # seconds until a camera that has nothing yet is asked again
 
 
@@ -63,6 +65,7 @@ class LatestFrame:
         self.error: CvmatteError | None = None
         self.is_over = False  # a file that isn't looped has ended
         self._frame: tuple[int, np.ndarray, float] | None = None
+        self._arrivals: deque[float] = deque(maxlen=9)  # of the newest frames, by time.monotonic
         self._age = 0.0  # seconds since a frame was drawn when it comes, where that is known
         self._there = threading.Condition()
         self._closing, self._asked = threading.Event(), threading.Event()
@@ -71,11 +74,18 @@ class LatestFrame:
 
     def next(self, after: int, timeout: float) -> tuple[int, np.ndarray, float] | None:
         """A newer frame, as soon as there is one: (number, pixels as in video.pictures.Picture, when it came, or was
-        drawn by OBS, by time.monotonic); None if none came in that time."""
+        drawn by OBS, by time.monotonic); None if none came in that time. One that is about to be old gives way to the
+        next: its picture is the fresher for hardly fewer frames."""
         self._asked.set()
         with self._there:
-            newer = self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout)
-            return self._frame if newer else None
+            if not self._there.wait_for(lambda: self._frame is not None and self._frame[0] > after, timeout):
+                return None
+            period = (self._arrivals[-1] - self._arrivals[0]) / max(1, len(self._arrivals) - 1)
+            due = self._arrivals[-1] + period - time.monotonic()
+            if 0 < due < _SOON * period:
+                found = self._frame
+                self._there.wait_for(lambda: self._frame is not found, due + _LATE * period)
+            return self._frame
 
     def close(self) -> None:
         with self._announcing:  # once this is done, no address of this one follows that of the next
@@ -89,7 +99,8 @@ class LatestFrame:
                     return
                 number += 1
                 with self._there:
-                    self._frame = number, frame, time.monotonic() - self._age
+                    self._arrivals.append(time.monotonic())
+                    self._frame = number, frame, self._arrivals[-1] - self._age
                     self._there.notify_all()
             self.is_over = True
         except CvmatteError as error:

@@ -145,6 +145,28 @@ def test_a_file_plays_in_its_own_time_and_again(clip: Path) -> None:
     assert 20 < number < 60  # 45 of 30 a second
 
 
+def test_a_frame_that_is_about_to_be_old_gives_way_to_the_next(tmp_path: Path) -> None:
+    path, period = tmp_path / "slow.mp4", 0.2
+    cutout, behind = np.full((90, 60, 4), 255, np.uint8), np.full((60, 90, 3), 90, np.uint8)
+    made_clips.write(path, made_clips.frames(cutout, behind, SIZE, 30), round(1 / period), sound="")
+    with contextlib.closing(LatestFrame(LiveSource(video=str(path)))) as source:
+        number = 0
+
+        def taken() -> tuple[int, float]:
+            nonlocal number
+            before, found = number, source.next(number, 1)
+            assert found is not None
+            number = found[0]
+            return number - before, time.monotonic() - found[2]
+
+        for _ in range(4):  # its rate becomes known
+            taken()
+        time.sleep(1.85 * period)
+        assert taken() == (2, pytest.approx(0, abs=0.1 * period))
+        time.sleep(1.3 * period)
+        assert taken() == (1, pytest.approx(0.3 * period, abs=0.1 * period))
+
+
 def test_once_it_ends(clip: Path) -> None:
     source = LatestFrame(LiveSource(video=str(clip), loop=False))
     wait_for(lambda: source.is_over)
