@@ -45,7 +45,9 @@ class Rest:
 def _few_pixels(frame: np.ndarray) -> np.ndarray:
     """Grey, float32 of 0..255, each the mean of a block of the frame's pixels."""
     step = max(1, max(frame.shape[:2]) // _SIDE)
-    seen = np.ascontiguousarray(frame[::step, ::step])
+    across, down = (-(-side // step) for side in frame.shape[1::-1])
+    # frame[::step, ::step] in a tenth of the time, but for the last row and column of an uneven side
+    seen = cv2.resize(frame, (across, down), interpolation=cv2.INTER_NEAREST)
     height, width = (max(1, side // _BLOCK) for side in seen.shape[:2])
     blocks = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
     return blocks.reshape(height, width, -1).mean(axis=2, dtype=np.float32)
