@@ -89,11 +89,18 @@ def foreground_by(rgb: np.ndarray, alpha: np.ndarray, nearby: tuple[np.ndarray, 
     thousandths in the edge where estimate_foreground has 17.1.
     """
     near_foreground, near_background = nearby
-    explained = cv2.blendLinear(near_foreground, near_background, alpha, 1 - alpha)
-    residual = cv2.subtract(rgb, explained, dtype=cv2.CV_16S)
-    step = cv2.multiply(residual, cv2.merge([alpha] * 3), dtype=cv2.CV_16S)
-    estimate = cv2.add(near_foreground, step, dtype=cv2.CV_8U)
+    shares = cv2.merge([alpha] * 3)
+    explained = _moved(near_background, near_background, near_foreground, shares)
+    estimate = _moved(near_foreground, explained, rgb, shares)
     return cv2.copyTo(estimate, cv2.inRange(alpha, 0, 1 - 1 / 512), rgb.copy())
+
+
+def _moved(colours: np.ndarray, start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Colours plus their shares, float32 in 0..1, of the way from `start` to `end`: all uint8, shape (H, W, 3). In
+    bytes throughout, which takes half as long as with signs: a step up and one down, of which one is 0."""
+    step = cv2.multiply(cv2.absdiff(start, end), shares, dtype=cv2.CV_8U)
+    up, down = (cv2.min(step, cv2.subtract(*way)) for way in ((end, start), (start, end)))
+    return cv2.subtract(cv2.add(colours, up), down)
 
 
 def _first_round(
