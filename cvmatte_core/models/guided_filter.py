@@ -13,7 +13,7 @@ _RADIUS = 4  # pixels of the reduced picture, within which alpha is taken to be 
 _EPSILON = 1e-4  # colour variance, of 0..1, below which there is nothing to be led by
 _UNEXPLAINED = 0.8  # the part of alpha's variance that colour must explain before it leads at all
 _TILE = 512  # pixels of the photo: memory for coefficients doesn't grow with the photo
-_SMALL = 1_000_000  # pixels of a picture for which tiles aren't worth their margins
+_SMALL = 2_100_000  # pixels, those of HD, of a picture for which tiles aren't worth their margins
 _FLAT = 0.005  # a tile whose alpha is this near to 0 or 1 throughout has no edge to lead
 
 
