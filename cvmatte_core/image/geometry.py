@@ -26,6 +26,22 @@ def overlap(one: Region, other: Region, touching: bool = False) -> bool:
     return all(a.start < b.stop + touching and b.start < a.stop + touching for a, b in zip(one, other))
 
 
+def within(box: Region, part: Region) -> Region:
+    """Where in the picture a part of a box of it is."""
+    rows, columns = (slice(side.start + inner.start, side.start + inner.stop) for side, inner in zip(box, part))
+    return rows, columns
+
+
+def common(one: Region, other: Region) -> tuple[Region, Region]:
+    """Where what two overlapping regions share lies in each of them."""
+    sides = [slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, other)]
+    (in_one, in_other) = (
+        tuple(slice(side.start - its.start, side.stop - its.start) for side, its in zip(sides, region))
+        for region in (one, other)
+    )
+    return (in_one[0], in_one[1]), (in_other[0], in_other[1])
+
+
 def union(regions: Iterable[Region]) -> Region:
     rows, columns = (slice(min(s.start for s in sides), max(s.stop for s in sides)) for sides in zip(*regions))
     return rows, columns
@@ -64,6 +80,16 @@ def tiles(shape: tuple[int, ...], side: int) -> list[Region]:
         for top in range(0, height, side)
         for left in range(0, width, side)
     ]
+
+
+def around_each(mask: np.ndarray, side: int) -> list[Region]:
+    """Of each of the mask's tiles (see `tiles`; mask: see around_all) the smallest region with all that is in it."""
+    found = []
+    for rows, columns in tiles(mask.shape, side):
+        inner = around_all(mask[rows, columns])
+        if inner is not None:
+            found.append(within((rows, columns), inner))
+    return found
 
 
 def around(box: Region, by: int, shape: tuple[int, ...]) -> tuple[Region, Region]:

@@ -38,7 +38,7 @@ class TouchUps:
     def save(self, digest: str, png: bytes, photo: Path | None = None) -> None:
         """photo: the file that it was painted on. Raises OutputError."""
         files.write(self._path(digest), png)
-        if photo is not None:
+        if photo is not None and self._digest_at(photo) != digest:
             files.write_texts(self._photo_path(photo), digest=digest)
 
     def remove(self, digest: str) -> None:

@@ -13,6 +13,7 @@ from ..image import images
 _PREVIEW_HEIGHT, _PREVIEW_WIDTH, _GAP = 300, 300, 6  # one view at most, pixels
 _SHYNESS = 32  # the power: how little a pixel of the edge says about the background
 _SPILL = 2  # pixels around the person whose colours no background takes
+COLOURED = 13  # pixels around what is visible that have colours
 _SHADOW_MOVE, _SHADOW_BLUR = (0.012, 0.018), 0.015  # parts of the longer side: right and down, and sigma
 _GREY = 128  # what the network sees where a picture itself is transparent
 _CHECKER_LIGHT, _CHECKER_DARK, _CHECKER_SIZE = 204, 153, 10
@@ -42,7 +43,7 @@ def layer_pixels(
         return cv2.cvtColor(over(foreground, alpha, background), cv2.COLOR_RGB2RGBA)
     visible = alpha_bytes(alpha)
     # Far from any edge what is transparent needs no colour: black keeps the files small.
-    near = cv2.dilate(visible, np.ones((27, 27), np.uint8))
+    near = cv2.dilate(visible, np.ones((2 * COLOURED + 1,) * 2, np.uint8))
     layer = cv2.cvtColor(cv2.copyTo(foreground, near), cv2.COLOR_RGB2RGBA)
     return cv2.insertChannel(visible, layer, 3)
 

@@ -11,7 +11,8 @@ from ..image import geometry
 
 # In pixels: how far beyond the edge band colours are estimated, the reach of the second round, and the
 # tiles it works on, so that only the edge costs time and memory doesn't grow with the photo.
-_REACH, _FINE_RADIUS, _TILE = 8, 6, 256
+_REACH, _FINE_RADIUS, _TILE = 8, 6, 128
+NEAR = _REACH + _FINE_RADIUS  # how far the alpha of a pixel counts beyond what the first round has of it
 
 
 def colour_radius(shape: tuple[int, ...]) -> int:
@@ -20,13 +21,18 @@ def colour_radius(shape: tuple[int, ...]) -> int:
 
 
 def estimate_foreground(
-    rgb: np.ndarray, alpha: np.ndarray, threads: int = 1, radius: int = 0, behind: np.ndarray | None = None
+    rgb: np.ndarray,
+    alpha: np.ndarray,
+    threads: int = 1,
+    radius: int = 0,
+    behind: np.ndarray | None = None,
+    wanted: np.ndarray | None = None,
 ) -> np.ndarray:
     """Colours of the person alone, where the photo mixes them with the background behind.
 
     rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W), the matte before threshold, erosion and feather.
     radius: of the first round, see colour_radius; 0: this picture's. behind: uint8 RGB, shape (H, W, 3): the
-    background itself, where it is known.
+    background itself, where it is known. wanted: uint8, shape (H, W), 0 where the photo's own colours will do.
     Returns uint8, shape (H, W, 3): the photo's own colours where alpha is 1; estimates in the edge band and some
     pixels beyond it, since OBS mixes in the colours of transparent neighbours when it scales a layer.
 
@@ -40,6 +46,8 @@ def estimate_foreground(
     reach = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
     near_edge = cv2.dilate(cv2.inRange(alpha, 1 / 512, 1 - 1 / 512), reach)
     near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
+    if wanted is not None:
+        near_edge = cv2.copyTo(near_edge, wanted)
     result = rgb.copy()
 
     def improve(tile: geometry.Region) -> None:
@@ -56,7 +64,7 @@ def estimate_foreground(
 
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(improve, [tile for tile in geometry.tiles(alpha.shape, _TILE) if near_edge[tile].any()]))
+        list(pool.map(improve, geometry.around_each(near_edge, _TILE)))
     return result
 
 

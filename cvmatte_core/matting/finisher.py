@@ -111,9 +111,13 @@ class Finisher:
         """See Matter.part."""
         if settings.subject == "main" or settings.shadow:  # pixels depend on ones far away
             return self(raw, strokes, settings, Stages()).layer, everything(raw.alpha.shape)
-        touched = self._touched_up(raw, strokes)
-        wide, inner = around(box, settings.erosion + 2 * settings.feather + _SOFTENED, raw.alpha.shape)
-        near = Cutout(touched.photo[wide], touched.alpha[wide], touched.foreground[wide], None)
+        reach = settings.erosion + 2 * settings.feather + _SOFTENED + compose.COLOURED
+        wide, inner = around(box, reach, raw.alpha.shape)
+        apply = self._touch_ups.setdefault(raw, touch_up.TouchUp(self._threads))
+        alpha, foreground = apply.part(raw.photo, raw.alpha, raw.foreground, strokes.pixels, wide)
+        if raw.own is not None:
+            alpha = np.minimum(alpha, raw.own[wide])
+        near = Cutout(raw.photo[wide], alpha, foreground, None)
         return dress(near, settings, framing.WHOLE, self._backgrounds).layer[inner], box
 
     def forget(self) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..image import images
 from ..image.geometry import Region, reduced
-from ..layers.touch_ups import TouchUps
+from ..layers.touch_ups import TouchUps, stamp_of
 from ..localization.errors import ImageError
 from ..models.catalogue import entry_of
 from ..models.network import Network, Networks
@@ -46,6 +46,7 @@ class Matter:
         """threads, device: without them, the environment's; see devices.py. touch_ups: where photos' are looked for."""
         self._networks = Networks(threads, device)
         self._touch_ups = touch_ups
+        self._strokes: Strokes | None = None  # the last that were looked for
         self._last_read: tuple[Hashable, str] = (None, "")  # a file as it was when it was read, and its digest
         self._raw_mattes = RawMattes(cache_bytes)
         self._backgrounds = Backgrounds(_state_of)
@@ -131,6 +132,10 @@ class Matter:
         """Load a model, which may be catalogue.AUTO, ahead of its first use. Raises ModelError."""
         return self._networks.get(entry_of(model))
 
+    def expect(self, strokes: Strokes) -> None:
+        """Have it know a touch-up that was just saved, so that it need not decode it."""
+        self._strokes = strokes
+
     def let_go_of_idle(self, idle_seconds: float = _IDLE_SECONDS) -> float | None:
         """See Networks.let_go_of_idle."""
         return self._networks.let_go_of_idle(idle_seconds)
@@ -177,13 +182,18 @@ class Matter:
         png = self._touch_ups.load(raw.digest) if self._touch_ups is not None else None
         if png is None:
             return None
+        known = self._strokes
+        if known is not None and known.stamp == stamp_of(png) and known.pixels.shape == (height, width):
+            return known
         try:
-            return strokes_of(png, f"{raw.digest}.png", (height, width))
+            self._strokes = known = strokes_of(png, f"{raw.digest}.png", (height, width))
+            return known
         except ImageError as error:
             logger.warning("%s", error)
             return None
 
     def _forget(self) -> None:
+        self._strokes = None
         for kept in (self._raw_mattes, self._finisher, self._backgrounds, self._rooms):
             kept.forget()
 

@@ -104,32 +104,72 @@ class TouchUp:
         rgb, foreground: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). strokes: uint8, KEEP, REMOVE or
         AUTOMATIC, shape (H, W). Returns both anew, or as they are without strokes.
         """
-        patches = [self._patch(box, rgb, alpha, strokes) for box in regions(strokes)]
+        patches = self._patches_of(rgb, alpha, foreground, strokes)
         if not patches:
             return alpha, foreground
+        return _patched(patches, alpha, foreground, geometry.everything(alpha.shape))
+
+    def part(
+        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray, box: Region
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of what __call__ returns, without making the whole."""
+        return _patched(self._patches_of(rgb, alpha, foreground, strokes), alpha, foreground, box)
+
+    def _patches_of(
+        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
+    ) -> list[_Patch]:
+        patches = [self._patch(box, rgb, alpha, foreground, strokes) for box in regions(strokes)]
         sizes = [some.nbytes + colours.nbytes for _, some, colours in self._patches.values()]
         while len(sizes) > len(patches) and (len(sizes) > _PATCHES or sum(sizes) > _PATCH_BYTES):
             self._patches.popitem(last=False)
             del sizes[0]
-        alpha, foreground = alpha.copy(), foreground.copy()
-        for box, touched, colours in patches:
-            alpha[box], foreground[box] = touched, colours
-        return alpha, foreground
+        return patches
 
-    def _patch(self, box: Region, rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> _Patch:
+    def _patch(
+        self, box: Region, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
+    ) -> _Patch:
         said = hashlib.sha256(strokes[box].tobytes()).digest()
         name = (box[0].start, box[0].stop, box[1].start, box[1].stop, said)
         patch = self._patches.pop(name, None)
         if patch is None:
             touched = solved(rgb[box], alpha[box], strokes[box], _REACH * max(strokes.shape), self._threads)
-            # The edge's colours are estimated with its surroundings in view.
-            radius = edge_colours.colour_radius(alpha.shape)
-            wide, inner = geometry.around(box, radius, alpha.shape)
-            view = alpha[wide].copy()
-            view[inner] = touched
-            patch = box, touched, edge_colours.estimate_foreground(rgb[wide], view, self._threads, radius)[inner]
+            patch = box, touched, self._colours(box, touched, rgb, alpha, foreground)
         self._patches[name] = patch
         return patch
+
+    def _colours(
+        self, box: Region, touched: np.ndarray, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray
+    ) -> np.ndarray:
+        """The foreground of a region: anew where its alpha is another, as it was elsewhere."""
+        colours = foreground[box].copy()
+        near = np.ones((2 * edge_colours.NEAR + 1,) * 2, np.uint8)
+        anew = cv2.dilate((touched != alpha[box]).view(np.uint8), near)
+        part = geometry.around_all(anew)
+        if part is None:
+            return colours
+        # They are estimated with their surroundings in view.
+        radius = edge_colours.colour_radius(alpha.shape)
+        place = geometry.within(box, part)
+        wide, inner = geometry.around(place, radius, alpha.shape)
+        view, wanted = alpha[wide].copy(), np.zeros_like(alpha[wide], np.uint8)
+        in_view, in_box = geometry.common(wide, box)
+        view[in_view] = touched[in_box]
+        wanted[inner] = anew[part]
+        found = edge_colours.estimate_foreground(rgb[wide], view, self._threads, radius, wanted=wanted)
+        np.copyto(colours[part], found[inner], where=anew[part][..., None] > 0)
+        return colours
+
+
+def _patched(
+    patches: list[_Patch], alpha: np.ndarray, foreground: np.ndarray, box: Region
+) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha and foreground of rows and columns, with the patches in them."""
+    alpha, foreground = alpha[box].copy(), foreground[box].copy()
+    for region, touched, colours in patches:
+        if geometry.overlap(region, box):
+            here, there = geometry.common(box, region)
+            alpha[here], foreground[here] = touched[there], colours[there]
+    return alpha, foreground
 
 
 def regions(strokes: np.ndarray) -> Iterator[Region]:
@@ -171,7 +211,7 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     stroke, in pixels. Returns float32 in 0..1, shape (H, W): as it was beyond the strokes' reach.
     """
     height, width = alpha.shape
-    widest = max(float(_depth(strokes == kind).max()) for kind in (KEEP, REMOVE))
+    widest = max(_widest(strokes == kind) for kind in (KEEP, REMOVE))
     reach_of_all = min(reach, max(1.0, widest / _BROAD))  # that of the broadest stroke
     scale = min(1.0, _RING / reach_of_all, (_SQUARE**2 / (height * width)) ** 0.5)
     if scale == 1:
@@ -181,8 +221,20 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     said = _Said.of(fitted(strokes, size[::-1]), reach * scale)
-    found = guided_filter.enlarge_alpha(_edge_found(small, small_alpha, said), small, rgb, threads)
-    return said.enlarged(alpha.shape).merged(found, alpha)
+    found = _edge_found(small, small_alpha, said)
+    said = said.enlarged(alpha.shape)
+    in_reach = said.in_reach
+    found = guided_filter.enlarge_alpha(found, small, rgb, threads, in_reach)
+    result, near = alpha.copy(), geometry.around_all(in_reach)
+    if near is not None:
+        result[near] = said.part(near).merged(found[near], alpha[near])
+    return result
+
+
+def _widest(mask: np.ndarray) -> float:
+    """The greatest depth in a mask."""
+    part = geometry.around_all(mask)
+    return float(_depth(mask[geometry.around(part, 2, mask.shape)[0]]).max()) if part is not None else 0.0
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:
@@ -220,6 +272,14 @@ class _Said:
         keep, remove = (enlarge(mask.view(np.uint8), cv2.INTER_NEAREST) > 0 for mask in (self.keep, self.remove))
         reaches = (enlarge(by, cv2.INTER_LINEAR) for by in (self.by_keep, self.by_remove))
         return _Said(keep, remove, enlarge(self.cores, cv2.INTER_NEAREST), *reaches)
+
+    @property
+    def in_reach(self) -> np.ndarray:
+        """Where any stroke reaches: bool."""
+        return (self.by_keep > 0) | (self.by_remove > 0)
+
+    def part(self, box: Region) -> _Said:
+        return _Said(*(each[box] for each in (self.keep, self.remove, self.cores, self.by_keep, self.by_remove)))
 
     def merged(self, found: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Alpha with what was found within the strokes' reach. Nobody loses by Keep, or gains by Remove, alone."""
@@ -260,7 +320,7 @@ def _core_and_reach(mask: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndar
 
 def _edge_found(rgb: np.ndarray, alpha: np.ndarray, said: _Said) -> np.ndarray:
     """Alpha where strokes reach, the edge that colours show there: float32 in 0..1, shape (H, W)."""
-    in_reach = (said.by_keep > 0) | (said.by_remove > 0)
+    in_reach = said.in_reach
     known = said.cores != AUTOMATIC
     # What the network is sure of stays where only strokes that say the same reach.
     agreed = ((alpha > 1 - _SURE) & (said.by_remove == 0)) | ((alpha < _SURE) & (said.by_keep == 0))

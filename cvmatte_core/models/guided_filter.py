@@ -17,11 +17,14 @@ _SMALL = 2_100_000  # pixels, those of HD, of a picture for which tiles aren't w
 _FLAT = 0.005  # a tile whose alpha is this near to 0 or 1 throughout has no edge to lead
 
 
-def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads: int = 1) -> np.ndarray:
+def enlarge_alpha(
+    alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads: int = 1, wanted: np.ndarray | None = None
+) -> np.ndarray:
     """Alpha enlarged to the size of a photo, its detail the photo's own.
 
     alpha: float32 in 0..1, shape (h, w). small: uint8 RGB, shape (h, w, 3), the picture alpha was estimated of.
-    rgb: uint8, shape (H, W, 3), the same picture at full size. Returns float32 in 0..1, shape (H, W).
+    rgb: uint8, shape (H, W, 3), the same picture at full size. wanted: bool, shape (H, W): where alpha is asked for;
+    elsewhere it may be without detail. Returns float32 in 0..1, shape (H, W).
 
     After Guided Image Filtering, He et al., TPAMI 2013, with a colour guide, its coefficients computed on the reduced
     picture as in Fast Guided Filter, He and Sun, 2015. Only tiles with an edge in them are filtered.
@@ -36,6 +39,8 @@ def enlarge_alpha(alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray, threads
         _lead_by(result, slopes, offsets, shares, rgb)
         return result
     tiles = geometry.tiles((height, width), _TILE)
+    if wanted is not None:
+        tiles = [tile for tile in tiles if wanted[tile].any()]
     with_edge = [tile for tile in tiles if np.max(result[tile]) >= _FLAT and np.min(result[tile]) <= 1 - _FLAT]
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
     with ThreadPoolExecutor(threads) as pool:

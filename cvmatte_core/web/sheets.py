@@ -49,4 +49,5 @@ class Sheet:
 
     def strokes(self, shape: tuple[int, int]) -> Strokes:
         """As Matter takes them."""
-        return Strokes(touch_up.fitted(self.pixels, shape), stamp_of(self.png) if self.png else "")
+        pixels = self.pixels if self.pixels.shape == shape else touch_up.fitted(self.pixels, shape)
+        return Strokes(pixels, stamp_of(self.png) if self.png else "")

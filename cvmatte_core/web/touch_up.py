@@ -22,11 +22,11 @@ import numpy as np
 
 from ..image import images
 from ..image.geometry import Region
-from ..layers.touch_ups import TouchUps
+from ..layers.touch_ups import TouchUps, stamp_of
 from ..localization.errors import CvmatteError, RequestError
 from ..localization.notes import Note
 from ..matting import touch_up
-from ..matting.matter import Matter, Progress, StrokesFor, strokes_of
+from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..settings import TOUCH_UP, MatteSettings
 from .sheets import Sheet
 from .threads import Drive
@@ -244,16 +244,18 @@ class Desk:
         return await asyncio.wrap_future(self._run(lambda matter: self._changes(matter, photo)))
 
     async def _changed(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> Change:
-        await self.drive.ask(self._change, photo, change)
-        return await self.changes(photo)
+        return await asyncio.wrap_future(await self.drive.ask(self._change, photo, change))
 
-    def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> None:
-        """Change a sheet and save it. If that fails, the sheet stays as it was."""
+    def _change(self, photo: OpenPhoto, change: Callable[[np.ndarray], None]) -> Future[Change]:
+        """Change a sheet and save it, while the layer is made anew. If saving fails, the sheet stays as it was: so
+        does the layer from its next change on."""
         sheet = photo.sheet
         self.catch_up(sheet)
         with sheet.writing:
             pixels = sheet.pixels.copy()
             change(pixels)
+            unsaved = Sheet(sheet.digest, pixels, secrets.token_bytes(16), version=sheet.version + 1)
+            changes: Future[Change] = self._run(lambda matter: self._changes(matter, photo, unsaved))
             is_painted = (pixels != touch_up.AUTOMATIC).any()
             png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes() if is_painted else b""
             if sheet.store is not None and png:
@@ -261,17 +263,21 @@ class Desk:
             elif sheet.store is not None:
                 sheet.store.remove(sheet.digest)
             sheet.become(pixels, png)
+        if png:
+            self._run(lambda matter: matter.expect(Strokes(pixels, stamp_of(png))))
         self._on_change(sheet.digest)
+        return changes
 
-    def _changes(self, matter: Matter, photo: OpenPhoto) -> Change:
-        sheet = photo.sheet
-        with sheet.lock:
-            version, strokes = sheet.version, Sheet(sheet.digest, sheet.pixels, sheet.png).strokes
-            pixels = sheet.pixels
+    def _changes(self, matter: Matter, photo: OpenPhoto, sheet: Sheet | None = None) -> Change:
+        """sheet: as it is about to be; None: as it is."""
+        if sheet is None:
+            with photo.sheet.lock:
+                sheet = dataclasses.replace(photo.sheet)
+        pixels, version = sheet.pixels, sheet.version
         box = touch_up.changed(photo.seen, pixels)
         if box is None:
             return Change((0, 0, 0, 0), b"", version)
-        part, (rows, columns) = photo.part(matter, strokes, box)
+        part, (rows, columns) = photo.part(matter, sheet.strokes, box)
         before, now = (np.ascontiguousarray(of).view(np.uint32)[..., 0] for of in (photo.layer[rows, columns], part))
         x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
         photo.layer[rows, columns], photo.seen = part, pixels

@@ -17,7 +17,7 @@ from cvmatte_core.commands import matte as matte_command
 from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps, stamp_of
 from cvmatte_core.localization.errors import ImageError, OutputError
-from cvmatte_core.matting import touch_up
+from cvmatte_core.matting import edge_colours, touch_up
 from cvmatte_core.matting.matter import Matter, Strokes, strokes_of
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE, TouchUp
 from cvmatte_core.settings import MatteSettings
@@ -114,6 +114,18 @@ def test_a_stroke_beside_another_doesn_t_depend_on_the_order_nor_on_what_was_sol
     again = kept(rgb, alpha, rgb, both)[0]
     assert np.array_equal(again, touched(rgb, alpha, both))
     assert np.array_equal(kept(rgb, alpha, rgb, first)[0], touched(rgb, alpha, first))
+
+
+def test_colours_change_only_about_alpha_that_changed_and_a_part_is_that_of_the_whole() -> None:
+    rgb, alpha, _ = scene()
+    foreground = edge_colours.estimate_foreground(rgb, alpha)
+    strokes = blob(4)
+    whole = TouchUp(2)(rgb, alpha, foreground, strokes)
+    near = cv2.dilate((whole[0] != alpha).view(np.uint8), np.ones((2 * edge_colours.NEAR + 1,) * 2, np.uint8))
+    assert (whole[1] != foreground).any() and np.array_equal(whole[1][near == 0], foreground[near == 0])
+    box = np.s_[250:400, 200:420]
+    part = TouchUp(1).part(rgb, alpha, foreground, strokes, box)
+    assert all(np.array_equal(one, other[box]) for one, other in zip(part, whole, strict=True))
 
 
 def test_no_strokes_change_nothing() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from playwright.sync_api import expect
 from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.texts import Texts
+from cvmatte_core.web.touch_up import OpenPhoto
 
 from .conftest import Address, serving
 
@@ -179,6 +183,7 @@ def test_a_photo_that_nobody_opened_is_not_there(api: httpx.Client) -> None:
 def test_a_full_disk_keeps_what_was_painted(api: httpx.Client, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"/touch_ups/{opened(api, photo)['id']}"
     api.put(f"{path}/strokes", content=png(strokes_over_the_helmet()))
+    layer = pixels(api.get(f"{path}/layer"))
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -187,6 +192,42 @@ def test_a_full_disk_keeps_what_was_painted(api: httpx.Client, photo: Path, monk
         patch.setattr("cvmatte_core.filesystem.files.replace", full)
         box = {"x": 0, "y": 0, "width": 4, "height": 4}
         assert api.patch(f"{path}/strokes", params=box, content=b"\xff" * 16).status_code == 507
+    assert (pixels(api.get(f"{path}/strokes")) == strokes_over_the_helmet()).all()
+    assert np.array_equal(pixels(api.get(f"{path}/layer")), layer)
+
+
+def test_a_stroke_is_answered_only_once_it_is_kept(
+    api: httpx.Client, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cut is made meanwhile. A page sends again what finds no answer: so a process that ends here loses nothing."""
+    path = f"/touch_ups/{opened(api, photo)['id']}"
+    made, goes_on = threading.Event(), threading.Event()
+    save, part = TouchUps.save, OpenPhoto.part
+
+    def slowly(store: TouchUps, *what: Any) -> None:
+        assert goes_on.wait(60)
+        save(store, *what)
+
+    def seen(opened: OpenPhoto, *what: Any) -> Any:
+        try:
+            return part(opened, *what)
+        finally:
+            made.set()
+
+    monkeypatch.setattr(TouchUps, "save", slowly)
+    monkeypatch.setattr(OpenPhoto, "part", seen)
+    with ThreadPoolExecutor(1) as thread:
+        box = {"x": 340, "y": 385, "width": 130, "height": 115}
+        answer = thread.submit(api.patch, f"{path}/strokes", params=box, content=b"\xff" * (130 * 115))
+        try:
+            assert made.wait(60)
+            time.sleep(0.3)
+            assert not answer.done() and not list(TouchUps().folder.glob("*.png"))
+            assert (pixels(api.get(f"{path}/strokes")) == 128).all()
+        finally:
+            goes_on.set()
+        assert answer.result().status_code == 200
+    assert len(list(TouchUps().folder.glob("*.png"))) == 1
     assert (pixels(api.get(f"{path}/strokes")) == strokes_over_the_helmet()).all()
 
 
