@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -14,10 +15,10 @@ from ..image import encoders
 from ..image.geometry import Region, around, everything
 from ..image.metadata import NOTHING, Metadata
 from ..localization.notes import Note
-from ..settings import MatteSettings
+from ..settings import TOUCH_UP, MatteSettings
 from . import compose, framing, id_photo, refine, touch_up
-from .dressing import Backgrounds, Steps, dress
-from .framing import Cutout
+from .dressing import Backgrounds, Dressed, Steps, dress
+from .framing import Cutout, Framing
 from .raw_matte import RawMatte, Stages
 from .touch_up import Strokes
 
@@ -84,6 +85,7 @@ class Finisher:
         self._threads = threads
         self._touch_ups: WeakKeyDictionary[RawMatte, touch_up.TouchUp] = WeakKeyDictionary()
         self._touched, self._steps = Steps(float("inf")), Steps()
+        self._last: _Painted | None = None
 
     def __call__(self, raw: RawMatte, strokes: Strokes | None, settings: MatteSettings, stages: Stages) -> Matte:
         """Raises ImageError where the background image won't do."""
@@ -91,7 +93,7 @@ class Finisher:
         if strokes is not None:
             stages.ended("touch-up")
         frame = framing.of_photo(settings)
-        dressed = dress(touched, settings, frame, self._backgrounds, self._steps)
+        dressed = self._dressed(touched, raw, strokes, settings, frame)
         fault = frame.fault
         if not refine.shows_somebody(dressed.edged):
             fault = "nothing_left" if refine.shows_somebody(dressed.people.alpha) else "nobody_found"
@@ -109,10 +111,10 @@ class Finisher:
 
     def part(self, raw: RawMatte, strokes: Strokes, settings: MatteSettings, box: Region) -> tuple[np.ndarray, Region]:
         """See Matter.part."""
-        if settings.subject == "main" or settings.shadow:  # pixels depend on ones far away
+        if _depends_on_far_ones(settings):
             return self(raw, strokes, settings, Stages()).layer, everything(raw.alpha.shape)
-        reach = settings.erosion + 2 * settings.feather + _SOFTENED + compose.COLOURED
-        wide, inner = around(box, reach, raw.alpha.shape)
+        box = around(box, _reach(settings), raw.alpha.shape)[0]
+        wide, inner = around(box, _reach(settings), raw.alpha.shape)
         apply = self._touch_ups.setdefault(raw, touch_up.TouchUp(self._threads))
         alpha, foreground = apply.part(raw.photo, raw.alpha, raw.foreground, strokes.pixels, wide)
         if raw.own is not None:
@@ -124,6 +126,21 @@ class Finisher:
         self._touch_ups.clear()
         self._touched.forget()
         self._steps.forget()
+        self._last = None
+
+    def _dressed(
+        self, touched: RawMatte, raw: RawMatte, strokes: Strokes | None, settings: MatteSettings, frame: Framing
+    ) -> Dressed:
+        """What `dress` gives. Of a layer that was just painted on only what changed is made anew."""
+        last, self._last = self._last, None
+        is_known = last is not None and last.raw() is raw and last.settings == settings
+        if strokes is None or not is_known or last is None or not _stays_in_place(settings):
+            dressed = dress(touched, settings, frame, self._backgrounds, self._steps)
+        else:
+            dressed = _repainted(last, touched, strokes, settings, self._backgrounds)
+        if strokes is not None:
+            self._last = _Painted(weakref.ref(raw), settings, strokes.pixels, dressed)
+        return dressed
 
     def _touched_up(self, raw: RawMatte, strokes: Strokes | None) -> RawMatte:
         return self._touched(raw, "touch-up", strokes and strokes.stamp, lambda: self._applied(raw, strokes))
@@ -136,6 +153,56 @@ class Finisher:
         if raw.own is not None:
             alpha = np.minimum(alpha, raw.own)
         return dataclasses.replace(raw, alpha=alpha, foreground=foreground)
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A layer as it was made last of a raw matte with a touch-up's pixels."""
+
+    raw: weakref.ref[RawMatte]
+    settings: MatteSettings
+    strokes: np.ndarray
+    dressed: Dressed
+
+
+def _depends_on_far_ones(settings: MatteSettings) -> bool:
+    """Whether pixels of the layer depend on ones far away."""
+    return settings.subject == "main" or bool(settings.shadow)
+
+
+def _stays_in_place(settings: MatteSettings) -> bool:
+    """Whether the layer is as large as the photo, and each pixel depends on those near it alone; on the same ones to
+    the last bit, which a feather doesn't."""
+    unmoved = dataclasses.replace(settings.at(TOUCH_UP), save_mask=settings.save_mask)
+    return settings == unmoved and not settings.feather and not _depends_on_far_ones(settings)
+
+
+def _reach(settings: MatteSettings) -> int:
+    """How many pixels away alpha counts for a pixel of such a layer."""
+    return settings.erosion + 2 * settings.feather + _SOFTENED + compose.COLOURED
+
+
+def _repainted(
+    last: _Painted, touched: RawMatte, strokes: Strokes, settings: MatteSettings, backgrounds: Backgrounds
+) -> Dressed:
+    """The last layer with other strokes."""
+    before, people = last.dressed, dataclasses.replace(last.dressed.people, alpha=touched.alpha)
+    layer, edged, box = before.layer.copy(), before.edged, touch_up.changed(last.strokes, strokes.pixels)
+    is_plain = before.edged is before.people.alpha  # no control acts on the edge
+    if box is not None:
+        box = around(box, _reach(settings), edged.shape)[0]
+        wide, inner = around(box, _reach(settings), edged.shape)
+        near = Cutout(touched.photo[wide], touched.alpha[wide], touched.foreground[wide], None)
+        anew = dress(near, settings, framing.WHOLE, backgrounds)
+        layer[box] = anew.layer[inner]
+        if not is_plain:
+            edged = edged.copy()
+            edged[box] = anew.edged[inner]
+    if is_plain:
+        edged = touched.alpha
+    foreground = touched.foreground if settings.decontaminate else touched.photo
+    people = dataclasses.replace(people, foreground=touched.foreground)
+    return Dressed(layer, before.move(edged), before.move(foreground), people, edged, before.move)
 
 
 def _on_a_sheet(pictures: tuple[np.ndarray, ...], sheet: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

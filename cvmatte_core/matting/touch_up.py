@@ -38,6 +38,7 @@ _AROUND = 2  # reaches of the surroundings that are looked at, beyond a region's
 
 # What looks like nothing around: colours of Lab in 0..1, and places in pixels, this far from all samples.
 _STRANGE, _PLACE, _SAMPLES, _BLUR = 0.08, 0.0015, 600, 0.5
+_AT_ONCE = 1024  # pixels that are compared with the samples
 _SURE = 0.02  # alpha nearer than this to 0 or 1 is known
 _CUTS = 1  # rounds of GrabCut
 _SMOOTH = 0.7  # pixels of the outline's stairs
@@ -368,7 +369,10 @@ def _distance(features: np.ndarray, asked: np.ndarray, others: np.ndarray) -> np
         return np.zeros(asked.size, np.float32)
     samples = samples[np.linspace(0, samples.size - 1, min(samples.size, _SAMPLES)).astype(np.intp)]
     one, two = features[asked], features[samples]
-    squares = (one * one).sum(axis=1) + np.min((two * two).sum(axis=1) - 2 * one @ two.T, axis=1)
+    squares, lengths = (one * one).sum(axis=1), (two * two).sum(axis=1)
+    for begin in range(0, asked.size, _AT_ONCE):  # so that what is between stays in the processor's cache
+        some = slice(begin, begin + _AT_ONCE)
+        squares[some] += np.min(lengths - 2 * one[some] @ two.T, axis=1)
     return np.sqrt(np.maximum(squares, 0))
 
 

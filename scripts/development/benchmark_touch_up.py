@@ -10,8 +10,8 @@ from pathlib import Path
 
 from demo import throwaway_obs
 from demo.throwaway_obs import SCENE, ThrowawayObs
-from development.benchmark_obs import SCRIPT, differs, drawn, frames_rendered
-from development.measuring import milliseconds, row, table
+from development.benchmark_obs import SCRIPT, differs, drawn, frames_rendered, network_times
+from development.measuring import milliseconds, ratio, row, table
 from development.brush import Brush, browser
 
 _STROKES = 12
@@ -24,7 +24,9 @@ def touching_up(folder: Path, photos: dict[str, tuple[Path, tuple[int, int], int
     fake_browser = folder / "browser"
     fake_browser.write_text(f'#!/bin/sh\necho "$1" >> {opened}\n')
     fake_browser.chmod(0o755)
-    table("Touching up in OBS", "photo", "a stroke until its cut is on the page", "until it is on OBS's screen")
+    log = folder / "home" / ".local" / "share" / "cvmatte" / "logs" / "worker.log"
+    columns = ("a stroke until its cut is on the page", "until it is on OBS's screen", "times the network's own time")
+    table("Touching up in OBS", "photo", *columns)
     environment = {"BROWSER": f"{fake_browser} %s"}
     with throwaway_obs.running(
         folder / "home", scripts=[(SCRIPT, {})], canvas=(320, 180), environment=environment
@@ -42,7 +44,10 @@ def touching_up(folder: Path, photos: dict[str, tuple[Path, tuple[int, int], int
                 brush = Brush(page, "#touch-up")
                 brush.set_size(size[0] * 0.045)
                 strokes = [_stroke(brush, obs, size, number) for number in range(_STROKES + 1)][1:]  # one warms up
-                row(name, milliseconds([seen for seen, _ in strokes]), milliseconds([shown for _, shown in strokes]))
+                seen, shown = map(list, zip(*strokes, strict=True))
+                network = network_times(log)[-1]
+                ratios = (ratio([one / network for one in each]) for each in (seen, shown))
+                row(name, milliseconds(seen), milliseconds(shown), f"{', '.join(ratios)} (of {network * 1000:.0f} ms)")
                 frames = frames or f"{frames_rendered(obs, partial(_paint, brush, size)):.2f}"
             obs.requests.remove_input("Portrait")
             time.sleep(1)

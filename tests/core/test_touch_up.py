@@ -18,7 +18,7 @@ from cvmatte_core.image import images
 from cvmatte_core.layers.touch_ups import TouchUps, stamp_of
 from cvmatte_core.localization.errors import ImageError, OutputError
 from cvmatte_core.matting import edge_colours, touch_up
-from cvmatte_core.matting.matter import Matter, Strokes, strokes_of
+from cvmatte_core.matting.matter import Matter, Strokes, StrokesFor, strokes_of
 from cvmatte_core.matting.touch_up import AUTOMATIC, KEEP, REMOVE, TouchUp
 from cvmatte_core.settings import MatteSettings
 
@@ -225,6 +225,36 @@ def test_one_that_was_given_beats_the_one_that_is_kept(photo: Path, tmp_path: Pa
     assert not matter(photo, MatteSettings(), may_be_empty=True).alpha.any()
     nothing = Strokes(np.full((512, 512), AUTOMATIC, np.uint8), "given")
     assert matter(photo, MatteSettings(), strokes=lambda shape: nothing).alpha.any()
+
+
+def always(strokes: Strokes) -> StrokesFor:
+    return lambda shape: strokes
+
+
+@pytest.mark.parametrize("controls", [{}, {"erosion": 3, "threshold": 60}, {"feather": 8}, {"mirror": True}])
+def test_a_layer_that_was_painted_on_is_the_one_that_is_made_anew(photo: Path, controls: dict[str, Any]) -> None:
+    settings, painter = MatteSettings(quality="fast", **controls), Matter()
+    sheet = np.full((512, 512), AUTOMATIC, np.uint8)
+    for number, place in enumerate(((200, 300), (420, 440), (60, 450))):
+        cv2.circle(sheet, place, 30, (KEEP, REMOVE)[number % 2], -1)
+        strokes = Strokes(sheet.copy(), str(number))
+        painted, anew = (matter(photo, settings, strokes=always(strokes)) for matter in (painter, Matter()))
+        for what in ("layer", "alpha", "foreground", "photo"):
+            assert np.array_equal(getattr(painted, what), getattr(anew, what)), what
+
+
+def test_a_page_s_cut_is_the_one_that_obs_has(photo: Path) -> None:
+    settings, matter = MatteSettings(quality="fast", erosion=2), Matter()
+    sheet = np.full((512, 512), AUTOMATIC, np.uint8)
+    layer = matter(photo, settings, strokes=always(Strokes(sheet.copy(), ""))).layer.copy()
+    for number, place in enumerate(((400, 440), (60, 450))):
+        before = sheet.copy()
+        cv2.circle(sheet, place, 30, (KEEP, REMOVE)[number % 2], -1)
+        strokes, box = Strokes(sheet.copy(), str(number)), touch_up.changed(before, sheet)
+        assert box is not None
+        part, where = matter.part(photo, settings, always(strokes), box)
+        layer[where] = part
+        assert np.array_equal(layer, matter(photo, settings, strokes=always(strokes)).layer)
 
 
 def test_one_that_is_damaged_counts_as_none(photo: Path, tmp_path: Path) -> None:
