@@ -34,7 +34,9 @@ from .threads import Drive
 # The most recently used stay open: at most so many, holding at most so many bytes of memory.
 _OPEN_PHOTOS = 12
 _OPEN_BYTES = 1_000_000_000
-GREY_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+QUICK_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+# Of a sheet, which is flat: a quarter of the time, and as small.
+SHEET_PNG = [*QUICK_PNG, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
 
 Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the Matter's thread
 
@@ -257,7 +259,7 @@ class Desk:
             unsaved = Sheet(sheet.digest, pixels, secrets.token_bytes(16), version=sheet.version + 1)
             changes: Future[Change] = self._run(lambda matter: self._changes(matter, photo, unsaved))
             is_painted = (pixels != touch_up.AUTOMATIC).any()
-            png = cv2.imencode(".png", pixels, GREY_PNG)[1].tobytes() if is_painted else b""
+            png = cv2.imencode(".png", pixels, SHEET_PNG)[1].tobytes() if is_painted else b""
             if sheet.store is not None and png:
                 sheet.store.save(sheet.digest, png, photo.path if photo.folder is None else None)
             elif sheet.store is not None:

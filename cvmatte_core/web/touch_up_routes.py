@@ -14,7 +14,7 @@ from ..localization.errors import RequestError
 from ..localization.texts import Texts
 from ..matting.matter import strokes_of
 from .answers import FILE, NO_STORE, InLanguage, noted, refusals
-from .touch_up import GREY_PNG, Change, Desk, OpenPhoto
+from .touch_up import QUICK_PNG, SHEET_PNG, Change, Desk, OpenPhoto
 
 _BYTES = {"content": {"application/octet-stream": {"schema": FILE}}}
 _PNG = {"content": {"image/png": {"schema": FILE}}}
@@ -112,7 +112,7 @@ async def _png(pixels: np.ndarray) -> Response:
     def encoded() -> bytes:
         order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
         shown = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, order[pixels.shape[2]])
-        return cv2.imencode(".png", shown, GREY_PNG)[1].tobytes()
+        return cv2.imencode(".png", shown, SHEET_PNG if shown.ndim == 2 else QUICK_PNG)[1].tobytes()
 
     return Response(await run_in_threadpool(encoded), media_type="image/png", headers=NO_STORE)
 

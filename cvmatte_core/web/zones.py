@@ -17,7 +17,7 @@ from ..matting.matter import Matter, Progress, StrokesFor, strokes_of
 from ..matting.touch_up import AUTOMATIC
 from ..settings import TOUCH_UP, MatteSettings
 from .sheets import Sheet
-from .touch_up import GREY_PNG, Desk, OpenPhoto
+from .touch_up import SHEET_PNG, Desk, OpenPhoto
 
 
 class PortraitZones:
@@ -121,4 +121,4 @@ def open_zones(
 
 def _png(sheet: np.ndarray) -> bytes:
     """As Desk has it: so that the same zones are the same file."""
-    return cv2.imencode(".png", sheet, GREY_PNG)[1].tobytes()
+    return cv2.imencode(".png", sheet, SHEET_PNG)[1].tobytes()
