@@ -265,7 +265,7 @@ class Desk:
             elif sheet.store is not None:
                 sheet.store.remove(sheet.digest)
             sheet.become(pixels, png)
-        if png:
+        if sheet.store is not None and png:
             self._run(lambda matter: matter.expect(Strokes(pixels, stamp_of(png))))
         self._on_change(sheet.digest)
         return changes
