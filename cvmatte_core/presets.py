@@ -33,6 +33,8 @@ BUILT_IN: dict[str, dict[str, Any]] = {
         "background_colour": "#ffffff",
         "format": "jpeg",
     },
+    "sticker_outline": {"crop": True, "outline": 12, "outline_colour": "#ffffff"},
+    "thumbnail_glow": {"crop": True, "outline": 40, "outline_colour": "#ffffff", "outline_softness": 100},
 }
 
 

@@ -23,6 +23,7 @@ PHOTO, CLIP, LIVE = "photo", "clip", "live"  # what is cut out, as far as contro
 # that is answered with one picture.
 PRESET, TOUCH_UP, JOB, ANSWER = "preset", "touch_up", "job", "answer"
 ID_PHOTO = "35x45"  # of the control "id_photo": what most countries want
+OUTLINE = 12  # pixels: an outline's width where only its colour or softness was asked for
 HELD = "held"  # of the control "subject": people and what they hold
 _LENGTHS = {IMAGE: range(32768), FOLDER: range(32768), MODEL: range(1, 256)}  # characters; no system has longer paths
 _SHOWN = 60  # characters of a name that isn't ours
@@ -114,6 +115,15 @@ class MatteSettings:
     background_blur: int = _control(
         INTEGER, 20, "background", minimum=1, maximum=100, unit="px", shown_when=("background", "blur")
     )
+    # An outline makes a transparent layer larger: what is painted on is the picture itself.
+    outline: int = _control(INTEGER, 0, "background", maximum=200, unit="px", absent_from=(TOUCH_UP,), is_later=True)
+    outline_colour: str = _control(
+        COLOUR, "#ffffff", "background", hidden_when=("outline", 0), absent_from=(TOUCH_UP,), is_later=True
+    )
+    outline_softness: int = _control(
+        INTEGER, 0, "background", maximum=100, unit="%",
+        hidden_when=("outline", 0), absent_from=(TOUCH_UP,), is_later=True,
+    )  # fmt: skip
     shadow: int = _control(INTEGER, 0, "background", maximum=100, unit="%", is_later=True)
     id_photo: str = _control(
         CHOICE, "off", "output", choices=("off", "35x45", "us", "ca", "cn", "25x35", "35x49"),
@@ -145,13 +155,16 @@ class MatteSettings:
     @classmethod
     def with_implied(cls, values: Mapping[str, Any], preset: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Values over a preset's, and what they would be of no use without: a background colour means that the
-        background is a colour, a print sheet an ID photo, and a file's limit one in JPEG, unless that is said
-        otherwise."""
+        background is a colour, an outline's colour that there is one, a print sheet an ID photo, and a file's limit one
+        in JPEG, unless that is said otherwise."""
         preset = preset or {}
         implied: dict[str, Any] = {}
         for control in CONTROLS:
             if control.name in values and control.shown_when is not None and control.shown_when[0] not in values:
                 implied.setdefault(*control.shown_when)
+        of_outline = {"outline_colour", "outline_softness"} & set(values)
+        if of_outline and not preset.get("outline", 0):
+            implied["outline"] = OUTLINE
         of_id_photos = values.get("sheet", "off") != "off" or values.get("max_kilobytes", 0)
         if of_id_photos and preset.get("id_photo", "off") == "off":
             implied["id_photo"] = ID_PHOTO
@@ -182,6 +195,21 @@ class MatteSettings:
         """The same with the defaults of the controls that have no part at a place, such as TOUCH_UP."""
         absent = {control.name: control.default for control in CONTROLS if place in control.absent_from}
         return dataclasses.replace(self, **absent)
+
+    @property
+    def outline_width(self) -> int:
+        """Of the outline, in pixels: two of it leave at least half of a layer's longest side to the picture."""
+        return min(self.outline, self.longest_side // 4) if self.longest_side else self.outline
+
+    @property
+    def rim(self) -> int:
+        """Pixels by which the outline makes a layer larger on each side: none where it has a background."""
+        return self.outline_width if self.background == "transparent" else 0
+
+    @property
+    def picture_side(self) -> int:
+        """The longest side that the picture in a layer has at most, 0 for its own: the rest is the outline's."""
+        return self.longest_side and self.longest_side - 2 * self.rim
 
     @property
     def decoded_side(self) -> int:

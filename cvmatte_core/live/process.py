@@ -139,7 +139,7 @@ class Live:
         from .shared_frames import FrameWriter, new_writer
 
         def reduced(picture: np.ndarray) -> np.ndarray:
-            return geometry.reduced(picture, orders.settings.longest_side or LARGEST_SIDE)
+            return geometry.reduced(picture, orders.settings.picture_side or LARGEST_SIDE)
 
         def alpha_of(picture: np.ndarray) -> np.ndarray:
             seen: np.ndarray = moving.alpha(reduced(picture))

@@ -14,31 +14,16 @@ _PREVIEW_HEIGHT, _PREVIEW_WIDTH, _GAP = 300, 300, 6  # one view at most, pixels
 _SHYNESS = 32  # the power: how little a pixel of the edge says about the background
 _SPILL = 2  # pixels around the person whose colours no background takes
 COLOURED = 13  # pixels around what is visible that have colours
-_SHADOW_MOVE, _SHADOW_BLUR = (0.012, 0.018), 0.015  # parts of the longer side: right and down, and sigma
 _GREY = 128  # what the network sees where a picture itself is transparent
 _CHECKER_LIGHT, _CHECKER_DARK, _CHECKER_SIZE = 204, 153, 10
 
 
-def layer_pixels(
-    foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray | None, shadow: int = 0
-) -> np.ndarray:
+def layer_pixels(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray | None) -> np.ndarray:
     """The layer as OBS shows it: uint8 RGBA, straight alpha, shape (H, W, 4).
 
     foreground: uint8 RGB, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W).
     background: uint8 RGB, shape (H, W, 3), what stands behind the person of an opaque layer; None: nothing does.
-    shadow: how dark the person's soft shadow is, in percent; 0: none.
     """
-    if shadow:
-        dark = soft_shadow(alpha, shadow)
-        if background is not None:
-            background = over(np.zeros_like(background), dark, background)
-        else:
-            whole = alpha + dark * (1 - alpha)
-            share = np.divide(alpha, whole, out=np.zeros_like(alpha), where=whole > 1e-4)
-            # The person over black, of what both cover together; far from both, the person's own colours stay.
-            mixed = over(foreground, share, np.zeros_like(foreground))
-            foreground = cv2.copyTo(mixed, (dark > 1 / 512).view(np.uint8), foreground.copy())
-            alpha = whole
     if background is not None:
         return cv2.cvtColor(over(foreground, alpha, background), cv2.COLOR_RGB2RGBA)
     visible = alpha_bytes(alpha)
@@ -46,23 +31,6 @@ def layer_pixels(
     near = cv2.dilate(visible, np.ones((2 * COLOURED + 1,) * 2, np.uint8))
     layer = cv2.cvtColor(cv2.copyTo(foreground, near), cv2.COLOR_RGB2RGBA)
     return cv2.insertChannel(visible, layer, 3)
-
-
-def soft_shadow(alpha: np.ndarray, shadow: int) -> np.ndarray:
-    """How much the person's shadow darkens what is behind them: float32 in 0..1, shape (H, W), as alpha.
-
-    It lies a little to the right and below, as of a light at the upper left, and is as soft as that is far.
-    """
-    height, width = alpha.shape
-    size = max(height, width)
-    reduction = max(1, int(size * _SHADOW_BLUR / 4))  # a blur that wide leaves nothing to see of what a reduction takes
-    small = max(1, width // reduction), max(1, height // reduction)
-    low = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
-    move = np.array([[1, 0, size * _SHADOW_MOVE[0] / reduction], [0, 1, size * _SHADOW_MOVE[1] / reduction]])
-    # What the photo's border cuts goes on beyond it; nothing comes in from the other sides.
-    moved = cv2.warpAffine(low, move, small, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    soft = cv2.GaussianBlur(moved, (0, 0), size * _SHADOW_BLUR / reduction, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(shadow / 100)
 
 
 def alpha_bytes(alpha: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..localization.errors import ImageError
 from ..settings import MatteSettings
-from . import compose, refine
+from . import compose, refine, surround
 from .framing import Cutout, Framing, Move
 
 _MOST_BYTES = 100_000_000  # a larger result isn't remembered
@@ -81,8 +81,9 @@ def dress(
     steps: Steps | None = None,
     kept: np.ndarray | None = None,
 ) -> Dressed:
-    """Subject, edge, crop, mirror, background, shadow. steps: what remembers the costly ones. kept: what is shown
-    beside the people, who alone decide the crop; as alpha, of a framing that keeps its size. Raises ImageError."""
+    """Subject, edge, crop, mirror, background, outline, shadow. steps: what remembers the costly ones. kept: what is
+    shown beside the people, who alone decide the crop; as alpha, of a framing that keeps its size. Raises ImageError.
+    """
     steps = steps or Steps(0)
     people = source.alpha
     if settings.subject == "main":
@@ -100,6 +101,8 @@ def dress(
     if settings.mirror:
         move = _mirrored(move)
     move = framing.place(shown.photo, edged, move)
+    if settings.rim and framing.may_grow:
+        move = _with_rim(move, settings.rim)
     alpha = move(edged)
     foreground = move(shown.foreground if settings.decontaminate else shown.photo)
     behind: np.ndarray | None
@@ -109,12 +112,16 @@ def dress(
         behind = move(steps(source, "blurred", (*inputs, blur), lambda: _blurred(shown, blur)))
     else:  # not of the photo: it has no end where the photo has one, and may have writing on it
         behind = backgrounds(settings, (alpha.shape[1], alpha.shape[0]))
-    layer = compose.layer_pixels(foreground, alpha, behind, settings.shadow)
+    layer = compose.layer_pixels(*surround.surrounded(foreground, alpha, behind, settings))
     return Dressed(layer, alpha, foreground, shown, edged, move)
 
 
 def _mirrored(move: Move) -> Move:
     return lambda picture: cv2.flip(move(picture), 1)
+
+
+def _with_rim(move: Move, rim: int) -> Move:
+    return lambda picture: surround.with_rim(move(picture), rim)
 
 
 def _blurred(shown: Cutout, blur: int) -> np.ndarray:

@@ -33,13 +33,18 @@ class Cutout:
 
 
 class Framing:
-    """The whole picture as it is. Others override what they do differently."""
+    """The whole picture. Others override what they do differently."""
 
     fault = ""  # the error's key where the wanted frame can't be had
+    may_grow = True  # whether what lies around the person may make the layer larger
+
+    def __init__(self, longest_side: int = 0) -> None:
+        """longest_side: that the picture is to have, in pixels; 0: as it is."""
+        self._longest_side = longest_side
 
     def fit(self, cutout: Cutout) -> Cutout:
         """The cutout in the size that the edge's controls are to work in. Its alpha is that of whom is shown."""
-        return cutout
+        return _reduced(cutout, self._longest_side)
 
     def crop(self, alpha: np.ndarray) -> Move:
         """What crops pictures of alpha's size, before they are mirrored. alpha: after the edge's controls."""
@@ -57,26 +62,33 @@ def of_photo(settings: MatteSettings) -> Framing:
     """The framing of a photo, for one use."""
     if settings.id_photo != id_photo.OFF:
         return _IdPhoto(id_photo.FORMATS[settings.id_photo])
-    return _Cropped(settings.crop_margin, settings.longest_side) if settings.crop else WHOLE
+    return _Cropped(settings.crop_margin, settings.picture_side) if settings.crop else Framing(settings.picture_side)
+
+
+def _reduced(cutout: Cutout, longest_side: int) -> Cutout:
+    """With no side longer than so many pixels (0: as it is)."""
+    if not longest_side or longest_side >= max(cutout.alpha.shape):
+        return cutout
+    photo, alpha, foreground = (
+        geometry.reduced(pixels, longest_side) for pixels in (cutout.photo, cutout.alpha, cutout.foreground)
+    )
+    own = None if cutout.own is None else geometry.reduced(cutout.own, longest_side)
+    return Cutout(photo, alpha, foreground, own)
 
 
 class _Cropped(Framing):
     """Cut around the person; reduced until the crop's longer side is about the longest that is wanted."""
 
     def __init__(self, margin: int, longest_side: int) -> None:
-        self._margin, self._longest_side = margin, longest_side
+        super().__init__(longest_side)
+        self._margin = margin
 
     def fit(self, cutout: Cutout) -> Cutout:
         rows, columns = refine.crop_box(cutout.alpha, self._margin)
         scale = self._longest_side / max(rows.stop - rows.start, columns.stop - columns.start)
         if not self._longest_side or scale >= 1:
             return cutout
-        longest = round(max(cutout.alpha.shape) * scale)
-        photo, alpha, foreground = (
-            geometry.reduced(pixels, longest) for pixels in (cutout.photo, cutout.alpha, cutout.foreground)
-        )
-        own = None if cutout.own is None else geometry.reduced(cutout.own, longest)
-        return Cutout(photo, alpha, foreground, own)
+        return _reduced(cutout, round(max(cutout.alpha.shape) * scale))
 
     def crop(self, alpha: np.ndarray) -> Move:
         box = refine.crop_box(alpha, self._margin)
@@ -89,7 +101,10 @@ class _Cropped(Framing):
 class _IdPhoto(Framing):
     """In an ID photo's format. Without a face, or room around the head, the frame stays, and `fault` says why."""
 
+    may_grow = False
+
     def __init__(self, format: id_photo.Format) -> None:
+        super().__init__()
         self._format = format
 
     def place(self, photo: np.ndarray, alpha: np.ndarray, move: Move) -> Move:

@@ -91,8 +91,8 @@ class Matter:
     ) -> tuple[np.ndarray, Region]:
         """Of the layer of a photo that was matted before, rows and columns: uint8 RGBA; and which those are.
 
-        All of them where the settings make pixels depend on ones far away. settings: without crop, mirror, background
-        and ID photo. room: as it was matted with. Raises ImageError, ModelError.
+        All of them where the settings make pixels depend on ones far away. settings: without crop, mirror, background,
+        outline and ID photo. room: as it was matted with. Raises ImageError, ModelError.
         """
         with memory.needed_for(image.name, self._forget):
             settings = settings.resolved()

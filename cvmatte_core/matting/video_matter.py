@@ -214,6 +214,7 @@ class _Following(Framing):
     """A crop that follows the person: of the frame's shape, and as calm as a camera on its stand."""
 
     def __init__(self, margin: int) -> None:
+        super().__init__()
         self.margin = margin
         self.window: np.ndarray | None = None  # across, down, side: where the person is, smoothed
 

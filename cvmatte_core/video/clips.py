@@ -108,7 +108,7 @@ def cut_out(
             if done:
                 logger.info("%s: goes on after frame %d", path.name, done)
             for picture in _after(path, film, parts.done, moving):
-                layer = moving.layer(geometry.reduced(picture.pixels, settings.longest_side))
+                layer = moving.layer(geometry.reduced(picture.pixels, settings.picture_side))
                 parts.picture(layer, picture.pts, moving.has_seen_somebody)
                 done += 1
                 on_frame(done)

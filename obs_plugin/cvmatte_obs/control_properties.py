@@ -15,7 +15,8 @@ JPEG_NOTE = b"jpeg_note"
 # Those that nearly everybody may want, as they follow each other; others are put between them.
 BACKGROUND = ("background", "background_colour", "background_image")
 LOOK = ("background_blur", "crop", "crop_margin", "subject", "mirror")
-EDGE_AND_OUTPUT = ("erosion", "feather", "shadow", "id_photo", "sheet", "max_kilobytes")
+OUTLINE = ("outline", "outline_colour", "outline_softness")
+EDGE_AND_OUTPUT = ("erosion", "feather", *OUTLINE, "shadow", "id_photo", "sheet", "max_kilobytes")
 CUT = ("quality", "model")
 ROOM = ("keep_furniture",)
 # The others, by their groups

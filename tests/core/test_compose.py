@@ -114,23 +114,3 @@ def test_the_preview_shows_result_alpha_and_photo_beside_each_other() -> None:
     assert grey[100, 100].tolist() == [255] * 3
     assert grey[0, 0].tolist() == [0] * 3
     assert (original == (10, 200, 30)).all()
-
-
-def test_a_shadow_darkens_what_is_behind_and_never_the_person() -> None:
-    alpha = np.zeros((300, 200), np.float32)
-    alpha[60:, 60:140] = 1
-    alpha[58:60, 60:140] = 0.5
-    person = np.full((300, 200, 3), 180, np.uint8)
-    plain = compose.layer_pixels(person, alpha, None)
-    layer = compose.layer_pixels(person, alpha, None, 60)
-    inside, right, left = np.s_[100:250, 70:130], np.s_[100:250, 141:144], np.s_[100:250, 20:40]
-    assert np.array_equal(layer[inside], plain[inside])
-    assert 60 < layer[right][..., 3].mean() < 130 and layer[right][..., :3].max() < 10
-    assert layer[left][..., 3].max() == 0
-    assert layer[299, 142, 3] > 80  # where the border cuts the person, it goes on
-    # Over any background it is what one that stands behind gives.
-    wall = compose.plain("#80c040", (200, 300))
-    opaque = compose.layer_pixels(person, alpha, wall, 60)[..., :3].astype(int)
-    shown = compose.over(layer[..., :3], layer[..., 3].astype(np.float32) / 255, wall)
-    assert np.abs(opaque - shown).max() <= 3
-    assert np.array_equal(compose.layer_pixels(person, alpha, None, 0), plain)

@@ -43,6 +43,7 @@ CHANGES: dict[str, Sequence[Any]] = {
     "decontaminate": (True, False),
     "background": ("transparent", "colour", "image", "blur", "blur"),
     "background_blur": (5, 9),
+    "outline": (0, 0, 3),
     "shadow": (0, 0, 50),
     "longest_side": (0, 12, 20, 30),
     "id_photo": ("off",) * 15 + ("35x45",),
@@ -204,7 +205,7 @@ class Uses:
     def _part(self) -> None:
         path, seed = self.chance.choice(self.world.photos), self.chance.randrange(6)
         settings = dataclasses.replace(
-            self.settings, crop=False, mirror=False, background="transparent", longest_side=0, id_photo="off"
+            self.settings, crop=False, mirror=False, background="transparent", longest_side=0, outline=0, id_photo="off"
         )
 
         def cut(matter: Matter, burst: int | None) -> Any:

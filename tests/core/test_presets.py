@@ -21,7 +21,13 @@ def presets(tmp_path: Path) -> PresetStore:
 
 
 def test_the_built_in_presets_are_complete_and_valid(presets: PresetStore) -> None:
-    assert presets.names() == ["virtual_meeting", "livestream_overlay", "id_photo"]
+    assert presets.names() == [
+        "virtual_meeting",
+        "livestream_overlay",
+        "id_photo",
+        "sticker_outline",
+        "thumbnail_glow",
+    ]
     for name in presets.names():
         values = presets.values(name)
         assert set(values) == {control.name for control in PRESET_CONTROLS}
@@ -82,7 +88,7 @@ def test_deleting_forgets_one(presets: PresetStore) -> None:
     presets.save("One", SOFT)
     presets.save("Two", SOFT)
     presets.delete("One")
-    assert presets.names()[3:] == ["Two"]
+    assert presets.names() == [*BUILT_IN, "Two"]
 
 
 @pytest.mark.parametrize("name", ["", "  \n ", "x" * (NAME_LIMIT + 1)])

@@ -104,11 +104,14 @@ def test_each_control_says_to_what_it_applies() -> None:
         assert "".join(kind[0] for kind in kinds if controls[name].does_nothing(value, kind)) == does_nothing_to, name
 
 
+OUTLINE = ("outline", "outline_colour", "outline_softness")
+
+
 @pytest.mark.parametrize(
     ("place", "absent"),
     [
         (PRESET, {"model", "longest_side", "save_mask", "metadata", "output_folder"}),
-        (TOUCH_UP, {"crop", "mirror", "background", "id_photo", "save_mask"}),
+        (TOUCH_UP, {"crop", "mirror", "background", "id_photo", "save_mask", *OUTLINE}),
         (JOB, {"output_folder"}),
         (ANSWER, {"save_mask", "output_folder"}),
     ],
