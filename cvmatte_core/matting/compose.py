@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
 from ..image import images
 
@@ -124,17 +124,16 @@ def _filled(known: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return cv2.add(known, cv2.multiply(around, cv2.merge([1 - weight] * 3)))
 
 
-def preview_sheet(photo: np.ndarray, foreground: np.ndarray, alpha: np.ndarray, layer: np.ndarray) -> np.ndarray:
+def preview_sheet(photo: np.ndarray, alpha: np.ndarray, layer: np.ndarray) -> np.ndarray:
     """Three views beside each other, uint8 RGB: the layer on a checkerboard, alpha (white is the person), the photo.
 
-    photo, foreground: uint8 RGB, shape (H, W, 3); alpha: float32, (H, W); layer: uint8 RGBA.
+    photo: uint8 RGB, shape (H, W, 3); alpha: float32, (H, W); layer: uint8 RGBA.
     """
     height, width = alpha.shape
     scale = min(_PREVIEW_HEIGHT / height, _PREVIEW_WIDTH / width, 1.0)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small_layer_alpha = cv2.resize(layer[..., 3], size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    transparent = bool(layer[..., 3].min() < 255)
-    colours = cv2.resize(foreground if transparent else layer[..., :3], size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(Image.fromarray(layer).resize(size, Image.Resampling.BOX))  # transparent pixels don't count
+    colours, small_layer_alpha = np.ascontiguousarray(small[..., :3]), small[..., 3].astype(np.float32) / 255
     rows, columns = np.indices((size[1], size[0])) // _CHECKER_SIZE
     grey_squares = np.where((rows + columns) % 2, _CHECKER_DARK, _CHECKER_LIGHT).astype(np.uint8)
     checker = cv2.cvtColor(grey_squares, cv2.COLOR_GRAY2RGB)

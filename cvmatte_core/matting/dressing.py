@@ -60,12 +60,14 @@ class Steps:
 class Dressed:
     """A layer, and what it was made of.
 
-    layer: uint8 RGBA, straight alpha. alpha, foreground: as in Cutout, in the layer's size. people: the picture with
+    layer: uint8 RGBA, straight alpha. rim: pixels by which it has grown on each side for what is around the person.
+    alpha, foreground: as in Cutout, in the layer's size but for the rim. people: the picture with
     alpha of whom the layer shows, before the edge's controls; edged: that alpha after them; both before `move`, which
     takes pictures to their place in the layer.
     """
 
     layer: np.ndarray
+    rim: int
     alpha: np.ndarray
     foreground: np.ndarray
     people: Cutout
@@ -101,8 +103,6 @@ def dress(
     if settings.mirror:
         move = _mirrored(move)
     move = framing.place(shown.photo, edged, move)
-    if settings.rim and framing.may_grow:
-        move = _with_rim(move, settings.rim)
     alpha = move(edged)
     foreground = move(shown.foreground if settings.decontaminate else shown.photo)
     behind: np.ndarray | None
@@ -112,16 +112,13 @@ def dress(
         behind = move(steps(source, "blurred", (*inputs, blur), lambda: _blurred(shown, blur)))
     else:  # not of the photo: it has no end where the photo has one, and may have writing on it
         behind = backgrounds(settings, (alpha.shape[1], alpha.shape[0]))
-    layer = compose.layer_pixels(*surround.surrounded(foreground, alpha, behind, settings))
-    return Dressed(layer, alpha, foreground, shown, edged, move)
+    rim = settings.rim if framing.may_grow else 0
+    layer = compose.layer_pixels(*surround.surrounded(foreground, alpha, behind, settings, rim))
+    return Dressed(layer, rim, alpha, foreground, shown, edged, move)
 
 
 def _mirrored(move: Move) -> Move:
     return lambda picture: cv2.flip(move(picture), 1)
-
-
-def _with_rim(move: Move, rim: int) -> Move:
-    return lambda picture: surround.with_rim(move(picture), rim)
 
 
 def _blurred(shown: Cutout, blur: int) -> np.ndarray:

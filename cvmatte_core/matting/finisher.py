@@ -16,7 +16,7 @@ from ..image.geometry import Region, around, everything
 from ..image.metadata import NOTHING, Metadata
 from ..localization.notes import Note
 from ..settings import TOUCH_UP, MatteSettings
-from . import compose, framing, id_photo, refine, touch_up
+from . import compose, framing, id_photo, refine, surround, touch_up
 from .dressing import Backgrounds, Dressed, Steps, dress
 from .framing import Cutout, Framing
 from .raw_matte import RawMatte, Stages
@@ -62,7 +62,7 @@ class Matte:
 
     def preview(self) -> np.ndarray:
         """The three-view sheet, uint8 RGB."""
-        return compose.preview_sheet(self.photo, self.foreground, self.alpha, self.layer)
+        return compose.preview_sheet(self.photo, self.alpha, self.layer)
 
     def files(self, settings: MatteSettings) -> tuple[bytes, bytes | None]:
         """The layer's file and, where one is wanted, the mask's. Raises OutputError."""
@@ -97,7 +97,11 @@ class Finisher:
         fault = frame.fault
         if not refine.shows_somebody(dressed.edged):
             fault = "nothing_left" if refine.shows_somebody(dressed.people.alpha) else "nobody_found"
-        pictures = dressed.layer, dressed.alpha, dressed.foreground, dressed.move(dressed.people.photo)
+        alpha, foreground, photo = (
+            surround.with_rim(view, dressed.rim) if dressed.rim else view
+            for view in (dressed.alpha, dressed.foreground, dressed.move(dressed.people.photo))
+        )
+        pictures = dressed.layer, alpha, foreground, photo
         about, max_kilobytes = raw.about if settings.metadata else NOTHING, 0
         if settings.id_photo != id_photo.OFF:
             about = dataclasses.replace(about, dpi=(id_photo.DPI, id_photo.DPI))

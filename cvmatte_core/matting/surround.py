@@ -19,44 +19,44 @@ _SIGMAS = 2.5  # of a blur, that half of a soft outline's width is
 
 
 def surrounded(
-    foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray | None, settings: MatteSettings
+    foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray | None, settings: MatteSettings, rim: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The same with all that the settings want around a person: as compose.layer_pixels takes them."""
+    """The person over the outline over the shadow over the background: as compose.layer_pixels takes them.
+
+    foreground, alpha, background: see there. rim: how far the layer is to grow for the outline, in pixels.
+    """
     if settings.outline_width:
-        foreground, alpha = _outlined(foreground, alpha, settings)
-    return (
-        _over_shadow(foreground, alpha, background, settings.shadow)
-        if settings.shadow
-        else (foreground, alpha, background)
-    )
+        foreground, alpha = with_rim(foreground, rim), with_rim(alpha, rim)
+        _put_outline(foreground, alpha, settings)
+    if settings.shadow:
+        return _over_shadow(foreground, alpha, background, settings.shadow)
+    return foreground, alpha, background
 
 
 def with_rim(picture: np.ndarray, rim: int) -> np.ndarray:
-    """A picture with so many pixels more on each side: alpha, shape (H, W), is 0 there; colours, (H, W, 3), go on."""
+    """A copy with so many pixels more on each side: alpha, shape (H, W), is 0 there; colours, (H, W, 3), go on."""
     border = cv2.BORDER_CONSTANT if picture.ndim == 2 else cv2.BORDER_REPLICATE
     return cv2.copyMakeBorder(picture, rim, rim, rim, rim, border)
 
 
-def _outlined(foreground: np.ndarray, alpha: np.ndarray, settings: MatteSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The person over their outline: foreground and alpha of both."""
+def _put_outline(foreground: np.ndarray, alpha: np.ndarray, settings: MatteSettings) -> None:
+    """Make foreground and alpha of a person those of the person over their outline."""
     width = settings.outline_width
     box = geometry.around_all(alpha >= 0.5)
     if box is None:
-        return foreground, alpha
+        return
     box, _ = geometry.around(box, width + 2, alpha.shape)
-    person, colours = alpha[box], foreground[box].copy()
+    person, colours = alpha[box].copy(), foreground[box].copy()
     line = outline(person, width, settings.outline_softness)
     shown = np.flatnonzero((line > 0) & (person < 1))
-    of_person, of_line = person.ravel()[shown], line.ravel()[shown] * np.float32(1 / 255)
+    alphas, pixels = person.reshape(-1), colours.reshape(-1, 3)
+    of_person, of_line = alphas[shown], line.reshape(-1)[shown] * np.float32(1 / 255)
     whole = of_person + of_line * (1 - of_person)
     share = (of_person / whole)[:, None]
-    colour, flat = np.array(ImageColor.getrgb(settings.outline_colour), np.float32), colours.reshape(-1, 3)
-    flat[shown] = np.rint(colour + (flat[shown] - colour) * share)
-    both = person.copy()
-    both.ravel()[shown] = whole
-    foreground, alpha = foreground.copy(), alpha.copy()
-    foreground[box], alpha[box] = colours, both
-    return foreground, alpha
+    colour = np.array(ImageColor.getrgb(settings.outline_colour), np.float32)
+    pixels[shown] = np.rint(colour + (pixels[shown] - colour) * share)
+    alphas[shown] = whole
+    foreground[box], alpha[box] = colours, person
 
 
 def outline(alpha: np.ndarray, width: int, softness: int) -> np.ndarray:
@@ -69,7 +69,8 @@ def outline(alpha: np.ndarray, width: int, softness: int) -> np.ndarray:
     scale = min(1.0, max(_WIDEST / width, _SMALLEST))
     radius = round((width - blurred) * scale)
     size = max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale))
-    small = alpha if scale == 1 else cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    way = cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
+    small = alpha if scale == 1 else cv2.resize(alpha, size, interpolation=way)
     line = _rounded(_steeper(compose.alpha_bytes(small), max(1.0, _WIDEST / width)), radius)
     if blurred:
         line = cv2.GaussianBlur(line, (0, 0), blurred * scale / _SIGMAS)

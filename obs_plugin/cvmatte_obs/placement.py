@@ -81,15 +81,20 @@ def around(person: Box, layer: tuple[int, int], place: Box, canvas_height: int) 
     return Box(left, top, width * scale, height * scale)
 
 
-def alike(crop: Sides, source: tuple[int, int], layer: tuple[int, int]) -> tuple[Sides, float, float]:
+def alike(crop: Sides, source: tuple[int, int], layer: tuple[int, int], rim: int) -> tuple[Sides, float, float]:
     """How a layer that shows all of a source is to be cropped, and how much more it is to be scaled across and down, to
     take as much room as the source with its crop.
 
-    crop: pixels of the source that are taken away. source, layer: (width, height), pixels.
+    crop: pixels of the source that are taken away. source, layer: (width, height), pixels. rim: what the layer has
+    around the source's picture on each side, in pixels: nobody is to move for that.
     """
-    (width, height), (across, down) = layer, (layer[0] / source[0], layer[1] / source[1])
+    width, height = layer
+    across, down = (width - 2 * rim) / source[0], (height - 2 * rim) / source[1]
     own = Sides(
-        round(crop.left * across), round(crop.top * down), round(crop.right * across), round(crop.bottom * down)
+        round(crop.left * across) + rim,
+        round(crop.top * down) + rim,
+        round(crop.right * across) + rim,
+        round(crop.bottom * down) + rim,
     )
 
     def left(whole: int, begin: int, end: int) -> int:

@@ -8,6 +8,9 @@ import dataclasses
 import threading
 from typing import Any, Callable, Iterator, cast
 
+from cvmatte_core.localization.errors import SettingsError
+from cvmatte_core.settings import MatteSettings
+
 from . import controls, libobs, scenes
 from .additions import Addition, item_in, shape_of
 from .layers import WeakSource
@@ -32,7 +35,7 @@ class StandIn(Addition):
         self.is_waiting = True
         if is_added:
             _stand_alike(item, replaced)
-            _fit(item, replaced, _size(portrait) or _expected_size(portrait, replaced))
+            _fit(item, replaced, _size(portrait) or _expected_size(portrait, replaced), _settings(portrait).rim)
         super().__init__(scene, item, portrait, None, _chosen)
 
     @contextlib.contextmanager
@@ -53,7 +56,7 @@ class StandIn(Addition):
                 if not size or not item or not replaced:
                     return
                 if self._is_added and shape_of(item) == self._shape:
-                    _fit(item, replaced, size)
+                    _fit(item, replaced, size, _settings(portrait).rim)
                     self._shape = shape_of(item)
                 libobs.obs_sceneitem_set_visible(replaced, False)
 
@@ -106,7 +109,18 @@ def _size(source: int | None) -> tuple[int, int] | None:
 def _expected_size(portrait: int, replaced: int) -> tuple[int, int] | None:
     """Of the portrait's layer, as far as the source that is replaced has a picture yet."""
     size = _size(libobs.obs_sceneitem_get_source(replaced))
-    return layer_size(size, scenes.chosen(portrait).control("longest_side")) if size else None
+    if not size:
+        return None
+    settings = _settings(portrait)
+    width, height = layer_size(size, settings.picture_side)
+    return width + 2 * settings.rim, height + 2 * settings.rim
+
+
+def _settings(portrait: int) -> MatteSettings:
+    try:
+        return scenes.chosen(portrait).settings()
+    except SettingsError:  # which its own line says
+        return MatteSettings()
 
 
 def _stand_alike(item: int, other: int) -> None:
@@ -137,15 +151,15 @@ def appear_alike(item: int, other: int) -> None:
         libobs.obs_sceneitem_set_transition_duration(item, shown, duration)
 
 
-def _fit(item: int, other: int, layer: tuple[int, int] | None) -> None:
-    """Have an item of a layer of this size take the same room as another, whose whole picture it shows."""
+def _fit(item: int, other: int, layer: tuple[int, int] | None, rim: int) -> None:
+    """Have an item of a layer of this size take the same room as another, whose whole picture it shows in a rim."""
     size = _size(libobs.obs_sceneitem_get_source(other))
     if not size or not layer:
         return
     crop, scale = libobs.Crop(), libobs.Vec2()
     libobs.obs_sceneitem_get_crop(other, ctypes.byref(crop))
     libobs.obs_sceneitem_get_scale(other, ctypes.byref(scale))
-    sides, across, down = alike(Sides(crop.left, crop.top, crop.right, crop.bottom), size, layer)
+    sides, across, down = alike(Sides(crop.left, crop.top, crop.right, crop.bottom), size, layer, rim)
     own = libobs.Crop(sides.left, sides.top, sides.right, sides.bottom)
     scale.x, scale.y = scale.x * across, scale.y * down
     libobs.obs_sceneitem_set_crop(item, ctypes.byref(own))

@@ -106,7 +106,7 @@ def test_the_preview_shows_result_alpha_and_photo_beside_each_other() -> None:
     alpha = disc()
     photo = np.full((200, 200, 3), (10, 200, 30), np.uint8)
     layer = compose.layer_pixels(photo, alpha, None)
-    sheet = compose.preview_sheet(photo, photo, alpha, layer)
+    sheet = compose.preview_sheet(photo, alpha, layer)
     third = (sheet.shape[1] + 6) // 3
     result, grey, original = sheet[:, : third - 6], sheet[:, third : 2 * third - 6], sheet[:, 2 * third :]
     assert result[100, 100].tolist() == [10, 200, 30]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 
@@ -77,15 +78,17 @@ def test_somebody_with_wide_arms_stays_within_their_place() -> None:
     assert box.top + 0.75 * box.height == pytest.approx(720)
 
 
+@pytest.mark.parametrize("rim", [0, 12])
 @pytest.mark.parametrize("crop", [Sides(), Sides(60, 20, 33, 7), Sides(0, 358, 0, 0)])
 @pytest.mark.parametrize(
     ("source", "layer"),
     [((640, 360), (640, 360)), ((641, 359), (640, 358)), ((3840, 2160), (2160, 1216)), ((30, 400), (16, 216))],
 )
 def test_a_layer_takes_as_much_room_as_the_source_that_it_shows(
-    crop: Sides, source: tuple[int, int], layer: tuple[int, int]
+    crop: Sides, source: tuple[int, int], layer: tuple[int, int], rim: int
 ) -> None:
-    own, across, down = alike(crop, source, layer)
+    with_rim, across, down = alike(crop, source, (layer[0] + 2 * rim, layer[1] + 2 * rim), rim)
+    own = Sides(*(side - rim for side in dataclasses.astuple(with_rim)))
     if source == layer:
         assert (own, across, down) == (crop, 1, 1)
     for whole, begin, end, reduced, own_begin, own_end, more in (

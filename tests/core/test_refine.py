@@ -254,4 +254,4 @@ def test_tiny_pictures_are_no_trouble() -> None:
         for background in (None, blurred, compose.covering(photo, shape[::-1])):
             layer = compose.layer_pixels(foreground, refined, background)
             assert layer.shape == (*shape, 4)
-        assert compose.preview_sheet(photo, foreground, alpha, layer).ndim == 3
+        assert compose.preview_sheet(photo, alpha, layer).ndim == 3

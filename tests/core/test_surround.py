@@ -128,10 +128,9 @@ def test_a_transparent_layer_grows_by_the_width_and_another_keeps_its_size(backg
     with_line = dressed(alpha, outline=12, outline_colour=RED, background=background, background_colour="#0000ff")
     rim = 12 if background == "transparent" else 0
     assert with_line.layer.shape == (120 + 2 * rim, 90 + 2 * rim, 4)
-    assert with_line.alpha.shape == with_line.foreground.shape[:2] == with_line.layer.shape[:2]
     inside = with_line.layer[rim : 120 + rim, rim : 90 + rim]
     assert (inside[:, :44, :3] == GREY).all()
-    assert np.array_equal(with_line.alpha[rim : 120 + rim, rim : 90 + rim], alpha)
+    assert with_line.rim == rim and np.array_equal(with_line.alpha, alpha)
     assert (inside[60, 48:54, :3] == (255, 0, 0)).all()
     if rim:  # also about what the photo's own border cuts
         assert (with_line.layer[3, 20:50] == (255, 0, 0, 255)).all()
@@ -204,7 +203,9 @@ def test_nobody_has_no_outline() -> None:
 @pytest.mark.parametrize("crop", [False, True])
 def test_the_longest_side_counts_the_outline(photo: Path, outline: int, longest_side: int, crop: bool) -> None:
     settings = MatteSettings(quality="fast", crop=crop, outline=outline, longest_side=longest_side)
-    layer = Matter(2)(photo, settings, may_be_empty=True).layer
+    matte = Matter(2)(photo, settings, may_be_empty=True)
+    layer = matte.layer
+    assert matte.alpha.shape == matte.photo.shape[:2] == matte.foreground.shape[:2] == layer.shape[:2]
     assert longest_side - 2 <= max(layer.shape[:2]) <= longest_side or not longest_side or (crop and longest_side > 400)
     assert max(layer.shape[:2]) == 512 + 2 * outline or longest_side or crop
 
