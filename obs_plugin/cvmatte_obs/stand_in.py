@@ -53,7 +53,7 @@ class StandIn(Addition):
                 return
             self.is_waiting = False
             with self._item() as item, self._replaced() as replaced:
-                if not size or not item or not replaced:
+                if not portrait or not size or not item or not replaced:
                     return
                 if self._is_added and shape_of(item) == self._shape:
                     _fit(item, replaced, size, _settings(portrait).rim)

@@ -305,6 +305,18 @@ def test_longest_side_and_mirror(made: Path, tmp_path: Path) -> None:
 # What is refused
 
 
+def test_an_outline_makes_a_clip_larger_and_counts_in_its_longest_side(made: Path, tmp_path: Path) -> None:
+    for longest_side, size in ((0, (SIZE[0] + 20, SIZE[1] + 20)), (200, (200, 121))):
+        settings = MatteSettings(
+            quality="fast", outline=10, outline_colour="#00ff00", longest_side=longest_side, shadow=20
+        )
+        path = clips.cut_out(made, tmp_path / f"{longest_side}.mov", settings, 2).path
+        frame = decoded(path)[-1].to_ndarray(format="rgba")
+        assert frame.shape[1::-1] == size
+        is_line = (frame[..., 1] > 225) & (frame[..., 0] < 30) & (frame[..., 3] > 250)
+        assert is_line.sum() > 500 and not frame[0, :, 3].any()
+
+
 def test_what_is_no_clip_is_said(made: Path, tmp_path: Path) -> None:
     broken, empty, sound, missing = (tmp_path / f"{name}.mp4" for name in ("broken", "empty", "sound", "missing"))
     broken.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(500))

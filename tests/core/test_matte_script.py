@@ -303,6 +303,25 @@ def test_a_device_that_can_not_be_used_is_said_and_where_the_log_is(photo: Path,
     assert second == f"The log is {tmp_path / 'logs' / 'shell.log'}."
 
 
+@pytest.mark.parametrize(
+    ("options", "colour", "width"),
+    [
+        (("--outline", 20, "--outline-colour", "lime"), (0, 255, 0), 20),
+        (("--outline-colour", "#f00"), (255, 0, 0), 12),  # which says that there is to be one
+        (("--preset", "sticker_outline", "--no-crop"), (255, 255, 255), 12),
+        (("--preset", "thumbnail_glow", "--no-crop", "--outline-softness", 0), (255, 255, 255), 40),
+    ],
+)
+def test_an_outline_is_an_option_and_two_presets(
+    photo: Path, tmp_path: Path, options: tuple[object, ...], colour: tuple[int, int, int], width: int
+) -> None:
+    target = tmp_path / "sticker.png"
+    assert run(photo, "-o", target, "--quality", "fast", *options).returncode == 0
+    layer = np.asarray(Image.open(target))
+    assert layer.shape[:2] == (512 + 2 * width, 512 + 2 * width)
+    assert ((layer == (*colour, 255)).all(axis=2)).sum() > 500 * width
+
+
 def test_the_longest_side_is_the_crop_s(photo: Path, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     Image.open(photo).convert("RGB").resize((1024, 1024)).save(large)

@@ -22,7 +22,7 @@ INPUTS = ("file", "source", "camera", "video")
 # What nobody need scroll far for, in this order, and what one switch brings
 EVERYBODY_S = [
     "input", "image", "state", "preset", "background", "crop", "subject", "mirror", "touch_up",
-    "erosion", "feather", "shadow", "id_photo", "show_file", "quality", "model", "more_controls",
+    "erosion", "feather", "outline", "shadow", "id_photo", "show_file", "quality", "model", "more_controls",
 ]  # fmt: skip
 RARE = ["rematte", "group_edge", "group_output", "group_preset", "views"]
 

@@ -96,6 +96,22 @@ def test_controls_act_on_it(studio: Studio) -> None:
     wait_until(lambda: shows_person(studio, "live"), 30)
 
 
+def test_an_outline_comes_and_goes_while_it_plays(studio: Studio) -> None:
+    studio.set("live", outline=10, outline_colour=0xFF00FF00)  # green, as OBS keeps it
+
+    def has_line() -> bool:
+        layer = studio.layer("live")
+        if layer is None or layer.shape[:2] != (SIZE[1] + 20, SIZE[0] + 20):
+            return False
+        line = (layer[..., 1] > 240) & (layer[..., 0] < 15) & (layer[..., 3] > 240)
+        return bool(line.sum() > 1000 and not layer[0, :, 3].any())
+
+    wait_until(has_line, 30)
+    assert moves(studio, "live")
+    studio.set("live", outline=0)
+    wait_until(lambda: shows_person(studio, "live"), 30)
+
+
 def test_settings_that_can_not_be_are_said_while_it_goes_on(studio: Studio) -> None:
     studio.set("live", quality="of another version")
     studio.wait_for_state("live", "quality", 30)

@@ -66,6 +66,8 @@ def test_another_photo_replaces_the_layer(
         {"mirror": True},
         {"background": "colour", "background_colour": "#1e90ff"},
         {"background": "blur", "background_blur": 40},
+        {"outline": 12},
+        {"outline": 40, "outline_softness": 100, "shadow": 50},
     ],
     ids=lambda settings: list(settings)[-1],
 )
@@ -182,7 +184,7 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     wait_until(lambda: "Saved the preset Mine." in said_of_presets(studio, portrait), 10)
     properties = studio.properties(portrait)
     assert properties["preset"]["items"] == [
-        "Custom", "Virtual meeting", "Livestream overlay", "ID photo", "Mine",
+        "Custom", "Virtual meeting", "Livestream overlay", "ID photo", "Sticker", "Thumbnail", "Mine",
     ]  # fmt: skip
     assert properties["preset_delete"]["visible"]
     studio.choose(portrait, "preset", "livestream_overlay")
@@ -198,8 +200,22 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     studio.press(portrait, "preset_rename")
     wait_until(lambda: "ID photo" in said_of_presets(studio, portrait), 10)
     studio.press(portrait, "preset_delete")
-    wait_until(lambda: studio.properties(portrait)["preset"]["items"][-1] == "ID photo", 10)
+    wait_until(lambda: studio.properties(portrait)["preset"]["items"][-1] == "Thumbnail", 10)
     studio.wait_for_layer(portrait, expected_layer(photo, **mine))
+
+
+def test_a_sticker_stands_in_the_scene_with_its_line(
+    studio: Studio, portrait: str, photo: Path, expected_layer: Any
+) -> None:
+    studio.choose(portrait, "preset", "sticker_outline")
+    wanted = expected_layer(photo, crop=True, outline=12, outline_colour="#ffffff")
+    studio.wait_for_layer(portrait, wanted)
+    assert studio.properties(portrait)["outline_colour"]["visible"]
+    studio.set(portrait, crop=False, outline=16, outline_colour=0xFF00FF00)  # green, as OBS keeps it
+    layer = expected_layer(photo, outline=16, outline_colour="#00ff00")
+    studio.wait_for_layer(portrait, layer)
+    assert studio.size(portrait) == (512 + 32, 512 + 32) == layer.shape[1::-1]
+    assert (layer == (0, 255, 0, 255)).all(axis=2).sum() > 8000
 
 
 def said_of_presets(studio: Studio, portrait: str) -> str:
@@ -462,6 +478,7 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
         "crop",
         "mirror",
         "background",
+        "outline",
         "shadow",
         "id_photo",
         "longest_side",
@@ -477,6 +494,8 @@ def test_properties_show_every_control_with_its_tip_and_the_three_views(studio: 
         "background_colour",
         "background_image",
         "background_blur",
+        "outline_colour",
+        "outline_softness",
         "crop_margin",
         "source",
         "sheet",

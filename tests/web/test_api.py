@@ -217,6 +217,23 @@ def test_a_preset_is_a_field_and_what_is_said_besides_goes_before_it(client: htt
     assert decoded(post(client, small, preset="id_photo", id_photo="off", format="png")).size == (256, 256)
 
 
+def test_an_outline_makes_the_layer_larger_and_its_colour_says_that_there_is_one(
+    client: httpx.Client, small: bytes
+) -> None:
+    for fields, width in (
+        ({"outline": "7", "outline_colour": "#00ff00"}, 7),
+        ({"outline_colour": "lime"}, 12),
+        ({"preset": "sticker_outline", "crop": "false", "outline_colour": "#0f0"}, 12),
+        ({"preset": "thumbnail_glow", "crop": "false", "outline_colour": "#0f0"}, 40),
+    ):
+        layer = np.asarray(decoded(post(client, small, **fields)))
+        assert layer.shape == (256 + 2 * width, 256 + 2 * width, 4)
+        assert ((layer[..., :3] == (0, 255, 0)).all(axis=2) & (layer[..., 3] > 100)).sum() > 250 * width
+    limited = decoded(post(client, small, outline="20", longest_side="100"))
+    assert limited.size == (100, 100)
+    refusal(post(client, small, outline="201"), 422, "setting_range")
+
+
 def test_a_room_that_is_another_is_set_aside_and_said(client: httpx.Client, small: bytes, clip: Path) -> None:
     noise, file = np.random.default_rng(1).integers(0, 255, (256, 256, 3), np.uint8), io.BytesIO()
     Image.fromarray(noise).save(file, format="PNG")

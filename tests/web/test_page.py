@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import (
@@ -272,6 +273,22 @@ def test_a_background_image_and_a_preset(opened: Opened, photo: Path, tmp_path: 
     expect(page.locator("#control-format")).to_have_value("jpeg")
     page.click("#reset")
     expect(page.locator("#control-format")).to_have_value("png")
+
+
+def test_a_sticker_has_a_line_in_a_colour_of_one_s_own(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    expect(page.locator("#control-outline_colour")).to_be_hidden()
+    page.select_option("#preset", "sticker_outline")
+    expect(page.locator("#control-outline")).to_have_value("12")
+    page.fill("#control-outline_colour", "#00ff00")
+    page.uncheck("#control-crop")
+    choose(page, photo)
+    with page.expect_download() as download:
+        page.click("#download")
+    layer = np.asarray(Image.open(download.value.path()))
+    assert layer.shape == (512 + 24, 512 + 24, 4)
+    assert (layer == (0, 255, 0, 255)).all(axis=2).sum() > 6000
 
 
 def test_the_mask_takes_the_result_s_place(opened: Opened, photo: Path) -> None:
