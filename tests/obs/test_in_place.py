@@ -172,6 +172,22 @@ def test_a_second_scene_gets_the_same_portrait_and_undo_goes_back_step_by_step(s
     requests.remove_scene("second")
 
 
+def test_with_an_outline_the_person_stays_where_it_was(studio: Studio) -> None:
+    studio.panel(new_preset="sticker_outline")
+    before = studio.requests.get_scene_item_transform(SCENE, item(studio, CAM)).scene_item_transform
+    cut_out(studio)
+    settings = studio.requests.get_input_settings(CUT_OUT).input_settings
+    assert (settings["crop"], settings["outline"]) == (False, 12)
+    wait_until(lambda: studio.size(CUT_OUT) == tuple(side + 24 for side in studio.size(CAM)), 30)
+    after = studio.requests.get_scene_item_transform(SCENE, item(studio, CUT_OUT)).scene_item_transform
+    for name in ("positionX", "positionY", "width", "height"):
+        assert after[name] == pytest.approx(before[name], abs=0.01), name
+    assert after["cropLeft"] == before["cropLeft"] + 12 and after["cropBottom"] == before["cropBottom"] + 12
+    undo(studio)
+    wait_until(lambda: is_free(studio, CUT_OUT), 20)
+    studio.panel(new_preset="")
+
+
 def test_in_a_group_it_stands_in_the_group(studio: Studio) -> None:
     studio.panel(new_preset="livestream_overlay")
     studio.group(CAM, "us")
@@ -188,22 +204,6 @@ def test_in_a_group_it_stands_in_the_group(studio: Studio) -> None:
     wait_until(lambda: within() == [(CAM, False)], 20)
     assert f"Put back “{CAM}” in “{SCENE}”" in undo(studio)
     assert within() == [(CAM, True)]
-    studio.panel(new_preset="")
-
-
-def test_with_an_outline_the_person_stays_where_it_was(studio: Studio) -> None:
-    studio.panel(new_preset="sticker_outline")
-    before = studio.requests.get_scene_item_transform(SCENE, item(studio, CAM)).scene_item_transform
-    cut_out(studio)
-    settings = studio.requests.get_input_settings(CUT_OUT).input_settings
-    assert (settings["crop"], settings["outline"]) == (False, 12)
-    wait_until(lambda: studio.size(CUT_OUT) == tuple(side + 24 for side in studio.size(CAM)), 30)
-    after = studio.requests.get_scene_item_transform(SCENE, item(studio, CUT_OUT)).scene_item_transform
-    for name in ("positionX", "positionY", "width", "height"):
-        assert after[name] == pytest.approx(before[name], abs=0.01), name
-    assert after["cropLeft"] == before["cropLeft"] + 12 and after["cropBottom"] == before["cropBottom"] + 12
-    undo(studio)
-    wait_until(lambda: is_free(studio, CUT_OUT), 20)
     studio.panel(new_preset="")
 
 
