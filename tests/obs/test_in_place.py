@@ -180,9 +180,10 @@ def test_with_an_outline_the_person_stays_where_it_was(studio: Studio) -> None:
     assert (settings["crop"], settings["outline"]) == (False, 12)
     wait_until(lambda: studio.size(CUT_OUT) == tuple(side + 24 for side in studio.size(CAM)), 30)
     after = studio.requests.get_scene_item_transform(SCENE, item(studio, CUT_OUT)).scene_item_transform
-    for name in ("positionX", "positionY", "width", "height"):
-        assert after[name] == pytest.approx(before[name], abs=0.01), name
-    assert after["cropLeft"] == before["cropLeft"] + 12 and after["cropBottom"] == before["cropBottom"] + 12
+    for name in ("positionX", "positionY", "scaleX", "scaleY", "rotation"):
+        assert after[name] == pytest.approx(before[name], abs=0.001), name
+    for name in ("cropLeft", "cropTop", "cropRight", "cropBottom"):
+        assert after[name] == before[name] + 12, name
     undo(studio)
     wait_until(lambda: is_free(studio, CUT_OUT), 20)
     studio.panel(new_preset="")
