@@ -206,7 +206,7 @@ def _repainted(
         edged = touched.alpha
     foreground = touched.foreground if settings.decontaminate else touched.photo
     people = dataclasses.replace(people, foreground=touched.foreground)
-    return Dressed(layer, before.move(edged), before.move(foreground), people, edged, before.move)
+    return Dressed(layer, before.rim, before.move(edged), before.move(foreground), people, edged, before.move)
 
 
 def _on_a_sheet(pictures: tuple[np.ndarray, ...], sheet: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
