@@ -16,6 +16,7 @@ for _folder in (_FOLDER.parent, _FOLDER):
         sys.path.insert(0, str(_folder))
 
 from cvmatte_obs import libobs, properties  # noqa: E402
+from cvmatte_obs.automation import Automation  # noqa: E402
 from cvmatte_obs.panel import Panel, description, set_defaults  # noqa: E402
 from cvmatte_obs.scene_clearing import Clearing  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402
@@ -31,6 +32,7 @@ class _Script:
         self.session = Session(_texts(), data)
         properties.serve(self.session)
         self.panel = Panel(self.session, data)
+        self.automation = Automation(self.session)
         self.clearing = Clearing(self.session.let_go)
 
 
@@ -59,6 +61,7 @@ def script_unload():
     global _script
     script, _script = _script, None
     if script is not None:
+        script.automation.close()
         script.panel.close()
         properties.end()
         script.session.close()

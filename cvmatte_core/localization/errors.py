@@ -51,7 +51,8 @@ class ClusterError(CvmatteError):
 
 
 class RequestError(CvmatteError):
-    """A request to the web server can't be served: not allowed, too large, too many at once, or nothing is there."""
+    """A request to the web server, or over obs-websocket, can't be served: not allowed, too large, too many at once, or
+    nothing is there."""
 
 
 class Cancelled(CvmatteError):

@@ -6,12 +6,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import Iterator
 
+from cvmatte_core.localization.errors import ImageError
+
 from . import controls, layers, libobs, scene_tree, scenes
 from .additions import item_in, items_of
 from .session import Session, watched_live
 from .source_type import SOURCE_TYPE
 from .stand_in import StandIn, appear_alike
 
+_GROUP = "in_place"  # of the panel
 _MOVES_THE_PERSON = ("crop", "mirror")  # controls: off here, whatever the preset of new portraits says
 
 
@@ -58,26 +61,26 @@ def offered() -> tuple[str, list[str]]:
     return name, [source for source in reversed(found) if can_be_cut_out(source)]
 
 
-def cut_out(session: Session, group: str, source: str) -> Done | None:
-    """Have a portrait stand in for a source wherever the current scene shows it; None where that can't be.
+def cut_out(session: Session, source: str) -> Done:
+    """Have a portrait stand in for a source wherever the current scene shows it. Raises ImageError where that can't be.
 
-    group: of the panel, whose Undo takes it back.
+    Undo in the panel takes it back.
     """
     scene, names = offered()
     if source not in names:
-        return None
+        raise ImageError("in_place_cannot", source=source)
     places = [place for place in _places(scene) if place.item.name == source]
     # Of several that are all hidden the topmost is meant, and stays hidden.
     places = [place for place in places if place.item.is_shown] or places[-1:]
     is_silenced = places[-1].item.is_shown and _may_sound(source)
-    with _portrait_of(session, source) as portrait, session.additions.adding(group) as added:
+    with _portrait_of(session, source) as portrait, session.additions.adding(_GROUP) as added:
         made = [_stand_in(scene, place, portrait) for place in places] if portrait else []
         stand_ins = tuple(one for one in made if one is not None)
         added += stand_ins
         for stand_in in stand_ins:
             stand_in.look()  # the portrait may have a picture already
         if not portrait or not stand_ins:
-            return None
+            raise ImageError("in_place_cannot", source=source)
         return Done(libobs.source_name(portrait), source, scene, stand_ins, is_silenced)
 
 

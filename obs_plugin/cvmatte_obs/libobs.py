@@ -43,6 +43,7 @@ LOG_ERROR, LOG_WARNING, LOG_INFO = 100, 200, 300
 
 GetName = ctypes.CFUNCTYPE(c_void_p, c_void_p)
 GetProperties = ctypes.CFUNCTYPE(c_void_p, c_void_p)
+VendorRequest = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
 ButtonClicked = ctypes.CFUNCTYPE(c_bool, c_void_p, c_void_p, c_void_p)
 Task = ctypes.CFUNCTYPE(None, c_void_p)
 FrontendEvent = ctypes.CFUNCTYPE(None, c_int, c_void_p)
@@ -204,6 +205,7 @@ p(pb) obs_sceneitem_get_transition
 u(pb) obs_sceneitem_get_transition_duration
 q(p) obs_sceneitem_get_id obs_source_get_sync_offset
 f(p) obs_sceneitem_get_rot
+v(pp) obs_data_apply
 v(p) bfree obs_data_addref obs_data_release obs_data_array_release obs_property_list_clear
 b(p) obs_source_audio_active obs_source_muted obs_source_showing obs_source_active obs_source_removed obs_output_active
 s(p) obs_property_name
@@ -220,6 +222,8 @@ v(ps) obs_property_set_description
 v(pi) obs_property_text_set_info_type
 b(ps) obs_data_get_bool obs_data_has_user_value
 s(ps) obs_data_get_string
+s(p) obs_data_get_json
+p(s) obs_data_create_from_json
 q(ps) obs_data_get_int
 p(pss) obs_properties_add_bool obs_properties_add_color
 v(ppp) obs_property_set_modified_callback2

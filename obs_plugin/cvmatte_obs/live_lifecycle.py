@@ -125,6 +125,11 @@ class LiveLifecycle:
             self._told = self._news
             self._do.refresh()
 
+    @property
+    def is_taking(self) -> bool:
+        """Whether a still or a photo of the room is under way."""
+        return bool(self._still or self._room.path)
+
     # What the settings ask for
 
     def wants(self, wish: Wish) -> None:

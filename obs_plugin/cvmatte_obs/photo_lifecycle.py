@@ -40,7 +40,7 @@ class PhotoLifecycle:
         self._unsaved = False  # it came after the layer was shown
         self._still: Says | None = None  # how far a still is that is being taken
         self._counts = False  # a number stands on the layer
-        self._still_trouble: CvmatteError | None = None
+        self.still_trouble: CvmatteError | None = None  # why no still, or photo of the room, was taken
         self._ready = Says()  # what to say of the record once it is shown
         self._tries = 0
         self._on_disk: State | None = None  # of the wish's photo, as last told
@@ -50,8 +50,8 @@ class PhotoLifecycle:
     def says(self) -> Says:
         if self._still is not None:
             return self._still
-        if self._still_trouble is not None:
-            return self._error(self._still_trouble)
+        if self.still_trouble is not None:
+            return self._error(self.still_trouble)
         job = self.job
         if job is not None and self._owed:
             values = {"done": job.done, "total": job.total}
@@ -68,6 +68,11 @@ class PhotoLifecycle:
     def _error(self, error: CvmatteError, unsaved: bool = False) -> Says:
         on_screen = "state.unsaved" if unsaved else "state.kept"
         return Says(error=error, beside=on_screen if self.shown is not None else "")
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether what it shows or says is to be another by itself: a layer, or a still, is being made."""
+        return self._owed or self._still is not None or bool(self.still_under_way)
 
     @property
     def stand_in(self) -> str | None:
@@ -87,7 +92,7 @@ class PhotoLifecycle:
         if self.wish is None or self.wish.image != request.image:
             self._on_disk, self._settled_for = on_disk, None
         same = self.wish is not None and self.wish.key == request.key
-        self.wish, self._nothing, self._still_trouble = request, "", None
+        self.wish, self._nothing, self.still_trouble = request, "", None
         self._seek(fresh=again or (same and self._owed and self._fresh))
 
     def wants_nothing(self, why: str) -> None:
@@ -106,7 +111,7 @@ class PhotoLifecycle:
 
     def _wish_for_none(self, why: str, error: CvmatteError | None) -> None:
         self.wish, self._owed, self._fresh, self._nothing = None, False, False, why
-        self._trouble, self._unsaved, self._still_trouble = error, False, None
+        self._trouble, self._unsaved, self.still_trouble = error, False, None
 
     def _seek(self, fresh: bool) -> None:
         """Bring what is wished for on screen: as it is kept, or through the worker."""
@@ -302,14 +307,14 @@ class PhotoLifecycle:
     def counts_down(self, seconds: int, size: tuple[int, int], for_room: bool = False) -> None:
         """for_room: until a photo of the empty room."""
         key = "state.room_countdown" if for_room else "state.countdown"
-        self._still, self._still_trouble = Says(key, {"seconds": seconds}), None
+        self._still, self.still_trouble = Says(key, {"seconds": seconds}), None
         self._counts = True
         self._do.count(seconds, self.shown, size)
         self._do.refresh()
 
     def takes_still(self, for_room: bool = False) -> None:
         """From now on no number may be seen: the portrait may be in the scene that the still is taken of."""
-        self._still, self._still_trouble = Says("state.room" if for_room else "state.capture"), None
+        self._still, self.still_trouble = Says("state.room" if for_room else "state.capture"), None
         self._uncover()
 
     def gives_up_still(self) -> None:
@@ -317,7 +322,7 @@ class PhotoLifecycle:
         self._uncover()
 
     def still_failed(self, error: CvmatteError) -> None:
-        self._still, self._still_trouble = None, error
+        self._still, self.still_trouble = None, error
         self._uncover()
         self._do.refresh()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -36,6 +37,13 @@ _MOVING_SECONDS = 1.0  # after a change, another is likely
 _NOTE_SECONDS = 5.0  # that a button's note stays at least, whatever becomes of the layer meanwhile
 
 
+@dataclass(frozen=True, eq=False)
+class Refused:
+    """An error of one press, or request."""
+
+    error: CvmatteError
+
+
 class Portrait:
     """One source of our type, from its discovery until it is gone or the session ends."""
 
@@ -46,6 +54,8 @@ class Portrait:
         self.state = StateLine()
         self.note = ""  # what a button in the properties had to say
         self.lag: int | None = None  # milliseconds that the live picture is behind, once that has settled
+        self.refused: Refused | None = None  # what a button couldn't do last
+        self.says = Says()  # what the state line says, as its key and values
         self.said_of_presets = self.said_of_files = ""  # what one of those about presets had, or about files
         self.preview = ""  # the picture of the three views; empty where there is none
         self.page = PortraitPage(lambda: self.values, services.post, self.tell_error, self._refresh)
@@ -75,7 +85,8 @@ class Portrait:
 
     def tell_error(self, error: CvmatteError) -> None:
         """Have them say what a button couldn't do."""
-        self.tell(messages.of_error(error, self._input, self._services.texts))
+        self.tell(messages.of_error(error, self.input, self._services.texts))
+        self.refused = Refused(error)
         self.page.is_opening = False
         self.room.hears(error)
         self.refresh_wanted = True
@@ -126,13 +137,13 @@ class Portrait:
             self._read(source)
         if signals.relinked.happened() and self.values is not None:
             self._helper_file.relink(self.values)
-        signals.follow(source, self._input)
+        signals.follow(source, self.input)
         if signals.pressed(REMATTE):
             self.rematte()
         if signals.pressed(TAKE_STILL):
             self.take_still()
         if signals.pressed(FREEZE):
-            self._happens(self.live.freezes)
+            self.freeze()
         self._live_view.look(source, self._device)
         if self._live_view.has_new_figures():
             dialogs.redraw(self, in_passing=True)
@@ -246,15 +257,21 @@ class Portrait:
         self._happens(self.life.photo_is, path, state)
         self.refresh_wanted = self.refresh_wanted or self.state != said  # of a background
 
-    def take_still(self) -> None:
-        """Begin to take a still; pressed again, the countdown begins anew."""
+    def freeze(self, frozen: bool | None = None) -> None:
+        """Hold a live picture, or let it go on; without `frozen` the other of the two."""
+        if frozen is not self.live.is_frozen:
+            self._happens(self.live.freezes)
+
+    def take_still(self, delay: int | None = None) -> None:
+        """Begin to take a still; pressed again, the countdown begins anew. delay: seconds, of what isn't live; as the
+        settings have it without."""
         self.stills.give_up()
         self.read_now()
         values = self.values
         if values is not None and values.is_live:
             self._happens(self.live.takes_still, str(stills.new_file("live", secrets.token_hex(4))))
         elif values is not None and values.input == controls.FROM_SOURCE:
-            self.stills.begin(values.camera, values.delay)
+            self.stills.begin(values.camera, values.delay if delay is None else delay)
 
     def touch_up(self) -> None:
         """Open the page on which the photo is touched up, or the zones are painted of what is live."""
@@ -313,11 +330,13 @@ class Portrait:
     def _line_of(self, says: Says) -> StateLine:
         if says.key == "state.waiting" and self._services.client.state != READY:
             says = Says("state.starting")
+        self.says = says
         background = self.values.needed.get(controls.BACKGROUND, "") if self.values is not None else ""
         is_gone = says.key == "state.ready" and self._services.watch.state(background) == GONE
         gone = ImageError("background_gone", name=Path(background).name) if is_gone else None
-        return messages.line_of(says, self._input, self._services.texts, gone)
+        return messages.line_of(says, self.input, self._services.texts, gone)
 
     @property
-    def _input(self) -> str:
+    def input(self) -> str:
+        """As controls.Values; that of a photo before the first look."""
         return self.values.input if self.values is not None else controls.FROM_FILE

@@ -46,11 +46,18 @@ def apply(session: Session, data: int) -> bool:
     if chosen == controls.get_string(data, _PRESET_APPLIED):
         return False
     controls.set_string(data, _PRESET_APPLIED, chosen)
+    put(session, data, chosen)
+    return True
+
+
+def put(session: Session, data: int, chosen: str) -> None:
+    """Put a preset, and its values, into settings, an obs_data_t. Raises SettingsError where there is none of it."""
     wanted = session.presets.values(chosen) if chosen else {}
+    for name in (_PRESET, _PRESET_APPLIED):
+        controls.set_string(data, name, chosen)
     for control in CONTROLS:
         if control.name in wanted:
             controls.write(data, control, wanted[control.name])
-    return True
 
 
 def add_own(properties: int, session: Session, portrait: Portrait) -> None:

@@ -15,7 +15,7 @@ from .source_type import SOURCE_TYPE
 
 
 class SceneStill:
-    """For one session; but for `ask` and `says`, on its thread. post, complete: as of Services."""
+    """For one session; but for `ask`, `photograph_room` and `says`, on its thread. post, complete: as of Services."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class SceneStill:
         """From any thread of OBS."""
         if camera:
             self._asked_of = camera
-            self._post(self._begin, camera, delay, placement)
+            self._post(self.begin, camera, delay, placement)
 
     def photograph_room(self, camera: str) -> None:
         """From any thread of OBS. By a portrait of the source, which shows the countdown: rather one that can be seen.
@@ -59,9 +59,11 @@ class SceneStill:
         goes_on = portrait.stills.is_taking or portrait.life.still_under_way
         return portrait.state.text if goes_on or portrait.state.is_error else ""
 
-    def _begin(self, camera: str, delay: int, placement: str) -> None:
+    def begin(self, camera: str, delay: int, placement: str) -> Portrait | None:
+        """The portrait that takes it; None where there is no scene."""
         try:
             self._portrait = self._renewed(camera, delay) or self._new(camera, delay, placement)
+            return self._portrait
         finally:
             self._asked_of = ""
 

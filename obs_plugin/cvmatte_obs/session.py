@@ -29,12 +29,15 @@ from cvmatte_core.worker.client import WorkerClient
 from . import controls, dialogs, libobs, scenes
 from .additions import Additions
 from .camera_list import CameraList
+from .diagnosis import Diagnosis
+from .errands import ClipErrand, FolderErrand
 from .file_watch import FileWatch, State
 from .housekeeping import PollTimes, Trimming
 from .messages import StateLine
 from .model_install import ModelInstall
 from .more_controls import MoreControls
 from .placement import FIT_HEIGHT
+from .portrait import Portrait
 from .scene_still import SceneStill
 from .services import Services
 from .shutdown_gate import GATE
@@ -87,7 +90,10 @@ class Session:
         self._completing = threading.Lock()
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
         self.additions = Additions()
-        self._scene_still = SceneStill(texts, self.post, self.additions, self.complete)
+        self.folder, self.clip = FolderErrand(self.client), ClipErrand(self.client, self.post, self.additions)
+        self.diagnosis = Diagnosis(self.client, self.portraits)
+        self.on_look: Callable[[], None] = _do_nothing  # called at each look, once the portraits are as it found them
+        self.scene_still = SceneStill(texts, self.post, self.additions, self.complete)
         self._still_in_scene = Hotkey("cvmatte.take_still", texts("hotkey.take_still_in_scene"))
         for hotkey in (self._rematte_scene, self._still_in_scene):
             hotkey.load(data)
@@ -142,7 +148,7 @@ class Session:
 
     def rematte_all(self, in_scene: bool = False) -> None:
         """Re-matte every portrait; in_scene: of the current scene."""
-        self.post(self._rematte_all, in_scene)
+        self.post(self.rematte_each, in_scene)
 
     def touch_up_named(self, name: str) -> None:
         """Open the page on which this portrait's photo is touched up."""
@@ -152,15 +158,15 @@ class Session:
 
     def take_still_in_scene(self) -> None:
         """Take a still of the panel's source into the current scene: into its portrait there, else into a new one."""
-        self._scene_still.ask(self.choices.camera, self.choices.delay, self.choices.placement)
+        self.scene_still.ask(self.choices.camera, self.choices.delay, self.choices.placement)
 
     def photograph_room(self, camera: str) -> None:
         """Have the empty room before a source photographed, by a portrait of it. Raises ImageError without one."""
-        self._scene_still.photograph_room(camera)
+        self.scene_still.photograph_room(camera)
 
     def still_says(self) -> str:
         """What there is to say of the last one: nothing once it is done."""
-        return self._scene_still.says()
+        return self.scene_still.says()
 
     def save(self, data: int) -> None:
         """OBS saves the scene collection: put the script's hotkeys into its settings, an obs_data_t."""
@@ -284,7 +290,7 @@ class Session:
             for portrait in SOURCE_TYPE.portraits():
                 portrait.follow_camera()
         if self._rematte_scene.pressed():
-            self._rematte_all(in_scene=True)
+            self.rematte_each(in_scene=True)
         if self._still_in_scene.pressed():
             self.take_still_in_scene()
         for portrait in SOURCE_TYPE.portraits():
@@ -299,6 +305,7 @@ class Session:
                 self._trimming.later()
                 self._watch_files()
         self.additions.look()
+        self.on_look()
         _left.clear()
         if self._waits_for_camera():
             self.camera_list.wait()
@@ -318,11 +325,13 @@ class Session:
         for portrait in SOURCE_TYPE.portraits():
             portrait.file_is(path, state)
 
-    def _rematte_all(self, in_scene: bool) -> None:
+    def rematte_each(self, in_scene: bool) -> list[Portrait]:
+        """As rematte_all; the portraits that it is."""
         names = scenes.names_in_current_scene([name for name, _ in self.portraits()]) if in_scene else None
-        for portrait, source in SOURCE_TYPE.living():
-            if names is None or libobs.source_name(source) in names:
-                portrait.rematte()
+        meant = [one for one, source in SOURCE_TYPE.living() if names is None or libobs.source_name(source) in names]
+        for portrait in meant:
+            portrait.rematte()
+        return meant
 
     def _cameras_are(self) -> None:
         for portrait in SOURCE_TYPE.portraits():

@@ -35,16 +35,16 @@ class _Response(ctypes.Structure):
 
 def is_there() -> bool:
     """Whether this OBS has it: there are builds without."""
-    return _handler() is not None
+    return handler() is not None
 
 
 def request(name: str, values: Mapping[str, str]) -> Answer | None:
     """Its answer; None where it isn't there, or OBS loads or clears its scenes, when it answers nobody."""
-    handler = _handler()
+    there = handler()
     # Never as \u escapes: half a character, which a folder's name may hold, would end OBS where they are read.
     data = libobs.utf8(json.dumps(values, ensure_ascii=False))
-    text = {b"request_type": name.encode(), b"request_data": data}
-    address = _call(handler, b"call_request", b"response", text) if handler else None
+    values_in = {b"request_type": text(name), b"request_data": data + b"\0"}
+    address = pointer_from(there, b"call_request", b"response", values_in) if there else None
     if not address:
         return None
     response = _Response.from_address(address)
@@ -55,16 +55,23 @@ def request(name: str, values: Mapping[str, str]) -> Answer | None:
     return Answer(status, comment.decode("utf-8", "replace"), json.loads(found) if status == SUCCESS and found else {})
 
 
-def _handler() -> int | None:
-    return _call(libobs.obs_get_proc_handler(), b"obs_websocket_api_get_ph", b"ph")
+def handler() -> int | None:
+    """That of its procedures; None where it isn't there."""
+    return pointer_from(libobs.obs_get_proc_handler(), b"obs_websocket_api_get_ph", b"ph", {})
 
 
-def _call(handler: int, procedure: bytes, result: bytes, values: dict[bytes, bytes] | None = None) -> int | None:
-    """Call a procedure; the pointer that it gives back under that name, None where it gives none."""
+def text(value: str) -> bytes:
+    """As a procedure takes it."""
+    return libobs.utf8(value) + b"\0"
+
+
+def pointer_from(there: int, procedure: bytes, result: bytes, values: Mapping[bytes, bytes]) -> int | None:
+    """Call a procedure; the pointer that it gives back under that name, None where it gives none. values: each as its
+    bytes."""
     data, found = _CallData(), ctypes.c_void_p()
-    for name, value in (values or {}).items():
-        libobs.calldata_set_data(ctypes.byref(data), name, value, len(value) + 1)
-    libobs.proc_handler_call(handler, procedure, ctypes.byref(data))
+    for name, value in values.items():
+        libobs.calldata_set_data(ctypes.byref(data), name, value, len(value))
+    libobs.proc_handler_call(there, procedure, ctypes.byref(data))
     libobs.calldata_get_data(ctypes.byref(data), result, ctypes.byref(found), ctypes.sizeof(found))
     libobs.bfree(data.stack)
     return found.value

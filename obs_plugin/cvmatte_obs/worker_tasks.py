@@ -31,7 +31,8 @@ class WorkerTask:
         on_resume: Callable[[dict[str, Any]], None] = lambda resume: None,
         on_failed: Callable[[CvmatteError], None] = lambda error: None,
     ) -> None:
-        """on_…: called on the worker client's thread; on_resume whenever `resume` is another."""
+        """on_…: called on the worker client's thread, before the state is the one at the end; on_resume whenever
+        `resume` is another."""
         self._client, self._method = client, method
         self._on_done, self._on_resume, self._on_failed = on_done, on_resume, on_failed
         self._number = 0
@@ -57,11 +58,13 @@ class WorkerTask:
             if self.resume != before:
                 self._on_resume(self.resume)
         elif event == "done":
-            self.result, self.state = detail, DONE
+            self.result = detail
             self._on_done(detail)
+            self.state = DONE
         elif event == "failed":
-            self.error, self.state = detail, CANCELLED if isinstance(detail, Cancelled) else FAILED
+            self.error = detail
             self._on_failed(detail)
+            self.state = CANCELLED if isinstance(detail, Cancelled) else FAILED
 
 
 class Unfinished:

@@ -8,4 +8,4 @@ for folder in (Path(__file__).parents[2], Path(__file__).parents[2] / "obs_plugi
 
 from cvmatte_obs import websocket  # noqa: E402
 
-websocket._handler = lambda: None
+websocket.handler = lambda: None

@@ -19,47 +19,32 @@ class Folder(Group):
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
-        self._unfinished = worker_tasks.Unfinished.folder()
-        self._params = self._unfinished.load()  # of the last one, maybe in another panel's life
-        self._batch = worker_tasks.WorkerTask(
-            self.session.client,
-            "batch",
-            lambda result: self._unfinished.forget(),
-            lambda resume: self._unfinished.save({**self._params, **resume}),
-        )
+        self._errand = errand = self.session.folder
         self.rows = (
             rows.Folder("folder"),
-            Button("folder_start", self._start, lambda: not self._is_running()),
+            Button("folder_start", self._start, lambda: not errand.is_running),
             Line("folder_state", self._state, is_rich=True),
-            rows.refresh("folder", self._is_running),
-            Button("folder_cancel", self._batch.cancel, self._is_running),
+            rows.refresh("folder", lambda: errand.is_running),
+            Button("folder_cancel", errand.task.cancel, lambda: errand.is_running),
         )
-
-    def _is_running(self) -> bool:
-        return self._batch.state == worker_tasks.RUNNING
 
     def _start(self) -> str:
         folder = self.shared.value("folder")
         if not folder:
             return self.texts("panel.folder_none")
-        if not self._is_running():
-            wanted = {"folder": folder, "settings": self.session.defaults_of_new()}
-            last = {**self._params, **self._batch.resume}
-            goes_on = self._batch.state != worker_tasks.DONE and wanted.items() <= last.items()
-            self._params = last if goes_on else {**wanted, "output_folder": ""}
-            self._batch.start(self._params)
+        self._errand.start(folder, self.session.defaults_of_new())
         return ""
 
     def _state(self) -> list[str]:
         """How the folder is getting on, as rich text."""
-        batch, texts = self._batch, self.texts
+        batch, texts = self._errand.task, self.texts
         if self.said:
             return [html.escape(self.said)]
-        if self._is_running():
+        if self._errand.is_running:
             return [html.escape(f"{self._progress()} {self.shared.goes_on()}")]
-        if batch.state == worker_tasks.IDLE and self._params:
+        if self._errand.was_interrupted:
             names = {"button": texts("panel.folder_start"), "preset": texts("panel.new_preset")}
-            return [html.escape(texts("panel.folder_interrupted", folder=self._params["folder"], **names))]
+            return [html.escape(texts("panel.folder_interrupted", folder=self._errand.params["folder"], **names))]
         if batch.state != worker_tasks.DONE:
             return [html.escape(self.shared.error_of(batch))]
         result = batch.result
@@ -73,7 +58,7 @@ class Folder(Group):
         return lines
 
     def _progress(self) -> str:
-        progress = self._batch.progress
+        progress = self._errand.task.progress
         if not progress.get("total"):
             return self.texts("panel.begins")
         return self.texts(

@@ -35,8 +35,8 @@ class InPlace(Group):
         source = self.shared.value(_SOURCE)
         if not source:
             return self.texts("panel.in_place_none")
-        self._done = in_place.cut_out(self.session, self.name, source)
-        return "" if self._done is not None else self.texts("panel.in_place_cannot", source=source)
+        self._done = in_place.cut_out(self.session, source)
+        return ""
 
     def forgets(self) -> None:
         super().forgets()

@@ -1,0 +1,5 @@
+"""CVMatte, driven from outside: a vendor of obs-websocket. schema.json declares what it takes, answers and tells."""
+
+from .automation import Automation
+
+__all__ = ["Automation"]
