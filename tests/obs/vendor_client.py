@@ -88,7 +88,7 @@ class VendorClient:
         assert answer["ok"], answer
         return int(answer["accepted"])
 
-    def outcome(self, number: int, timeout: float = 90.0) -> dict[str, Any]:
+    def outcome(self, number: int, timeout: float = 25.0) -> dict[str, Any]:
         """Of an accepted request, once it has ended."""
 
         def ended() -> dict[str, Any] | None:
@@ -102,14 +102,14 @@ class VendorClient:
             self.refused.add(outcome["error"]["key"])
         return outcome
 
-    def done(self, request: str, timeout: float = 90.0, **data: Any) -> dict[str, Any]:
+    def done(self, request: str, timeout: float = 25.0, **data: Any) -> dict[str, Any]:
         """The result of a request that succeeds."""
         outcome = self.outcome(self.accepted(request, **data), timeout)
         assert outcome["ok"], outcome
         result: dict[str, Any] = outcome["result"]
         return result
 
-    def failed(self, request: str, timeout: float = 90.0, **data: Any) -> str:
+    def failed(self, request: str, timeout: float = 25.0, **data: Any) -> str:
         """The key of the error with which a request ends that was accepted."""
         outcome = self.outcome(self.accepted(request, **data), timeout)
         assert not outcome["ok"], outcome
@@ -119,7 +119,7 @@ class VendorClient:
         found = self.ask("ListPortraits")["portraits"]
         return next((portrait for portrait in found if portrait["name"] == name), None)
 
-    def wait_for(self, name: str, timeout: float = 90.0, **said: Any) -> dict[str, Any]:
+    def wait_for(self, name: str, timeout: float = 25.0, **said: Any) -> dict[str, Any]:
         """A portrait, once it says this."""
 
         def says_it() -> dict[str, Any] | None:
@@ -136,7 +136,7 @@ class VendorClient:
         """The data of all events of a type that have these values."""
         return [data for kind, data in list(self.events) if kind == event and values.items() <= data.items()]
 
-    def wait_for_event(self, event: str, timeout: float = 90.0, **values: Any) -> dict[str, Any]:
+    def wait_for_event(self, event: str, timeout: float = 25.0, **values: Any) -> dict[str, Any]:
         """The last of those."""
         found: list[dict[str, Any]] = self._wait(lambda: self.all_of(event, **values), timeout)
         return found[-1]
