@@ -16,7 +16,7 @@ for _folder in (_FOLDER.parent, _FOLDER):
         sys.path.insert(0, str(_folder))
 
 from cvmatte_obs import libobs, properties  # noqa: E402
-from cvmatte_obs.automation import Automation  # noqa: E402
+from cvmatte_obs.automation.automation import Automation  # noqa: E402
 from cvmatte_obs.panel import Panel, description, set_defaults  # noqa: E402
 from cvmatte_obs.scene_clearing import Clearing  # noqa: E402
 from cvmatte_obs.session import Session  # noqa: E402

@@ -1,5 +1,1 @@
 """CVMatte, driven from outside: a vendor of obs-websocket. schema.json declares what it takes, answers and tells."""
-
-from .automation import Automation
-
-__all__ = ["Automation"]
