@@ -9,10 +9,9 @@ from pathlib import Path
 from obsws_python.error import OBSSDKRequestError
 
 from .conftest import Studio, open_studio
-from .vendor_client import VendorClient
+from .vendor_client import NO_VENDOR_REQUEST, VendorClient
 
 REQUESTS, RELOADS, CLIENTS = 10_000, 12, 3
-NO_VENDOR_REQUEST = 600  # obs-websocket's ResourceNotFound: between an unloading and the next loading
 
 
 class Storm(threading.Thread):
@@ -64,6 +63,7 @@ def test_reloads_of_the_script_under_a_storm_of_requests_do_no_harm(tmp_path: Pa
         assert answers["request_field"] > REQUESTS / 10 and answers[str(NO_VENDOR_REQUEST)] > 0, answers
         print(answers)
         client = VendorClient(studio.obs)
+        client.wait_until_served()
         assert client.done("Rematte", portrait="me") == {"portrait": "me"}
         client.close()
         studio.quit()

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 import obsws_python
 from demo.throwaway_obs import ThrowawayObs, wait_until
+from obsws_python.error import OBSSDKRequestError
 from obsws_python.subs import Subs
 
 from cvmatte_core.filesystem import paths
@@ -17,6 +18,7 @@ from cvmatte_core.filesystem import paths
 FILE = paths.ROOT / "obs_plugin" / "cvmatte_obs" / "automation" / "schema.json"
 SCHEMA: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 REQUESTS, EVENTS = SCHEMA["requests"], SCHEMA["events"]
+NO_VENDOR_REQUEST = 600  # obs-websocket's ResourceNotFound: between an unloading and the next loading
 
 
 def validator(pointer: str) -> Any:
@@ -75,6 +77,18 @@ class VendorClient:
             self.refused.add(answer["error"]["key"])
         found: dict[str, Any] = answer
         return found
+
+    def wait_until_served(self) -> None:
+        """After the script was loaded anew."""
+
+        def is_served() -> bool:
+            try:
+                return bool(self.ask("ListPortraits")["ok"])
+            except OBSSDKRequestError as error:
+                assert error.code == NO_VENDOR_REQUEST, error
+                return False
+
+        wait_until(is_served, 20)
 
     def refusal(self, request: str, **data: Any) -> str:
         """The key of the error with which a request is refused."""

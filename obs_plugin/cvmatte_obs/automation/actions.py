@@ -154,6 +154,7 @@ class Actions:
 
     def _cut_out_source(self, data: Data) -> Steps:
         done = in_place.cut_out(self._session, data["source"])
+        SOURCE_TYPE.discover()
         portrait = self._portrait({"portrait": done.portrait})
         while done.is_waiting:
             yield
