@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -11,15 +12,17 @@ from obsws_python.error import OBSSDKRequestError
 from .conftest import Studio, open_studio
 from .vendor_client import NO_VENDOR_REQUEST, VendorClient
 
-REQUESTS, RELOADS, CLIENTS = 10_000, 12, 3
+REQUESTS, CLIENTS = 10_000, 3  # requests that CVMatte answers
+_REFUSED_SECONDS = 0.005  # until another one, where it is just being loaded
+UNSERVED = "unserved"
 
 
 class Storm(threading.Thread):
-    """One client's. answers: how often each came: ok, an error's key, or a status of obs-websocket's."""
+    """One client's. answers: how often each came: ok, an error's key, or UNSERVED."""
 
-    def __init__(self, studio: Studio, done: threading.Event) -> None:
+    def __init__(self, studio: Studio) -> None:
         super().__init__()
-        self._client, self._done = VendorClient(studio.obs), done
+        self._client = VendorClient(studio.obs)
         self.answers: Counter[str] = Counter()
         self.fault: Exception | None = None
 
@@ -27,7 +30,7 @@ class Storm(threading.Thread):
         me = {"portrait": "me"}
         asked: list[tuple[str, dict[str, str]]] = [("ListPortraits", {}), ("Rematte", me), ("SetControls", me)]
         try:
-            while not self._done.is_set() or self.answers.total() < REQUESTS / CLIENTS:
+            while self.answers.total() - self.answers[UNSERVED] < REQUESTS / CLIENTS:
                 for request, data in asked:
                     self.answers[self._answer(request, data)] += 1
         except Exception as error:
@@ -40,7 +43,8 @@ class Storm(threading.Thread):
             answer = self._client.ask(request, data)
         except OBSSDKRequestError as error:
             assert error.code == NO_VENDOR_REQUEST, error
-            return str(error.code)
+            time.sleep(_REFUSED_SECONDS)
+            return UNSERVED
         return "ok" if answer["ok"] else str(answer["error"]["key"])
 
 
@@ -48,20 +52,18 @@ def test_reloads_of_the_script_under_a_storm_of_requests_do_no_harm(tmp_path: Pa
     with open_studio(tmp_path, frames_per_second=10) as studio:
         studio.add("me", photo, quality="fast")
         studio.wait_for_state("me", "Ready")
-        reloaded = threading.Event()
-        storms = [Storm(studio, reloaded) for _ in range(CLIENTS)]
+        storms, reloads = [Storm(studio) for _ in range(CLIENTS)], 0
         for storm in storms:
             storm.start()
-        for _ in range(RELOADS):
+        while any(storm.is_alive() for storm in storms):
             studio.reload()
-        reloaded.set()
-        for storm in storms:
-            storm.join(120)
+            reloads += 1
+            time.sleep(0.2)
         assert [storm.fault for storm in storms] == [None] * CLIENTS
         answers = sum((storm.answers for storm in storms), Counter())
-        assert answers.total() >= REQUESTS and answers["ok"] > REQUESTS / 10, answers
-        assert answers["request_field"] > REQUESTS / 10 and answers[str(NO_VENDOR_REQUEST)] > 0, answers
-        print(answers)
+        print(f"{reloads} reloads, {dict(answers)}")
+        assert answers.total() - answers[UNSERVED] >= REQUESTS and not answers["portrait_missing"]
+        assert reloads >= 5 and answers[UNSERVED] and min(answers["ok"], answers["request_field"]) > REQUESTS / 10
         client = VendorClient(studio.obs)
         client.wait_until_served()
         assert client.done("Rematte", portrait="me") == {"portrait": "me"}

@@ -119,10 +119,10 @@ class Automation:
 
     def _looks(self) -> None:
         now = time.monotonic()
-        if not self._is_open and now >= self._look_at:
-            self._look_at = now + _MISSING_SECONDS
-            self._opens()
         if not self._is_open:
+            if now >= self._look_at:
+                self._opens()
+                self._look_at = now + (_LOOK_SECONDS if self._is_open else _MISSING_SECONDS)
             return
         ended = {number: outcome for number in list(self._doing) if (outcome := self._went_on(number)) is not None}
         if ended or now >= self._look_at:
