@@ -4,6 +4,7 @@ outside. Descriptions are the schema's own, in English on both pages."""
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,45 +21,7 @@ from cvmatte_obs.automation.schema import DECLARED, REQUESTS
 PAGES = {ROOT / "docs" / "automation.md": "en", ROOT / "docs" / "zh-CN" / "automation.md": "zh-CN"}
 BEGIN, END = "<!-- Made by scripts/development/automation_reference.py: -->", "<!-- as far as here. -->"
 _ACCEPTED = {"$ref": "#/$defs/accepted"}
-_WORDS = {
-    "requests": ("Requests", "请求"),
-    "controls": ("Controls", "设置"),
-    "events": ("Events", "事件"),
-    "objects": ("Objects", "对象"),
-    "errors": ("Errors", "错误"),
-    "of all": ("Any request may be refused with {}.", "任何请求都可能被拒绝：{}。"),
-    "of accepted": (
-        "A request that has a result is answered with [`accepted`](#accepted), or refused with {}.",
-        "有结果的请求以 [`accepted`](#accepted) 应答，也可能被拒绝：{}。",
-    ),
-    "of outcomes": (
-        "An outcome may also have the key of any other error of CVMatte's, such as {}.",
-        "结果中也可能出现 CVMatte 的其他错误，例如 {}。",
-    ),
-    "inputs": ("For the inputs {}.", "适用的输入：{}。"),
-    "request": ("It takes:", "参数："),
-    "response": ("It is answered with:", "应答："),
-    "outcome": ("Its result has:", "结果："),
-    "no request": ("It takes nothing.", "没有参数。"),
-    "no outcome": ("Its result is empty.", "结果为空。"),
-    "refused": ("Refused with {}.", "可能被拒绝：{}。"),
-    "fails": ("Ends with the errors {}.", "可能的错误：{}。"),
-    "control head": ("| name | in OBS | values |", "| 名称 | OBS 中的名称 | 值 |"),
-    "error head": ("| key | what has happened |", "| 键 | 含义 |"),
-    "optional": ("optional", "可省略"),
-    "or": (" or ", " 或 "),
-    "list": ("list of {}", "{} 的列表"),
-    "string": ("text", "文本"),
-    "integer": ("whole number", "整数"),
-    "number": ("number", "数"),
-    "boolean": ("`true` or `false`", "`true` 或 `false`"),
-    "object": ("object", "对象"),
-    "one of requests": ("a request's name", "请求的名称"),
-    "colour": ("`#rrggbb`", "`#rrggbb`"),
-    "model": ("a model's name", "模型的名称"),
-    "image": ("a path", "路径"),
-    "folder": ("a path", "路径"),
-}
+_WORDS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))  # by language
 
 
 def main() -> int:
@@ -80,7 +43,7 @@ class Reference:
     """In one language."""
 
     def __init__(self, language: str) -> None:
-        self._column, self._texts = list(PAGES.values()).index(language), Texts(language)
+        self._words, self._texts = _WORDS[language], Texts(language)
         ends = [set(request["errors"]) for request in REQUESTS.values() if "outcome" in request]
         self._of_all = set.intersection(*(set(request["errors"]) for request in REQUESTS.values()))
         self._of_accepted = set.intersection(*ends)
@@ -173,7 +136,7 @@ class Reference:
         return "\n".join([titles, "| --- " * (titles.count("|") - 1) + "|", *lines])
 
     def _say(self, word: str, *values: str) -> str:
-        return _WORDS[word][self._column].format(*values)
+        return str(self._words[word]).format(*values)
 
 
 def _codes(names: Iterable[Any]) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cvmatte_core.localization.errors import RequestError
 from cvmatte_core.localization.texts import Texts
+from cvmatte_core.presets import BUILT_IN
 
 FIELDS = sorted({field for request in REQUESTS.values() for field in request["request"]["properties"]} | {"other"})
 PARTS = [
@@ -30,6 +31,10 @@ def takes(request: str, data: Any) -> bool:
         assert error.key == "request_field" and error.values["request"] == request
         return False
     return True
+
+
+def test_the_presets_of_our_own_are_named() -> None:
+    assert all(name in DECLARED["$defs"]["presetName"]["description"] for name in BUILT_IN)
 
 
 @pytest.mark.parametrize("request_name", REQUESTS)
