@@ -124,7 +124,7 @@ def test_a_press_makes_the_microphone_as_late_as_the_picture(studio: Studio) -> 
     studio.requests.set_input_audio_sync_offset("mic", 555)
     assert "changed since, to 555 ms" in studio.properties("live")["voice_said"]["description"]
     studio.press("live", "voice_back")
-    studio.wait_for_state("live", "mic to 555 ms since", 10)
+    studio.wait_for_state("live", "mic has been changed to 555 ms since", 10)
     assert sync_offset(studio, "mic") == 555
     studio.press("live", "voice_fit")
     wait_until(lambda: sync_offset(studio, "mic") > 555, 10)

@@ -208,7 +208,7 @@ def test_a_photo_that_was_edited_says_that_its_touch_up_no_longer_fits(
 def test_the_panel_opens_the_page_too(studio: Studio, opened: Path) -> None:
     before = opened.read_text().split()
     panel = studio.panel("touch_up", portrait_to_touch_up="one")
-    assert "Opening the page for “one”." in panel["portraits"]["description"]
+    assert "Opening the page for “one”" in panel["portraits"]["description"]
     wait_until(lambda: len(opened.read_text().split()) > len(before), 60)
 
 
