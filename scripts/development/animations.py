@@ -121,7 +121,7 @@ def live(path: Path) -> None:
             scene = throwaway_obs.SCENE
             colour = {"color": COLOUR, "width": 1280, "height": 720}
             obs.requests.create_input(scene, "Background", "color_source_v3", colour, True)
-            settings = {"input": "video", "video": str(clip), "longest_side": 0}
+            settings = {"input": "video", "video": str(clip), "longest_side": 0, "quality": "fast", "rate": 10}
             item = obs.requests.create_input(scene, "Live", "cvmatte_portrait", settings, True).scene_item_id
             obs.requests.set_scene_item_transform(scene, item, {"scaleX": 1.9, "scaleY": 1.9, "positionX": -230.0})
             obs.requests.open_input_properties_dialog("Live")
