@@ -387,6 +387,7 @@ def test_a_photo_on_which_the_worker_dies_twice_is_given_up_and_the_next_one_ser
     killed: set[int] = set()
     for _ in range(2):
         (worker,) = wait_until(lambda: set(studio.worker_ids()) - killed)
+        time.sleep(0.5)  # at first the line may still be of the worker before
         studio.wait_for_state("deadly", "Cutting out")
         os.kill(worker, signal.SIGKILL)
         killed.add(worker)
