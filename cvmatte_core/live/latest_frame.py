@@ -37,6 +37,7 @@ class _Playback:
 
     def __init__(self) -> None:
         self._zero: float | None = None  # when the time 0 of its frames was, by time.monotonic
+        self._newest = 0.0  # the time of the newest frame
         self._ends = time.monotonic() + _SINGLE_SECONDS  # when the newest frame has been shown for its time
         self._count = 0
 
@@ -44,9 +45,11 @@ class _Playback:
         """Wait until the frame of this time is due, which lasts so long."""
         now = time.monotonic()
         due = now if self._zero is None else self._zero + at
-        # A hole in its times, or ones that begin anew; or decoding can't keep up, and needn't make up for it.
-        due = now if due < now - _LATEST else min(due, now + _LONGEST_GAP)
-        self._zero = due - at
+        if at < self._newest or due < now - _LATEST:
+            # Its times begin anew: the frame before is shown for its time. Or decoding can't keep up, and needn't.
+            due = max(now, self._ends)
+        due = min(due, now + _LONGEST_GAP)  # a hole in its times
+        self._zero, self._newest = due - at, at
         closing.wait(max(0.0, due - now))
         self._count += 1
         shown = seconds if self._count > 1 else max(seconds, _SINGLE_SECONDS)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -239,31 +238,33 @@ def with_times(path: Path, times: list[float]) -> Path:
     return path
 
 
-def gaps(source: LatestFrame, count: int) -> list[float]:
-    """Seconds between its frames; it is closed."""
-    came: list[float] = []
-    for _ in range(count + 1):
-        taken = source.next(len(came), 10)
-        assert taken is not None and taken[0] == len(came) + 1
-        came.append(taken[2])
+def assert_plays(video: Path, times: list[float]) -> None:
+    """Its frames come at these seconds since the first. A busy machine may miss some between the first and the last."""
+    source = LatestFrame(LiveSource(video=str(video), loop=False))
+    came: dict[int, float] = {}
+    while max(came, default=0) < len(times):
+        taken = source.next(max(came, default=0), 10)
+        assert taken is not None
+        came[taken[0]] = taken[2]
     source.close()
-    return [after - before for before, after in pairwise(came)]
+    assert 1 in came and len(came) > len(times) / 2
+    found = {number: at - came[1] for number, at in came.items()}
+    assert found == pytest.approx({number: times[number - 1] for number in came}, abs=0.15)
 
 
 def test_a_video_with_a_hole_plays_on_as_fast_as_it_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latest_frame, "_LONGEST_GAP", 1.0)
-    times = [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 61.6, 61.8, 62.0]
-    before_it, hole, after_it = [0.2, 0.2], [0.8], [0.2, 0.2]
-    found = gaps(LatestFrame(LiveSource(video=str(with_times(tmp_path / "holes.mp4", times)))), 8)
-    assert found == pytest.approx([*before_it, *hole, *after_it, 1.0, *after_it], abs=0.15)
+    video = with_times(tmp_path / "holes.mp4", [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 61.6, 61.8, 62.0])
+    assert_plays(video, [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 2.6, 2.8, 3.0])
 
 
-def test_a_video_whose_times_begin_anew_plays_on(tmp_path: Path) -> None:
-    parts = [with_times(tmp_path / f"{number}.ts", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]) for number in range(2)]
+@pytest.mark.parametrize("count", [3, 8])  # each part of its times is shorter, or longer, than a frame may be late
+def test_a_video_whose_times_begin_anew_plays_on(count: int, tmp_path: Path) -> None:
+    times = [0.2 * number for number in range(2 * count)]
+    parts = [with_times(tmp_path / f"{number}.ts", times[:count]) for number in range(2)]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    found = gaps(LatestFrame(LiveSource(video=str(joined), loop=False)), 15)
-    assert sum(found[8:]) == pytest.approx(1.4, abs=0.3)
+    assert_plays(joined, times)
 
 
 def test_a_video_of_one_frame_is_not_opened_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
