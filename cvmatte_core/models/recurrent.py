@@ -104,9 +104,8 @@ class RecurrentVideoMatting(OnSession):
         longer = int(np.argmax(picture.shape[:2]))
         whole, length = region[longer], picture.shape[longer]
         scale = (whole.stop - whole.start) / length
-        half = min(
-            length, (length + 1) // 2 + length // _OVERLAP
-        )  # of one shape: the second goes into the first's memory
+        # Both are of one shape: the second goes into the first's memory.
+        half = min(length, (length + 1) // 2 + length // _OVERLAP)
         rising = np.clip((np.arange(length, dtype=np.float32) - (length - half) + 1) / (2 * half - length + 1), 0, 1)
         alpha = np.zeros(picture.shape[:2], np.float32)
         for start, share in ((0, 1 - rising), (length - half, rising)):
