@@ -176,9 +176,8 @@ def complete(data: int, present: int, defaults: Mapping[str, Any], before: Value
             set_string(data, name, value)
     if not libobs.obs_data_has_user_value(present, DELAY):
         libobs.obs_data_set_int(data, DELAY, DEFAULT_DELAY)
-    for control in CONTROLS:
-        if not libobs.obs_data_has_user_value(present, control.name.encode()):
-            write(data, control, defaults.get(control.name, DEFAULTS[control.name]))
+    values = {**DEFAULTS, **defaults}
+    write(data, {one: values[one] for one in values if not libobs.obs_data_has_user_value(present, one.encode())})
 
 
 def _origin(values: Values) -> dict[bytes, str]:
@@ -186,10 +185,12 @@ def _origin(values: Values) -> dict[bytes, str]:
     return {name: value for name, value in zip(_STAYS, (*chosen, values.zones, values.still_of)) if value}
 
 
-def write(data: int, control: Control, value: Any) -> None:
-    """Set a control's value."""
-    _, put = _KEPT_AS.get(control.kind, (get_string, set_string))
-    put(data, control.name.encode(), value)
+def write(data: int, values: Mapping[str, Any]) -> None:
+    """Set controls by their names. values: as MatteSettings has them; whoever calls has checked them."""
+    for control in CONTROLS:
+        if control.name in values:
+            _, put = _KEPT_AS.get(control.kind, (get_string, set_string))
+            put(data, control.name.encode(), values[control.name])
 
 
 def _read_control(data: int, control: Control) -> Any:

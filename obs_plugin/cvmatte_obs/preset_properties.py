@@ -6,7 +6,6 @@ from typing import Any, Callable
 
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.presets import BUILT_IN
-from cvmatte_core.settings import CONTROLS
 
 from . import controls, libobs, status_line
 from .portrait import Portrait
@@ -55,9 +54,7 @@ def put(session: Session, data: int, chosen: str) -> None:
     wanted = session.presets.values(chosen) if chosen else {}
     for name in (_PRESET, _PRESET_APPLIED):
         controls.set_string(data, name, chosen)
-    for control in CONTROLS:
-        if control.name in wanted:
-            controls.write(data, control, wanted[control.name])
+    controls.write(data, wanted)
 
 
 def add_own(properties: int, session: Session, portrait: Portrait) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Callable, Generator, Mapping
 
 from cvmatte_core.localization.errors import ImageError, RequestError
-from cvmatte_core.settings import CONTROLS
+from cvmatte_core.settings import MatteSettings
 
 from .. import controls, in_place, libobs, preset_properties, scenes, worker_tasks
 from ..errands import Errand
@@ -90,14 +90,9 @@ class Actions:
         return {"done": len(portraits) - failed, "failed": failed}
 
     def _set_controls(self, data: Data) -> Steps:
-        wanted = data["controls"]
-
-        def put(settings: int) -> None:
-            for control in CONTROLS:
-                if control.name in wanted:
-                    controls.write(settings, control, control.checked(wanted[control.name]))
-
-        return self._changed(data, put)
+        checked = MatteSettings.from_mapping(data["controls"])
+        wanted = {name: getattr(checked, name) for name in data["controls"]}
+        return self._changed(data, lambda settings: controls.write(settings, wanted))
 
     def _apply_preset(self, data: Data) -> Steps:
         return self._changed(data, lambda settings: preset_properties.put(self._session, settings, data["preset"]))
