@@ -7,7 +7,7 @@ from typing import Any, Callable
 from cvmatte_core.localization.errors import CvmatteError
 from cvmatte_core.presets import BUILT_IN
 
-from . import controls, libobs, status_line
+from . import controls, dialogs, libobs, status_line
 from .portrait import Portrait
 from .property_callbacks import add_button, clicked
 from .session import Session
@@ -19,11 +19,11 @@ _GROUP, _OF_OWN_PRESET = b"group_preset", (b"preset_rename", b"preset_delete")
 def add(properties: int, session: Session, settings: int, on_chosen: Any) -> None:
     """on_chosen: of property_callbacks.modified."""
     texts, presets = session.texts, session.presets
-    chosen = controls.get_string(settings, _PRESET)
-    if chosen and not _matches(session, chosen, settings):
-        # A control was moved since: no preset any more. Choosing the same again then applies it again.
-        for name in (_PRESET, _PRESET_APPLIED):
-            libobs.obs_data_set_string(settings, name, b"")
+    with session.settings_lock:
+        chosen = controls.get_string(settings, _PRESET)
+        if chosen and not _matches(session, chosen, settings):
+            # A control was moved since: no preset any more. Choosing the same again then applies it again.
+            _choose(settings, "")
     names = [("", texts("source.preset.none")), *((name, presets.title(name, texts)) for name in presets.names())]
     listed = controls.add_choice(properties, _PRESET, texts("source.preset"), names)
     controls.explain(listed, texts("source.preset.tip"))
@@ -52,9 +52,14 @@ def apply(session: Session, data: int) -> bool:
 def put(session: Session, data: int, chosen: str) -> None:
     """Put a preset, and its values, into settings, an obs_data_t. Raises SettingsError where there is none of it."""
     wanted = session.presets.values(chosen) if chosen else {}
-    for name in (_PRESET, _PRESET_APPLIED):
-        controls.set_string(data, name, chosen)
+    _choose(data, chosen)
     controls.write(data, wanted)
+
+
+def _choose(data: int, preset: str) -> None:
+    """Name it as one that is applied: no control is moved for it."""
+    for name in (_PRESET, _PRESET_APPLIED):
+        controls.set_string(data, name, preset)
 
 
 def add_own(properties: int, session: Session, portrait: Portrait) -> None:
@@ -97,15 +102,16 @@ def _change(change: Callable[[Any, str, str, Any], tuple[str, str]]) -> Any:
             data = libobs.obs_source_get_settings(source)
             chosen, name = controls.get_string(data, _PRESET), controls.get_string(data, _PRESET_NAME)
             try:
-                chosen, said = change(session.presets, chosen, name, controls.read(data).settings())
-                portrait.said_of_presets = session.texts(said, name=name.strip() or chosen)
-                controls.set_string(data, _PRESET, chosen)
-                controls.set_string(data, _PRESET_APPLIED, chosen)
-                controls.set_string(data, _PRESET_NAME, "")
+                after, said = change(session.presets, chosen, name, controls.read(data).settings())
+                with session.settings_lock:  # a dialog that opens now may have missed the preset's former name
+                    _choose(data, after)
+                if controls.get_string(data, _PRESET_NAME) == name:  # nobody types the next one already
+                    controls.set_string(data, _PRESET_NAME, "")
+                portrait.said_of_presets = session.texts(said, name=after or chosen)
             except CvmatteError as error:
                 portrait.said_of_presets = error.sentence(session.texts)
             libobs.obs_data_release(data)
-            libobs.obs_source_update_properties(source)
+        dialogs.redraw(portrait)
 
     return clicked(lambda session, portrait: session.post(work, session, portrait))
 

@@ -87,7 +87,7 @@ class Session:
         self._touching_up = TouchingUp(self.client, texts)
         self._feeds = Feeds(watched_live)
         self._watch = FileWatch(partial(self.post, self._file_is))
-        self._completing = threading.Lock()
+        self.settings_lock = threading.Lock()  # for who writes what follows from a portrait's settings
         self._rematte_scene = Hotkey("cvmatte.rematte_all", texts("hotkey.rematte_all"))
         self.additions = Additions()
         self.folder, self.clip = FolderErrand(self.client), ClipErrand(self.client, self.post, self.additions)
@@ -194,7 +194,7 @@ class Session:
         The dialog that opens on a new portrait does so, and the session when it finds one: only the first of them
         writes, since settings are no place for two threads.
         """
-        with self._completing:
+        with self.settings_lock:
             if not controls.is_new(settings):
                 return
             data = libobs.obs_data_create()

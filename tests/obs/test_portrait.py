@@ -195,12 +195,14 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     # Another name, then gone; the portrait stays as it is
     studio.set(portrait, preset_name="Yours")
     studio.press(portrait, "preset_rename")
-    wait_until(lambda: "Yours" in studio.properties(portrait)["preset"]["items"], 10)
+    wait_until(lambda: "now called Yours." in said_of_presets(studio, portrait), 10)
+    assert "Yours" in studio.properties(portrait)["preset"]["items"]
     studio.set(portrait, preset_name="ID photo")
     studio.press(portrait, "preset_rename")
     wait_until(lambda: "ID photo" in said_of_presets(studio, portrait), 10)
     studio.press(portrait, "preset_delete")
-    wait_until(lambda: studio.properties(portrait)["preset"]["items"][-1] == "Thumbnail", 10)
+    wait_until(lambda: "Deleted the preset Yours." in said_of_presets(studio, portrait), 10)
+    assert studio.properties(portrait)["preset"]["items"][-1] == "Thumbnail"
     studio.wait_for_layer(portrait, expected_layer(photo, **mine))
 
 
