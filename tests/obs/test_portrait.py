@@ -387,13 +387,15 @@ def test_a_photo_on_which_the_worker_dies_twice_is_given_up_and_the_next_one_ser
     studio.add("deadly", large, quality="best")
     studio.add("next", photo, erosion=2)
     killed: set[int] = set()
-    for _ in range(2):
+    for said in ("ended unexpectedly: trying once more", "made the cut-out process end twice"):
         (worker,) = wait_until(lambda: set(studio.worker_ids()) - killed)
-        time.sleep(0.5)  # at first the line may still be of the worker before
         studio.wait_for_state("deadly", "Cutting out")
+        before = studio.obs.log().count(said)
         os.kill(worker, signal.SIGKILL)
         killed.add(worker)
-    studio.wait_for_state("deadly", "made the cut-out process end twice")
+        # Until the line is no more of the job before: a worker that is killed too early counts as none.
+        wait_until(lambda: studio.obs.log().count(said) > before)  # noqa: B023
+    studio.wait_for_state("deadly", said)
     studio.wait_for_layer("next", expected_layer(photo, erosion=2))
     studio.remove("deadly")
     studio.remove("next")
