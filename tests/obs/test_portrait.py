@@ -415,6 +415,7 @@ def test_a_dragged_slider_ends_on_its_last_value_and_saves_no_layer_for_each_ste
 
 
 def test_the_saved_layer_is_what_obs_shows(studio: Studio, portrait: str, photo: Path, expected_layer: Any) -> None:
+    studio.wait_for_state(portrait, "Ready")  # the file of what it shows before is there
     outputs = studio.data / "outputs"
     saved = set(outputs.iterdir())
     studio.set(portrait, threshold=77)
