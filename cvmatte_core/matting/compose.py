@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageColor
 
-from ..image import images
+from ..image import geometry, images
 
 _PREVIEW_HEIGHT, _PREVIEW_WIDTH, _GAP = 300, 300, 6  # one view at most, pixels
 _SHYNESS = 32  # the power: how little a pixel of the edge says about the background
@@ -28,9 +28,14 @@ def layer_pixels(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarr
         return cv2.cvtColor(over(foreground, alpha, background), cv2.COLOR_RGB2RGBA)
     visible = alpha_bytes(alpha)
     # Far from any edge what is transparent needs no colour: black keeps the files small.
-    near = cv2.dilate(visible, np.ones((2 * COLOURED + 1,) * 2, np.uint8))
-    layer = cv2.cvtColor(cv2.copyTo(foreground, near), cv2.COLOR_RGB2RGBA)
-    return cv2.insertChannel(visible, layer, 3)
+    layer = np.zeros((*visible.shape, 4), np.uint8)
+    box = geometry.around_all(visible)
+    if box is not None:
+        box, _ = geometry.around(box, COLOURED, visible.shape)
+        near = cv2.dilate(visible[box], np.ones((2 * COLOURED + 1,) * 2, np.uint8))
+        colours = cv2.cvtColor(cv2.copyTo(foreground[box], near), cv2.COLOR_RGB2RGBA)
+        layer[box] = cv2.insertChannel(visible[box], colours, 3)
+    return layer
 
 
 def alpha_bytes(alpha: np.ndarray) -> np.ndarray:

@@ -89,9 +89,9 @@ def colours_nearby(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> tuple[np.
     return near_foreground, near_background
 
 
-def foreground_by(rgb: np.ndarray, alpha: np.ndarray, nearby: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """What estimate_foreground does, at the time of a frame: one step for each pixel, by its own alpha, from what
-    colours_nearby gives. Other arguments and result as there.
+def put_foreground(rgb: np.ndarray, alpha: np.ndarray, nearby: tuple[np.ndarray, np.ndarray]) -> None:
+    """What estimate_foreground does, in place, and at the time of a frame: one step for each pixel, by its own alpha,
+    from what colours_nearby gives. Arguments as there.
 
     On composites of 360 lines with their true alpha both together take a third of the time, and err no more: 15.9
     thousandths in the edge where estimate_foreground has 17.1.
@@ -100,7 +100,7 @@ def foreground_by(rgb: np.ndarray, alpha: np.ndarray, nearby: tuple[np.ndarray, 
     shares = cv2.merge([alpha] * 3)
     explained = _moved(near_background, near_background, near_foreground, shares)
     estimate = _moved(near_foreground, explained, rgb, shares)
-    return cv2.copyTo(estimate, cv2.inRange(alpha, 0, 1 - 1 / 512), rgb.copy())
+    cv2.copyTo(estimate, cv2.inRange(alpha, 0, 1 - 1 / 512), rgb)
 
 
 def _moved(colours: np.ndarray, start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from ..image import geometry
 # A network's "surely in" and "surely out" are a little off 1 and 0: a veil over the background and holes in the
 # face that compositing would show. What is nearer than this to an end becomes it.
 _CLEAN_END = 0.02
+FAINT = _CLEAN_END / 2  # where nothing near is more, nothing is left
 
 _SUBJECT_SIDE = 1024  # pixels: the longer side of the picture that people are told apart in
 _SPECK = 500  # a part with less than this fraction of the main person's area is no person

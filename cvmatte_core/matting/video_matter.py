@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from math import ceil
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from ..models.recurrent import Look, RecurrentVideoMatting
 from ..settings import MatteSettings
 from . import compose, mixtures, refine
 from .dressing import Backgrounds, dress
-from .edge_colours import colour_radius, colours_nearby, foreground_by
+from .edge_colours import colour_radius, colours_nearby, put_foreground
 from .framing import WHOLE, Cutout, Framing, Move
 from .region_of_interest import RegionOfInterest
 from .room.following import THOROUGH, Decided, RoomFollower
@@ -30,6 +32,7 @@ _CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from whi
 _FIRST_SIDE = 448  # of the first frames at least: the network remembers for long what it took for people then
 _FEW = 32
 _CALM = 0.07  # how far a crop goes towards the person with each frame
+_BANDS = 2  # that the cores share, and that fit their caches
 _BESIDE = 8  # pixels beside a person whose colours are looked for, too
 _SMALLEST = 0.2  # its side, of the frame's, at least
 
@@ -61,7 +64,7 @@ class VideoMatter:
         self._network = Networks(threads, device).get(entry_of(self.settings.model))
         self.network_seconds = 0.0  # of the last frame
         self.has_seen_somebody = False  # in any frame
-        self._beside = ThreadPoolExecutor(1, "colours")
+        self._beside = ThreadPoolExecutor(max(1, threads), "beside")
         self._before: Look | None = None
         self._attention = RegionOfInterest()
         self._small: np.ndarray | None = None  # of the frame before
@@ -135,18 +138,38 @@ class VideoMatter:
             if room is not None and looked is not None
             else None
         )
-        nearby = self._beside.submit(guess) if room is None else None
-        people[region] = near_people = _enlarged_alpha(picture, estimate, near)
+        wants_colours = self.settings.decontaminate
+        nearby = self._beside.submit(guess) if decided is None and wants_colours else None
+        enlarge = _enlarging(picture, estimate, near)
+        parts = _parts_with_people(estimate, near.shape, compose.COLOURED + 2 * self.settings.feather)
+        colours = frame.copy() if nearby is not None else frame
+
+        def put(part: geometry.Region) -> None:
+            alpha = people[region][part] = enlarge(part)
+            if nearby is not None:
+                colour(part, alpha, nearby.result())
+
+        def colour(part: geometry.Region, alpha: np.ndarray, by: tuple[np.ndarray, np.ndarray]) -> None:
+            put_foreground(colours[region][part], alpha, (by[0][part], by[1][part]))
+
+        self._by_all(put, parts)
         if decided is not None:
             by_room = decided.result()
             if by_room is not None:
                 return self._cut_before(frame, people, by_room)
             self.without_room[self.room_says] += 1
-        colours = frame
-        if self.settings.decontaminate:
-            colours = frame.copy()
-            colours[region] = foreground_by(near, near_people, nearby.result() if nearby is not None else guess())
+            if wants_colours:
+                colours, by = frame.copy(), guess()
+                self._by_all(lambda part: colour(part, people[region][part], by), parts)
         return people, colours
+
+    def _by_all(self, work: Callable[[geometry.Region], None], parts: list[geometry.Region]) -> None:
+        """Do the work on each part, the last of them in this thread: another is slower to begin."""
+        others = [self._beside.submit(work, part) for part in parts[:-1]]
+        for part in parts[-1:]:
+            work(part)
+        for other in others:
+            other.result()
 
     def _cut_before(self, frame: np.ndarray, people: np.ndarray, room: Decided) -> tuple[np.ndarray, np.ndarray]:
         """What `_cut` gives, where it is known what is behind. people: alpha of the network."""
@@ -164,7 +187,7 @@ class VideoMatter:
         colours = frame
         if self.settings.decontaminate:
             colours = frame.copy()
-            colours[box] = foreground_by(near, alpha[box], (person, behind))
+            put_foreground(colours[box], alpha[box], (person, behind))
         return alpha, colours
 
     def change(self, settings: MatteSettings, zones: str = "") -> None:
@@ -236,10 +259,34 @@ class _Following(Framing):
         return lambda picture: geometry.resampled(picture, (share, share), offset, (width, height))
 
 
-def _enlarged_alpha(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -> np.ndarray:
-    """Alpha at the frame's size, of what a network made of a picture of it."""
-    is_whole = alpha.shape == frame.shape[:2]
-    return refine.clean_alpha(alpha if is_whole else guided_filter.enlarge_alpha(alpha, picture, frame))
+def _enlarging(picture: np.ndarray, alpha: np.ndarray, frame: np.ndarray) -> Callable[[geometry.Region], np.ndarray]:
+    """What gives a part of alpha at the frame's size, of what a network made of a picture of it."""
+    if alpha.shape == frame.shape[:2]:
+        return lambda part: refine.clean_alpha(alpha[part])
+    enlargement = guided_filter.Enlargement(alpha, picture, frame)
+
+    def enlarged(part: geometry.Region) -> np.ndarray:
+        enlargement.lead(part)
+        return refine.clean_alpha(enlargement.alpha[part])
+
+    return enlarged
+
+
+def _parts_with_people(alpha: np.ndarray, shape: tuple[int, ...], beside: int) -> list[geometry.Region]:
+    """Of a picture of this shape, in bands, what shows somebody by its alpha, of any size, and what lies beside that:
+    so many pixels, and as far as a guide reaches."""
+    height, width = shape[:2]
+    tall, wide = height / alpha.shape[0], width / alpha.shape[1]
+    down, across = (max(beside, ceil(guided_filter.REACH * scale)) for scale in (tall, wide))
+    shown = (alpha > refine.FAINT).view(np.uint8)
+    parts = []
+    for band in range(_BANDS):
+        top, bottom = band * height // _BANDS, (band + 1) * height // _BANDS
+        box = geometry.around_all(shown[max(0, int((top - down) / tall)) : ceil((bottom + down) / tall)])
+        if box is not None and top < bottom:
+            columns = slice(max(0, int(box[1].start * wide) - across), min(width, ceil(box[1].stop * wide) + across))
+            parts.append((slice(top, bottom), columns))
+    return parts
 
 
 def _scaled(box: geometry.Region, shape: tuple[int, ...], to: tuple[int, ...]) -> geometry.Region:

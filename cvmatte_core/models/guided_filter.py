@@ -10,6 +10,7 @@ import numpy as np
 from ..image import geometry
 
 _RADIUS = 4  # pixels of the reduced picture, within which alpha is taken to be a linear function of colour
+REACH = 2 * _RADIUS + 2  # of them, how far alpha counts: two means deep, and for the interpolation
 _EPSILON = 1e-4  # colour variance, of 0..1, below which there is nothing to be led by
 _UNEXPLAINED = 0.8  # the part of alpha's variance that colour must explain before it leads at all
 _TILE = 512  # pixels of the photo: memory for coefficients doesn't grow with the photo
@@ -29,23 +30,46 @@ def enlarge_alpha(
     After Guided Image Filtering, He et al., TPAMI 2013, with a colour guide, its coefficients computed on the reduced
     picture as in Fast Guided Filter, He and Sun, 2015. Only tiles with an edge in them are filtered.
     """
+    enlargement = Enlargement(alpha, small, rgb)
     height, width = rgb.shape[:2]
-    result = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
     if height * width <= _SMALL:
-        slopes, offsets, shares = (
-            cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-            for values in _coefficients(alpha, small)
-        )
-        _lead_by(result, slopes, offsets, shares, rgb)
-        return result
+        enlargement.lead(geometry.everything(rgb.shape))
+        return enlargement.alpha
     tiles = geometry.tiles((height, width), _TILE)
     if wanted is not None:
         tiles = [tile for tile in tiles if wanted[tile].any()]
+    result = enlargement.alpha
     with_edge = [tile for tile in tiles if np.max(result[tile]) >= _FLAT and np.min(result[tile]) <= 1 - _FLAT]
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for what is done here.
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda tile: _lead(result[tile], tile, alpha, small, rgb), with_edge))
+        list(pool.map(enlargement.lead, with_edge))
     return result
+
+
+class Enlargement:
+    """What enlarge_alpha does, which has the arguments, part by part.
+
+    alpha: float32 in 0..1, shape (H, W), where a part isn't led by the photo yet that of interpolation alone.
+    """
+
+    def __init__(self, alpha: np.ndarray, small: np.ndarray, rgb: np.ndarray) -> None:
+        height, width = rgb.shape[:2]
+        self.alpha = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+        self._given = alpha, small, rgb
+        self._enlarged: list[np.ndarray] = []
+        if height * width <= _SMALL:
+            self._enlarged = [
+                cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+                for values in _coefficients(alpha, small)
+            ]
+
+    def lead(self, part: geometry.Region) -> None:
+        """Let the photo lead this part of alpha, once. Several threads may lead parts of their own."""
+        if self._enlarged:
+            slopes, offsets, shares = (values[part] for values in self._enlarged)
+            _lead_by(self.alpha[part], slopes, offsets, shares, self._given[2][part])
+        else:
+            _lead(self.alpha[part], part, *self._given)
 
 
 def _lead(
@@ -70,15 +94,15 @@ def _lead_by(
     enlarged: np.ndarray, slopes: np.ndarray, offsets: np.ndarray, shares: np.ndarray, rgb: np.ndarray
 ) -> None:
     """Let colours lead alpha, which is changed in place, by what _coefficients gives, enlarged to its shape."""
-    led = cv2.transform(cv2.multiply(slopes, rgb, scale=1 / 255, dtype=cv2.CV_32F), np.ones((1, 3)))
+    by_colour = cv2.multiply(slopes, rgb.astype(np.float32), scale=1 / 255)  # of two kinds it is slower
+    led = cv2.transform(by_colour, np.ones((1, 3)))
     change = cv2.subtract(np.clip(cv2.add(led, offsets, dst=led), 0, 1), enlarged)
     enlarged += cv2.multiply(change, shares, dst=change)
     np.clip(enlarged, 0, 1, out=enlarged)  # rounding leaves it by a hair
 
 
 def _reach(tile: slice, scale: float, length: int) -> tuple[int, int]:
-    margin = 2 * _RADIUS + 2
-    return max(0, int(tile.start * scale) - margin), min(length, int(tile.stop * scale) + margin + 1)
+    return max(0, int(tile.start * scale) - REACH), min(length, int(tile.stop * scale) + REACH + 1)
 
 
 def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
