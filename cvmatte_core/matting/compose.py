@@ -33,8 +33,8 @@ def layer_pixels(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarr
     if box is not None:
         box, _ = geometry.around(box, COLOURED, visible.shape)
         near = cv2.dilate(visible[box], np.ones((2 * COLOURED + 1,) * 2, np.uint8))
-        colours = cv2.cvtColor(cv2.copyTo(foreground[box], near), cv2.COLOR_RGB2RGBA)
-        layer[box] = cv2.insertChannel(visible[box], colours, 3)
+        cv2.cvtColor(cv2.copyTo(foreground[box], near), cv2.COLOR_RGB2RGBA, dst=layer[box])
+        cv2.insertChannel(visible[box], layer[box], 3)
     return layer
 
 

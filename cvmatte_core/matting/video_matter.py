@@ -32,7 +32,7 @@ _CUT = 0.35  # mean difference of two small pictures' colours, of 0..1, from whi
 _FIRST_SIDE = 448  # of the first frames at least: the network remembers for long what it took for people then
 _FEW = 32
 _CALM = 0.07  # how far a crop goes towards the person with each frame
-_BANDS = 2  # that the cores share, and that fit their caches
+_BANDS = 2  # that are worked on at once: of more, each has too little to do
 _BESIDE = 8  # pixels beside a person whose colours are looked for, too
 _SMALLEST = 0.2  # its side, of the frame's, at least
 

@@ -64,3 +64,15 @@ def test_slopes_are_those_of_the_least_squares_in_double_precision(colours: str)
         exact[row, column] = np.linalg.solve(covariance, (pixels - pixels.mean(0)).T @ values / len(values))
     middle = np.s_[reach:-reach, reach:-reach]  # where the mean of the slopes doesn't depend on what lies beyond
     assert np.abs(slopes - guided_filter._mean(exact))[middle].max() < 2e-3 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("height", [90, 1500])  # enlarged at once, and by parts
+def test_parts_make_the_whole(height: int) -> None:
+    random = np.random.default_rng(4)
+    small_alpha = cv2.GaussianBlur(random.random((45, 60), np.float32), (0, 0), 2)
+    small = random.integers(0, 256, (45, 60, 3), dtype=np.uint8)
+    rgb = cv2.resize(small, (height * 4 // 3, height), interpolation=cv2.INTER_CUBIC)
+    enlargement = guided_filter.Enlargement(small_alpha, small, rgb)
+    for rows in (slice(0, height // 3), slice(height // 3, height)):
+        enlargement.lead((rows, slice(0, rgb.shape[1])))
+    assert np.abs(enlargement.alpha - enlarge_alpha(small_alpha, small, rgb)).max() < 2 / 255
