@@ -20,6 +20,26 @@ def colour_radius(shape: tuple[int, ...]) -> int:
     return max(_FINE_RADIUS, round(90 * (shape[0] * shape[1] / 2e6) ** 0.5))
 
 
+def surroundings(box: geometry.Region, radius: int, shape: tuple[int, ...]) -> geometry.Region:
+    """A region with all that a part of it needs: what estimate_foreground is to be given of a picture of that shape.
+
+    As long as a whole number of the first round's pixels where it can be: it is reduced in a fraction of the time then.
+    """
+    wide, _ = geometry.around(box, radius, shape)
+    step = _reduction(radius)
+    rows, columns = (
+        slice(side.start + (side.stop - side.start) % step, side.stop)
+        if side.start
+        else slice(0, side.stop - (side.stop % step if side.stop < length else 0))
+        for side, length in zip(wide, shape)
+    )
+    return rows, columns
+
+
+def _reduction(radius: int) -> int:
+    return max(1, radius // 12)
+
+
 def estimate_foreground(
     rgb: np.ndarray,
     alpha: np.ndarray,
@@ -41,8 +61,7 @@ def estimate_foreground(
     band touches. See _blur_fusion for the other difference.
     """
     radius = radius or colour_radius(alpha.shape)
-    reduction = max(1, radius // 12)
-    _, _, foreground, background = _first_round(rgb, alpha, radius, reduction)
+    _, _, foreground, background = _first_round(rgb, alpha, radius, _reduction(radius))
     reach = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
     near_edge = cv2.dilate(cv2.inRange(alpha, 1 / 512, 1 - 1 / 512), reach)
     near_edge = cv2.bitwise_and(near_edge, cv2.inRange(alpha, 0, 1 - 1 / 512))
@@ -60,7 +79,7 @@ def estimate_foreground(
             near_background = behind[region].astype(np.float32)
         is_known = behind is not None
         estimate, _ = _blur_fusion(photo, near_foreground, near_background, alpha[region], _FINE_RADIUS, is_known)
-        np.copyto(result[tile], cv2.convertScaleAbs(estimate)[inner], where=near_edge[tile][..., None] > 0)
+        cv2.copyTo(cv2.convertScaleAbs(estimate)[inner], near_edge[tile], result[tile])
 
     # NumPy and OpenCV let go of the GIL, and neither uses a second core for tiles of this size.
     with ThreadPoolExecutor(threads) as pool:

@@ -40,7 +40,7 @@ _AROUND = 2  # reaches of the surroundings that are looked at, beyond a region's
 _STRANGE, _PLACE, _SAMPLES, _BLUR = 0.08, 0.0015, 600, 0.5
 _AT_ONCE = 1024  # pixels that are compared with the samples
 _SURE = 0.02  # alpha nearer than this to 0 or 1 is known
-_CUTS = 1  # rounds of GrabCut
+_MANY = 16_000  # pixels that GrabCut tells apart at half their size first
 _SMOOTH = 0.7  # pixels of the outline's stairs
 # The edge: how far around the outline it is solved, and how far where that is as ragged as hair, or the network's alpha
 # as soft: by the shares of outline, or of soft pixels, in a window.
@@ -151,13 +151,14 @@ class TouchUp:
         # They are estimated with their surroundings in view.
         radius = edge_colours.colour_radius(alpha.shape)
         place = geometry.within(box, part)
-        wide, inner = geometry.around(place, radius, alpha.shape)
+        wide = edge_colours.surroundings(place, radius, alpha.shape)
+        inner, _ = geometry.common(wide, place)
         view, wanted = alpha[wide].copy(), np.zeros_like(alpha[wide], np.uint8)
         in_view, in_box = geometry.common(wide, box)
         view[in_view] = touched[in_box]
         wanted[inner] = anew[part]
         found = edge_colours.estimate_foreground(rgb[wide], view, self._threads, radius, wanted=wanted)
-        np.copyto(colours[part], found[inner], where=anew[part][..., None] > 0)
+        cv2.copyTo(found[inner], anew[part], colours[part])
         return colours
 
 
@@ -211,25 +212,36 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). strokes: uint8, shape (H, W). reach: of a broad
     stroke, in pixels. Returns float32 in 0..1, shape (H, W): as it was beyond the strokes' reach.
     """
-    height, width = alpha.shape
     widest = max(_widest(strokes == kind) for kind in (KEEP, REMOVE))
     reach_of_all = min(reach, max(1.0, widest / _BROAD))  # that of the broadest stroke
-    scale = min(1.0, _RING / reach_of_all, (_SQUARE**2 / (height * width)) ** 0.5)
-    if scale == 1:
+    # By a whole number, so that any part of it can be enlarged alone.
+    reduction = max(1, int(reach_of_all / _RING), round(alpha.size**0.5 / _SQUARE))
+    if reduction == 1:
         said = _Said.of(strokes, reach)
         return said.merged(_edge_found(rgb, alpha, said), alpha)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    small_alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-    said = _Said.of(fitted(strokes, size[::-1]), reach * scale)
+    rows, columns = (-side % reduction for side in alpha.shape)
+    photo, seen, painted = (
+        cv2.copyMakeBorder(pixels, 0, rows, 0, columns, cv2.BORDER_REPLICATE) for pixels in (rgb, alpha, strokes)
+    )
+    size = photo.shape[1] // reduction, photo.shape[0] // reduction
+    small, small_alpha = (cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) for pixels in (photo, seen))
+    said = _Said.of(fitted(painted, size[::-1]), reach / reduction)
     found = _edge_found(small, small_alpha, said)
-    said = said.enlarged(alpha.shape)
-    in_reach = said.in_reach
-    found = guided_filter.enlarge_alpha(found, small, rgb, threads, in_reach)
-    result, near = alpha.copy(), geometry.around_all(in_reach)
-    if near is not None:
-        result[near] = said.part(near).merged(found[near], alpha[near])
+    result, reached = alpha.copy(), geometry.around_all(said.in_reach)
+    if reached is not None:
+        part, _ = geometry.around(reached, guided_filter.REACH, small.shape)
+        near = _times(part, reduction)
+        said = said.part(part).enlarged(photo[near].shape)
+        found = guided_filter.enlarge_alpha(found[part], small[part], photo[near], threads, said.in_reach)
+        merged = said.merged(found, seen[near])
+        result[near] = merged[: alpha.shape[0] - near[0].start, : alpha.shape[1] - near[1].start]
     return result
+
+
+def _times(box: Region, by: int) -> Region:
+    """Where a part of a picture lies in it enlarged."""
+    rows, columns = (slice(side.start * by, side.stop * by) for side in box)
+    return rows, columns
 
 
 def _widest(mask: np.ndarray) -> float:
@@ -284,11 +296,13 @@ class _Said:
 
     def merged(self, found: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Alpha with what was found within the strokes' reach. Nobody loses by Keep, or gains by Remove, alone."""
-        found = np.where((self.by_keep > 0) & (self.by_remove == 0), np.maximum(found, alpha), found)
-        found = np.where((self.by_remove > 0) & (self.by_keep == 0), np.minimum(found, alpha), found)
-        result = alpha + np.maximum(self.by_keep, self.by_remove) * (found - alpha)
+        by_keep, by_remove = self.by_keep > 0, self.by_remove > 0
+        cv2.copyTo(cv2.max(found, alpha), (by_keep & ~by_remove).view(np.uint8), found)
+        cv2.copyTo(cv2.min(found, alpha), (by_remove & ~by_keep).view(np.uint8), found)
+        change = cv2.multiply(cv2.subtract(found, alpha), cv2.max(self.by_keep, self.by_remove))
+        result = cv2.add(alpha, change, dst=change)
         result[self.cores == KEEP], result[self.cores == REMOVE] = 1, 0
-        return result.astype(np.float32)
+        return result
 
 
 def _core_and_reach(mask: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
@@ -345,30 +359,63 @@ def _cut(rgb: np.ndarray, start: np.ndarray, unknown: np.ndarray, said: _Said) -
     labels[unknown] = np.where(start > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)[unknown]
     labels[unknown & said.keep], labels[unknown & said.remove] = cv2.GC_PR_FGD, cv2.GC_PR_BGD
     places = np.flatnonzero(unknown)
-    # What pixels are compared by: colour and place.
-    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), _BLUR), cv2.COLOR_RGB2LAB).astype(np.float32) / 255
-    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]].astype(np.float32) * _PLACE
-    features = np.dstack([lab, rows, columns]).reshape(-1, 5)
+    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), _BLUR), cv2.COLOR_RGB2LAB)
     inside, outside = ~unknown & (start > 1 - _SURE), ~unknown & (start < _SURE)
     for stroke, others, label in ((said.keep, outside, cv2.GC_FGD), (said.remove, inside, cv2.GC_BGD)):
         asked = places[stroke.ravel()[places]]
         if asked.size:
-            labels.ravel()[asked[_distance(features, asked, others) > _STRANGE]] = label
-    if ((labels == cv2.GC_BGD) | (labels == cv2.GC_PR_BGD)).any() and (labels % 2 == 1).any():
-        cv2.setRNGSeed(0)  # GrabCut begins with means by chance: the same strokes are to give the same edge
-        models = np.zeros((1, 65)), np.zeros((1, 65))
-        cv2.grabCut(np.ascontiguousarray(rgb), labels, (0, 0, 0, 0), *models, _CUTS, cv2.GC_INIT_WITH_MASK)
+            labels.ravel()[asked[_distance(lab, asked, others) > _STRANGE]] = label
+    _grab_cut(rgb, labels, unknown)
     cut = np.where(unknown, labels % 2, start > 0.5).astype(np.float32)  # both kinds of foreground are odd
     return cv2.GaussianBlur(cut, (0, 0), _SMOOTH) > 0.5
 
 
-def _distance(features: np.ndarray, asked: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """From each of the pixels asked for to the nearest of the others, of which samples are taken: float32."""
+def _grab_cut(rgb: np.ndarray, labels: np.ndarray, unknown: np.ndarray) -> None:
+    """Tell the sides of what is unknown, bool, shape (H, W): in the labels of cv2.grabCut, uint8, shape (H, W).
+
+    A large picture is cut at half its size, and then along the outline that was found there alone: a fraction of the
+    time (A Multilevel Banded Graph Cuts Method for Fast Image Segmentation, Lombaert et al., ICCV 2005).
+    """
+    half, half_labels, half_unknown = (np.ascontiguousarray(pixels[::2, ::2]) for pixels in (rgb, labels, unknown))
+    if not (half_labels % 2 == 1).any() or not (half_labels % 2 == 0).any():
+        return
+    cv2.setRNGSeed(0)  # it begins with means by chance: the same strokes are to give the same edge
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(half, half_labels.copy(), (0, 0, 0, 0), *models, 0, cv2.GC_INIT_WITH_MASK)
+    if labels.size > _MANY:
+        _cut_by(models, half, half_labels, half_unknown)
+        found = cv2.resize(half_labels % 2, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+        found = found[: labels.shape[0], : labels.shape[1]]
+        far = unknown & (cv2.morphologyEx(found, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) == 0)
+        labels[far] = np.where(found[far], cv2.GC_FGD, cv2.GC_BGD)
+        unknown = unknown & ~far
+    _cut_by(models, rgb, labels, unknown)
+
+
+def _cut_by(models: tuple[np.ndarray, np.ndarray], rgb: np.ndarray, labels: np.ndarray, unknown: np.ndarray) -> None:
+    """See _grab_cut; models: of the colours on both sides."""
+    asked = geometry.around_all(unknown)
+    if asked is not None:
+        box, _ = geometry.around(asked, 1, labels.shape)
+        part = np.ascontiguousarray(labels[box])
+        cv2.grabCut(np.ascontiguousarray(rgb[box]), part, (0, 0, 0, 0), *models, 1, cv2.GC_EVAL_FREEZE_MODEL)
+        labels[box] = part
+
+
+def _distance(lab: np.ndarray, asked: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """From each of the pixels asked for to the nearest of the others, of which samples are taken, by colour and place:
+    float32."""
     samples = np.flatnonzero(others)
     if not samples.size:
         return np.zeros(asked.size, np.float32)
+
+    def features(pixels: np.ndarray) -> np.ndarray:
+        colours = lab.reshape(-1, 3)[pixels].astype(np.float32) / 255
+        places = np.stack(np.unravel_index(pixels, lab.shape[:2]), axis=1).astype(np.float32) * _PLACE
+        return np.hstack([colours, places])
+
     samples = samples[np.linspace(0, samples.size - 1, min(samples.size, _SAMPLES)).astype(np.intp)]
-    one, two = features[asked], features[samples]
+    one, two = features(asked), features(samples)
     squares, lengths = (one * one).sum(axis=1), (two * two).sum(axis=1)
     for begin in range(0, asked.size, _AT_ONCE):  # so that what is between stays in the processor's cache
         some = slice(begin, begin + _AT_ONCE)
