@@ -16,6 +16,7 @@ from development.brush import Brush, browser
 
 _STROKES = 12
 _PAINTING_SECONDS = 10.0
+_LOOK_SECONDS = 1 / 60  # between two looks at what OBS draws: without a pause they would take a core from what is measured
 
 
 def touching_up(folder: Path, photos: dict[str, tuple[Path, tuple[int, int], int]]) -> None:
@@ -82,6 +83,7 @@ def _stroke(brush: Brush, obs: ThrowawayObs, size: tuple[int, int], number: int)
             if differs(throwaway_obs.screenshot(requests, "Portrait", 96, 54), before):
                 shown.append(time.perf_counter() - begun)
                 return
+            time.sleep(_LOOK_SECONDS)
 
     watching = threading.Thread(target=watch)
     watching.start()
