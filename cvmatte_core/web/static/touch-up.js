@@ -429,8 +429,11 @@ export class Editor {
 
   release(event) {
     this.pointers.delete(event.pointerId);
+    if (this.stroke && event.type === "pointerup" && !this.panning) {
+      this.end();
+      return; // what was painted is seen until its cut is there, or the pointer moves
+    }
     if (this.panning) this.panning = false;
-    else if (this.stroke && event.type === "pointerup") this.end();
     else if (this.stroke) {
       this.stroke = null;
       this.liveContext.clearRect(0, 0, this.live.width, this.live.height);
@@ -445,7 +448,7 @@ export class Editor {
     const { width, height } = this.photo;
     const x = Math.max(0, Math.floor(left)), y = Math.max(0, Math.floor(top));
     const box = { x, y, width: Math.min(width, Math.ceil(right)) - x, height: Math.min(height, Math.ceil(bottom)) - y };
-    if (box.width <= 0 || box.height <= 0) return;
+    if (box.width <= 0 || box.height <= 0) return this.draw();
     const before = this.part(box);
     const drawn = this.liveContext.getImageData(box.x, box.y, box.width, box.height).data;
     this.liveContext.clearRect(box.x, box.y, box.width, box.height);
