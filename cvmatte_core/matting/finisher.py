@@ -14,6 +14,7 @@ import numpy as np
 from ..image import encoders
 from ..image.geometry import Region, around, everything
 from ..image.metadata import NOTHING, Metadata
+from ..image.reused import Reused
 from ..localization.notes import Note
 from ..settings import TOUCH_UP, MatteSettings
 from . import compose, framing, id_photo, refine, surround, touch_up
@@ -119,7 +120,7 @@ class Finisher:
             return self(raw, strokes, settings, Stages()).layer, everything(raw.alpha.shape)
         box = around(box, _reach(settings), raw.alpha.shape)[0]
         wide, inner = around(box, _reach(settings), raw.alpha.shape)
-        apply = self._touch_ups.setdefault(raw, touch_up.TouchUp(self._threads))
+        apply = self._touch_up_of(raw)
         alpha, foreground = apply.part(raw.photo, raw.alpha, raw.foreground, strokes.pixels, wide)
         if raw.own is not None:
             alpha = np.minimum(alpha, raw.own[wide])
@@ -137,22 +138,25 @@ class Finisher:
     ) -> Dressed:
         """What `dress` gives. Of a layer that was just painted on only what changed is made anew."""
         last, self._last = self._last, None
-        is_known = last is not None and last.raw() is raw and last.settings == settings
-        if strokes is None or not is_known or last is None or not _stays_in_place(settings):
-            dressed = dress(touched, settings, frame, self._backgrounds, self._steps)
+        if strokes is None:
+            return dress(touched, settings, frame, self._backgrounds, self._steps)
+        if last is not None and last.raw() is raw and last.settings == settings and _stays_in_place(settings):
+            dressed = _repainted(last, touched, strokes, self._backgrounds, self._touch_up_of(raw).memory)
         else:
-            dressed = _repainted(last, touched, strokes, settings, self._backgrounds)
-        if strokes is not None:
-            self._last = _Painted(weakref.ref(raw), settings, strokes.pixels, dressed)
+            dressed = dress(touched, settings, frame, self._backgrounds, self._steps)
+        self._last = _Painted(weakref.ref(raw), settings, strokes.pixels, dressed)
         return dressed
 
     def _touched_up(self, raw: RawMatte, strokes: Strokes | None) -> RawMatte:
         return self._touched(raw, "touch-up", strokes and strokes.stamp, lambda: self._applied(raw, strokes))
 
+    def _touch_up_of(self, raw: RawMatte) -> touch_up.TouchUp:
+        return self._touch_ups.setdefault(raw, touch_up.TouchUp(self._threads))
+
     def _applied(self, raw: RawMatte, strokes: Strokes | None) -> RawMatte:
         if strokes is None:
             return raw
-        apply = self._touch_ups.setdefault(raw, touch_up.TouchUp(self._threads))
+        apply = self._touch_up_of(raw)
         alpha, foreground = apply(raw.photo, raw.alpha, raw.foreground, strokes.pixels)
         if raw.own is not None:
             alpha = np.minimum(alpha, raw.own)
@@ -187,11 +191,12 @@ def _reach(settings: MatteSettings) -> int:
 
 
 def _repainted(
-    last: _Painted, touched: RawMatte, strokes: Strokes, settings: MatteSettings, backgrounds: Backgrounds
+    last: _Painted, touched: RawMatte, strokes: Strokes, backgrounds: Backgrounds, memory: Reused
 ) -> Dressed:
     """The last layer with other strokes."""
-    before, people = last.dressed, dataclasses.replace(last.dressed.people, alpha=touched.alpha)
-    layer, edged, box = before.layer.copy(), before.edged, touch_up.changed(last.strokes, strokes.pixels)
+    before, settings = last.dressed, last.settings
+    people = dataclasses.replace(before.people, alpha=touched.alpha)
+    layer, edged, box = memory.copy(before.layer), before.edged, touch_up.changed(last.strokes, strokes.pixels)
     is_plain = before.edged is before.people.alpha  # no control acts on the edge
     if box is not None:
         box = around(box, _reach(settings), edged.shape)[0]
@@ -200,7 +205,7 @@ def _repainted(
         anew = dress(near, settings, framing.WHOLE, backgrounds)
         layer[box] = anew.layer[inner]
         if not is_plain:
-            edged = edged.copy()
+            edged = memory.copy(edged)
             edged[box] = anew.edged[inner]
     if is_plain:
         edged = touched.alpha

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..image import geometry, images
 from ..image.geometry import Region
+from ..image.reused import Reused
 from ..layers.touch_ups import stamp_of
 from ..localization.errors import ImageError
 from ..models import guided_filter
@@ -96,6 +97,7 @@ class TouchUp:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._patches: OrderedDict[Hashable, _Patch] = OrderedDict()
+        self.memory = Reused()
 
     def __call__(
         self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
@@ -108,13 +110,17 @@ class TouchUp:
         patches = self._patches_of(rgb, alpha, foreground, strokes)
         if not patches:
             return alpha, foreground
-        return _patched(patches, alpha, foreground, geometry.everything(alpha.shape))
+        whole = self.memory.copy(alpha), self.memory.copy(foreground)
+        _put(patches, *whole, geometry.everything(alpha.shape))
+        return whole
 
     def part(
         self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray, box: Region
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of what __call__ returns, without making the whole."""
-        return _patched(self._patches_of(rgb, alpha, foreground, strokes), alpha, foreground, box)
+        part = alpha[box].copy(), foreground[box].copy()
+        _put(self._patches_of(rgb, alpha, foreground, strokes), *part, box)
+        return part
 
     def _patches_of(
         self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
@@ -162,16 +168,12 @@ class TouchUp:
         return colours
 
 
-def _patched(
-    patches: list[_Patch], alpha: np.ndarray, foreground: np.ndarray, box: Region
-) -> tuple[np.ndarray, np.ndarray]:
-    """Alpha and foreground of rows and columns, with the patches in them."""
-    alpha, foreground = alpha[box].copy(), foreground[box].copy()
+def _put(patches: list[_Patch], alpha: np.ndarray, foreground: np.ndarray, box: Region) -> None:
+    """Put the patches into alpha and foreground of these rows and columns."""
     for region, touched, colours in patches:
         if geometry.overlap(region, box):
             here, there = geometry.common(box, region)
             alpha[here], foreground[here] = touched[there], colours[there]
-    return alpha, foreground
 
 
 def regions(strokes: np.ndarray) -> Iterator[Region]:
