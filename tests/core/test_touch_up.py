@@ -345,3 +345,13 @@ def test_a_folder_uses_it_and_does_a_photo_again_that_was_touched_up_since(
 def test_strokes_of_matter_carry_the_stamp_of_their_file() -> None:
     data = png_of(blob(1))
     assert strokes_of(data, "x.png", (SIDE, SIDE)).stamp == stamp_of(data)
+
+
+@pytest.mark.parametrize("box", [np.s_[300:340, 500:600], np.s_[0:40, 0:30], np.s_[700:720, 1270:1280]])
+def test_colours_are_found_from_all_within_their_radius(box: tuple[slice, slice]) -> None:
+    shape, radius = (720, 1280), 60
+    wide = edge_colours.surroundings(box, radius, shape)
+    for side, of_box, length in zip(wide, box, shape, strict=True):
+        assert 0 <= side.start - max(0, of_box.start - radius) < radius // 12 and side.start <= of_box.start
+        assert 0 <= min(length, of_box.stop + radius) - side.stop < radius // 12 and of_box.stop <= side.stop
+        assert (side.stop - side.start) % (radius // 12) == 0

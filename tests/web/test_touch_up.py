@@ -342,6 +342,34 @@ def test_one_stroke_brings_the_helmet_back_and_the_result_has_it(page: Any) -> N
     assert shown(page) == 255
 
 
+GREEN = """([x, y]) => {
+  const canvas = document.querySelector('#editor canvas');
+  const { left, top } = canvas.getBoundingClientRect();
+  const [red, green, blue] = canvas.getContext('2d').getImageData(x - left, y - top, 1, 1).data;
+  return green - Math.max(red, blue);
+}"""
+
+
+@needs_chromium
+def test_what_was_painted_is_seen_until_its_cut_is_there(page: Any) -> None:
+    brush = touching_up(page)
+    held: list[Any] = []
+    page.route("**/strokes?*", lambda route: held.append(route))
+    begin, end = (brush.place(point, (512, 512)) for point in ((390, 440), (410, 440)))
+    page.mouse.move(*begin)
+    page.mouse.down()
+    page.mouse.move(*end, steps=4)
+    page.mouse.up()
+    while not held:
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(100)  # several frames of the page
+    assert page.evaluate(GREEN, begin) > 30
+    held[0].continue_()
+    brush.wait_until_sent(1)
+    page.wait_for_timeout(100)
+    assert page.evaluate(GREEN, begin) < 30
+
+
 # How much of the canvas is drawn on, 0 to 1.
 DRAWN = """() => {
   const canvas = document.querySelector('#editor canvas');
