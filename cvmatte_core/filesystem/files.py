@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import json
@@ -21,6 +22,7 @@ from ..localization.errors import OutputError
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _CANNOT_WAIT = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # as drives say that know no such thing
+_CWD, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 TEMPORARY_PREFIX = ".cvmatte-"
 _CHUNK = 1 << 20  # bytes
 _STALE_SECONDS = 3600.0  # after which a temporary file has no writer any more
@@ -43,7 +45,8 @@ def atomic_write(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
             yield file
             if durable:
                 _reach_disk(file)
-        replace(path, temporary)
+        if durable or not _exchanged(temporary, path):
+            replace(path, temporary)
         if durable:
             _folder_reaches_disk(path.parent)
     except OSError as error:
@@ -64,6 +67,15 @@ def replace(path: Path, successor: Path) -> None:
             if sys.platform != "win32" or time.monotonic() > deadline:
                 raise
             time.sleep(_LOOK_SECONDS)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether the two have changed places, at once, as Linux can: ext4 brings to the disk what replaces a file, and
+    takes longer for that than to write it."""
+    if sys.platform != "linux":
+        return False
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    return renameat2 is not None and not renameat2(_CWD, os.fsencode(one), _CWD, os.fsencode(other), _EXCHANGE)
 
 
 def replace_durably(path: Path, successor: Path) -> None:

@@ -263,3 +263,28 @@ def test_a_drive_that_knows_no_such_thing_is_written_to_all_the_same(
     monkeypatch.setattr(os, "fsync", unable(errno.EINVAL))
     files.write(tmp_path / "mine", b"mine")
     assert (tmp_path / "mine").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("knows", [True, False])  # how to exchange two files
+def test_what_can_be_made_anew_takes_the_old_one_s_place_whole(
+    knows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not knows:
+        monkeypatch.setattr(files, "_exchanged", lambda one, other: False)
+    path = tmp_path / "ä frame"
+    for content in (b"one", b"another"):
+        files.write(path, content, durable=False)
+        with path.open("rb") as whoever_reads_it:
+            files.write(path, b"the next", durable=False)
+            assert whoever_reads_it.read() == content
+        assert path.read_bytes() == b"the next"
+        assert [path] == list(tmp_path.iterdir())
+
+
+def test_two_files_are_exchanged_where_the_system_can(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"1")
+    assert not files._exchanged(one, other)  # there is none
+    other.write_bytes(b"2")
+    if sys.platform == "linux":
+        assert files._exchanged(one, other) and (one.read_bytes(), other.read_bytes()) == (b"2", b"1")
