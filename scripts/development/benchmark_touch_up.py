@@ -16,9 +16,8 @@ from development.brush import Brush, browser
 
 _STROKES = 12
 _PAINTING_SECONDS = 10.0
-_LOOK_SECONDS = (
-    1 / 60
-)  # between two looks at what OBS draws: without a pause they would take a core from what is measured
+# Between two looks at what OBS draws: without a pause they would take a core from what is measured.
+_LOOK_SECONDS = 1 / 60
 
 
 def touching_up(folder: Path, photos: dict[str, tuple[Path, tuple[int, int], int]]) -> None:
