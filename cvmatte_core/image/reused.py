@@ -16,10 +16,10 @@ class Reused:
 
     def copy(self, pixels: np.ndarray) -> np.ndarray:
         """As pixels.copy()."""
-        fitting = [memory for memory in self._free if memory.nbytes == pixels.nbytes]
-        if fitting:
-            memory = fitting[0]
-            self._free[:] = [other for other in self._free if other is not memory]
+        for number, memory in enumerate(self._free):
+            if memory.nbytes == pixels.nbytes:
+                del self._free[number]
+                break
         else:
             memory = np.empty(pixels.nbytes, np.uint8).data
         held = np.frombuffer(memory, pixels.dtype)  # what every view of it holds, which none does of the memory

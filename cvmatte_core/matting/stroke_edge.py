@@ -49,11 +49,12 @@ def _cut(rgb: np.ndarray, start: np.ndarray, unknown: np.ndarray, hints: Hints) 
     """Which pixels are inside of the edge: bool, shape (H, W)."""
     labels = np.where(start > 0.5, cv2.GC_FGD, cv2.GC_BGD).astype(np.uint8)
     labels[unknown] = np.where(start > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD)[unknown]
-    labels[unknown & hints.keep], labels[unknown & hints.remove] = cv2.GC_PR_FGD, cv2.GC_PR_BGD
+    keep, remove = (hints.strokes == kind for kind in (KEEP, REMOVE))
+    labels[unknown & keep], labels[unknown & remove] = cv2.GC_PR_FGD, cv2.GC_PR_BGD
     places = np.flatnonzero(unknown)
     lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), _BLUR), cv2.COLOR_RGB2LAB)
     inside, outside = ~unknown & (start > 1 - _SURE), ~unknown & (start < _SURE)
-    for stroke, others, label in ((hints.keep, outside, cv2.GC_FGD), (hints.remove, inside, cv2.GC_BGD)):
+    for stroke, others, label in ((keep, outside, cv2.GC_FGD), (remove, inside, cv2.GC_BGD)):
         asked = places[stroke.ravel()[places]]
         if asked.size:
             labels.ravel()[asked[_distance(lab, asked, others) > _STRANGE]] = label

@@ -25,31 +25,31 @@ _FADE = 0.2  # of the reach, at whose end the result passes into what was
 class Hints:
     """What strokes say of each pixel, shape (H, W) all.
 
-    keep, remove: bool, the strokes; cores: uint8, KEEP or REMOVE where that holds exactly, else AUTOMATIC.
+    strokes: uint8, KEEP, REMOVE or AUTOMATIC; cores: the same, where that holds exactly.
     by_keep, by_remove: float32, how far within the reach of such a stroke a pixel is: 1 from _FADE on, 0 beyond it.
     """
 
-    keep: np.ndarray
-    remove: np.ndarray
+    strokes: np.ndarray
     cores: np.ndarray
     by_keep: np.ndarray
     by_remove: np.ndarray
 
     @classmethod
     def of(cls, strokes: np.ndarray, reach: float) -> Hints:
-        keep, remove = strokes == KEEP, strokes == REMOVE
-        (core_keep, by_keep), (core_remove, by_remove) = (_core_and_reach(mask, reach) for mask in (keep, remove))
+        (core_keep, by_keep), (core_remove, by_remove) = (
+            _core_and_reach(strokes == kind, reach) for kind in (KEEP, REMOVE)
+        )
         cores = np.full(strokes.shape, AUTOMATIC, np.uint8)
         cores[core_keep], cores[core_remove] = KEEP, REMOVE
-        return cls(keep, remove, cores, by_keep, by_remove)
+        return cls(strokes, cores, by_keep, by_remove)
 
     def enlarged(self, shape: tuple[int, ...]) -> Hints:
         def enlarge(values: np.ndarray, how: int) -> np.ndarray:
             return cv2.resize(values, (shape[1], shape[0]), interpolation=how)
 
-        keep, remove = (enlarge(mask.view(np.uint8), cv2.INTER_NEAREST) > 0 for mask in (self.keep, self.remove))
+        painted = (enlarge(kinds, cv2.INTER_NEAREST) for kinds in (self.strokes, self.cores))
         reaches = (enlarge(by, cv2.INTER_LINEAR) for by in (self.by_keep, self.by_remove))
-        return Hints(keep, remove, enlarge(self.cores, cv2.INTER_NEAREST), *reaches)
+        return Hints(*painted, *reaches)
 
     @property
     def in_reach(self) -> np.ndarray:
@@ -57,7 +57,7 @@ class Hints:
         return (self.by_keep > 0) | (self.by_remove > 0)
 
     def part(self, box: Region) -> Hints:
-        return Hints(*(each[box] for each in (self.keep, self.remove, self.cores, self.by_keep, self.by_remove)))
+        return Hints(*(each[box] for each in (self.strokes, self.cores, self.by_keep, self.by_remove)))
 
     def merged(self, found: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Alpha with what was found within the strokes' reach. Nobody loses by Keep, or gains by Remove, alone."""
