@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
 
 import cv2
 import numpy as np
@@ -87,19 +88,21 @@ def estimate_foreground(
     return result
 
 
-def colours_nearby(rgb: np.ndarray, alpha: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
-    """The colours of the person, and of the background, about each pixel: both rounds of estimate_foreground, on a
-    reduced picture.
+def colours_nearby(
+    rgb: np.ndarray, alpha: np.ndarray, radius: int, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The colours of the person, and of the background, about each pixel of a picture of this shape, (H, W, …): both
+    rounds of estimate_foreground, on a reduced one.
 
-    rgb: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (h, w), of the same picture. radius: see colour_radius,
-    of the whole that this is a part of. Each uint8, shape (H, W, 3).
+    rgb: uint8, shape (h, w, 3), and alpha: float32 in 0..1, of the same picture, each of any size. radius: see
+    colour_radius, of the whole that this is a part of. Each uint8, shape (H, W, 3).
     """
-    height, width = rgb.shape[:2]
-    reduction = max(1, round(radius / 10))
-    colour, coarse_alpha, foreground, background = _first_round(rgb, alpha, radius, reduction)
-    foreground, background = _blur_fusion(
-        colour, foreground, background, coarse_alpha, max(1, _FINE_RADIUS / reduction)
-    )
+    height, width = shape[:2]
+    scale = rgb.shape[1] / width
+    reduction = max(1, ceil(scale * radius / 10))
+    colour, coarse_alpha, foreground, background = _first_round(rgb, alpha, scale * radius, reduction)
+    fine_radius = max(1, scale * _FINE_RADIUS / reduction)
+    foreground, background = _blur_fusion(colour, foreground, background, coarse_alpha, fine_radius)
     # In bytes: they are several times as fast, and colours are rounded in the end anyway.
     near_foreground, near_background = (
         cv2.resize(cv2.convertScaleAbs(colours), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -131,7 +134,7 @@ def _moved(colours: np.ndarray, start: np.ndarray, end: np.ndarray, shares: np.n
 
 
 def _first_round(
-    rgb: np.ndarray, alpha: np.ndarray, radius: int, reduction: int
+    rgb: np.ndarray, alpha: np.ndarray, radius: float, reduction: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """On a reduced picture: its colours and alpha, and the foreground and background; all float32."""
     height, width = rgb.shape[:2]

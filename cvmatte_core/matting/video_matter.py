@@ -130,7 +130,8 @@ class VideoMatter:
         looked = self._beside.submit(room.see, frame) if room is not None else None
         region, picture, estimate = self._seen(seen)
         people, near = np.zeros(frame.shape[:2], np.float32), frame[region]
-        guess = partial(colours_nearby, near, estimate, colour_radius(frame.shape))
+        shown = picture if own is None else near  # the network saw what is transparent over grey
+        guess = partial(colours_nearby, shown, estimate, colour_radius(frame.shape), near.shape)
         # One takes as long as the other, and each a core.
         keep = self.settings.keep_furniture
         decided = (
@@ -180,7 +181,7 @@ class VideoMatter:
         near = frame[box]
         shown = self._beside.submit(room.behind)
         alpha, unsure = room.outline.on(people)
-        person, behind = colours_nearby(near, alpha[box], colour_radius(frame.shape))
+        person, behind = colours_nearby(near, alpha[box], colour_radius(frame.shape), near.shape)
         if (known := shown.result()) is not None:
             behind = known[box]
             alpha[box] = mixtures.before(near, alpha[box], person, behind, unsure[box])
@@ -209,7 +210,7 @@ class VideoMatter:
         everywhere = geometry.everything(frame.shape)
         if not isinstance(self._network, RecurrentVideoMatting):
             return everywhere, frame, self._network(frame, self.settings.quality, lambda done, total: None)
-        few = frame[:: max(1, frame.shape[0] // 128), :: max(1, frame.shape[1] // 128)]
+        few = cv2.resize(frame, (4 * _FEW, 4 * _FEW), interpolation=cv2.INTER_NEAREST)
         small = cv2.resize(few, (_FEW, _FEW), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         if self._small is not None and float(np.abs(small - self._small).mean()) > _CUT:
             # Another scene: what the network remembers is of no use then, and does harm.

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..image import geometry
 
-_RADIUS = 4  # pixels of the reduced picture, within which alpha is taken to be a linear function of colour
-REACH = 2 * _RADIUS + 2  # of them, how far alpha counts: two means deep, and for the interpolation
+_CELL = 2  # pixels of the reduced picture, across and down, that share coefficients
+_RADIUS = 2  # cells, within which alpha is taken to be a linear function of colour,
+_SMOOTHING = 1  # and within which its coefficients are averaged, and then interpolated
+REACH = _CELL * (_RADIUS + _SMOOTHING + 2)  # pixels, how far alpha counts
 _EPSILON = 1e-4  # colour variance, of 0..1, below which there is nothing to be led by
 _UNEXPLAINED = 0.8  # the part of alpha's variance that colour must explain before it leads at all
 _TILE = 512  # pixels of the photo: memory for coefficients doesn't grow with the photo
@@ -28,7 +30,8 @@ def enlarge_alpha(
     elsewhere it may be without detail. Returns float32 in 0..1, shape (H, W).
 
     After Guided Image Filtering, He et al., TPAMI 2013, with a colour guide, its coefficients computed on the reduced
-    picture as in Fast Guided Filter, He and Sun, 2015. Only tiles with an edge in them are filtered.
+    picture as in Fast Guided Filter, He and Sun, 2015, at half its size; but of all its pixels, where they take some.
+    Only tiles with an edge in them are filtered.
     """
     enlargement = Enlargement(alpha, small, rgb)
     height, width = rgb.shape[:2]
@@ -58,9 +61,11 @@ class Enlargement:
         self._given = alpha, small, rgb
         self._enlarged: list[np.ndarray] = []
         if height * width <= _SMALL:
+            # The last cells of an odd side reach beyond it.
+            tall, wide = (-(-side // _CELL) * _CELL / side for side in alpha.shape)
+            size = round(wide * width), round(tall * height)
             self._enlarged = [
-                cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
-                for values in _coefficients(alpha, small)
+                cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in _coefficients(alpha, small)
             ]
 
     def lead(self, part: geometry.Region) -> None:
@@ -78,15 +83,16 @@ def _lead(
     """Let the photo lead a tile of the enlarged alpha, which is changed in place. The rest as in enlarge_alpha."""
     rows, columns = tile
     scale_y, scale_x = alpha.shape[0] / rgb.shape[0], alpha.shape[1] / rgb.shape[1]
-    # What its coefficients depend on: two means deep, and a pixel for the interpolation.
     top, bottom = _reach(rows, scale_y, alpha.shape[0])
     left, right = _reach(columns, scale_x, alpha.shape[1])
     near = np.s_[top:bottom, left:right]
     coefficients = _coefficients(alpha[near], small[near])
-    # Where each pixel of the tile lies in that part of the reduced picture.
-    places = (columns.start + 0.5) * scale_x - 0.5 - left, (rows.start + 0.5) * scale_y - 0.5 - top
+    # Where each pixel of the tile lies among their cells.
+    scales = scale_x / _CELL, scale_y / _CELL
+    across, down = ((side.start + 0.5) * scale - 0.5 for side, scale in zip((columns, rows), scales))
+    places = across - left / _CELL, down - top / _CELL
     size = enlarged.shape[1], enlarged.shape[0]
-    slopes, offsets, shares = (geometry.resampled(part, (scale_x, scale_y), places, size) for part in coefficients)
+    slopes, offsets, shares = (geometry.resampled(part, scales, places, size) for part in coefficients)
     _lead_by(enlarged, slopes, offsets, shares, rgb[tile])
 
 
@@ -102,12 +108,17 @@ def _lead_by(
 
 
 def _reach(tile: slice, scale: float, length: int) -> tuple[int, int]:
-    return max(0, int(tile.start * scale) - REACH), min(length, int(tile.stop * scale) + REACH + 1)
+    """What the coefficients of a tile depend on, in whole cells."""
+    start = max(0, int(tile.start * scale) - REACH) // _CELL * _CELL
+    stop = -(-(int(tile.stop * scale) + REACH + 1) // _CELL) * _CELL
+    return start, min(length, stop)
 
 
 def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Slope, shape (H, W, 3), and offset, shape (H, W): about each pixel alpha is slope · colour + offset; and how
-    far that is to be trusted, 0..1, shape (H, W)."""
+    """Slope, shape (h, w, 3), and offset, shape (h, w), of each cell: about it alpha is slope · colour + offset; and
+    how far that is to be trusted, 0..1, shape (h, w)."""
+    below, right = (-side % _CELL for side in alpha.shape)
+    alpha, rgb = (cv2.copyMakeBorder(of, 0, below, 0, right, cv2.BORDER_REPLICATE) for of in (alpha, rgb))
     red, green, blue = (channel.astype(np.float32) / 255 for channel in cv2.split(rgb))
     mean_red, mean_green, mean_blue, mean_alpha = (_mean(values) for values in (red, green, blue, alpha))
     red_alpha = _mean(red * alpha) - mean_red * mean_alpha
@@ -134,8 +145,15 @@ def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.nd
     explained = red_slope * red_alpha + green_slope * green_alpha + blue_slope * blue_alpha
     spread = np.maximum(_mean(alpha * alpha) - mean_alpha * mean_alpha, 1e-6)
     trust = np.clip((explained / spread - _UNEXPLAINED) / (1 - _UNEXPLAINED), 0, 1)
-    return cv2.merge([_mean(slope) for slope in (red_slope, green_slope, blue_slope)]), _mean(offset), _mean(trust)
+    slopes = cv2.merge([red_slope, green_slope, blue_slope])
+    return _blurred(slopes, _SMOOTHING), _blurred(offset, _SMOOTHING), _blurred(trust, _SMOOTHING)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    return cv2.blur(values, (2 * _RADIUS + 1,) * 2, borderType=cv2.BORDER_REPLICATE)
+    """About each cell, of float32 pixels, shape (H, W): whole cells."""
+    height, width = (side // _CELL for side in values.shape)
+    return _blurred(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), _RADIUS)
+
+
+def _blurred(cells: np.ndarray, radius: int) -> np.ndarray:
+    return cv2.blur(cells, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REPLICATE)

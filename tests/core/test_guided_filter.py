@@ -53,17 +53,17 @@ def test_slopes_are_those_of_the_least_squares_in_double_precision(colours: str)
     rgb += random.normal(0, {"grey": 0, "nearly grey": 1, "any": 20}[colours], rgb.shape)
     rgb = np.clip(rgb, 0, 255).astype(np.uint8)
     slopes, _, _ = guided_filter._coefficients(alpha, rgb)
-    reach = guided_filter._RADIUS
-    exact = np.zeros((30, 40, 3))
-    for row, column in np.ndindex(30, 40):
-        near = np.ix_(
-            *(np.clip(np.arange(at - reach, at + reach + 1), 0, n - 1) for at, n in ((row, 30), (column, 40)))
-        )
-        pixels, values = rgb[near].reshape(-1, 3) / 255, alpha[near].reshape(-1).astype(float)
+    reach, cell = guided_filter._RADIUS, guided_filter._CELL
+    exact = np.zeros((30 // cell, 40 // cell, 3))
+    for row, column in np.ndindex(exact.shape[:2]):
+        rows, columns = (slice(max(0, cell * (at - reach)), cell * (at + reach + 1)) for at in (row, column))
+        pixels, values = rgb[rows, columns].reshape(-1, 3) / 255, alpha[rows, columns].reshape(-1).astype(float)
         covariance = np.cov(pixels, rowvar=False, bias=True) + guided_filter._EPSILON * np.eye(3)
         exact[row, column] = np.linalg.solve(covariance, (pixels - pixels.mean(0)).T @ values / len(values))
-    middle = np.s_[reach:-reach, reach:-reach]  # where the mean of the slopes doesn't depend on what lies beyond
-    assert np.abs(slopes - guided_filter._mean(exact))[middle].max() < 2e-3 * np.abs(exact).max()
+    smoothing = guided_filter._SMOOTHING
+    inner = (slice(reach + smoothing, -reach - smoothing),) * 2  # what depends on nothing beyond the picture
+    found = guided_filter._blurred(exact, smoothing)[inner]
+    assert np.abs(slopes[inner] - found).max() < 2e-3 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize("height", [90, 1500])  # enlarged at once, and by parts
