@@ -114,8 +114,13 @@ def has_virtual_camera(world: World) -> bool:
 
 def switch_profile(world: World) -> None:
     """For some seconds to one with another canvas; the portraits go on."""
-    world.requests.set_current_profile(world.random.choice(list(PROFILES)))
-    world.later_in(world.random.uniform(2, 8), lambda: world.requests.set_current_profile(OWN_PROFILE))
+
+    def switch(name: str) -> None:
+        with world.watch.changing_canvas:  # it answers once OBS has switched
+            world.requests.set_current_profile(name)
+
+    switch(world.random.choice(list(PROFILES)))
+    world.later_in(world.random.uniform(2, 8), lambda: switch(OWN_PROFILE))
 
 
 def turn_studio_mode(world: World) -> None:

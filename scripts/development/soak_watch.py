@@ -87,6 +87,8 @@ class Watch:
         self._obs = obs
         self._shown = shown
         self._random = Random(0)
+        # Held while OBS gets another canvas: its GetStats then crashes OBS 29, which has none for a moment.
+        self.changing_canvas = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -128,12 +130,17 @@ class Watch:
             late = time.monotonic() - slept - _PERIOD
             if stopping.is_set():
                 return
-            queued = queueing(process)
-            asked = time.monotonic()
-            with contextlib.suppress(OBSSDKRequestError):  # not ready, while a collection loads: an answer too
-                stats = requests.get_stats()
-                life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
-            answered = time.monotonic()
+            if not self.changing_canvas.acquire(timeout=FREEZE_LIMIT):
+                raise TimeoutError(f"no other canvas after {FREEZE_LIMIT:.0f} s")
+            try:
+                queued = queueing(process)
+                asked = time.monotonic()
+                with contextlib.suppress(OBSSDKRequestError):  # not ready, while a collection loads: an answer too
+                    stats = requests.get_stats()
+                    life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
+                answered = time.monotonic()
+            finally:
+                self.changing_canvas.release()
             if stopping.is_set():
                 return
             if life.frames != frames:
