@@ -72,6 +72,12 @@ def reduced(pixels: np.ndarray, longest_side: int) -> np.ndarray:
     return cv2.resize(pixels, reduced_size(pixels.shape, longest_side), interpolation=cv2.INTER_AREA)
 
 
+def padded(pixels: np.ndarray, step: int) -> np.ndarray:
+    """A picture, shape (H, W) or (H, W, C), whose sides are multiples of `step`: its last rows and columns go on."""
+    below, right = (-side % step for side in pixels.shape[:2])
+    return cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE)
+
+
 def tiles(shape: tuple[int, ...], side: int) -> list[Region]:
     """Rows and columns of squares of so many pixels that cover a picture; at its right and bottom what is left."""
     height, width = shape[:2]

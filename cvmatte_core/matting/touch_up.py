@@ -203,10 +203,7 @@ def solved(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray, reach: float
     if reduction == 1:
         hints = Hints.of(strokes, reach)
         return hints.merged(edge_found(rgb, alpha, hints), alpha)
-    rows, columns = (-side % reduction for side in alpha.shape)
-    photo, seen, painted = (
-        cv2.copyMakeBorder(pixels, 0, rows, 0, columns, cv2.BORDER_REPLICATE) for pixels in (rgb, alpha, strokes)
-    )
+    photo, seen, painted = (geometry.padded(pixels, reduction) for pixels in (rgb, alpha, strokes))
     size = photo.shape[1] // reduction, photo.shape[0] // reduction
     small, small_alpha = (cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) for pixels in (photo, seen))
     hints = Hints.of(fitted(painted, size[::-1]), reach / reduction)

@@ -61,12 +61,11 @@ class Enlargement:
         self._given = alpha, small, rgb
         self._enlarged: list[np.ndarray] = []
         if height * width <= _SMALL:
+            coefficients = _coefficients(alpha, small)
             # The last cells of an odd side reach beyond it.
-            tall, wide = (-(-side // _CELL) * _CELL / side for side in alpha.shape)
+            tall, wide = (cells * _CELL / side for cells, side in zip(coefficients[1].shape, alpha.shape))
             size = round(wide * width), round(tall * height)
-            self._enlarged = [
-                cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in _coefficients(alpha, small)
-            ]
+            self._enlarged = [cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in coefficients]
 
     def lead(self, part: geometry.Region) -> None:
         """Let the photo lead this part of alpha, once. Several threads may lead parts of their own."""
@@ -117,8 +116,7 @@ def _reach(tile: slice, scale: float, length: int) -> tuple[int, int]:
 def _coefficients(alpha: np.ndarray, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slope, shape (h, w, 3), and offset, shape (h, w), of each cell: about it alpha is slope · colour + offset; and
     how far that is to be trusted, 0..1, shape (h, w)."""
-    below, right = (-side % _CELL for side in alpha.shape)
-    alpha, rgb = (cv2.copyMakeBorder(of, 0, below, 0, right, cv2.BORDER_REPLICATE) for of in (alpha, rgb))
+    alpha, rgb = (geometry.padded(pixels, _CELL) for pixels in (alpha, rgb))
     red, green, blue = (channel.astype(np.float32) / 255 for channel in cv2.split(rgb))
     mean_red, mean_green, mean_blue, mean_alpha = (_mean(values) for values in (red, green, blue, alpha))
     red_alpha = _mean(red * alpha) - mean_red * mean_alpha

@@ -130,17 +130,13 @@ class Watch:
             late = time.monotonic() - slept - _PERIOD
             if stopping.is_set():
                 return
-            if not self.changing_canvas.acquire(timeout=FREEZE_LIMIT):
-                raise TimeoutError(f"no other canvas after {FREEZE_LIMIT:.0f} s")
-            try:
+            with self.changing_canvas:  # for as long as a request may take at most
                 queued = queueing(process)
                 asked = time.monotonic()
                 with contextlib.suppress(OBSSDKRequestError):  # not ready, while a collection loads: an answer too
                     stats = requests.get_stats()
                     life.frames, life.lagged = stats.render_total_frames, stats.render_skipped_frames
                 answered = time.monotonic()
-            finally:
-                self.changing_canvas.release()
             if stopping.is_set():
                 return
             if life.frames != frames:
