@@ -46,7 +46,8 @@ def shows_person(studio: Studio, name: str) -> bool:
     return bool(alpha[:15, :15].max() < 40 and alpha[100:150, 140:180].mean() > 150)
 
 
-def moves(studio: Studio, name: str, seconds: float = 5) -> bool:
+def moves(studio: Studio, name: str, seconds: float = 30) -> bool:
+    """Whether another picture comes in that time: on a machine whose every core is busy, seconds may pass."""
     before = studio.layer(name)
 
     def is_another() -> bool:

@@ -53,7 +53,7 @@ def sync_offset(studio: Studio, name: str) -> int:
 
 
 def is_live(studio: Studio, name: str = "live") -> bool:
-    return shows_person(studio, name) and moves(studio, name, 2)
+    return shows_person(studio, name) and moves(studio, name)
 
 
 def shown(studio: Studio, name: str, visible: bool) -> None:
@@ -197,12 +197,12 @@ def test_a_loop_is_refused_also_when_it_comes_about_later(studio: Studio) -> Non
         studio.requests.create_scene(scene)
         studio.requests.create_scene_item(scene, inside, True)
     studio.set("live", source="outer")
-    wait_until(lambda: studio.size("live") == CANVAS and moves(studio, "live", 2), 60)
+    wait_until(lambda: studio.size("live") == CANVAS and moves(studio, "live"), 60)
     item = studio.requests.create_scene_item("inner", "live", True).scene_item_id
     studio.wait_for_state("live", "outer shows this portrait itself", 30)
     wait_until(lambda: not outputs(studio) and studio.size("live") == (0, 0), 10)
     studio.requests.remove_scene_item("inner", item)
-    wait_until(lambda: outputs(studio) == [CANVAS] and moves(studio, "live", 2), 60)
+    wait_until(lambda: outputs(studio) == [CANVAS] and moves(studio, "live"), 60)
     studio.set("live", source="cam")
     wait_until(lambda: is_live(studio), 60)
     for scene in ("outer", "inner"):
