@@ -121,7 +121,7 @@ class Finisher:
         box = around(box, _reach(settings), raw.alpha.shape)[0]
         wide, inner = around(box, _reach(settings), raw.alpha.shape)
         apply = self._touch_up_of(raw)
-        alpha, foreground = apply.part(raw.photo, raw.alpha, raw.foreground, strokes.pixels, wide)
+        alpha, foreground = apply.part(raw.photo, raw.alpha, raw.foreground, strokes, wide)
         if raw.own is not None:
             alpha = np.minimum(alpha, raw.own[wide])
         near = Cutout(raw.photo[wide], alpha, foreground, None)
@@ -144,7 +144,7 @@ class Finisher:
             dressed = _repainted(last, touched, strokes, self._backgrounds, self._touch_up_of(raw).memory)
         else:
             dressed = dress(touched, settings, frame, self._backgrounds, self._steps)
-        self._last = _Painted(weakref.ref(raw), settings, strokes.pixels, dressed)
+        self._last = _Painted(weakref.ref(raw), settings, strokes, dressed)
         return dressed
 
     def _touched_up(self, raw: RawMatte, strokes: Strokes | None) -> RawMatte:
@@ -157,7 +157,7 @@ class Finisher:
         if strokes is None:
             return raw
         apply = self._touch_up_of(raw)
-        alpha, foreground = apply(raw.photo, raw.alpha, raw.foreground, strokes.pixels)
+        alpha, foreground = apply(raw.photo, raw.alpha, raw.foreground, strokes)
         if raw.own is not None:
             alpha = np.minimum(alpha, raw.own)
         return dataclasses.replace(raw, alpha=alpha, foreground=foreground)
@@ -165,11 +165,11 @@ class Finisher:
 
 @dataclass(frozen=True)
 class _Painted:
-    """A layer as it was made last of a raw matte with a touch-up's pixels."""
+    """A layer as it was made last of a raw matte with a touch-up."""
 
     raw: weakref.ref[RawMatte]
     settings: MatteSettings
-    strokes: np.ndarray
+    strokes: Strokes
     dressed: Dressed
 
 
@@ -196,7 +196,7 @@ def _repainted(
     """The last layer with other strokes."""
     before, settings = last.dressed, last.settings
     people = dataclasses.replace(before.people, alpha=touched.alpha)
-    layer, edged, box = memory.copy(before.layer), before.edged, touch_up.changed(last.strokes, strokes.pixels)
+    layer, edged, box = memory.copy(before.layer), before.edged, touch_up.changed(last.strokes, strokes)
     is_plain = before.edged is before.people.alpha  # no control acts on the edge
     if box is not None:
         box = around(box, _reach(settings), edged.shape)[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -38,10 +38,26 @@ _PATCHES, _PATCH_BYTES = 64, 100_000_000  # regions that are remembered beside t
 
 @dataclass(frozen=True)
 class Strokes:
-    """A touch-up for a photo: uint8, KEEP, REMOVE or AUTOMATIC, shape (H, W). stamp: tells it from others of it."""
+    """A touch-up for a photo: uint8, KEEP, REMOVE or AUTOMATIC, shape (H, W), not to be written to.
+
+    stamp: tells it from others of the photo. found: its regions, once they were searched; a copy with another stamp
+    shares them.
+    """
 
     pixels: np.ndarray
     stamp: str
+    found: list[Region] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def regions(self) -> list[Region]:
+        """Rows and columns of each part of it whose strokes may act on one another, with its surroundings."""
+        if not self.found:
+            self.found[:] = _regions(self.pixels)
+        return self.found
+
+    def fitting(self, shape: tuple[int, int]) -> Strokes:
+        """For a matte of this shape."""
+        return self if self.pixels.shape == shape else Strokes(fitted(self.pixels, shape), self.stamp)
 
 
 def strokes_of(data: bytes, name: str, shape: tuple[int, int]) -> Strokes:
@@ -84,12 +100,12 @@ class TouchUp:
         self.memory = Reused()
 
     def __call__(
-        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
+        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: Strokes
     ) -> tuple[np.ndarray, np.ndarray]:
         """Alpha and foreground as touched up.
 
-        rgb, foreground: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). strokes: uint8, KEEP, REMOVE or
-        AUTOMATIC, shape (H, W). Returns both anew, or as they are without strokes.
+        rgb, foreground: uint8, shape (H, W, 3). alpha: float32 in 0..1, shape (H, W). Returns both anew, or as they are
+        without strokes.
         """
         patches = self._patches_of(rgb, alpha, foreground, strokes)
         if not patches:
@@ -99,17 +115,15 @@ class TouchUp:
         return whole
 
     def part(
-        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray, box: Region
+        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: Strokes, box: Region
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of what __call__ returns, without making the whole."""
         part = alpha[box].copy(), foreground[box].copy()
         _put(self._patches_of(rgb, alpha, foreground, strokes), *part, box)
         return part
 
-    def _patches_of(
-        self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: np.ndarray
-    ) -> list[_Patch]:
-        patches = [self._patch(box, rgb, alpha, foreground, strokes) for box in regions(strokes)]
+    def _patches_of(self, rgb: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, strokes: Strokes) -> list[_Patch]:
+        patches = [self._patch(box, rgb, alpha, foreground, strokes.pixels) for box in strokes.regions]
         sizes = [some.nbytes + colours.nbytes for _, some, colours in self._patches.values()]
         while len(sizes) > len(patches) and (len(sizes) > _PATCHES or sum(sizes) > _PATCH_BYTES):
             self._patches.popitem(last=False)
@@ -160,8 +174,8 @@ def _put(patches: list[_Patch], alpha: np.ndarray, foreground: np.ndarray, box: 
             alpha[here], foreground[here] = touched[there], colours[there]
 
 
-def regions(strokes: np.ndarray) -> Iterator[Region]:
-    """Rows and columns of each part of a touch-up whose strokes may act on one another, with its surroundings."""
+def _regions(strokes: np.ndarray) -> Iterator[Region]:
+    """See Strokes.regions."""
     everything = geometry.around_all(strokes != AUTOMATIC)
     if everything is None:
         return
@@ -183,12 +197,12 @@ def regions(strokes: np.ndarray) -> Iterator[Region]:
     yield from geometry.apart(boxes)
 
 
-def changed(before: np.ndarray, now: np.ndarray) -> Region | None:
+def changed(before: Strokes, now: Strokes) -> Region | None:
     """Where another touch-up of a photo may make another cut: rows and columns; None where nowhere."""
-    difference = geometry.around_all(before != now)
+    difference = geometry.around_all(before.pixels != now.pixels)
     if difference is None:
         return None
-    boxes = [difference, *regions(before), *regions(now)]
+    boxes = [difference, *before.regions, *now.regions]
     return next(box for box in geometry.apart(boxes) if geometry.overlap(box, difference))
 
 

@@ -9,8 +9,6 @@ from typing import Protocol
 
 import numpy as np
 
-from ..layers.touch_ups import stamp_of
-from ..matting import touch_up
 from ..matting.matter import Strokes
 
 
@@ -28,26 +26,26 @@ class Store(Protocol):
 
 @dataclass
 class Sheet:
-    """What is painted on a photo, by any page. pixels: uint8, shape (H, W), see matting/touch_up.py.
+    """What is painted on a photo, by any page.
 
     digest: of the photo's content; or what a live portrait is known by, or a page whose strokes are saved nowhere.
-    version: counts its changes. png: the same as a file; empty if nothing is painted. lock: for these three, only ever
-    held briefly. store: where they are saved; None: nowhere. writing: held while they are saved to a drive.
+    version: counts its changes. png: the strokes as a file; empty if nothing is painted. lock: for these three, only
+    ever held briefly. store: where they are saved; None: nowhere. writing: held while they are saved to a drive.
     """
 
     digest: str
-    pixels: np.ndarray
+    strokes: Strokes
     png: bytes
     store: Store | None = None
     version: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     writing: threading.Lock = field(default_factory=threading.Lock)
 
-    def become(self, pixels: np.ndarray, png: bytes) -> None:
-        with self.lock:
-            self.pixels, self.png, self.version = pixels, png, self.version + 1
+    @property
+    def pixels(self) -> np.ndarray:
+        """uint8, shape (H, W); see matting/touch_up.py."""
+        return self.strokes.pixels
 
-    def strokes(self, shape: tuple[int, int]) -> Strokes:
-        """As Matter takes them."""
-        pixels = self.pixels if self.pixels.shape == shape else touch_up.fitted(self.pixels, shape)
-        return Strokes(pixels, stamp_of(self.png) if self.png else "")
+    def become(self, strokes: Strokes, png: bytes) -> None:
+        with self.lock:
+            self.strokes, self.png, self.version = strokes, png, self.version + 1

@@ -45,7 +45,7 @@ Run = Callable[[Callable[[Matter], Any]], "Future[Any]"]  # has work done in the
 class OpenPhoto:
     """A photo that is open. room: the empty room's photo. folder: removed when it closes.
 
-    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the strokes that are in this layer, as in Sheet.
+    layer: uint8 RGBA as the page has it, shape (H, W, 4). seen: the strokes that are in this layer.
     is_mirrored: whether pages show it so; nothing here is.
     """
 
@@ -56,7 +56,7 @@ class OpenPhoto:
     sheet: Sheet
     picture: np.ndarray
     layer: np.ndarray
-    seen: np.ndarray
+    seen: Strokes
     folder: Path | None = None
     is_mirrored: bool = False
     room: Path | None = None
@@ -65,7 +65,7 @@ class OpenPhoto:
     @property
     def held(self) -> tuple[np.ndarray, ...]:
         """The pixels that it holds in memory."""
-        return self.picture, self.layer, self.seen, self.sheet.pixels
+        return self.picture, self.layer, self.seen.pixels, self.sheet.pixels
 
     def part(self, matter: Matter, strokes: StrokesFor, box: Region) -> tuple[np.ndarray, Region]:
         """See Matter.part."""
@@ -126,13 +126,14 @@ class Desk:
         matte = matter(path, settings, room=room, may_be_empty=True, on_progress=on_progress)
         height, width = matte.alpha.shape
         if sheet is None:
-            sheet = Sheet(known, np.full((height, width), touch_up.AUTOMATIC, np.uint8), b"", self._touch_ups)
+            blank = Strokes(np.full((height, width), touch_up.AUTOMATIC, np.uint8), "")
+            sheet = Sheet(known, blank, b"", self._touch_ups)
             self.catch_up(sheet)
             sheet.version = 0
-        sheet.pixels = touch_up.fitted(sheet.pixels, (height, width))
-        if sheet.strokes((height, width)).stamp != matte.touch_up:
-            matte = matter(path, settings, strokes=sheet.strokes, room=room, may_be_empty=True)
-        about = id, path, name, settings, sheet, matte.photo, matte.layer.copy(), sheet.pixels, folder
+        sheet.strokes = sheet.strokes.fitting((height, width))
+        if sheet.strokes.stamp != matte.touch_up:
+            matte = matter(path, settings, strokes=sheet.strokes.fitting, room=room, may_be_empty=True)
+        about = id, path, name, settings, sheet, matte.photo, matte.layer.copy(), sheet.strokes, folder
         photo = OpenPhoto(*about, room=room, notes=matte.notes)
         self.lay(photo)
         return photo
@@ -171,10 +172,10 @@ class Desk:
                 return
             blank = np.full_like(sheet.pixels, touch_up.AUTOMATIC)
             try:
-                pixels = strokes_of(png, f"{sheet.digest}.png", blank.shape).pixels if png else blank
+                strokes = strokes_of(png, f"{sheet.digest}.png", blank.shape) if png else Strokes(blank, "")
             except CvmatteError:  # a damaged file stays until something is painted
                 return
-            sheet.become(pixels, png)
+            sheet.become(strokes, png)
 
     def find(self, id: str) -> OpenPhoto:
         """Raises RequestError."""
@@ -237,7 +238,7 @@ class Desk:
 
     async def layer(self, photo: OpenPhoto) -> np.ndarray:
         """The layer as it is now, also where another page has painted. Raises ImageError, ModelError."""
-        if photo.seen is not photo.sheet.pixels:
+        if photo.seen.pixels is not photo.sheet.pixels:
             await self.changes(photo)
         return photo.layer
 
@@ -256,33 +257,33 @@ class Desk:
         with sheet.writing:
             pixels = sheet.pixels.copy()
             change(pixels)
-            unsaved = Sheet(sheet.digest, pixels, secrets.token_bytes(16), version=sheet.version + 1)
-            changes: Future[Change] = self._run(lambda matter: self._changes(matter, photo, unsaved))
+            unsaved, version = Strokes(pixels, secrets.token_hex(16)), sheet.version + 1
+            changes: Future[Change] = self._run(lambda matter: self._changes(matter, photo, unsaved, version))
             is_painted = (pixels != touch_up.AUTOMATIC).any()
             png = cv2.imencode(".png", pixels, SHEET_PNG)[1].tobytes() if is_painted else b""
             if sheet.store is not None and png:
                 sheet.store.save(sheet.digest, png, photo.path if photo.folder is None else None)
             elif sheet.store is not None:
                 sheet.store.remove(sheet.digest)
-            sheet.become(pixels, png)
+            strokes = dataclasses.replace(unsaved, stamp=stamp_of(png) if png else "")
+            sheet.become(strokes, png)
         if sheet.store is not None and png:
-            self._run(lambda matter: matter.expect(Strokes(pixels, stamp_of(png))))
+            self._run(lambda matter: matter.expect(strokes))
         self._on_change(sheet.digest)
         return changes
 
-    def _changes(self, matter: Matter, photo: OpenPhoto, sheet: Sheet | None = None) -> Change:
-        """sheet: as it is about to be; None: as it is."""
-        if sheet is None:
+    def _changes(self, matter: Matter, photo: OpenPhoto, strokes: Strokes | None = None, version: int = 0) -> Change:
+        """strokes, version: the sheet's, as it is about to be; without them, as it is."""
+        if strokes is None:
             with photo.sheet.lock:
-                sheet = dataclasses.replace(photo.sheet)
-        pixels, version = sheet.pixels, sheet.version
-        box = touch_up.changed(photo.seen, pixels)
+                strokes, version = photo.sheet.strokes, photo.sheet.version
+        box = touch_up.changed(photo.seen, strokes)
         if box is None:
             return Change((0, 0, 0, 0), b"", version)
-        part, (rows, columns) = photo.part(matter, sheet.strokes, box)
+        part, (rows, columns) = photo.part(matter, strokes.fitting, box)
         before, now = (np.ascontiguousarray(of).view(np.uint32)[..., 0] for of in (photo.layer[rows, columns], part))
         x, y, width, height = cv2.boundingRect((before != now).view(np.uint8))
-        photo.layer[rows, columns], photo.seen = part, pixels
+        photo.layer[rows, columns], photo.seen = part, strokes
         with self._lock:
             self._make_room()
         sent = np.ascontiguousarray(part[y : y + height, x : x + width])

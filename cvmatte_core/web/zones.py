@@ -13,7 +13,7 @@ from ..image.geometry import Region, everything
 from ..matting import framing, zones
 from ..matting.dressing import Backgrounds, dress
 from ..matting.framing import Cutout
-from ..matting.matter import Matter, Progress, StrokesFor, strokes_of
+from ..matting.matter import Matter, Progress, Strokes, StrokesFor, strokes_of
 from ..matting.touch_up import AUTOMATIC
 from ..settings import TOUCH_UP, MatteSettings
 from .sheets import Sheet
@@ -111,10 +111,10 @@ def open_zones(
         desk.take_away(portrait)
         sheet = None
     store.hear(portrait, text, shape)
-    sheet = sheet or Sheet(portrait, np.full(shape, AUTOMATIC, np.uint8), b"", store)
+    sheet = sheet or Sheet(portrait, Strokes(np.full(shape, AUTOMATIC, np.uint8), ""), b"", store)
     desk.catch_up(sheet)
     cutout, chosen = Cutout(photo, alpha, foreground, None), settings.at(TOUCH_UP)
-    layer, seen = cut(cutout, sheet.pixels, chosen), sheet.pixels
+    layer, seen = cut(cutout, sheet.pixels, chosen), sheet.strokes
     opened = OpenZones(id, still, name, chosen, sheet, photo, layer, seen, None, settings.mirror, cutout=cutout)
     desk.lay(opened)
 

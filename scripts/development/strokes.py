@@ -61,7 +61,7 @@ def _disc(radius: float) -> np.ndarray:
 
 
 def ours(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> np.ndarray:
-    return touch_up.TouchUp(2)(rgb, alpha, rgb, strokes)[0]
+    return touch_up.TouchUp(2)(rgb, alpha, rgb, touch_up.Strokes(strokes, ""))[0]
 
 
 def paint(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> np.ndarray:

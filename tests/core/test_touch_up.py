@@ -53,7 +53,7 @@ def blob(stray: float, value: int = KEEP) -> np.ndarray:
 
 
 def touched(rgb: np.ndarray, alpha: np.ndarray, strokes: np.ndarray) -> np.ndarray:
-    return TouchUp(2)(rgb, alpha, rgb, strokes)[0]
+    return TouchUp(2)(rgb, alpha, rgb, Strokes(strokes, ""))[0]
 
 
 def test_a_rough_blob_brings_a_lost_thing_back_with_a_clean_outline() -> None:
@@ -110,16 +110,16 @@ def test_a_stroke_beside_another_doesn_t_depend_on_the_order_nor_on_what_was_sol
     first, both = blob(4), blob(4)
     both[40:60, 40:200] = KEEP
     kept = TouchUp(2)
-    kept(rgb, alpha, rgb, first)
-    again = kept(rgb, alpha, rgb, both)[0]
+    kept(rgb, alpha, rgb, Strokes(first, ""))
+    again = kept(rgb, alpha, rgb, Strokes(both, ""))[0]
     assert np.array_equal(again, touched(rgb, alpha, both))
-    assert np.array_equal(kept(rgb, alpha, rgb, first)[0], touched(rgb, alpha, first))
+    assert np.array_equal(kept(rgb, alpha, rgb, Strokes(first, ""))[0], touched(rgb, alpha, first))
 
 
 def test_colours_change_only_about_alpha_that_changed_and_a_part_is_that_of_the_whole() -> None:
     rgb, alpha, _ = scene()
     foreground = edge_colours.estimate_foreground(rgb, alpha)
-    strokes = blob(4)
+    strokes = Strokes(blob(4), "")
     whole = TouchUp(2)(rgb, alpha, foreground, strokes)
     near = cv2.dilate((whole[0] != alpha).view(np.uint8), np.ones((2 * edge_colours.NEAR + 1,) * 2, np.uint8))
     assert (whole[1] != foreground).any() and np.array_equal(whole[1][near == 0], foreground[near == 0])
@@ -248,9 +248,10 @@ def test_a_page_s_cut_is_the_one_that_obs_has(photo: Path) -> None:
     sheet = np.full((512, 512), AUTOMATIC, np.uint8)
     layer = matter(photo, settings, strokes=always(Strokes(sheet.copy(), ""))).layer.copy()
     for number, place in enumerate(((400, 440), (60, 450))):
-        before = sheet.copy()
+        before = Strokes(sheet.copy(), "")
         cv2.circle(sheet, place, 30, (KEEP, REMOVE)[number % 2], -1)
-        strokes, box = Strokes(sheet.copy(), str(number)), touch_up.changed(before, sheet)
+        strokes = Strokes(sheet.copy(), str(number))
+        box = touch_up.changed(before, strokes)
         assert box is not None
         part, where = matter.part(photo, settings, always(strokes), box)
         layer[where] = part

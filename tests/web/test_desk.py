@@ -102,7 +102,7 @@ def test_pixels_that_open_photos_share_count_once(
     first = opened[0]
     pictures = {id(one.picture.base) for one in opened}
     assert len(pictures) < 3  # they come out of what is kept of the network's work
-    assert bytes_of(opened) == len(pictures) * first.picture.nbytes + 3 * first.layer.nbytes + first.seen.nbytes
+    assert bytes_of(opened) == len(pictures) * first.picture.nbytes + 3 * first.layer.nbytes + first.seen.pixels.nbytes
 
 
 def test_what_is_used_last_stays_open(thread: ThreadPoolExecutor, photos: list[Path]) -> None:
