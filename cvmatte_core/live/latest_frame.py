@@ -28,7 +28,7 @@ _LONGEST_GAP = 3.0  # seconds between two frames of a file, whatever its times s
 _LATEST = 0.5  # seconds that a file's frame may be late before those after it wait for it
 _SINGLE_SECONDS = 0.5  # from one look to the next at a file of a single frame
 _ASKED_SECONDS = 0.2  # between two looks whether there is an end to it before anybody asked for a frame
-_SOON, _LATE = 0.4, 0.1  # parts of a source's period: a frame due so soon is worth waiting for, and so late it may be
+_SOON, _LATE = 0.5, 0.1  # parts of a source's period: a frame due so soon is worth waiting for, and so late it may be
 _PATIENCE = 0.005  # seconds until a camera that has nothing yet is asked again
 
 
