@@ -86,5 +86,5 @@ class Brush:
         self.page.wait_for_function(
             "([host, count]) => Number(document.querySelector(host).dataset.sent ?? 0) >= count",
             arg=[self.host, count],
-            timeout=30_000,
+            timeout=120_000,  # where every core is busy a worker that was killed takes a minute to be back
         )

@@ -178,8 +178,8 @@ def test_a_worker_that_is_killed_in_mid_stroke_loses_nothing(studio: Studio, ope
         mouse.up()
         page.get_by_text("CVMatte isn't responding").wait_for(timeout=20_000)
         brush.wait_until_sent(sent + 1)
-        wait_until(lambda: helmet(studio, "two") < 0.1, 30)
-    wait_until(lambda: [status_of(page) for page in links] == [200] * 3, 30)
+        wait_until(lambda: helmet(studio, "two") < 0.1, 120)
+    wait_until(lambda: [status_of(page) for page in links] == [200] * 3, 120)
 
 
 def test_only_the_link_lets_anybody_in(studio: Studio, opened: Path) -> None:
