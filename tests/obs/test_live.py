@@ -61,6 +61,10 @@ def moves(studio: Studio, name: str, seconds: float = 30) -> bool:
     return True
 
 
+def is_live(studio: Studio, name: str = "live") -> bool:
+    return shows_person(studio, name) and moves(studio, name)
+
+
 def test_open_properties_go_on_to_say_its_figures(studio: Studio, clip: Path) -> None:
     add_live(studio, "live", clip)
     studio.wait_for_state("live", "Live: ")
@@ -414,10 +418,6 @@ def test_the_cameras_are_listed_as_they_come_and_go(tmp_path: Path) -> None:
         studio.set("live", input="file", device="")
         assert offered() == ["Choose a camera", "Another <b> (video8)"]
         assert studio.choose("live", "input", "camera")["device"]["items"] == offered()
-
-
-def is_live(studio: Studio, name: str) -> bool:
-    return shows_person(studio, name) and moves(studio, name)
 
 
 def opened_files(process: int) -> list[str]:

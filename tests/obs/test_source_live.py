@@ -17,7 +17,7 @@ from PIL import Image
 
 from .conftest import BACKGROUND, Studio, open_studio
 from .conftest import CLIP_SIZE as SIZE
-from .test_live import moves, shows_person
+from .test_live import is_live, moves
 
 CANVAS = (640, 360)  # larger ones take OBS's time without a graphics card
 CLIP = {"is_local_file": True, "looping": True, "clear_on_media_end": False}
@@ -50,10 +50,6 @@ def outputs(studio: Studio) -> list[tuple[int, int]]:
 def sync_offset(studio: Studio, name: str) -> int:
     """Of a source with sound, in milliseconds."""
     return int(studio.requests.get_input_audio_sync_offset(name).input_audio_sync_offset)
-
-
-def is_live(studio: Studio, name: str = "live") -> bool:
-    return shows_person(studio, name) and moves(studio, name)
 
 
 def shown(studio: Studio, name: str, visible: bool) -> None:
