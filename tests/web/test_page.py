@@ -371,14 +371,14 @@ def test_a_room_is_used_for_all_until_it_is_forgotten_and_what_is_said_of_it_is_
 
 
 def test_a_time_is_said_where_there_is_one(opened: Opened, photo: Path) -> None:
+    """By a clock of its own: the server may know the photo from another test, and answer within 50 ms or not."""
     page = opened()
     fast(page)
+    page.evaluate("(times) => { performance.now = () => times.shift() }", [0, 1234, 2000, 2049])
     choose(page, photo)
-    assert re.fullmatch(r"astronaut\.png: 512 × 512, \d+\.\d s", page.inner_text("#status"))
-    page.route("**/remove_background", lambda route: route.fulfill(path=photo))
-    page.evaluate("performance.now = () => 0")
+    expect(page.locator("#status")).to_have_text("astronaut.png: 512 × 512, 1.2 s")
     page.select_option("#control-quality", "balanced")
-    expect(page.locator("#status")).to_have_text("astronaut.png: 512 × 512")
+    expect(page.locator("#status")).to_have_text("astronaut.png: 512 × 512", timeout=SECONDS)
 
 
 def test_the_divider_follows_the_keyboard_and_the_mouse(opened: Opened, photo: Path) -> None:
