@@ -159,17 +159,33 @@ def test_ended_by_the_person_it_keeps_what_is_finished(folder: Path, tmp_path: P
     assert (out / "batch_results.zip").exists()
 
 
+SLOW_COPY = """
+import sys
+from pathlib import Path
+from cvmatte_core.batch.folders import FolderBatch
+from cvmatte_core.commands import clips_and_folders, matte
+
+def scan(batch):
+    with (batch.folder / "late.png").open("ab") as file:
+        file.write(source.read(size // 6))
+    return looks(batch)
+
+looks, FolderBatch.scan = FolderBatch.scan, scan
+clips_and_folders._WATCH_SECONDS = 0.1
+photo = Path(sys.argv[1], "0.png")
+source, size = photo.open("rb"), photo.stat().st_size
+sys.exit(matte.main())
+"""
+
+
 def test_watching_it_takes_what_comes_once_it_is_whole(folder: Path, tmp_path: Path) -> None:
+    """A copy so slow that there is some more of it at each look."""
     out = tmp_path / "out"
-    process = start(folder, "-o", out, "--watch", *SMALL)
-    wait_for(lambda: len(layers(out)) == 5)
-    content = (folder / "0.png").read_bytes()
-    with (folder / "late.png").open("wb") as file:  # as a slow copy writes it
-        for part in range(0, len(content), len(content) // 6):
-            file.write(content[part : part + len(content) // 6])
-            file.flush()
-            time.sleep(0.4)
-    wait_for(lambda: "late.png" in layers(out) and "late.png" in rows(out))
+    arguments = [sys.executable, "-c", SLOW_COPY, str(folder), "-o", str(out), "--watch", *SMALL]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(paths.ROOT)}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(arguments, env=environment, **pipes)  # type: ignore[call-overload]
+    wait_for(lambda: len(layers(out)) == 6 and "late.png" in rows(out))
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
