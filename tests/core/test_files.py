@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def test_a_drive_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeyp
     with pytest.raises(TimeoutError):
         files.patiently(lambda: asked.append(1), tmp_path)
     assert not asked
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 60)
     assert files.patiently(lambda: "another", tmp_path / "another") == "another"
     back.set()
     wait_until_nobody_waits()
@@ -85,24 +87,27 @@ def test_a_drive_that_does_not_answer_is_waited_for_once(tmp_path: Path, monkeyp
 def test_a_drive_that_is_slow_is_waited_for_as_long_as_it_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.5)
-    answers: list[int] = []
+    monkeypatch.setattr(files, "_PATIENCE_SECONDS", 0.02)
+    asked = itertools.count()
     back = threading.Event()
 
-    def slowly() -> str:
-        for number in range(20):
-            time.sleep(0.1)
-            answers.append(number)
-        return "all"
+    def answers() -> int:
+        """One more each time, until the call is done."""
+        if (count := next(asked)) == 20:
+            back.set()
+        return count
 
-    def never_ending() -> None:
-        slowly()
-        back.wait()
+    assert files.patiently(lambda: back.wait(60) and "all", tmp_path, answers) == "all"
+    back.clear()
+    seen: list[int] = []
 
-    assert files.patiently(slowly, tmp_path, lambda: len(answers)) == "all"
+    def answers_until_it_hangs() -> int:
+        seen.append(min(len(seen), 20))
+        return seen[-1]
+
     with pytest.raises(TimeoutError):
-        files.patiently(never_ending, tmp_path, lambda: len(answers))
-    assert len(answers) == 40
+        files.patiently(back.wait, tmp_path, answers_until_it_hangs)
+    assert seen == [*range(21), 20]
     back.set()
 
 
