@@ -58,10 +58,10 @@ class Publisher(BaseHTTPRequestHandler):
         if publisher.breaks:
             publisher.breaks -= 1
             self.close_connection, body = True, body[: self.break_at]
-        if publisher.stall_at:
-            self.wfile.write(body[: self.stall_at])
+        if stall_at := publisher.stall_at:
+            self.wfile.write(body[:stall_at])
             self.goes_on.wait(60)
-            body = body[self.stall_at :]
+            body = body[stall_at:]
         self.wfile.write(body)
 
     def send_in_chunks(self, body: bytes) -> None:
