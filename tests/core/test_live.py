@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import socket
 import subprocess
@@ -132,38 +133,68 @@ def has_failed(source: LatestFrame) -> bool:
     return source.error is not None
 
 
-def test_a_file_plays_in_its_own_time_and_again(clip: Path) -> None:
-    source = LatestFrame(LiveSource(video=str(clip)))
-    begun, number = time.monotonic(), 0
-    while time.monotonic() < begun + 1.5:
-        taken = source.next(number, 1)
-        assert taken is not None
-        number, pixels, _ = taken
+class Clock:
+    """For latest_frame.py. It goes on as long as somebody waits, who takes it for what would say that all ends."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return False
+
+    def is_set(self) -> bool:
+        return False
+
+    def unread(self, wanted: LiveSource) -> LatestFrame:
+        """A source that goes by this clock, and that no thread reads."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(LatestFrame, "_run", lambda source: None)
+            source = LatestFrame(wanted)
+        source._closing = self  # type: ignore[assignment]
+        return source
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    begun = Clock()
+    monkeypatch.setattr(latest_frame, "time", begun)
+    return begun
+
+
+def test_a_file_plays_in_its_own_time_and_again(clip: Path, clock: Clock) -> None:
+    source = clock.unread(LiveSource(video=str(clip)))
+    begun, came = clock.now, []
+    for pixels in itertools.islice(source._came(), 45):  # three times all of it
         assert pixels.shape == (*SIZE[::-1], 3)
-    source.close()
-    assert 20 < number < 60  # 45 of 30 a second
+        came.append(clock.now - begun)
+    assert came == pytest.approx([number / 30 for number in range(45)], abs=0.002)
 
 
-def test_a_frame_that_is_about_to_be_old_gives_way_to_the_next(tmp_path: Path) -> None:
-    path, period = tmp_path / "slow.mp4", 0.2
-    cutout, behind = np.full((90, 60, 4), 255, np.uint8), np.full((60, 90, 3), 90, np.uint8)
-    made_clips.write(path, made_clips.frames(cutout, behind, SIZE, 30), round(1 / period), sound="")
-    with contextlib.closing(LatestFrame(LiveSource(video=str(path)))) as source:
-        number = 0
+@pytest.mark.parametrize(("age", "waits"), [(0.3, None), (0.45, None), (0.55, 0.55), (0.85, 0.25), (1.1, None)])
+def test_a_frame_that_is_about_to_be_old_gives_way_to_the_next(
+    age: float, waits: float | None, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """age: of the newest frame. waits: how long for the next, at most; both in periods of the source."""
+    period, picture = 0.2, np.zeros((1, 1, 3), np.uint8)
+    source = clock.unread(LiveSource(video="http://127.0.0.1:9/none"))
+    source._arrivals.extend(clock.now - (age + number) * period for number in reversed(range(5)))
+    source._frame = 5, picture, source._arrivals[-1]
+    waited: list[float] = []
 
-        def taken() -> tuple[int, float]:
-            nonlocal number
-            before, found = number, source.next(number, 1)
-            assert found is not None
-            number = found[0]
-            return number - before, time.monotonic() - found[2]
+    def wait_for(is_there: Any, seconds: float) -> bool:
+        if not is_there():
+            waited.append(seconds)
+            source._frame = 6, picture, clock.now
+        return True
 
-        for _ in range(4):  # its rate becomes known
-            taken()
-        time.sleep(1.85 * period)
-        assert taken() == (2, pytest.approx(0, abs=0.1 * period))
-        time.sleep(1.3 * period)
-        assert taken() == (1, pytest.approx(0.3 * period, abs=0.1 * period))
+    monkeypatch.setattr(source._there, "wait_for", wait_for)
+    taken = source.next(4, 1)
+    assert waited == ([] if waits is None else [pytest.approx(waits * period)])
+    assert taken is not None and taken[0] == 5 + len(waited)
 
 
 def test_once_it_ends(clip: Path) -> None:
@@ -174,11 +205,12 @@ def test_once_it_ends(clip: Path) -> None:
 
 def test_who_is_late_gets_the_newest(clip: Path) -> None:
     source = LatestFrame(LiveSource(video=str(clip)))
-    first = source.next(0, 5)
-    time.sleep(0.4)
-    later = source.next(0, 5)
+    first = source.next(0, 10)
+    assert first is not None
+    wait_for(lambda: (source._frame or first)[0] > first[0] + 3)
+    later = source.next(first[0], 10)
     source.close()
-    assert first is not None and later is not None and later[0] > first[0] + 3
+    assert later is not None and later[0] > first[0] + 3
 
 
 def test_bad_sources_are_said(tmp_path: Path) -> None:
@@ -238,36 +270,32 @@ def with_times(path: Path, times: list[float]) -> Path:
     return path
 
 
-def assert_plays(video: Path, times: list[float]) -> None:
-    """Its frames come at these seconds since the first. A busy machine may miss some between the first and the last."""
-    source = LatestFrame(LiveSource(video=str(video), loop=False))
-    came: dict[int, float] = {}
-    while max(came, default=0) < len(times):
-        taken = source.next(max(came, default=0), 10)
-        assert taken is not None
-        came[taken[0]] = taken[2]
-    source.close()
-    assert 1 in came and len(came) > len(times) / 2
-    found = {number: at - came[1] for number, at in came.items()}
-    assert found == pytest.approx({number: times[number - 1] for number in came}, abs=0.15)
+def assert_plays(video: Path, times: list[float], clock: Clock) -> None:
+    """Its frames come at these seconds since the first."""
+    begun, source = clock.now, clock.unread(LiveSource(video=str(video), loop=False))
+    assert [clock.now - begun for _ in source._came()] == pytest.approx(times, abs=0.002)
 
 
-def test_a_video_with_a_hole_plays_on_as_fast_as_it_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_with_a_hole_plays_on_as_fast_as_it_was_taken(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(latest_frame, "_LONGEST_GAP", 1.0)
     video = with_times(tmp_path / "holes.mp4", [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 61.6, 61.8, 62.0])
-    assert_plays(video, [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 2.6, 2.8, 3.0])
+    assert_plays(video, [0.0, 0.2, 0.4, 1.2, 1.4, 1.6, 2.6, 2.8, 3.0], clock)
 
 
 @pytest.mark.parametrize("count", [3, 8])  # each part of its times is shorter, or longer, than a frame may be late
-def test_a_video_whose_times_begin_anew_plays_on(count: int, tmp_path: Path) -> None:
+def test_a_video_whose_times_begin_anew_plays_on(count: int, tmp_path: Path, clock: Clock) -> None:
     times = [0.2 * number for number in range(2 * count)]
     parts = [with_times(tmp_path / f"{number}.ts", times[:count]) for number in range(2)]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
-    assert_plays(joined, times)
+    assert_plays(joined, times, clock)
 
 
-def test_a_video_of_one_frame_is_not_opened_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_of_one_frame_is_not_opened_again_and_again(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     video = with_times(tmp_path / "one.mp4", [0.0])
     opened: list[str] = []
     real = capture.opened
@@ -277,10 +305,9 @@ def test_a_video_of_one_frame_is_not_opened_again_and_again(tmp_path: Path, monk
         return real(wanted)
 
     monkeypatch.setattr(capture, "opened", counted)
-    source = LatestFrame(LiveSource(video=str(video)))
-    time.sleep(1.2)
-    source.close()
-    assert 2 <= len(opened) <= 4
+    begun, source = clock.now, clock.unread(LiveSource(video=str(video)))
+    assert [clock.now - begun for _ in itertools.islice(source._came(), 3)] == pytest.approx([0, 0.5, 1])
+    assert len(opened) == 3
 
 
 def test_a_looped_video_that_becomes_empty_is_said(clip: Path, tmp_path: Path) -> None:
@@ -364,31 +391,32 @@ def test_why_a_camera_is_not_opened_is_said(
 
 
 class Hesitant:
-    """A camera that has nothing yet at every other look, as AVFoundation's: FFmpeg says so as an error."""
+    """A camera that has nothing yet at every other look, as AVFoundation's: FFmpeg says so as an error. A frame of it
+    takes a second."""
 
-    def __init__(self, container: Any, gives: int) -> None:
-        self.streams, self.close, self._gives = container.streams, container.close, gives
+    def __init__(self, container: Any, gives: int, clock: Clock) -> None:
+        self.streams, self.close, self._gives, self._clock = container.streams, container.close, gives, clock
         self._packets = container.demux(container.streams.video[0])
 
     def demux(self, stream: Any) -> Iterator[Any]:
         if self._gives:
             self._gives -= 1
+            self._clock.now += 1
             yield next(self._packets)
         raise av.error.BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
 
 @pytest.mark.parametrize("gives", [20, 1])
 def test_a_camera_that_has_nothing_yet_is_asked_again(
-    camera: list[str], monkeypatch: pytest.MonkeyPatch, gives: int
+    camera: list[str], monkeypatch: pytest.MonkeyPatch, gives: int, clock: Clock
 ) -> None:
-    monkeypatch.setattr(capture, "STALL_SECONDS", 0.5)
     open_one = av.open
-    monkeypatch.setattr(av, "open", lambda *path, **options: Hesitant(open_one(*path, **options), gives))
-    source = LatestFrame(LiveSource(camera=CAMERA))
-    for number in range(gives):
-        assert source.next(number, 10) is not None
-    wait_for(lambda: has_failed(source))
+    monkeypatch.setattr(av, "open", lambda *path, **options: Hesitant(open_one(*path, **options), gives, clock))
+    source = clock.unread(LiveSource(camera=CAMERA))
+    source._run()
+    assert source._frame is not None and source._frame[0] == gives
     assert source.error is not None and source.error.key == "live_lost"
+    assert clock.now - source._arrivals[-1] == pytest.approx(capture.STALL_SECONDS, abs=0.1)
 
 
 def frame_files() -> list[Path]:
