@@ -169,7 +169,7 @@ class Child:
                 self._end_hanging(set(), "the whole process")
 
     def _start(self) -> None:
-        self._started_at = self._looked_at = self._clock()
+        self._started_at = self._clock()
         self._silent, self._hung = 0.0, None
         if self.refusal is not None:
             self._on_no_start(self.refusal)
@@ -181,7 +181,7 @@ class Child:
             logger.warning("%s can't be started: %s", self._name, error)
             self._on_no_start(WorkerError("worker_missing"))
             return
-        self._process = process
+        self._process, self._looked_at = process, self._clock()
         self._reading = threading.Thread(target=self._read, args=(process,), name=f"{self._name}'s output", daemon=True)
         try:
             self._on_start()

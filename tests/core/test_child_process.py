@@ -24,6 +24,7 @@ from cvmatte_core.child_process.parent import Beat, Standing
 from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.errors import WorkerError
 from cvmatte_core.system import spawn
+from tests.processes import alive
 
 SAY = "import json, os, sys, time\ndef say(**message): print(json.dumps(message), flush=True)\n"
 BEATS = SAY + "def beat(standing=()): say(beat=list(standing))\n"
@@ -44,6 +45,8 @@ class Kept(Child):
         self.silence, self.holds_start, self.by_chance = silence, threading.Event(), False
         self.holds_start.set()
         self.environment = {"SAYS": "hello"}
+        self.passed = 0.0  # seconds, beside those that do
+        self._clock = lambda: time.monotonic() + self.passed
 
     def begin(self) -> Kept:
         self._thread.start()
@@ -55,6 +58,13 @@ class Kept(Child):
 
     def send(self, **message: Any) -> None:
         self.do(self._send, message)
+
+    def pass_time(self, seconds: float) -> None:
+        """As if so many passed at once; it is looked after then."""
+        self.passed += seconds
+        looked = threading.Event()
+        self.do(self.do, looked.set)
+        assert looked.wait(30)
 
     def ended(self) -> set[int] | None:
         """What the last process was ended for, if it was."""
@@ -100,13 +110,6 @@ def keep(log: Path) -> Iterator[Callable[..., Kept]]:
     for one in kept:
         one.holds_start.set()
         one.close()
-
-
-def alive(process_id: int) -> bool:
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 Keep = Callable[..., Kept]
@@ -197,11 +200,20 @@ def test_one_that_is_silent_is_replaced(keep: Keep) -> None:
 
 
 def test_one_that_stands_still_is_silent_too(keep: Keep) -> None:
-    kept = keep(f"{BEATS}say(pid=os.getpid())\nwhile True: beat(); time.sleep(0.1)", silence=1.5).begin()
-    time.sleep(2.5)
-    assert len(kept.starts) == 1  # it beats
-    os.kill(kept.said[0]["pid"], signal.SIGSTOP)
-    wait_until(lambda: len(kept.starts) >= 2)
+    kept = keep(f"{BEATS}while True: beat(); time.sleep(0.05)", silence=20.0).begin()
+    for _ in range(25):
+        kept.said.clear()
+        wait_until(lambda: len(kept.said) > 1)
+        kept.pass_time(1.0)
+    assert len(kept.starts) == 1 and kept.ended() is None
+    assert kept.process_id is not None
+    os.kill(kept.process_id, signal.SIGSTOP)
+
+    def is_replaced() -> bool:
+        kept.pass_time(1.0)
+        return len(kept.starts) >= 2
+
+    wait_until(is_replaced)
 
 
 def test_one_that_nobody_waits_for_may_be_silent(keep: Keep) -> None:
@@ -216,22 +228,16 @@ def test_work_that_stands_still_ends_it(keep: Keep, seconds: float, is_ended: bo
     hung: list[set[int] | None] = []
     kept._on_death = lambda: hung.append(kept.ended())  # type: ignore[method-assign]
     kept.begin()
-    wait_until(lambda: len(kept.said) > 5 or hung != [])
+    wait_until(lambda: hung != [] if is_ended else len(kept.said) > 5)
     assert hung[:1] == [{7}] if is_ended else hung == []
 
 
 def test_a_computer_that_slept_ends_nobody(keep: Keep) -> None:
-    kept = keep(DEAF, silence=20.0)
-    slept = 0.0
-    kept._clock = lambda: time.monotonic() + slept
-    kept.begin()
+    kept = keep(DEAF, silence=20.0).begin()
     wait_until(lambda: kept.said != [])
     for seconds in (1000.0,) * 5 + (1.0,) * 20:  # it sleeps for long, and is awake for long
         assert kept.ended() is None or seconds == 1
-        slept += seconds
-        looked = threading.Event()
-        kept.do(kept.do, looked.set)  # looked after in between
-        assert looked.wait(5)
+        kept.pass_time(seconds)
     wait_until(lambda: len(kept.starts) >= 2)
 
 
@@ -452,6 +458,7 @@ def test_a_beat_says_how_long_work_stands_still(beats: tuple[Beat, list[Standing
         assert told[-1][0][0] == 7
         threading.Thread(target=beat.moved).start()  # of another thread, which has none
         wait_until(lambda: told[-1][0][1] > 0.5)
+        before = len(told)
         beat.moved()
-        wait_until(lambda: told[-1][0][1] < 0.2)
+        wait_until(lambda: any(standing[0][1] < 0.2 for standing in told[before:]))
     wait_until(lambda: told[-1] == [])

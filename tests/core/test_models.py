@@ -40,6 +40,7 @@ from cvmatte_core.models.catalogue import (
     verify,
 )
 from cvmatte_core.models.fetch import fetch, remove
+from tests.processes import children_of
 
 MODEL = random.Random(1).randbytes(3_000_000)  # pip says how far it is of large files only
 ENTRY = ModelEntry(
@@ -202,8 +203,7 @@ def test_a_cancelled_download_leaves_nothing_and_no_process(models: Path, monkey
         with pytest.raises(Cancelled):
             fetch(ENTRY, cancelled=cancelled)
     assert names_in(models) == set()
-    children = " ".join(task.read_text() for task in Path("/proc/self/task").glob("*/children")).split()
-    assert not [child for child in children if "pip" in Path(f"/proc/{child}/cmdline").read_text()]
+    assert not [child for child in children_of("self") if "pip" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def test_a_disk_without_room_is_named_before_anything_is_fetched(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
@@ -37,7 +36,7 @@ from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import spawn
 from cvmatte_core.worker.client import READY, WorkerClient
-from tests.core.test_child_process import alive
+from tests.processes import alive, children_of
 
 pytestmark = pytest.mark.whole
 
@@ -821,14 +820,6 @@ def test_a_download_can_be_cancelled_and_ends_with_the_worker(
             wait_until(partial(all_have_ended, downloads))
 
 
-def children_of(process: int | None) -> list[int]:
-    children = []
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        with contextlib.suppress(OSError):  # a thread that has just ended
-            children += [int(child) for child in task.read_text().split()]
-    return children
-
-
 def all_have_ended(processes: Sequence[int]) -> bool:
     return not any(map(alive, processes))
 
@@ -1272,9 +1263,7 @@ def test_the_worker_ends_when_its_parent_is_gone(data: Path) -> None:
     worker = int(parent.stdout.readline())
     parent.kill()
     parent.wait()
-    wait_until(
-        lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2]
-    )
+    wait_until(lambda: not alive(worker))
 
 
 @pytest.mark.parametrize(
