@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from cvmatte_core.filesystem import paths
+from cvmatte_core.filesystem import files, paths
 from cvmatte_core.localization.errors import Cancelled, CvmatteError
 from cvmatte_core.models import hub
 from cvmatte_core.models.catalogue import entry_of, is_there, verify
 from cvmatte_core.models.fetch import fetch, remove
 from tests.modelscope.fake_hub import FakeHub
+from tests.processes import alive, children_of
 
 pytest.importorskip("modelscope_hub")
 
@@ -61,16 +62,11 @@ def error_of(**more: Any) -> CvmatteError:
     return caught.value
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def children() -> list[int]:
-    tasks = Path("/proc/self/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def test_a_model_arrives_and_its_bytes_add_up(served: FakeHub) -> None:
@@ -111,7 +107,7 @@ def test_a_cancelled_download_ends_its_process_and_the_next_goes_on(served: Fake
 
     with pytest.raises(Cancelled):
         fetch(entry_of("cv-unet"), cancel_midway, cancelled)
-    assert children() == []
+    assert children_of("self") == []
     assert not is_there(entry_of("cv-unet"))
     served.rate = None
     served.requests.clear()
@@ -131,7 +127,7 @@ def test_a_connection_that_says_nothing_can_be_cancelled(served: FakeHub) -> Non
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         fetch(entry_of("cv-unet"), cancelled=cancelled)
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 30
 
 
 def test_wrong_bytes_are_a_sentence_and_nothing_is_taken_for_whole(served: FakeHub) -> None:
@@ -186,7 +182,7 @@ def test_a_disk_without_room_is_named_before_the_graph_is_fetched(
     assert error.key == "model_disk"
     assert error.values["megabytes"] == 56
     assert str(arrived()) == error.values["folder"]
-    assert children() == []
+    assert children_of("self") == []
 
 
 def test_a_damaged_conversion_gives_way_to_the_original(served: FakeHub, tmp_path: Path) -> None:
@@ -239,14 +235,13 @@ def test_two_processes_that_want_it_at_once_fetch_it_once(served: FakeHub, tmp_p
 
 
 def test_a_killed_process_takes_its_download_along_and_the_next_goes_on(served: FakeHub, tmp_path: Path) -> None:
-    served.rate = 1_500_000
+    served.rate = 200_000
     process = another(tmp_path)
-    wait_until(lambda: any(name == "tf_graph.pb" for name, _, _ in downloads(served)))
-    time.sleep(1)
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    wait_until(lambda: files.size_of(arrived() / "tf_graph.pb.incomplete"))
+    (child,) = children_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    wait_until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split())
+    wait_until(lambda: not alive(child))
     served.rate = None
     fetch(entry_of("cv-unet"))
     assert (arrived() / "tf_graph.pb").read_bytes() == GRAPH
