@@ -347,7 +347,9 @@ def test_what_the_log_explains_is_there_and_where_it_is_said(photo: Path, tmp_pa
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2, 0.6])
 def test_ctrl_c_soon_after_the_start_prints_no_traceback(photo: Path, tmp_path: Path, seconds: float) -> None:
-    command = [PYTHON, str(paths.ROOT / "scripts" / "matte.py"), str(photo), "-o", str(tmp_path / "out.png")]
+    Image.open(photo).resize((2048, 2048)).save(tmp_path / "large.bmp")  # so that it isn't done by then
+    arguments = [str(tmp_path / "large.bmp"), "-o", str(tmp_path / "out.png"), "--quality", "best"]
+    command = [PYTHON, str(paths.ROOT / "scripts" / "matte.py"), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     # Once it goes on in CVMatte's own environment; before, all is the system's Python's.
     while str(paths.environment_python()).encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes():
