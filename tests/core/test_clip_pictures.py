@@ -392,7 +392,7 @@ def test_a_recording_that_was_cut_off_is_called_incomplete(portrait_clip: Path, 
             clips.look_at(cut)
         assert refused.value.key == key
         latest = LatestFrame(LiveSource(video=str(cut)))
-        assert wait_until(partial(getattr, latest, "error"), 5).key == key
+        assert wait_until(partial(getattr, latest, "error")).key == key
         assert latest.next(0, 0) is None  # nor will there be one: its thread has ended
         latest.close()
 

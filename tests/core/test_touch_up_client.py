@@ -62,7 +62,7 @@ def test_pages_that_can_not_be_opened_again_are_said_to_those_who_opened_them(cl
     for image in heard:
         pages.open(image, MatteSettings(), partial(hear, image))
     client.answer("done", 5000)
-    wait_until(partial(have_heard, 1), 5)
+    wait_until(partial(have_heard, 1))
     client.process_id = 2
     pages.worker_is(READY)
     assert [params["port"] for params, _ in client.asked] == [5000] * 3
@@ -70,7 +70,7 @@ def test_pages_that_can_not_be_opened_again_are_said_to_those_who_opened_them(cl
     client.process_id = 3
     pages.worker_is(READY)
     client.answer("done", 6000)  # another program has the port
-    wait_until(partial(have_heard, 2), 5)
+    wait_until(partial(have_heard, 2))
     assert [told[1:] for told in heard.values()] == [
         [(f"http://127.0.0.1:6000/#{Path(image).stem}", "")] for image in heard
     ]
@@ -95,7 +95,7 @@ def test_a_live_portrait_s_page_is_opened_again_with_the_zones_that_hold_then(cl
         (asked,) = [params for params, _ in client.asked]
         assert (asked["portrait"], asked["name"], asked["zones"]) == ("a portrait", "Me", "first")
         client.answer("done", 5000)
-    wait_until(lambda: len(heard) == 2, 5)
+    wait_until(lambda: len(heard) == 2)
     zones[0], client.process_id = "second", 2
     pages.worker_is(READY)
     assert [(params["image"], params["zones"]) for params, _ in client.asked] == [("new.png", "second")]
