@@ -39,12 +39,13 @@ MORE = int(os.environ.get("CVMATTE_FUZZ", 0))
 WHOLE = hostile.whole()
 
 
-def fuzzed(examples: int) -> of_hypothesis:
+def fuzzed(examples: int, seconds: float | None = 20) -> of_hypothesis:
+    """seconds: that an example may take."""
     return of_hypothesis(
         max_examples=MORE or examples,
         derandomize=not MORE,
         database=None,
-        deadline=timedelta(seconds=20),
+        deadline=seconds and timedelta(seconds=seconds),
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 
@@ -318,6 +319,7 @@ def started_worker(data: Path) -> Iterator[Worker]:
 def fuzzed_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """One for all examples: what was asked of it before may still be answered."""
     with started_worker(tmp_path_factory.mktemp("data")) as worker:
+        worker.answers()
         yield worker
 
 
@@ -328,7 +330,7 @@ def speaking(tmp_path: Path) -> Iterator[Worker]:
 
 
 @given(lines=some.lists(LINES, min_size=1, max_size=8))
-@fuzzed(80)
+@fuzzed(80, seconds=None)  # it gets little of a busy computer
 def test_the_worker_lives_through_any_lines(fuzzed_worker: Worker, lines: list[bytes]) -> None:
     for message in fuzzed_worker.answers(*lines):
         assert "method" in message or "result" in message or isinstance(message["error"]["message"], str)

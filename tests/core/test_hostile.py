@@ -40,7 +40,7 @@ CASES = hostile.corpus()
 TINY = MatteSettings(model="tiny", decontaminate=False, save_mask=True)
 MOST_MEMORY = 1_000  # MB of the worker, for files none of which shows more than 6 megapixels
 MOST_MEMORY_AT_THE_LIMIT = 2_500  # MB, for a picture as large as is taken and a layer of 2000 pixels
-PATIENCE = 90  # seconds a file
+PATIENCE = 300  # seconds a file
 
 
 def tiny(models: Path) -> None:
@@ -286,6 +286,6 @@ def test_looking_for_bombs_takes_no_time(photo: Path, make: Callable[[bytes], by
     for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP"):
         options = {"lossless": True, "method": 0, "quality": 0} if kind == "WEBP" else {}
         data = make(hostile.encoded(noise, kind, **options))
-        begun = time.perf_counter()
+        begun = time.thread_time()
         decompression_bombs.refuse(data)
-        assert time.perf_counter() - begun < 0.5, kind
+        assert time.thread_time() - begun < 0.5, kind
