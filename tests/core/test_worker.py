@@ -691,11 +691,11 @@ def test_a_worker_lets_go_of_its_network_and_loads_it_again(data: Path, photo: P
     client = WorkerClient(worker_with(program))
     client.start()
     log = paths.log_file()
-    wait_until(lambda: log.exists() and "is let go of" in log.read_text(encoding="utf-8"))  # the one warmed up
+    wait_until(lambda: log.exists() and "is let go of" in log.read_text(encoding="utf-8"), 120)  # the one warmed up
     answers = submit(client, photo)[1]
     answers.wait_for("done")
     assert "load" in {detail["stage"] for detail in answers.drain("progress")}
-    wait_until(lambda: log.read_text(encoding="utf-8").count("is let go of") == 2)
+    wait_until(lambda: log.read_text(encoding="utf-8").count("is let go of") == 2, 120)
     client.close()
 
 
@@ -1120,7 +1120,7 @@ def test_pages_that_are_opened_at_once_are_all_opened(client: WorkerClient, phot
     assert len({page["port"] for page in opened}) == 1
     assert len({page["url"] for page in opened}) == 6
     for page in opened:
-        with urllib.request.urlopen(of_page(page["url"]), timeout=10) as answer:
+        with urllib.request.urlopen(of_page(page["url"]), timeout=60) as answer:
             assert answer.status == 200
 
 
@@ -1141,12 +1141,12 @@ def test_zones_that_are_painted_on_a_page_are_told_and_those_of_elsewhere_are_on
     page = ask(client, "touch_up", image=str(photo), **about).wait_for("done")["url"]
     assert page.endswith(".zones")
     box = "/strokes?x=0&y=0&width=10&height=10"
-    urllib.request.urlopen(of_page(page, box, data=b"\xff" * 100, method="PATCH"), timeout=30).close()
-    portrait, zones = told.get(timeout=10)
+    urllib.request.urlopen(of_page(page, box, data=b"\xff" * 100, method="PATCH"), timeout=60).close()
+    portrait, zones = told.get(timeout=60)
     assert portrait == "me" and zones
 
     def is_painted() -> bool:
-        with urllib.request.urlopen(of_page(page), timeout=10) as answer:
+        with urllib.request.urlopen(of_page(page), timeout=60) as answer:
             return bool(json.loads(answer.read())["painted"])
 
     for now in ("", zones):
@@ -1154,7 +1154,7 @@ def test_zones_that_are_painted_on_a_page_are_told_and_those_of_elsewhere_are_on
         assert is_painted() == bool(now)
     ask(client, "zones", portrait="me", zones=None).wait_for("done")
     with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(of_page(page), timeout=10)
+        urllib.request.urlopen(of_page(page), timeout=60)
     assert told.empty()
 
 
