@@ -1009,17 +1009,29 @@ SHORT_OF_MEMORY = (
 
 
 def test_photos_that_do_not_answer_hold_up_the_others_once(start: Start) -> None:
-    client = start(STANDING_STILL, silence=1.5, delays=(0.5,))
-    far = [submit(client, Path(f"far{number}.png"))[1] for number in range(2)]
-    near = submit(client, Path("near.png"))[1]
-    near.wait_for("done")
-    assert [answers.drain("failed") for answers in far] == [[], []]
+    client = start(STANDING_STILL, silence=1.5, delays=(5.0, 0.1))  # the latter after the second death in a row
+    order: list[str] = []
+
+    def ask_for(name: str) -> Answers:
+        answers = Answers()
+
+        def listen(event: str, detail: Any) -> None:
+            if event in ("done", "failed"):
+                order.append(name)
+            answers(event, detail)
+
+        client.submit("matte", {"image": f"{name}.png", "settings": FAST.as_dict()}, listen)
+        return answers
+
+    far = [ask_for(name) for name in ("far0", "far1")]
+    near = ask_for("near")
     assert far[1].wait_for("failed").key == "worker_silent"
-    late = submit(client, Path("near.png"))[1]  # comes when the next worker is still to be started
-    late.wait_for("done")
-    assert far[0].drain("failed") == []
+    late = ask_for("late")  # comes when the next worker is still to be started
     assert far[0].wait_for("failed").key == "worker_silent"
-    assert "retrying" not in near.names() + late.names()
+    for answers in (near, late):
+        answers.wait_for("done")
+        assert "retrying" not in answers.names()
+    assert order == ["near", "far1", "late", "far0"]
 
 
 # What hangs, and harms nobody else
