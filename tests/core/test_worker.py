@@ -497,16 +497,20 @@ def worker_with(program: str, *arguments: str) -> list[str]:
     return [sys.executable, "-u", "-c", start + program + run, str(paths.ROOT), *arguments]
 
 
+SILENCE = "cvmatte_core.child_process.child.SILENCE_SECONDS"
 Start = Callable[..., WorkerClient]
 
 
 @pytest.fixture
 def start(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts a worker as `worker_with`; silence: seconds after which one hangs."""
+    """Starts a worker as `worker_with`; silence: seconds after which one hangs, if others than the usual."""
     started: list[WorkerClient] = []
 
-    def start(program: str, *arguments: str, silence: float, delays: Sequence[float] = (0.1,)) -> WorkerClient:
-        monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", silence)
+    def start(
+        program: str, *arguments: str, silence: float | None = None, delays: Sequence[float] = (0.1,)
+    ) -> WorkerClient:
+        if silence is not None:
+            monkeypatch.setattr(SILENCE, silence)
         started.append(WorkerClient(worker_with(program, *arguments), delays=delays))
         return started[-1]
 
@@ -873,18 +877,37 @@ def test_the_last_errors_are_kept_for_a_diagnosis(client: WorkerClient, photo: P
     assert "absent-21.png" in client.errors[-1]  # what a person cancelled is no error
 
 
+# Makes time pass in a worker as its beat tells it: at once, more than half the longest silence for all that is in hand.
+TIME = """
+import time; from pathlib import Path; from cvmatte_core.child_process.parent import Beat
+beats, start = [], Beat.start
+Beat.start = lambda self: beats.append(self) or start(self)
+
+def pass_time():
+    works = list(beats[0]._in_hand.values())
+    for work in works: work.beats += 100
+    beats[0]._tell([(work.number, float(work.beats)) for work in works])
+    return works
+
+def pass_more_time_than_work_may_take():
+    works, given_up_at = {id(work): work for work in pass_time()}, time.monotonic() + 8
+    while time.monotonic() < given_up_at and works.keys() & set(map(id, list(beats[0]._in_hand.values()))):
+        time.sleep(0.01)
+    pass_time()
+"""
+
+
 def test_a_batch_slower_than_the_longest_silence_is_left_to_work(folder: Path, start: Start) -> None:
     slow = (
-        "import time\nfrom cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
+        "from cvmatte_core.models import recurrent\nrun = recurrent.RecurrentVideoMatting.__call__\n"
         "def call(self, rgb, quality, on_pass, before=()):\n"
-        "    for done in range(8): on_pass(done, 8); time.sleep(0.5)\n"
+        "    for done in range(8): on_pass(done, 8); pass_time()\n"
         "    return run(self, rgb, quality, on_pass, before)\n"
         "recurrent.RecurrentVideoMatting.__call__ = call"
     )
     for name in "2345":
         (folder / f"{name}.png").unlink()
-    client = start(slow, silence=2.0)
-    _, answers = submit_batch(client, folder)
+    _, answers = submit_batch(start(TIME + slow), folder)
     assert answers.wait_for("done")["done"] == 2
     assert "retrying" not in answers.names()
 
@@ -955,11 +978,13 @@ def test_a_clip_goes_on_from_what_was_done_when_its_worker_ended(
 def test_a_worker_that_was_idle_for_long_is_kept(
     client: WorkerClient, photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 4.0)
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
-    time.sleep(4.5)
-    _, answers = submit(client, photo, MatteSettings(quality="fast", feather=3))
+    with monkeypatch.context() as patched:
+        patched.setattr(SILENCE, 4.0)
+        time.sleep(4.5)
+        _, answers = submit(client, photo, MatteSettings(quality="fast", feather=3))
+        answers.wait_for("progress")
     answers.wait_for("done")
     assert client.process_id == process
 
@@ -972,15 +997,15 @@ def test_a_worker_that_hangs_is_replaced_though_ever_more_is_asked_of_it(
     hung = client.process_id
     assert hung is not None
     os.kill(hung, signal.SIGSTOP)
-    monkeypatch.setattr("cvmatte_core.child_process.child.SILENCE_SECONDS", 3.0)
     asked = []
-    for feather in range(8):
-        asked.append(submit(client, photo, MatteSettings(quality="fast", feather=feather))[1])
-        time.sleep(1)
-        if client.process_id != hung:
-            break
+    with monkeypatch.context() as patched:
+        patched.setattr(SILENCE, 3.0)
+        for feather in range(20):
+            asked.append(submit(client, photo, MatteSettings(quality="fast", feather=feather))[1])
+            time.sleep(1)
+            if client.process_id != hung:
+                break
     assert client.process_id != hung
-    monkeypatch.undo()
     for answers in (first, *asked):
         answers.wait_for("done")
 
@@ -1038,66 +1063,106 @@ def test_photos_that_do_not_answer_hold_up_the_others_once(start: Start) -> None
 
 
 def test_a_camera_s_driver_that_hangs_costs_nobody_anything(
-    photo: Path, cameras_process: Callable[[str], None], start: Start
+    photo: Path, cameras_process: Callable[[str], None], start: Start, tmp_path: Path
 ) -> None:
     hanging = "cameras.cameras = lambda: time.sleep(600)"
     cameras_process(hanging)
-    program = f"import time; from cvmatte_core.system import cameras\n{hanging}\ncameras._PATIENCE_SECONDS = 3"
-    client = start(program, silence=2.0)
+    looking, hangs_no_more = tmp_path / "looking", tmp_path / "hangs no more"
+    program = (
+        f"from cvmatte_core.system import cameras\n{hanging}\n"
+        "look, cameras._DYING_SECONDS = cameras.CameraLook.__call__, 60\n"
+        "def slowly(self):\n"
+        "    cameras._PATIENCE_SECONDS = 60 if Path(sys.argv[3]).exists() else 3\n"
+        "    pass_more_time_than_work_may_take()\n"
+        "    Path(sys.argv[2]).touch()\n"
+        "    return look(self)\n"
+        "cameras.CameraLook.__call__ = slowly"
+    )
+    client = start(TIME + program, str(looking), str(hangs_no_more))
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     for feather in (1, 2):
         asked = ask(client, "cameras")
+        wait_until(looking.exists)
+        looking.unlink()
         submit(client, photo, MatteSettings(quality="fast", feather=feather))[1].wait_for("done")
         assert asked.wait_for("failed").key == "cameras_no_answer"
     assert client.process_id == process
     cameras_process("")
+    hangs_no_more.touch()
     assert ask(client, "cameras").wait_for("done")["cameras"] == {"/dev/video7": "Webcam: Webcam (video7)"}
 
 
 def test_a_folder_that_takes_long_to_look_through_is_done_and_others_have_their_turn(
-    folder: Path, photo: Path, start: Start
+    folder: Path, photo: Path, start: Start, tmp_path: Path
 ) -> None:
     slow = (
-        "import time; from cvmatte_core.batch import folders; walk = folders.walk\n"
-        "folders.walk = lambda *arguments: (time.sleep(0.7) or path for path in walk(*arguments))"
+        "from cvmatte_core.batch import folders; walk = folders.walk\n"
+        "from cvmatte_core.filesystem import files; files._PATIENCE_SECONDS = 180\n"
+        "def slowly(*arguments):\n"
+        "    pass_more_time_than_work_may_take()\n"
+        "    Path(sys.argv[2]).touch()\n"
+        "    while not Path(sys.argv[3]).exists(): time.sleep(0.05)\n"
+        "    pass_more_time_than_work_may_take()\n"
+        "    yield from walk(*arguments)\n"
+        "folders.walk = slowly"
     )
-    client = start(slow, silence=1.5)
+    looking, enough = tmp_path / "looking", tmp_path / "enough"
+    client = start(TIME + slow, str(looking), str(enough))
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
     _, batch = submit_batch(client, folder)
-    batch.wait_for("progress")
+    wait_until(looking.exists)
     submit(client, photo, MatteSettings(quality="fast", feather=1))[1].wait_for("done")
     assert not [detail for detail in batch.drain("progress") if "name" in detail]
+    enough.touch()
     assert batch.wait_for("done")["done"] == 6
     assert client.process_id == process
 
 
-def test_a_folder_whose_drive_does_not_answer_is_given_up(folder: Path, photo: Path, start: Start) -> None:
+def test_a_folder_whose_drive_does_not_answer_is_given_up(
+    folder: Path, photo: Path, start: Start, tmp_path: Path
+) -> None:
     hanging = (
-        "import os, time; from cvmatte_core.filesystem import files; files._PATIENCE_SECONDS = 3\n"
+        "import os; from cvmatte_core.filesystem import files; files._PATIENCE_SECONDS = 10\n"
         "scandir = os.scandir\n"
-        "os.scandir = lambda where: time.sleep(600 if 'party' in str(where) else 0) or scandir(where)"
+        "def hang(where):\n"
+        "    if 'party' in str(where):\n"
+        "        pass_more_time_than_work_may_take()\n"
+        "        Path(sys.argv[2]).touch()\n"
+        "        time.sleep(600)\n"
+        "    return scandir(where)\n"
+        "os.scandir = hang"
     )
-    client = start(hanging, silence=2.0)
+    client = start(TIME + hanging, str(tmp_path / "hanging"))
+    submit(client, photo)[1].wait_for("done")
     _, batch = submit_batch(client, folder)
     number, cancelled = submit_batch(client, folder)
-    submit(client, photo)[1].wait_for("done")
+    wait_until((tmp_path / "hanging").exists)
+    submit(client, photo, MatteSettings(quality="fast", feather=1))[1].wait_for("done")
     assert batch.wait_for("failed").key == "batch_no_answer"
     client.cancel(number)
     cancelled.wait_for("failed")
     assert "retrying" not in batch.names() + cancelled.names()
 
 
-def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(photo: Path, start: Start) -> None:
+def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(
+    photo: Path, start: Start, tmp_path: Path
+) -> None:
     hanging = (
-        "import time; from cvmatte_core import diagnose; diagnose.diagnosis = lambda *_: time.sleep(600)\n"
-        "from cvmatte_core.worker import server; server._ASIDE_SECONDS = 3"
+        "from cvmatte_core import diagnose; from cvmatte_core.worker import server; server._ASIDE_SECONDS = 3\n"
+        "def hang(*_):\n"
+        "    pass_more_time_than_work_may_take()\n"
+        "    Path(sys.argv[2]).touch()\n"
+        "    time.sleep(600)\n"
+        "diagnose.diagnosis = hang"
     )
-    client = start(hanging, silence=2.0)
-    asked = ask(client, "diagnose")
+    client = start(TIME + hanging, str(tmp_path / "hanging"))
     submit(client, photo)[1].wait_for("done")
     process = client.process_id
+    asked = ask(client, "diagnose")
+    wait_until((tmp_path / "hanging").exists)
+    submit(client, photo, MatteSettings(quality="fast", feather=1))[1].wait_for("done")
     assert asked.wait_for("failed").key == "no_answer"
     assert client.process_id == process
 
