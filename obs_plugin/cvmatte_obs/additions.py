@@ -37,6 +37,9 @@ class Addition:
         self._scene, self._source = WeakSource(scene), WeakSource(source)
         self._item_id = libobs.obs_sceneitem_get_id(item)
         self._place = place  # until the person is known
+        # An item that was moved, but not yet noted as moved, would count as changed by a person. Reentrant: a StandIn
+        # takes it for more than that.
+        self._changing = threading.RLock()
         self._settings_of, self._settings = settings_of, settings_of(source)
         if place is not None:
             libobs.obs_sceneitem_set_alignment(item, libobs.OBS_ALIGN_LEFT | libobs.OBS_ALIGN_TOP)
@@ -53,7 +56,7 @@ class Addition:
         person = person_in(frame) if place is not None and not place.fills else None
         if place is None or person is None:
             return
-        with self._item() as item:
+        with self._changing, self._item() as item:
             if item and shape_of(item) == self._shape:
                 _, canvas_height = canvas()
                 _put(item, around(person, (frame.width, frame.height), place.box, canvas_height))
@@ -72,7 +75,7 @@ class Addition:
 
     def remove(self) -> bool:
         """Take it out of its scene, where it still is as it was added. Says whether it was so."""
-        with self._source.alive() as source, self._item() as item:
+        with self._changing, self._source.alive() as source, self._item() as item:
             if not source or not item:
                 return False
             if shape_of(item) != self._shape or self._settings_of(source) != self._settings:

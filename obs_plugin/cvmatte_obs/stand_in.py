@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
-import threading
 from typing import Any, Callable, Iterator, cast
 
 from cvmatte_core.localization.errors import SettingsError
@@ -27,7 +26,6 @@ class StandIn(Addition):
     def __init__(self, shown_in: int, scene: int, item: int, portrait: int, replaced: int, is_added: bool) -> None:
         """shown_in: the scene that the person sees. scene: the item's, which may be a group in that. is_added: whether
         the portrait's item was made for this."""
-        self._changing = threading.Lock()
         self._replaced_id = libobs.obs_sceneitem_get_id(replaced)
         self._shown_in, self._replaced_name = WeakSource(shown_in), _name_of(replaced)
         self._was_shown = bool(libobs.obs_sceneitem_visible(replaced))
