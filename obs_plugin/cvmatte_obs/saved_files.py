@@ -35,4 +35,5 @@ def _show(session: Session, portrait: Portrait, file: str) -> None:
 
 
 def _say(portrait: Portrait, sentence: str) -> None:
+    portrait.read_now()  # what is said here goes with the next change
     portrait.said_of_files, portrait.refresh_wanted = sentence, True
