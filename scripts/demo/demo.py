@@ -72,7 +72,7 @@ def main() -> int:
             added = obs.requests.create_input(throwaway_obs.SCENE, "Astronaut", "cvmatte_portrait", settings, True)
             obs.requests.set_scene_item_transform(throwaway_obs.SCENE, added.scene_item_id, STANDING)
             outputs = home / ".local" / "share" / "cvmatte" / "outputs"
-            layer = throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None), timeout=120)
+            layer = throwaway_obs.wait_until(lambda: next(iter(outputs.glob("*.png")), None))
             shutil.copyfile(layer, RESULTS / "astronaut.png")
             time.sleep(1.0)  # OBS draws its window ten times a second or so in software
             obs.photograph().save(RESULTS / "obs.png")

@@ -32,6 +32,8 @@ from .flatpak_stand_in import FlatpakStandIn
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
+# Seconds: where every core is busy, a process of low priority is some thirty times slower. It costs nothing otherwise.
+PATIENCE = 240.0
 _SPOKEN_IN = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "ja": "ja-JP", "ko": "ko-KR", "ru": "ru-RU"}
 LOCALES = {language: _SPOKEN_IN.get(language, language) for language in LANGUAGES}  # what OBS calls them
 _TOOLS_LOCALES = Path("/usr/share/obs/obs-plugins/frontend-tools/locale")
@@ -418,7 +420,7 @@ def running(folder: Path, **options: Any) -> Iterator[ThrowawayObs]:
         obs.close()
 
 
-def wait_until(condition: Callable[[], Any], timeout: float = 30.0, interval: float = 0.05) -> Any:
+def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE, interval: float = 0.05) -> Any:
     """The condition's first true value. Raises TimeoutError."""
     deadline = time.monotonic() + timeout
     while True:

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from demo.throwaway_obs import PATIENCE
+
 CHROMIUM = shutil.which("chromium")
 # The stroke of the sample's own touch-up, from her arm's edge all over the helmet in her lap: points in its pixels,
 # and how thick the brush is.
@@ -26,6 +28,7 @@ def browser(**options: Any) -> Iterator[Any]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM)
         context = chromium.new_context(viewport={"width": 1100, "height": 800}, locale="en-US", **options)
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -86,5 +89,4 @@ class Brush:
         self.page.wait_for_function(
             "([host, count]) => Number(document.querySelector(host).dataset.sent ?? 0) >= count",
             arg=[self.host, count],
-            timeout=120_000,  # where every core is busy a worker that was killed takes a minute to be back
         )

@@ -13,7 +13,7 @@ import av
 from development.soak_processes import live_ones
 from development.soak_world import CAMERAS, LIVE, OWN_PROFILE, PROFILES, SCENES, SHAPE, World, must, plays_or_rests
 from obsws_python.error import OBSSDKRequestError
-from demo.throwaway_obs import free_port, wait_until
+from demo.throwaway_obs import PATIENCE, free_port, wait_until
 
 _SHAPES = [(0, 0), (1, 1), (641, 359), (30, 2000), (7680, 4320)]
 _SAID_BY_STRANGERS = (b"", b"GET / HTTP/1.1\r\n\r\n", b"POST /0/640x360/50 HTTP/1.1\r\n\r\n" + bytes(1 << 20))
@@ -29,7 +29,7 @@ def goes_on(world: World, _portrait: str) -> None:
         is_in_trouble = world.disk.is_in_trouble or world.clip in world.changing
         return is_in_trouble or plays_or_rests(world.says(LIVE))
 
-    must(does, 60, lambda: f"{LIVE} only says {world.says(LIVE)}", 0.5)
+    must(does, PATIENCE, lambda: f"{LIVE} only says {world.says(LIVE)}", 0.5)
 
 
 def watch_another_source(world: World) -> None:

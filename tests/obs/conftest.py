@@ -63,7 +63,7 @@ class Studio:
 
     def remove(self, name: str) -> None:
         self.requests.remove_input(name)
-        wait_until(lambda: name not in [found["inputName"] for found in self.requests.get_input_list().inputs], 30)
+        wait_until(lambda: name not in [found["inputName"] for found in self.requests.get_input_list().inputs])
 
     def layer(self, name: str) -> np.ndarray | None:
         """What OBS draws for a source: uint8 RGBA, its own size. None while it draws nothing."""
@@ -82,7 +82,7 @@ class Studio:
         """Of what a source in the scene draws; (0, 0) while it draws nothing, or isn't there yet."""
         return size_in_scene(self.requests, name)
 
-    def wait_for_layer(self, name: str, expected: np.ndarray, timeout: float = 120.0) -> None:
+    def wait_for_layer(self, name: str, expected: np.ndarray) -> None:
         """Until OBS draws exactly these RGBA pixels (colours of transparent ones aside). Raises AssertionError."""
 
         def shown() -> bool:
@@ -90,7 +90,7 @@ class Studio:
             return actual is not None and same_layer(actual, expected)
 
         try:
-            wait_until(shown, timeout, 0.2)  # a screenshot costs OBS time that the worker wants
+            wait_until(shown, interval=0.2)  # a screenshot costs OBS time that the worker wants
         except TimeoutError:
             raise AssertionError(f"{name} doesn't show the layer; state: {self.state(name)}") from None
 
@@ -155,7 +155,7 @@ class Studio:
         said: str = properties.get("state_whole", properties["state"])["description"]
         return said
 
-    def wait_for_state(self, name: str, part: str, timeout: float = 120.0) -> str:
+    def wait_for_state(self, name: str, part: str) -> str:
         state = ""
         wanted = "(?:<br>)?".join("(?: |<br>)" if letter == " " else re.escape(letter) for letter in part)
 
@@ -166,7 +166,7 @@ class Studio:
             return re.search(wanted, said) is not None
 
         try:
-            wait_until(reached, timeout, 0.1)
+            wait_until(reached, interval=0.1)
         except TimeoutError:
             raise AssertionError(f"the state of {name} is {state!r}, not {part!r}") from None
         return state

@@ -38,7 +38,7 @@ def mounted(folder: Path) -> Iterator[HangingDrive]:
     options = "attr_timeout=0,entry_timeout=0,negative_timeout=0"
     serving = subprocess.Popen(["bindfs", "-f", "-o", options, behind, drive])
     try:
-        wait_until(drive.is_mount, 10)
+        wait_until(drive.is_mount)
         try:
             yield HangingDrive(drive, serving.pid)
         finally:

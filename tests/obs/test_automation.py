@@ -216,7 +216,7 @@ def cut_out_clips(studio: Studio, client: VendorClient, clip: Path) -> None:
     assert client.outcome(number)["result"]["whole"] is False
     done = client.done("StartClip", clip=str(clip))
     assert done["whole"] and Path(done["file"]).is_file()
-    wait_until(lambda: studio.size(Path(done["file"]).stem) != (0, 0), 20)
+    wait_until(lambda: studio.size(Path(done["file"]).stem) != (0, 0))
 
 
 def ask_for_too_much(studio: Studio, client: VendorClient) -> None:

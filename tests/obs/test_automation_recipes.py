@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo.throwaway_obs import SCENE, wait_until
+from demo.throwaway_obs import PATIENCE, SCENE, wait_until
 from PIL import Image
 
 from cvmatte_core.filesystem import paths
@@ -39,7 +39,7 @@ class Programs:
     def run(self, *command: str | Path) -> str:
         """What a program prints that ends by itself."""
         done = subprocess.run(
-            [sys.executable, *command], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, *command], cwd=self.folder, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -90,9 +90,9 @@ def test_a_name_swaps_the_background(programs: Programs, studio: Studio) -> None
         return layer is not None and tuple(layer[2, 2]) == colour
 
     programs.run("background.py", "beach")
-    wait_until(lambda: corner_is((255, 0, 0, 255)), 20)
+    wait_until(lambda: corner_is((255, 0, 0, 255)))
     programs.run("background.py", "../beach")
-    wait_until(lambda: corner_is((0, 0, 0, 0)), 20)
+    wait_until(lambda: corner_is((0, 0, 0, 0)))
 
 
 def test_a_scene_freezes_somebody(programs: Programs, studio: Studio, client: VendorClient) -> None:
@@ -104,7 +104,7 @@ def test_a_scene_freezes_somebody(programs: Programs, studio: Studio, client: Ve
         for scene, frozen in (("Break", True), (SCENE, False)):
             studio.requests.set_current_program_scene(scene)
             client.wait_for("Me", frozen=frozen)
-        program.communicate("\n", timeout=20)
+        program.communicate("\n", timeout=PATIENCE)
         assert program.returncode == 0
     finally:
         program.kill()

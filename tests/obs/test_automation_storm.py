@@ -68,7 +68,7 @@ def test_reloads_of_the_script_under_a_storm_of_requests_do_no_harm(tmp_path: Pa
         client = VendorClient(studio.obs)
         client.wait_until_served()
         # What the storm asked last is still under way, up to as many as there may be.
-        number = wait_until(lambda: client.ask("Rematte", {"portrait": "me"}).get("accepted"), 60)
-        assert client.outcome(number, 60)["result"] == {"portrait": "me"}
+        number = wait_until(lambda: client.ask("Rematte", {"portrait": "me"}).get("accepted"))
+        assert client.outcome(number)["result"] == {"portrait": "me"}
         client.close()
         studio.quit()

@@ -55,7 +55,7 @@ def played(studio: Studio, path: Path) -> np.ndarray:
     settings = {"local_file": str(path), "looping": True, "restart_on_activate": False}
     studio.requests.create_input(SCENE, path.name, "ffmpeg_source", settings, True)
     try:
-        wait_until(lambda: studio.layer(path.name) is not None and bool(studio.layer(path.name)[..., 3].any()), 30)  # type: ignore[index]
+        wait_until(lambda: studio.layer(path.name) is not None and bool(studio.layer(path.name)[..., 3].any()))  # type: ignore[index]
         width, height = studio.size(path.name)
         # Not the source's own: of clips with more than 8 bits a screenshot of that is too dark.
         return studio.scene()[:height, :width]
@@ -88,5 +88,5 @@ def test_an_anamorphic_clip_has_the_shape_of_its_original(studio: Studio, photo:
     assert Image.open(frames / "000000.png").size == (1024, 576)
     values = {"input": "video", "video": str(original), "longest_side": 0, "quality": "fast"}
     studio.requests.create_input(SCENE, "live", "cvmatte_portrait", values, True)
-    wait_until(lambda: studio.size("live") == (1024, 576), 60)
+    wait_until(lambda: studio.size("live") == (1024, 576))
     studio.remove("live")

@@ -87,7 +87,7 @@ def test_each_input_shows_its_own_at_once(studio: Studio) -> None:
     # But what a program puts in the place of everything is what it says.
     studio.choose("switched", "input", "video")
     studio.requests.set_input_settings("switched", {"image": ""}, False)
-    wait_until(lambda: studio.requests.get_input_settings("switched").input_settings.get("input") == "file", 10)
+    wait_until(lambda: studio.requests.get_input_settings("switched").input_settings.get("input") == "file")
     studio.remove("switched")
 
 
@@ -106,9 +106,9 @@ def test_defaults_keeps_the_input(studio: Studio, photo: Path, expected_layer: A
         found: dict[str, Any] = studio.requests.get_input_settings("changed").input_settings
         return found
 
-    wait_until(lambda: settings().get("erosion") == 0, 20)
+    wait_until(lambda: settings().get("erosion") == 0)
     assert settings()["input"] == "file" and settings()["image"] == str(photo) and settings()["zones"] == "painted"
-    wait_until(lambda: settings().get("settings", {}).get("file") == str(photo), 10)  # OBS's list of missing files
+    wait_until(lambda: settings().get("settings", {}).get("file") == str(photo))  # OBS's list of missing files
     studio.wait_for_layer("changed", expected_layer(photo))
     studio.obs.dismiss(dialog)
     studio.remove("changed")
@@ -130,7 +130,7 @@ def test_a_countdown_can_be_read_from_a_chair(studio: Studio, photo: Path, expec
 
     studio.press("still", "take_still")
     seen: list[bytes] = []  # what OBS draws of it meanwhile
-    wait_until(lambda: studio.said("still").startswith("Still in"), 10)
+    wait_until(lambda: studio.said("still").startswith("Still in"))
     while studio.said("still").startswith("Still in"):
         layer = studio.layer("still")
         if layer is not None and layer.tobytes() not in seen:
@@ -146,11 +146,11 @@ def test_a_countdown_can_be_read_from_a_chair(studio: Studio, photo: Path, expec
     studio.wait_for_layer("still", layer)
     # Over the layer, which is back when the still is given up
     studio.press("still", "take_still")
-    wait_until(lambda: not shows(studio, "still", layer), 10)
+    wait_until(lambda: not shows(studio, "still", layer))
     studio.set("still", source="")
     studio.press("still", "take_still")
     studio.wait_for_state("still", "Choose a source to take the still from.")
-    wait_until(lambda: shows(studio, "still", layer), 10)
+    wait_until(lambda: shows(studio, "still", layer))
     studio.remove("still")
     studio.remove("camera")
 
@@ -162,12 +162,12 @@ def shows(studio: Studio, name: str, layer: np.ndarray) -> bool:
 
 def test_the_saved_file_is_shown_where_it_is(studio: Studio, programs: Path) -> None:
     studio.press("portrait", "show_file")
-    asked = wait_until(lambda: (programs / "asked").exists() and (programs / "asked").read_text(), 10)
+    asked = wait_until(lambda: (programs / "asked").exists() and (programs / "asked").read_text())
     assert "ShowItems" in asked and f"{(studio.data / 'outputs').as_uri()}/astronaut-" in asked
     studio.add("empty", "")
     studio.wait_for_state("empty", "Choose a photo")
     studio.press("empty", "show_file")
-    wait_until(lambda: "There is no file yet" in studio.properties("empty")["files_said"]["description"], 20)
+    wait_until(lambda: "There is no file yet" in studio.properties("empty")["files_said"]["description"])
     studio.remove("empty")
 
 
@@ -181,11 +181,11 @@ def test_what_is_wrong_with_the_background_stands_beside_it(studio: Studio) -> N
         description: str = studio.properties("portrait")["background_said"]["description"]
         return description
 
-    wait_until(lambda: "Choose a background image." in said(), 20)
+    wait_until(lambda: "Choose a background image." in said())
     studio.set("portrait", background_image="/nowhere/beach.png")
-    wait_until(lambda: "beach.png can't be found" in said(), 20)
+    wait_until(lambda: "beach.png can't be found" in said())
     studio.set("portrait", background="transparent")
-    wait_until(lambda: not studio.properties("portrait")["background_said"]["visible"], 20)
+    wait_until(lambda: not studio.properties("portrait")["background_said"]["visible"])
 
 
 @pytest.mark.skipif(is_there(entry_of("modnet")), reason="MODNet is installed")

@@ -73,7 +73,7 @@ def inputs(studio: Studio) -> list[str]:
 def cut_out(studio: Studio, scene: str = SCENE) -> str:
     """Press the button, and wait until the portrait has taken the place; what the panel says then."""
     studio.panel("in_place_start", in_place_source=CAM)
-    wait_until(lambda: not is_shown(studio, CAM, scene), 60)
+    wait_until(lambda: not is_shown(studio, CAM, scene))
     return str(studio.panel("refresh_in_place")["in_place_state"]["description"])
 
 
@@ -103,7 +103,7 @@ def scene_and_alpha(studio: Studio) -> tuple[np.ndarray, np.ndarray]:
         studio.requests.set_scene_item_enabled(SCENE, background, True)
         return (scene, alpha) if is_still(before) else None
 
-    found: tuple[np.ndarray, np.ndarray] = wait_until(seen, 40)
+    found: tuple[np.ndarray, np.ndarray] = wait_until(seen)
     return found
 
 
@@ -133,7 +133,7 @@ def test_the_person_stays_where_it_was_and_only_the_background_goes(studio: Stud
     assert off[0, 0].mean() < 1 and np.percentile(off[0, 0], 99) < 3
     assert undo(studio) == f"<span>“{CAM}” is back in its place in “{SCENE}”.</span>"
     assert names(studio) == ["background", CAM, "front", CAM]
-    wait_until(lambda: CUT_OUT not in inputs(studio), 20)
+    wait_until(lambda: CUT_OUT not in inputs(studio))
     time.sleep(0.3)
     assert np.array_equal(studio.scene(), before)
     requests.remove_scene_item(SCENE, second)
@@ -149,7 +149,7 @@ def test_a_second_scene_gets_the_same_portrait_and_undo_goes_back_step_by_step(s
     cut_out(studio)
     (portrait,) = [name for name in inputs(studio) if name == CUT_OUT]
     studio.set(portrait, longest_side=240)
-    wait_until(lambda: max(studio.size(portrait)) <= 240, 30)
+    wait_until(lambda: max(studio.size(portrait)) <= 240)
     requests.set_current_program_scene("second")
     assert studio.panel()["in_place_source"]["items"][1:] == [CAM]
     cut_out(studio, "second")
@@ -178,14 +178,14 @@ def test_with_an_outline_the_person_stays_where_it_was(studio: Studio) -> None:
     cut_out(studio)
     settings = studio.requests.get_input_settings(CUT_OUT).input_settings
     assert (settings["crop"], settings["outline"]) == (False, 12)
-    wait_until(lambda: studio.size(CUT_OUT) == tuple(side + 24 for side in studio.size(CAM)), 30)
+    wait_until(lambda: studio.size(CUT_OUT) == tuple(side + 24 for side in studio.size(CAM)))
     after = studio.requests.get_scene_item_transform(SCENE, item(studio, CUT_OUT)).scene_item_transform
     for name in ("positionX", "positionY", "scaleX", "scaleY", "rotation"):
         assert after[name] == pytest.approx(before[name], abs=0.001), name
     for name in ("cropLeft", "cropTop", "cropRight", "cropBottom"):
         assert after[name] == before[name] + 12, name
     undo(studio)
-    wait_until(lambda: is_free(studio, CUT_OUT), 20)
+    wait_until(lambda: is_free(studio, CUT_OUT))
     studio.panel(new_preset="")
 
 
@@ -198,11 +198,11 @@ def test_in_a_group_it_stands_in_the_group(studio: Studio) -> None:
         found = studio.requests.get_group_scene_item_list("us").scene_items
         return [(one["sourceName"], one["sceneItemEnabled"]) for one in found]
 
-    wait_until(lambda: within() == [(CAM, False), (CUT_OUT, True)], 60)
+    wait_until(lambda: within() == [(CAM, False), (CUT_OUT, True)])
     settings = studio.requests.get_input_settings(CUT_OUT).input_settings
     assert (settings["crop"], settings["erosion"]) == (False, 1)
     studio.requests.remove_input(CUT_OUT)  # as somebody does who knows no Undo
-    wait_until(lambda: within() == [(CAM, False)], 20)
+    wait_until(lambda: within() == [(CAM, False)])
     assert f"Put back “{CAM}” in “{SCENE}”" in undo(studio)
     assert within() == [(CAM, True)]
     studio.panel(new_preset="")
@@ -245,25 +245,25 @@ def test_what_is_no_longer_heard_is_said(studio: Studio) -> None:
 def test_what_is_gone_meanwhile_is_no_matter_for_undo(studio: Studio) -> None:
     studio.panel("in_place_start", in_place_source="front")
     studio.requests.remove_input("front")
-    wait_until(lambda: is_free(studio, "front"), 20)
+    wait_until(lambda: is_free(studio, "front"))
     # As somebody does who adds a camera anew: there is no second cut-out
     studio.requests.create_input(SCENE, "front", "color_source_v3", {"width": 100, "height": 80}, True)
     studio.panel("in_place_start", in_place_source="front")
-    wait_until(lambda: not is_shown(studio, "front"), 60)
+    wait_until(lambda: not is_shown(studio, "front"))
     assert names(studio).count("front, cut out") == 1
     undo(studio)
     assert is_shown(studio, "front")
     studio.requests.remove_input("front")
-    wait_until(lambda: "front" not in names(studio), 20)
+    wait_until(lambda: "front" not in names(studio))
     assert "as far as it still exists" in undo(studio)
-    wait_until(lambda: "front, cut out" not in inputs(studio), 20)
+    wait_until(lambda: "front, cut out" not in inputs(studio))
 
 
 def test_it_is_drawn_and_shown_alike_and_leaves_nothing_in_obs(studio: Studio) -> None:
     studio.requests.create_input(SCENE, "other", "color_source_v3", {"width": 640, "height": 360}, True)
     studio.dress("other")
     studio.panel("in_place_start", in_place_source="other")
-    wait_until(lambda: not is_shown(studio, "other"), 60)
+    wait_until(lambda: not is_shown(studio, "other"))
     studio.quit()
     collection = json.loads((studio.obs.config / "basic" / "scenes" / "Untitled.json").read_text())
     (scene,) = [source for source in collection["sources"] if source["name"] == SCENE]

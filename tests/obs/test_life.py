@@ -36,7 +36,7 @@ def test_layers_return_after_a_restart_without_any_worker(tmp_path: Path, photo:
         studio.quit()
         studio.obs.environment |= NO_WORKER
         studio.start()
-        studio.wait_for_layer("portrait", expected_layer(photo, erosion=1), timeout=20)
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=1))
         assert "Ready" in studio.state("portrait")
         assert studio.worker_ids() == []
         # What was never matted can't be: one sentence says what to do, and the layer stays.
@@ -125,9 +125,9 @@ def test_what_was_shown_is_shown_again_whatever_is_wrong_now(
         studio.quit()
         studio.start()
         for name, image in images.items():
-            studio.wait_for_layer(name, expected_layer(image), timeout=30)
-        studio.wait_for_layer("lost background", over_background, timeout=30)
-        studio.wait_for_layer("copy", expected_layer(chosen), timeout=30)
+            studio.wait_for_layer(name, expected_layer(image))
+        studio.wait_for_layer("lost background", over_background)
+        studio.wait_for_layer("copy", expected_layer(chosen))
         for name in (*images, "lost background"):
             studio.wait_for_state(name, "The last good layer stays.")
         assert "The last good layer" not in studio.wait_for_state("never shown", "is damaged")
@@ -237,11 +237,11 @@ def test_a_copied_portrait_shows_at_once_and_lives_on_its_own(tmp_path: Path, ph
         studio.wait_for_state("portrait", "Ready")
         jobs = (studio.data / "logs" / "worker.log").read_text().count("job ")
         studio.add("copy", photo, feather=2)
-        studio.wait_for_layer("copy", expected_layer(photo, feather=2), timeout=20)
+        studio.wait_for_layer("copy", expected_layer(photo, feather=2))
         assert (studio.data / "logs" / "worker.log").read_text().count("job ") == jobs
         studio.set("copy", feather=6)
         studio.wait_for_layer("copy", expected_layer(photo, feather=6))
-        studio.wait_for_layer("portrait", expected_layer(photo, feather=2), timeout=20)
+        studio.wait_for_layer("portrait", expected_layer(photo, feather=2))
 
 
 def test_another_script_that_looks_sources_up_on_every_frame_never_freezes_obs(tmp_path: Path, photo: Path) -> None:
@@ -255,7 +255,7 @@ def test_another_script_that_looks_sources_up_on_every_frame_never_freezes_obs(t
         for _ in range(4):
             studio.quit()
             studio.start()
-            studio.wait_for_state("portrait", "Ready", timeout=30)
+            studio.wait_for_state("portrait", "Ready")
 
 
 def test_a_photo_that_changes_on_disk_is_matted_again_by_itself(
@@ -288,7 +288,7 @@ def test_a_photo_that_goes_is_said_and_its_layer_stays_until_another_is_there(
     studio.wait_for_state("watched", "Ready")
     chosen.unlink()
     studio.wait_for_state("watched", "chosen.png can't be found: its last layer is shown.")
-    studio.wait_for_layer("watched", expected_layer(photo), timeout=5)
+    studio.wait_for_layer("watched", expected_layer(photo))
     Image.open(other_photo).save(chosen)
     studio.wait_for_layer("watched", expected_layer(chosen))
     studio.remove("watched")
@@ -327,9 +327,9 @@ def test_a_photo_that_was_away_is_cut_out_when_it_is_back(
     studio.set("left alone", feather=0)  # a layer that is kept
     studio.wait_for_state("left alone", "its last layer is shown.")
     away.rename(chosen)
-    studio.wait_for_layer("asked for meanwhile", expected_layer(photo, erosion=2), timeout=30)
+    studio.wait_for_layer("asked for meanwhile", expected_layer(photo, erosion=2))
     studio.wait_for_state("asked for meanwhile", "Ready")
-    studio.wait_for_state("left alone", "Ready", timeout=30)
+    studio.wait_for_state("left alone", "Ready")
     studio.remove("asked for meanwhile")
     studio.remove("left alone")
 
@@ -344,14 +344,14 @@ def test_a_moved_photo_is_in_obs_s_dialog_of_missing_files_and_can_be_found_ther
         moved = chosen.rename(tmp_path / "moved.png")
         studio.start()
         window = studio.obs.window("^Missing Files$")
-        studio.wait_for_layer("portrait", expected_layer(photo), timeout=20)  # meanwhile the last layer is shown
+        studio.wait_for_layer("portrait", expected_layer(photo))  # meanwhile the last layer is shown
         studio.obs.place(window, 700, 400)
         studio.obs.click_on("missing file")
         studio.obs.xdotool("click", "--repeat", "2", "1")
         studio.obs.xdotool("type", str(moved))
         studio.obs.xdotool("key", "Return")
         studio.obs.click_on("missing files OK")
-        wait_until(lambda: studio.requests.get_input_settings("portrait").input_settings["image"] == str(moved), 10)
+        wait_until(lambda: studio.requests.get_input_settings("portrait").input_settings["image"] == str(moved))
         studio.wait_for_state("portrait", "Ready")
         studio.quit()
         studio.start()
@@ -375,7 +375,7 @@ def test_a_moved_video_and_a_moved_background_are_found_again_in_obs_s_dialog(
         studio.obs.xdotool("type", str(path))
         studio.obs.xdotool("key", "Return")
         studio.obs.click_on("missing files OK")
-        wait_until(lambda: studio.requests.get_input_settings(name).input_settings[key] == str(path), 10)
+        wait_until(lambda: studio.requests.get_input_settings(name).input_settings[key] == str(path))
 
     with open_studio(tmp_path / "obs") as studio:
         studio.add("live", "", input="video", video=str(clip), quality="fast")
@@ -392,7 +392,7 @@ def test_a_moved_video_and_a_moved_background_are_found_again_in_obs_s_dialog(
         studio.quit()
         studio.start()
         find_again(studio, "portrait", "background_image", background)
-        wait_until(lambda: "can't be found" not in studio.state("portrait"), 30)
+        wait_until(lambda: "can't be found" not in studio.state("portrait"))
         studio.wait_for_state("portrait", "Ready")
         assert studio.requests.get_input_settings("portrait").input_settings["image"] == str(chosen)
 
@@ -507,11 +507,11 @@ def test_undo_and_redo_of_a_removal_bring_the_layer_back(tmp_path: Path, photo: 
         time.sleep(1)
         studio.obs.xdotool("key", "Return")  # OBS asks
         names = lambda: [found["inputName"] for found in studio.requests.get_input_list().inputs]  # noqa: E731
-        wait_until(lambda: "portrait" not in names(), 10)
+        wait_until(lambda: "portrait" not in names())
         studio.obs.xdotool("windowfocus", "--sync", main)
         studio.obs.xdotool("key", "ctrl+z")
-        wait_until(lambda: "portrait" in names(), 10)
-        studio.wait_for_layer("portrait", expected_layer(photo, erosion=2), timeout=20)
+        wait_until(lambda: "portrait" in names())
+        studio.wait_for_layer("portrait", expected_layer(photo, erosion=2))
         studio.set("portrait", erosion=5)
         studio.wait_for_layer("portrait", expected_layer(photo, erosion=5))
 

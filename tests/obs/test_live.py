@@ -79,14 +79,14 @@ def test_open_properties_go_on_to_say_its_figures(studio: Studio, clip: Path) ->
         return studio.obs.photograph().crop((150, 560, 680, 725)).tobytes()
 
     before = below_the_preview()
-    wait_until(lambda: below_the_preview() != before, 20, 0.5)
+    wait_until(lambda: below_the_preview() != before, interval=0.5)
     studio.obs.dismiss(dialog)
     studio.remove("live")
 
 
 def test_a_video_is_cut_out_as_it_plays(studio: Studio, clip: Path) -> None:
     add_live(studio, "live", clip)
-    wait_until(lambda: shows_person(studio, "live"), 60)
+    wait_until(lambda: shows_person(studio, "live"))
     assert moves(studio, "live")
     studio.wait_for_state("live", "frames per second, processed at")
     properties = studio.properties("live")
@@ -96,9 +96,9 @@ def test_a_video_is_cut_out_as_it_plays(studio: Studio, clip: Path) -> None:
 
 def test_controls_act_on_it(studio: Studio) -> None:
     studio.set("live", background="colour", background_colour=0xFFFF0000)  # blue, as OBS keeps it
-    wait_until(lambda: bool((studio.layer("live")[5, 5] == (0, 0, 255, 255)).all()), 30)  # type: ignore[index]
+    wait_until(lambda: bool((studio.layer("live")[5, 5] == (0, 0, 255, 255)).all()))  # type: ignore[index]
     studio.set("live", background="transparent")
-    wait_until(lambda: shows_person(studio, "live"), 30)
+    wait_until(lambda: shows_person(studio, "live"))
 
 
 def test_an_outline_comes_and_goes_while_it_plays(studio: Studio) -> None:
@@ -111,18 +111,18 @@ def test_an_outline_comes_and_goes_while_it_plays(studio: Studio) -> None:
         line = (layer[..., 1] > 240) & (layer[..., 0] < 15) & (layer[..., 3] > 240)
         return bool(line.sum() > 1000 and not layer[0, :, 3].any())
 
-    wait_until(has_line, 30)
+    wait_until(has_line)
     assert moves(studio, "live")
     studio.set("live", outline=0)
-    wait_until(lambda: shows_person(studio, "live"), 30)
+    wait_until(lambda: shows_person(studio, "live"))
 
 
 def test_settings_that_can_not_be_are_said_while_it_goes_on(studio: Studio) -> None:
     studio.set("live", quality="of another version")
-    studio.wait_for_state("live", "quality", 30)
+    studio.wait_for_state("live", "quality")
     assert moves(studio, "live")
     studio.set("live", quality="fast")
-    studio.wait_for_state("live", "frames per second", 30)
+    studio.wait_for_state("live", "frames per second")
 
 
 def test_controls_that_do_nothing_for_it_are_not_shown(studio: Studio) -> None:
@@ -145,27 +145,27 @@ def test_controls_that_do_nothing_for_it_are_not_shown(studio: Studio) -> None:
 
 def test_it_heeds_the_choice_of_a_device_at_once(studio: Studio) -> None:
     studio.panel(device="cuda")  # which isn't there
-    assert "CUDA can't be used" in studio.wait_for_state("live", "can't be used", 30)
+    assert "CUDA can't be used" in studio.wait_for_state("live", "can't be used")
     studio.panel(device="cpu")
-    wait_until(lambda: "can't be used" not in studio.state("live") and "frames" in studio.state("live"), 30)
+    wait_until(lambda: "can't be used" not in studio.state("live") and "frames" in studio.state("live"))
     studio.panel(device="auto")
-    wait_until(lambda: moves(studio, "live", 0.3), 30)
+    wait_until(lambda: moves(studio, "live", 0.3))
 
 
 def test_a_process_that_dies_is_back_with_the_last_frame_on_screen(studio: Studio) -> None:
     (process,) = live_ids(studio)
     os.kill(process, signal.SIGKILL)
     assert shows_person(studio, "live")
-    wait_until(lambda: live_ids(studio) not in ([], [process]), 30)
-    wait_until(lambda: moves(studio, "live", 0.3), 30)
+    wait_until(lambda: live_ids(studio) not in ([], [process]))
+    wait_until(lambda: moves(studio, "live", 0.3))
 
 
 def test_a_process_that_hangs_is_ended_and_another_takes_its_place(studio: Studio) -> None:
     (process,) = live_ids(studio)
     os.kill(process, signal.SIGSTOP)
     assert shows_person(studio, "live")
-    wait_until(lambda: live_ids(studio) not in ([], [process]), 60)
-    wait_until(lambda: moves(studio, "live", 0.3), 30)
+    wait_until(lambda: live_ids(studio) not in ([], [process]))
+    wait_until(lambda: moves(studio, "live", 0.3))
 
 
 def test_it_keeps_to_a_limit_of_the_processor(studio: Studio) -> None:
@@ -180,30 +180,30 @@ def test_it_keeps_to_a_limit_of_the_processor(studio: Studio) -> None:
         used = (_processor(process) - ticks) / os.sysconf("SC_CLK_TCK")
         return used / (time.monotonic() - begun) / (os.cpu_count() or 1)
 
-    wait_until(lambda: moves(studio, "live", 0.5) and share() < 0.15, 60)
+    wait_until(lambda: moves(studio, "live", 0.5) and share() < 0.15)
     studio.set("live", limit=100)
-    wait_until(lambda: moves(studio, "live", 0.3), 60)
+    wait_until(lambda: moves(studio, "live", 0.3))
 
 
 def test_what_misses_its_rate_says_what_helps(studio: Studio) -> None:
     studio.set("live", limit=10, rate=60)
-    studio.wait_for_state("live", "frames per second", 30)
-    wait_until(lambda: "of 60 frames per second: raise Maximum CPU use." in studio.said("live"), 60)
+    studio.wait_for_state("live", "frames per second")
+    wait_until(lambda: "of 60 frames per second: raise Maximum CPU use." in studio.said("live"))
     studio.set("live", limit=100, rate=30)
-    wait_until(lambda: "raise Maximum CPU use" not in studio.said("live"), 60)
+    wait_until(lambda: "raise Maximum CPU use" not in studio.said("live"))
 
 
 def test_hidden_it_rests_and_is_back_when_it_is_shown(studio: Studio) -> None:
     item = studio.requests.get_scene_item_id(SCENE, "live").scene_item_id
     studio.requests.set_scene_item_enabled(SCENE, item, False)
-    hidden = studio.wait_for_state("live", "Hidden", 30)
+    hidden = studio.wait_for_state("live", "Hidden")
     assert "camera" not in hidden
     studio.press("live", "take_still")
-    studio.wait_for_state("live", "No still was taken, because the portrait is hidden: show it", 10)
+    studio.wait_for_state("live", "No still was taken, because the portrait is hidden: show it")
     (process,) = live_ids(studio)
-    wait_until(lambda: rests(process), 30)
+    wait_until(lambda: rests(process))
     studio.requests.set_scene_item_enabled(SCENE, item, True)
-    wait_until(lambda: moves(studio, "live", 0.3), 30)
+    wait_until(lambda: moves(studio, "live", 0.3))
     assert live_ids(studio) == [process]
 
 
@@ -224,51 +224,51 @@ def test_the_hotkey_freezes_and_unfreezes(studio: Studio) -> None:
     hotkeys = [name for name in studio.requests.get_hot_key_list().hotkeys if name == "cvmatte.portrait.freeze"]
     assert hotkeys
     studio.requests.trigger_hot_key_by_name("cvmatte.portrait.freeze", None)
-    studio.wait_for_state("live", "Frozen", 30)
-    wait_until(lambda: not moves(studio, "live", 0.5), 30)
+    studio.wait_for_state("live", "Frozen")
+    wait_until(lambda: not moves(studio, "live", 0.5))
     # A key that is pressed this way goes down and up at once: what comes soon after counts as its coming up.
     time.sleep(2.5)
     studio.requests.trigger_hot_key_by_name("cvmatte.portrait.freeze", None)
-    wait_until(lambda: moves(studio, "live", 0.5), 30)
+    wait_until(lambda: moves(studio, "live", 0.5))
 
 
 def test_two_at_once_and_a_photo_beside_them(studio: Studio, clip: Path, photo: Path, expected_layer: Any) -> None:
     add_live(studio, "second", clip)
     studio.add("photo", photo)
     studio.wait_for_layer("photo", expected_layer(photo))
-    wait_until(lambda: shows_person(studio, "second"), 60)
+    wait_until(lambda: shows_person(studio, "second"))
     assert len(live_ids(studio)) == 2
     studio.remove("second")
-    wait_until(lambda: len(live_ids(studio)) == 1, 30)
+    wait_until(lambda: len(live_ids(studio)) == 1)
 
 
 def test_to_a_photo_and_back(studio: Studio, photo: Path, expected_layer: Any) -> None:
     studio.set("live", input="file", image=photo)
     studio.wait_for_layer("live", expected_layer(photo, quality="fast"))
-    wait_until(lambda: not live_ids(studio), 30)
+    wait_until(lambda: not live_ids(studio))
     studio.set("live", input="video")
-    wait_until(lambda: shows_person(studio, "live"), 60)
+    wait_until(lambda: shows_person(studio, "live"))
 
 
 def test_a_still_of_what_it_sees_is_cut_out_in_full_quality(studio: Studio, expected_layer: Any) -> None:
     assert studio.properties("live")["take_still"]["visible"]
     studio.press("live", "take_still")
-    studio.wait_for_state("live", "Ready", 60)
+    studio.wait_for_state("live", "Ready")
     still = Path(studio.requests.get_input_settings("live").input_settings["still"])
     assert Image.open(still).size == SIZE
     studio.wait_for_layer("live", expected_layer(still, quality="fast"))
     studio.set("live", input="video")
-    wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5), 60)
+    wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5))
 
 
 def test_a_still_of_a_video_that_has_ended_is_of_its_last_frame(studio: Studio) -> None:
     studio.set("live", video_loop=False)
-    wait_until(lambda: moves(studio, "live", 0.3), 60)
-    wait_until(lambda: not moves(studio, "live", 2), 60)
+    wait_until(lambda: moves(studio, "live", 0.3))
+    wait_until(lambda: not moves(studio, "live", 2))
     studio.press("live", "take_still")
-    studio.wait_for_state("live", "Ready", 60)
+    studio.wait_for_state("live", "Ready")
     studio.set("live", input="video", video_loop=True)
-    wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5), 60)
+    wait_until(lambda: shows_person(studio, "live") and moves(studio, "live", 0.5))
 
 
 @pytest.mark.parametrize(
@@ -279,35 +279,35 @@ def test_what_is_no_video_is_said(studio: Studio, tmp_path: Path, content: bytes
     if content is not None:
         video.write_bytes(content)
     studio.set("live", video=str(video))
-    studio.wait_for_state("live", part, 60)
+    studio.wait_for_state("live", part)
     assert shows_person(studio, "live")  # the last frame stays
     studio.press("live", "take_still")
-    studio.wait_for_state("live", "No still was taken, because there is no picture yet", 10)
+    studio.wait_for_state("live", "No still was taken, because there is no picture yet")
 
 
 def test_it_goes_on_when_the_video_is_there(studio: Studio, clip: Path, tmp_path: Path) -> None:
     video = tmp_path / "later.mp4"
     studio.set("live", video=str(video))
-    studio.wait_for_state("live", "can't be found", 60)
+    studio.wait_for_state("live", "can't be found")
     video.write_bytes(clip.read_bytes())
-    studio.wait_for_state("live", "frames per second", 60)
+    studio.wait_for_state("live", "frames per second")
     assert moves(studio, "live")
 
 
 def test_a_camera_that_is_not_there_is_said(studio: Studio) -> None:
     studio.set("live", input="camera", device="/dev/video77")
-    studio.wait_for_state("live", "plug it in", 60)
+    studio.wait_for_state("live", "plug it in")
     studio.set("live", device="")
     none_chosen = ("Choose a camera.", "No camera found: plug one in.")  # as this computer has some or none
-    wait_until(lambda: studio.said("live") in none_chosen, 60)
-    wait_until(lambda: not live_ids(studio), 10)
+    wait_until(lambda: studio.said("live") in none_chosen)
+    wait_until(lambda: not live_ids(studio))
     studio.press("live", "take_still")
-    studio.wait_for_state("live", "No still was taken", 10)
+    studio.wait_for_state("live", "No still was taken")
 
 
 def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip: Path) -> None:
     studio.set("live", input="video", video=str(clip))
-    wait_until(lambda: shows_person(studio, "live"), 60)
+    wait_until(lambda: shows_person(studio, "live"))
     (process,) = live_ids(studio)
     frames = {
         Path(line.split()[-1]) for line in Path(f"/proc/{process}/maps").read_text().splitlines() if ".live" in line
@@ -316,7 +316,7 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
     known = mounts.mounts()  # in memory, where the system has a place for that: no disk is written to
     assert {known[mounts.drive_of(str(path), known)] for path in frames} == {"tmpfs"}
     studio.quit()
-    wait_until(lambda: not Path(f"/proc/{process}").exists(), 10)
+    wait_until(lambda: not Path(f"/proc/{process}").exists())
     assert not any(path.exists() for path in frames)
 
 
@@ -330,12 +330,12 @@ def test_none_of_our_processes_outlives_an_obs_that_is_killed(
     add_live(studio, "moving", clip)
     studio.add("large", large, quality="best")
     studio.wait_for_state("large", "Cutting out")
-    wait_until(lambda: live_ids(studio), 30)
+    wait_until(lambda: live_ids(studio))
     processes = [*live_ids(studio), *studio.worker_ids()]
     assert len(processes) >= 2
     os.kill(studio.obs.process_id, signal.SIGKILL)
-    wait_until(lambda: not any(is_alive(process) for process in processes), 5)
-    wait_until(lambda: not studio.obs.is_running, 5)
+    wait_until(lambda: not any(is_alive(process) for process in processes))
+    wait_until(lambda: not studio.obs.is_running)
 
 
 def is_alive(process: int) -> bool:
@@ -370,14 +370,14 @@ def test_two_portraits_share_a_camera(tmp_path: Path, clip: Path) -> None:
         for name in ("one", "two"):
             values = {"input": "camera", "device": camera, "longest_side": 0, "quality": "fast", "rate": 15}
             studio.requests.create_input(SCENE, name, "cvmatte_portrait", values, True)
-            wait_until(partial(is_live, studio, name), 60)
+            wait_until(partial(is_live, studio, name))
         processes = live_ids(studio)
         assert len(processes) == 2
         holders = [one for one in processes if any(str(clip) in path for path in opened_files(one))]
         assert len(holders) == 1  # the other has only the frames
         os.kill(holders[0], signal.SIGKILL)
         for name in ("one", "two"):
-            wait_until(partial(moves, studio, name, 0.5), 60)
+            wait_until(partial(moves, studio, name, 0.5))
 
 
 CAMERAS = """#!/bin/sh
@@ -404,16 +404,16 @@ def test_the_cameras_are_listed_as_they_come_and_go(tmp_path: Path) -> None:
             return studio.properties("live")["device"]["items"]
 
         studio.add("live", input="camera", image="")
-        wait_until(lambda: offered() == ["Choose a camera", "My webcam (video7)"], 30)
+        wait_until(lambda: offered() == ["Choose a camera", "My webcam (video7)"])
         studio.set("live", device="/dev/video7")
         listed.write_text('{"/dev/video8": "Another <b> (video8)"}')
-        wait_until(lambda: offered() == ["/dev/video7", "Another <b> (video8)"], 30)
+        wait_until(lambda: offered() == ["/dev/video7", "Another <b> (video8)"])
         # Nobody has opened a dialog again since.
         studio.set("live", device="")
         listed.write_text("{}")
-        wait_until(lambda: "No camera found: plug one in." in studio.said("live"), 30)
+        wait_until(lambda: "No camera found: plug one in." in studio.said("live"))
         listed.write_text('{"/dev/video8": "Another <b> (video8)"}')
-        wait_until(lambda: "Choose a camera." in studio.said("live"), 30)
+        wait_until(lambda: "Choose a camera." in studio.said("live"))
         # In a dialog that is open since before, once the input is chosen.
         studio.set("live", input="file", device="")
         assert offered() == ["Choose a camera", "Another <b> (video8)"]
@@ -436,11 +436,11 @@ def test_a_clip_is_cut_out_from_the_panel_and_loops_in_the_scene(tmp_path: Path,
         assert "me.mp4 was interrupted" in studio.panel("refresh")["clip_state"]["description"]
         assert "Choose a clip" in studio.panel("clip_start")["clip_state"]["description"]
         studio.panel("clip_start", clip=str(clip))
-        wait_until(lambda: "is in the scene" in studio.panel("refresh")["clip_state"]["description"], 120)
+        wait_until(lambda: "is in the scene" in studio.panel("refresh")["clip_state"]["description"])
         made = studio.data / "outputs" / "me-cutout.webm"
         assert made.exists() and not begun.exists()
-        wait_until(lambda: shows_person(studio, "me-cutout"), 30)
+        wait_until(lambda: shows_person(studio, "me-cutout"))
         broken = tmp_path / "broken.mp4"
         broken.write_bytes(b"no clip")
         studio.panel("clip_start", clip=str(broken))
-        wait_until(lambda: "not a clip" in studio.panel("refresh")["clip_state"]["description"], 60)
+        wait_until(lambda: "not a clip" in studio.panel("refresh")["clip_state"]["description"])

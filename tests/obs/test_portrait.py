@@ -181,7 +181,7 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     # Kept under a name, with a change
     studio.set(portrait, feather=4, quality="balanced", preset_name="  Mine ")
     studio.press(portrait, "preset_save")
-    wait_until(lambda: "Saved the preset Mine." in said_of_presets(studio, portrait), 10)
+    wait_until(lambda: "Saved the preset Mine." in said_of_presets(studio, portrait))
     properties = studio.properties(portrait)
     assert properties["preset"]["items"] == [
         "Custom", "Virtual meeting", "Livestream overlay", "ID photo", "Sticker", "Thumbnail", "Mine",
@@ -195,13 +195,13 @@ def test_a_preset_sets_the_controls_and_one_s_own_can_be_kept(
     # Another name, then gone; the portrait stays as it is
     studio.set(portrait, preset_name="Yours")
     studio.press(portrait, "preset_rename")
-    wait_until(lambda: "now called Yours." in said_of_presets(studio, portrait), 10)
+    wait_until(lambda: "now called Yours." in said_of_presets(studio, portrait))
     assert "Yours" in studio.properties(portrait)["preset"]["items"]
     studio.set(portrait, preset_name="ID photo")
     studio.press(portrait, "preset_rename")
-    wait_until(lambda: "ID photo" in said_of_presets(studio, portrait), 10)
+    wait_until(lambda: "ID photo" in said_of_presets(studio, portrait))
     studio.press(portrait, "preset_delete")
-    wait_until(lambda: "Deleted the preset Yours." in said_of_presets(studio, portrait), 10)
+    wait_until(lambda: "Deleted the preset Yours." in said_of_presets(studio, portrait))
     assert studio.properties(portrait)["preset"]["items"][-1] == "Thumbnail"
     studio.wait_for_layer(portrait, expected_layer(photo, **mine))
 
@@ -341,13 +341,13 @@ def test_a_drive_that_does_not_answer_costs_only_its_own_portrait(
         studio.set("far", image=another)
         studio.wait_for_state("far", "Starting…")
         studio.set("near", erosion=3)
-        studio.wait_for_state("far", f"The drive that {another.name} is on isn", timeout=60)
+        studio.wait_for_state("far", f"The drive that {another.name} is on isn")
         studio.wait_for_layer("near", expected_layer(photo, erosion=3))
         shutil.copy(other_photo, mine)  # which is noticed all the same
         studio.wait_for_layer("near", expected_layer(other_photo, erosion=3))
         studio.set("near", output_folder=str(drive.folder), erosion=4)
         studio.wait_for_layer("near", expected_layer(other_photo, erosion=4))
-        studio.wait_for_state("near", f"The drive that {drive.folder} is on isn", timeout=60)
+        studio.wait_for_state("near", f"The drive that {drive.folder} is on isn")
         drive.answer()
         studio.wait_for_layer("far", expected_layer(other_photo))
         drive.hang()
@@ -359,7 +359,7 @@ def test_a_drive_that_does_not_answer_costs_only_its_own_portrait(
 def test_no_photo_shows_nothing_and_asks_for_one(studio: Studio, portrait: str) -> None:
     studio.set(portrait, image="")
     studio.wait_for_state(portrait, "Choose a photo.")
-    wait_until(lambda: studio.size(portrait) == (0, 0), 5)
+    wait_until(lambda: studio.size(portrait) == (0, 0))
 
 
 def test_a_worker_killed_in_mid_job_costs_nothing(
@@ -372,7 +372,7 @@ def test_a_worker_killed_in_mid_job_costs_nothing(
     studio.wait_for_state("survivor", "Cutting out")
     (worker,) = studio.worker_ids()
     os.kill(worker, signal.SIGKILL)
-    studio.wait_for_layer("survivor", expected_layer(large, quality="best"), timeout=120)
+    studio.wait_for_layer("survivor", expected_layer(large, quality="best"))
     assert worker not in studio.worker_ids()
     assert len(studio.worker_ids()) == 1
     assert before in ([], [worker])
@@ -437,7 +437,7 @@ def test_a_portrait_that_takes_the_place_of_a_removed_one_is_found(studio: Studi
     """libobs gives it the same memory, as soon as it can."""
     for _ in range(40):
         studio.add("short-lived", "")
-        studio.wait_for_state("short-lived", "Choose a photo.", timeout=10)
+        studio.wait_for_state("short-lived", "Choose a photo.")
         studio.requests.remove_input("short-lived")
         wait_until(
             lambda: "short-lived" not in [found["inputName"] for found in studio.requests.get_input_list().inputs]
@@ -458,7 +458,7 @@ def test_what_changes_while_nothing_draws_a_portrait_is_there_when_it_is_shown(
     studio.wait_for_state(portrait, "Ready")
     time.sleep(0.5)
     studio.requests.set_scene_item_enabled(SCENE, item, True)
-    studio.wait_for_layer(portrait, expected_layer(photo, erosion=6), timeout=20)
+    studio.wait_for_layer(portrait, expected_layer(photo, erosion=6))
     studio.requests.create_scene("elsewhere")
     studio.requests.create_input("elsewhere", "unseen", "cvmatte_portrait", {"image": str(photo), "feather": 4}, True)
     studio.wait_for_state("unseen", "Ready")

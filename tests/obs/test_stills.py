@@ -47,7 +47,7 @@ def stills(studio: Studio) -> set[Path]:
 def take(studio: Studio, portrait: str, known: set[Path]) -> Path:
     """Press the button, and wait for the still."""
     studio.press(portrait, "take_still")
-    (still,) = wait_until(lambda: stills(studio) - known, 60)
+    (still,) = wait_until(lambda: stills(studio) - known)
     return still
 
 
@@ -107,7 +107,7 @@ def test_the_countdown_is_in_the_state_line(studio: Studio, portrait: str) -> No
     known = stills(studio)
     studio.press(portrait, "take_still")
     for seconds in (3, 2, 1):
-        studio.wait_for_state(portrait, f"Still in {seconds} …", timeout=3)
+        studio.wait_for_state(portrait, f"Still in {seconds} …")
         assert stills(studio) == known
     wait_until(lambda: stills(studio) - known)
     studio.wait_for_state(portrait, "Ready: 512 × 512")
@@ -117,7 +117,7 @@ def test_another_input_ends_the_countdown(studio: Studio, portrait: str, photo: 
     studio.set(portrait, delay=3)
     known = stills(studio)
     studio.press(portrait, "take_still")
-    studio.wait_for_state(portrait, "Still in 2 …", timeout=3)
+    studio.wait_for_state(portrait, "Still in 2 …")
     studio.set(portrait, input="file", image=photo)
     studio.wait_for_layer(portrait, expected_layer(photo))
     time.sleep(3)
@@ -149,7 +149,7 @@ def test_the_list_of_sources_stays_current_and_a_renamed_source_is_followed(stud
     studio.remove("new one")
     assert "new one" not in studio.properties(portrait)["source"]["items"]
     studio.requests.set_input_name("camera", "the other camera")
-    wait_until(lambda: studio.requests.get_input_settings(portrait).input_settings["source"] == "the other camera", 10)
+    wait_until(lambda: studio.requests.get_input_settings(portrait).input_settings["source"] == "the other camera")
     take(studio, portrait, stills(studio))
     studio.wait_for_state(portrait, "Ready")
     studio.requests.set_input_name("the other camera", "camera")
@@ -237,7 +237,7 @@ def test_a_source_that_is_removed_in_the_countdown_still_gives_its_still(
     studio.press(portrait, "take_still")
     studio.wait_for_state(portrait, "Still in")
     studio.requests.remove_input("passing")
-    wait_until(lambda: stills(studio) - known, 60)
+    wait_until(lambda: stills(studio) - known)
     studio.wait_for_state(portrait, "Ready")
 
 
@@ -269,7 +269,7 @@ def test_a_still_is_there_at_once_after_a_restart_and_has_the_portrait_s_hotkey(
         studio.quit()
         studio.obs.environment["CVMATTE_PYTHON"] = "/nonexistent/python"
         studio.start()
-        studio.wait_for_layer("portrait", expected, timeout=20)
+        studio.wait_for_layer("portrait", expected)
 
 
 def test_no_source_is_held_while_obs_clears_its_scenes(tmp_path: Path, photo: Path) -> None:

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
-from demo.throwaway_obs import SCENE, wait_until
+from demo.throwaway_obs import PATIENCE, SCENE, wait_until
 from development.brush import CHROMIUM, HELMET, HELMET_BRUSH, Brush, browser
 from PIL import Image
 
@@ -49,7 +49,7 @@ def given_to_the_browser(studio: Studio, name: str, opened: Path, button: str = 
     """What OBS has the browser open for a portrait's page."""
     before = opened.read_text().split() if opened.exists() else []
     studio.press(name, button)
-    wait_until(lambda: opened.exists() and len(opened.read_text().split()) > len(before), 60)
+    wait_until(lambda: opened.exists() and len(opened.read_text().split()) > len(before))
     return opened.read_text().split()[-1]
 
 
@@ -67,7 +67,7 @@ def status_of(link: str, headers: dict[str, str] | None = None) -> int:
         headers={"Authorization": f"Bearer {token}", **(headers or {})},
     )
     try:
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=PATIENCE) as answer:
             return int(answer.status)
     except HTTPError as refused:
         return refused.code
@@ -116,13 +116,13 @@ def test_strokes_show_in_obs_in_every_portrait_of_the_photo(
         brush.set_size(HELMET_BRUSH)
         brush.stroke(HELMET, (512, 512))
         for name in ("one", "two", "copied"):
-            wait_until(functools.partial(has_helmet, studio, name), 30)
+            wait_until(functools.partial(has_helmet, studio, name))
             layer = studio.layer(name)
             assert layer is not None and not layer[OUTSIDE][..., 3].any()
         page.keyboard.press("Control+z")
-        wait_until(lambda: helmet(studio, "two") < 0.1, 30)
+        wait_until(lambda: helmet(studio, "two") < 0.1)
         page.keyboard.press("Control+y")
-        wait_until(lambda: helmet(studio, "two") > 0.95, 30)
+        wait_until(lambda: helmet(studio, "two") > 0.95)
     studio.wait_for_state("one", "512 × 512")
     assert len(kept(studio)) == 1
 
@@ -145,15 +145,15 @@ def test_that_a_page_opens_is_said_at_once(studio: Studio) -> None:
     os.kill(worker, signal.SIGSTOP)
     try:
         studio.press("two", "touch_up")
-        wait_until(lambda: "Opening the page…" in page_said(studio, "two"), 10)
+        wait_until(lambda: "Opening the page…" in page_said(studio, "two"))
     finally:
         os.kill(worker, signal.SIGCONT)
-    wait_until(lambda: "The page is open" in page_said(studio, "two"), 20)
+    wait_until(lambda: "The page is open" in page_said(studio, "two"))
 
 
 def test_another_quality_and_a_preset_keep_what_was_painted(studio: Studio) -> None:
     studio.set("one", quality="fast", feather=2)
-    wait_until(lambda: "512 × 512" in studio.state("one"), 60)
+    wait_until(lambda: "512 × 512" in studio.state("one"))
     assert helmet(studio, "one") > 0.95
 
 
@@ -176,10 +176,10 @@ def test_a_worker_that_is_killed_in_mid_stroke_loses_nothing(studio: Studio, ope
         for worker in studio.worker_ids():
             os.kill(worker, signal.SIGKILL)
         mouse.up()
-        page.get_by_text("CVMatte isn't responding").wait_for(timeout=20_000)
+        page.get_by_text("CVMatte isn't responding").wait_for()
         brush.wait_until_sent(sent + 1)
-        wait_until(lambda: helmet(studio, "two") < 0.1, 120)
-    wait_until(lambda: [status_of(page) for page in links] == [200] * 3, 120)
+        wait_until(lambda: helmet(studio, "two") < 0.1)
+    wait_until(lambda: [status_of(page) for page in links] == [200] * 3)
 
 
 def test_only_the_link_lets_anybody_in(studio: Studio, opened: Path) -> None:
@@ -209,7 +209,7 @@ def test_the_panel_opens_the_page_too(studio: Studio, opened: Path) -> None:
     before = opened.read_text().split()
     panel = studio.panel("touch_up", portrait_to_touch_up="one")
     assert "Opening the page for “one”" in panel["portraits"]["description"]
-    wait_until(lambda: len(opened.read_text().split()) > len(before), 60)
+    wait_until(lambda: len(opened.read_text().split()) > len(before))
 
 
 def test_strokes_on_a_photo_that_was_deleted_are_kept(
@@ -230,7 +230,7 @@ def test_strokes_on_a_photo_that_was_deleted_are_kept(
         mouse.down()
         mouse.move(*brush.place((90, 60), (512, 512)))
         mouse.up()
-        page.locator("#touch-up .status.bad", has_text="deleted.png").wait_for(timeout=20_000)
+        page.locator("#touch-up .status.bad", has_text="deleted.png").wait_for()
     assert len(kept(studio) - before) == 1
     assert studio.layer("deleted") is not None
 
@@ -246,7 +246,7 @@ def zones_of(studio: Studio, name: str = "live") -> tuple[bool, bool]:
 def test_zones_of_a_live_picture_are_painted_kept_and_removed(studio: Studio, clip: Path, opened: Path) -> None:
     values = {"input": "video", "video": str(clip), "longest_side": 0, "quality": "fast"}
     studio.requests.create_input(SCENE, "live", "cvmatte_portrait", values, True)
-    wait_until(lambda: zones_of(studio) == (False, True), 90)
+    wait_until(lambda: zones_of(studio) == (False, True))
     sheet = 960, 540  # three pixels for one of the clip's
     with browser() as page:
         page.goto(page_of(studio, "live", opened, "zones_page"))
@@ -254,22 +254,22 @@ def test_zones_of_a_live_picture_are_painted_kept_and_removed(studio: Studio, cl
         brush.set_size(90)
         brush.take("Always keep")
         brush.stroke([(10, 500), (100, 500)], sheet)
-        wait_until(lambda: zones_of(studio) == (True, True), 10)
+        wait_until(lambda: zones_of(studio) == (True, True))
         brush.take("Never show")
         brush.stroke([(440, 375), (520, 375)], sheet)
-        wait_until(lambda: zones_of(studio) == (True, False), 10)
+        wait_until(lambda: zones_of(studio) == (True, False))
         properties = studio.properties("live")
         assert properties["zones_page"]["description"] == "Change the zones…" and properties["zones_remove"]["visible"]
         studio.press("live", "zones_remove")
-        wait_until(lambda: zones_of(studio) == (False, True), 10)
-        wait_until(lambda: not studio.properties("live")["zones_remove"]["visible"], 10)
+        wait_until(lambda: zones_of(studio) == (False, True))
+        wait_until(lambda: not studio.properties("live")["zones_remove"]["visible"])
         bring_back = page.get_by_role("button", name="Bring back the last zones", include_hidden=True)
         bring_back.wait_for(state="attached")
         page.get_by_text("More, and keys").click()
         bring_back.click()  # once the page has noticed
-        wait_until(lambda: zones_of(studio) == (True, False), 10)
+        wait_until(lambda: zones_of(studio) == (True, False))
         studio.duplicate("live", "copy")  # with zones of its own
-        wait_until(lambda: zones_of(studio, "copy") == (True, False), 60)
+        wait_until(lambda: zones_of(studio, "copy") == (True, False))
         studio.remove("copy")
         studio.requests.set_input_name("live", "renamed")
         studio.requests.set_input_name("renamed", "live")
@@ -284,9 +284,9 @@ def test_at_obs_s_end_nothing_leads_to_the_page_any_more(studio: Studio, opened:
 
 def test_in_the_next_obs_a_live_picture_has_its_zones(studio: Studio) -> None:
     studio.start()
-    wait_until(lambda: zones_of(studio) == (True, False), 90)
+    wait_until(lambda: zones_of(studio) == (True, False))
     # As from a scene collection of somebody else's.
     studio.set("live", zones="no zones")
-    wait_until(lambda: zones_of(studio) == (False, True), 20)
+    wait_until(lambda: zones_of(studio) == (False, True))
     studio.set("live", zones=zones.text_of(np.full((960, 960), touch_up.KEEP, np.uint8)))
-    studio.wait_for_state("live", "stretched to this one", 20)
+    studio.wait_for_state("live", "stretched to this one")

@@ -30,12 +30,12 @@ def test_every_portrait_shows_its_layer_at_once_and_keeps_its_settings(tmp_path:
     try:
         studio.start()
         for name, layer in layers.items():
-            studio.wait_for_layer(name, layer, timeout=20)
+            studio.wait_for_layer(name, layer)
         assert studio.worker_ids() == []  # until properties are looked at, which ask it for the cameras
         for portrait in PORTRAITS:
             later = "The last good layer stays." if portrait.name == "of a later version" else portrait.says
-            studio.wait_for_state(portrait.name, later, timeout=30)
-        wait_until(lambda: studio.size("video")[0] > 0, 30)
+            studio.wait_for_state(portrait.name, later)
+        wait_until(lambda: studio.size("video")[0] > 0)
         assert "INFO job " not in (studio.data / "logs" / "worker.log").read_text(encoding="utf-8")
         studio.add("new", "")  # by the preset that is chosen in the panel
         wait_until(lambda: "cvmatte" in studio.requests.get_input_settings("new").input_settings)

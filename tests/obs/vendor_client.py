@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 import obsws_python
-from demo.throwaway_obs import ThrowawayObs, wait_until
+from demo.throwaway_obs import PATIENCE, ThrowawayObs, wait_until
 from obsws_python.error import OBSSDKRequestError
 from obsws_python.subs import Subs
 
@@ -88,7 +88,7 @@ class VendorClient:
                 assert error.code == NO_VENDOR_REQUEST, error
                 return False
 
-        wait_until(is_served, 20)
+        wait_until(is_served)
 
     def refusal(self, request: str, **data: Any) -> str:
         """The key of the error with which a request is refused."""
@@ -102,30 +102,30 @@ class VendorClient:
         assert answer["ok"], answer
         return int(answer["accepted"])
 
-    def outcome(self, number: int, timeout: float = 25.0) -> dict[str, Any]:
+    def outcome(self, number: int) -> dict[str, Any]:
         """Of an accepted request, once it has ended."""
 
         def ended() -> dict[str, Any] | None:
             told = self.all_of("RequestEnded", accepted=number)
             return told[0] if told else None
 
-        outcome: dict[str, Any] = self._wait(ended, timeout)
+        outcome: dict[str, Any] = self._wait(ended)
         if outcome["ok"]:
             VALIDATORS[f"{outcome['request']}/outcome"].validate(outcome["result"])
         else:
             self.refused.add(outcome["error"]["key"])
         return outcome
 
-    def done(self, request: str, timeout: float = 25.0, **data: Any) -> dict[str, Any]:
+    def done(self, request: str, **data: Any) -> dict[str, Any]:
         """The result of a request that succeeds."""
-        outcome = self.outcome(self.accepted(request, **data), timeout)
+        outcome = self.outcome(self.accepted(request, **data))
         assert outcome["ok"], outcome
         result: dict[str, Any] = outcome["result"]
         return result
 
-    def failed(self, request: str, timeout: float = 25.0, **data: Any) -> str:
+    def failed(self, request: str, **data: Any) -> str:
         """The key of the error with which a request ends that was accepted."""
-        outcome = self.outcome(self.accepted(request, **data), timeout)
+        outcome = self.outcome(self.accepted(request, **data))
         assert not outcome["ok"], outcome
         return str(outcome["error"]["key"])
 
@@ -133,7 +133,7 @@ class VendorClient:
         found = self.ask("ListPortraits")["portraits"]
         return next((portrait for portrait in found if portrait["name"] == name), None)
 
-    def wait_for(self, name: str, timeout: float = 25.0, **said: Any) -> dict[str, Any]:
+    def wait_for(self, name: str, **said: Any) -> dict[str, Any]:
         """A portrait, once it says this."""
 
         def says_it() -> dict[str, Any] | None:
@@ -141,7 +141,7 @@ class VendorClient:
             return portrait if portrait is not None and said.items() <= portrait.items() else None
 
         try:
-            found: dict[str, Any] = wait_until(says_it, timeout, 0.1)
+            found: dict[str, Any] = wait_until(says_it, interval=0.1)
         except TimeoutError:
             raise AssertionError(f"{name} is {self.portrait(name)}, not {said}") from None
         return found
@@ -150,13 +150,13 @@ class VendorClient:
         """The data of all events of a type that have these values."""
         return [data for kind, data in list(self.events) if kind == event and values.items() <= data.items()]
 
-    def wait_for_event(self, event: str, timeout: float = 25.0, **values: Any) -> dict[str, Any]:
+    def wait_for_event(self, event: str, **values: Any) -> dict[str, Any]:
         """The last of those."""
-        found: list[dict[str, Any]] = self._wait(lambda: self.all_of(event, **values), timeout)
+        found: list[dict[str, Any]] = self._wait(lambda: self.all_of(event, **values))
         return found[-1]
 
-    def _wait(self, condition: Any, timeout: float) -> Any:
+    def _wait(self, condition: Any) -> Any:
         with self._came:
-            if not self._came.wait_for(condition, timeout):
-                raise AssertionError(f"it didn't come within {timeout:.0f} s; the last events: {self.events[-10:]}")
+            if not self._came.wait_for(condition, PATIENCE):
+                raise AssertionError(f"it didn't come within {PATIENCE:.0f} s; the last events: {self.events[-10:]}")
             return condition()
