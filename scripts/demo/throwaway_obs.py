@@ -200,9 +200,9 @@ class ThrowawayObs:
     def window(self, name: str) -> str:
         """The topmost visible window whose name matches an extended regular expression. Raises TimeoutError."""
 
-        return wait_until(lambda: self._visible(name), timeout=10)[-1]
+        return wait_until(lambda: self.visible(name), timeout=10)[-1]
 
-    def _visible(self, name: str) -> list[str]:
+    def visible(self, name: str) -> list[str]:
         """The windows whose name matches, the topmost last."""
         try:
             return self.xdotool("search", "--onlyvisible", "--name", name).split()
@@ -234,8 +234,8 @@ class ThrowawayObs:
         places = _PLACES[what]
         self.click(*places[max(version for version in places if version <= self.version)])
 
-    def press(self, key: str, seconds: float = 0.2) -> None:
-        """Hold a hotkey for as long: OBS looks for them some 40 times a second.
+    def press(self, key: str) -> None:
+        """Hold a hotkey for a second: OBS looks for them some 40 times in that, where the machine isn't busy.
 
         OBS 32 sees none of those of a virtual screen, its own neither: it is told of the key instead.
         """
@@ -243,17 +243,17 @@ class ThrowawayObs:
             self.requests.trigger_hot_key_by_key_sequence(f"OBS_KEY_{key}", False, False, False, False)
             return
         self.xdotool("keydown", key)
-        time.sleep(seconds)
+        time.sleep(1)
         self.xdotool("keyup", key)
 
     def dismiss(self, window: str) -> None:
         """Close a dialog with the Escape key. What has changed since it opened is kept. Raises TimeoutError."""
 
         def gone() -> bool:
-            if window not in self._visible("."):
+            if window not in self.visible("."):
                 return True
             # A still that was taken meanwhile is a change too; to keep it is the usual answer.
-            question = self._visible("^Settings Changed$")
+            question = self.visible("^Settings Changed$")
             asked, key = (question[-1], "Return") if question else (window, "Escape")
             with contextlib.suppress(subprocess.CalledProcessError):  # it goes just now
                 self.xdotool("windowfocus", "--sync", asked)
