@@ -125,7 +125,7 @@ def test_a_new_portrait_gives_time_to_get_into_position_and_an_old_one_is_as_it_
 def test_a_countdown_can_be_read_from_a_chair(studio: Studio, photo: Path, expected_layer: Any) -> None:
     studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
     wait_until(lambda: studio.size("camera")[0] == 512)
-    studio.add("still", "", input="source", source="camera", delay=3)
+    studio.add("still", "", input="source", source="camera", delay=6)
     studio.wait_for_state("still", "Choose a source")
 
     studio.press("still", "take_still")
@@ -166,8 +166,12 @@ def test_the_saved_file_is_shown_where_it_is(studio: Studio, programs: Path) -> 
     assert "ShowItems" in asked and f"{(studio.data / 'outputs').as_uri()}/astronaut-" in asked
     studio.add("empty", "")
     studio.wait_for_state("empty", "Choose a photo")
+
+    def said() -> str:
+        return str(studio.properties("empty").get("files_said", {}).get("description", ""))
+
     studio.press("empty", "show_file")
-    wait_until(lambda: "There is no file yet" in studio.properties("empty")["files_said"]["description"])
+    wait_until(lambda: "There is no file yet" in said())
     studio.remove("empty")
 
 
