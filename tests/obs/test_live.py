@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from demo.throwaway_obs import SCENE, wait_until
+from demo.throwaway_obs import PATIENCE, SCENE, wait_until
 from PIL import Image
 
 from cvmatte_core.filesystem import mounts, paths
@@ -46,12 +46,15 @@ def shows_person(studio: Studio, name: str) -> bool:
     return bool(alpha[:15, :15].max() < 40 and alpha[100:150, 140:180].mean() > 150)
 
 
-def moves(studio: Studio, name: str, seconds: float = 30) -> bool:
-    """Whether another picture comes in that time: on a machine whose every core is busy, seconds may pass."""
+def moves(studio: Studio, name: str, seconds: float = PATIENCE) -> bool:
+    """Whether another picture comes in that time."""
     before = studio.layer(name)
 
     def is_another() -> bool:
+        nonlocal before
         now = studio.layer(name)
+        if before is None:  # until then it had none
+            before = now
         return now is not None and before is not None and not np.array_equal(now, before)
 
     try:
@@ -185,6 +188,7 @@ def test_it_keeps_to_a_limit_of_the_processor(studio: Studio) -> None:
     wait_until(lambda: moves(studio, "live", 0.3))
 
 
+@pytest.mark.skipif((os.cpu_count() or 1) > 8, reason="a tenth of so many cores is enough for it")
 def test_what_misses_its_rate_says_what_helps(studio: Studio) -> None:
     studio.set("live", limit=10, rate=60)
     studio.wait_for_state("live", "frames per second")
@@ -263,8 +267,7 @@ def test_a_still_of_what_it_sees_is_cut_out_in_full_quality(studio: Studio, expe
 
 def test_a_still_of_a_video_that_has_ended_is_of_its_last_frame(studio: Studio) -> None:
     studio.set("live", video_loop=False)
-    wait_until(lambda: moves(studio, "live", 0.3))
-    wait_until(lambda: not moves(studio, "live", 2))
+    wait_until(lambda: studio.said("live") == "Live: nothing moves.")
     studio.press("live", "take_still")
     studio.wait_for_state("live", "Ready")
     studio.set("live", input="video", video_loop=True)
@@ -316,7 +319,7 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
     known = mounts.mounts()  # in memory, where the system has a place for that: no disk is written to
     assert {known[mounts.drive_of(str(path), known)] for path in frames} == {"tmpfs"}
     studio.quit()
-    wait_until(lambda: not Path(f"/proc/{process}").exists())
+    wait_until(lambda: not is_alive(process), 60)
     assert not any(path.exists() for path in frames)
 
 
@@ -334,7 +337,7 @@ def test_none_of_our_processes_outlives_an_obs_that_is_killed(
     processes = [*live_ids(studio), *studio.worker_ids()]
     assert len(processes) >= 2
     os.kill(studio.obs.process_id, signal.SIGKILL)
-    wait_until(lambda: not any(is_alive(process) for process in processes))
+    wait_until(lambda: not any(is_alive(process) for process in processes), 60)
     wait_until(lambda: not studio.obs.is_running)
 
 
