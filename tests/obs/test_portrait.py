@@ -18,6 +18,7 @@ from PIL import Image
 
 from .conftest import BACKGROUND, Studio, open_studio, same_layer
 from .hanging_drive import mounted
+from .test_life import count_jobs
 
 FACE = (slice(110, 150), slice(205, 245))
 HAIR = (slice(20, 110), slice(150, 305))
@@ -454,11 +455,13 @@ def test_what_changes_while_nothing_draws_a_portrait_is_there_when_it_is_shown(
         if found["sourceName"] == portrait
     ]
     studio.requests.set_scene_item_enabled(SCENE, item, False)
-    studio.set(portrait, erosion=6)
+    jobs = count_jobs(studio)
+    studio.set(portrait, erosion=11)
+    wait_until(lambda: count_jobs(studio) > jobs)
     studio.wait_for_state(portrait, "Ready")
     time.sleep(0.5)
     studio.requests.set_scene_item_enabled(SCENE, item, True)
-    studio.wait_for_layer(portrait, expected_layer(photo, erosion=6))
+    studio.wait_for_layer(portrait, expected_layer(photo, erosion=11))
     studio.requests.create_scene("elsewhere")
     studio.requests.create_input("elsewhere", "unseen", "cvmatte_portrait", {"image": str(photo), "feather": 4}, True)
     studio.wait_for_state("unseen", "Ready")
@@ -532,6 +535,6 @@ def test_portraits_are_found_by_whatever_name_and_in_whatever_scene(
             assert same_layer(studio.pixels(name, 512, 512), expected_layer(photo))
         studio.requests.set_input_name(names[0], "renamed")
         studio.set("renamed", erosion=3)
-        studio.wait_for_state("renamed", "Ready")
+        wait_until(lambda: same_layer(studio.pixels("renamed", 512, 512), expected_layer(photo, erosion=3)))
         listed = studio.properties("renamed")["source"]["items"]
         assert {"background", names[1], SCENE, "elsewhere"} <= set(listed)
