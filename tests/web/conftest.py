@@ -13,7 +13,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,12 @@ from PIL import Image
 
 if any(importlib.util.find_spec(package) is None for package in ("fastapi", "httpx", "playwright", "schemathesis")):
     collect_ignore_glob = ["test_*.py"]
+else:
+    from playwright.sync_api import expect
 
+    expect.set_options(timeout=30_000)
+
+PATIENCE = 300  # seconds, with a server on a computer that runs all other tests beside
 CHROMIUM = shutil.which("chromium")
 TOKEN = "a token"
 
@@ -137,7 +142,20 @@ def waits_for_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def held(self: Jobs, job: WebJob, item: Any, settings: Any, matter: Any) -> Any:
         if job.items.index(item) >= 2:
-            assert job.cancelled.wait(30)
+            assert job.cancelled.wait(PATIENCE)
         return cut_out(self, job, item, settings, matter)
 
     monkeypatch.setattr(Jobs, "_pictures", held)
+
+
+def hold(page: Any, address: str) -> Callable[[], Any]:
+    """Holds the next request of a page to an address. Returns what waits for it: for the Route, to go on with."""
+    held: list[Any] = []
+    page.route(address, lambda route: held.append(route), times=1)
+
+    def asked() -> Any:
+        while not held:
+            page.wait_for_timeout(20)
+        return held[0]
+
+    return asked

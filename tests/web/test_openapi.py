@@ -15,13 +15,13 @@ from cvmatte_core.filesystem import paths
 from cvmatte_core.settings import CONTROLS, FOLDER, IMAGE
 from cvmatte_core.web import jobs
 
-from .conftest import Address, serving
+from .conftest import PATIENCE, Address, serving
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
 def test_every_control_is_in_the_document(address: Address) -> None:
-    addresses = httpx.get(f"{address.url}/openapi.json").json()["paths"]
+    addresses = httpx.get(f"{address.url}/openapi.json", timeout=PATIENCE).json()["paths"]
     photos, jobs = addresses["/remove_background"]["post"], addresses["/jobs"]["post"]
     for control in CONTROLS:
         for operation in (photos, jobs):
@@ -33,7 +33,7 @@ def test_every_control_is_in_the_document(address: Address) -> None:
 
 
 def test_every_operation_says_what_it_does(address: Address) -> None:
-    for path, methods in httpx.get(f"{address.url}/openapi.json").json()["paths"].items():
+    for path, methods in httpx.get(f"{address.url}/openapi.json", timeout=PATIENCE).json()["paths"].items():
         for operation in methods.values():
             assert len(operation["summary"].split()) >= 3, path
             assert not operation["summary"].endswith(".")
