@@ -6,7 +6,7 @@ import base64
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from cvmatte_core.layers.touch_ups import TouchUps
 from cvmatte_core.localization.texts import Texts
 from cvmatte_core.web.touch_up import OpenPhoto
 
-from .conftest import Address, serving
+from .conftest import Address, hold, serving
 
 IN_HELMET = np.s_[400:480, 360:460]
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
@@ -306,6 +306,19 @@ PIXELS = """async (what) => {
 }"""
 
 
+NEXT_FRAMES = "() => new Promise((wake) => requestAnimationFrame(() => requestAnimationFrame(wake)))"
+
+
+def paint(page: Any, brush: Brush, points: Sequence[tuple[int, int]]) -> None:
+    """As Brush.stroke, which waits for its cut."""
+    first, *others = (brush.place(point, (512, 512)) for point in points)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for place in others:
+        page.mouse.move(*place, steps=4)
+    page.mouse.up()
+
+
 def of_editor(page: Any, what: str) -> np.ndarray:
     """The layer or the strokes of the photo that the editor has open: uint8 RGBA."""
     data = base64.b64decode(page.evaluate(PIXELS, f"/{what}"))
@@ -353,20 +366,15 @@ GREEN = """([x, y]) => {
 @needs_chromium
 def test_what_was_painted_is_seen_until_its_cut_is_there(page: Any) -> None:
     brush = touching_up(page)
-    held: list[Any] = []
-    page.route("**/strokes?*", lambda route: held.append(route))
-    begin, end = (brush.place(point, (512, 512)) for point in ((390, 440), (410, 440)))
-    page.mouse.move(*begin)
-    page.mouse.down()
-    page.mouse.move(*end, steps=4)
-    page.mouse.up()
-    while not held:
-        page.wait_for_timeout(20)
-    page.wait_for_timeout(100)  # several frames of the page
+    asked = hold(page, "**/strokes?*")
+    paint(page, brush, [(390, 440), (410, 440)])
+    stroke = asked()
+    page.evaluate(NEXT_FRAMES)
+    begin = brush.place((390, 440), (512, 512))
     assert page.evaluate(GREEN, begin) > 30
-    held[0].continue_()
+    stroke.continue_()
     brush.wait_until_sent(1)
-    page.wait_for_timeout(100)
+    page.evaluate(NEXT_FRAMES)
     assert page.evaluate(GREEN, begin) < 30
 
 
@@ -378,7 +386,6 @@ DRAWN = """() => {
   for (let at = 3; at < data.length; at += 4) if (data[at] === 255) drawn++;
   return (4 * drawn) / data.length;
 }"""
-NEXT_FRAMES = "() => new Promise((wake) => requestAnimationFrame(() => requestAnimationFrame(wake)))"
 
 
 @needs_chromium

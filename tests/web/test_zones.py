@@ -160,14 +160,14 @@ def test_somebody_paints_zones(portrait: Portrait) -> None:
         brush.stroke(desk, SHEET)
         brush.take("Never show")
         brush.stroke(door, SHEET)
-        wait_until(lambda: len(portrait.told) == 2, 10)
+        wait_until(lambda: len(portrait.told) == 2)
         assert portrait.sheet[500, 100] == KEEP and portrait.sheet[200, 895] == REMOVE
         page.get_by_text("More, and keys").click()
         assert page.get_by_text("X swaps Always keep and Never show").is_visible()
         page.get_by_role("button", name="Remove the zones").click()
-        wait_until(lambda: portrait.kept == "", 10)
+        wait_until(lambda: portrait.kept == "")
         page.get_by_role("button", name="Bring back the last zones").click()
-        wait_until(lambda: portrait.kept != "", 10)
+        wait_until(lambda: portrait.kept != "")
         # As the layer is mirrored the page is, and what is painted on it lands where it is in the frame.
         page.goto("about:blank")
         page.goto(served.address("mirrored", "en", for_zones=True))
@@ -177,5 +177,5 @@ def test_somebody_paints_zones(portrait: Portrait) -> None:
         brush.stroke([(60, 500), (150, 500)], SHEET)
         assert portrait.sheet[500, SHEET[0] - 100] == REMOVE and portrait.sheet[500, 100] == KEEP
         portrait.desk.take_away("me")
-        page.get_by_text("This page is out of date").wait_for(timeout=20_000)
+        page.get_by_text("This page is out of date").wait_for()
     served.close()
