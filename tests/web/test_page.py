@@ -37,7 +37,7 @@ from cvmatte_core.web import jobs
 from cvmatte_core.web.parameters import OF_PHOTOS
 from tests.publisher import MODEL, publishing
 
-from .conftest import CHROMIUM, PATIENCE, TOKEN, Address, serving
+from .conftest import CHROMIUM, PATIENCE, TOKEN, Address, hold, serving
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the distribution's Chromium: apt-get install chromium")
 
@@ -446,6 +446,58 @@ def test_the_sample_shows_what_it_does_full_size_and_in_the_clipboard(opened: Op
     expect(page.locator("#download")).to_have_attribute("download", "sample-cutout.webp")
     expect(page.locator("#status.busy")).to_have_count(0)
     copies()
+
+
+def test_a_download_is_named_after_what_it_is(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    asked = hold(page, "**/remove_background")
+    page.set_input_files("#photo", photo)
+    png = asked()
+    page.evaluate("document.getElementById('control-format').value = 'webp'")  # no event yet: so nothing is given up
+    png.continue_()
+    expect(page.locator("#download")).to_have_attribute("download", "astronaut-cutout.png")
+    for format, name in (("webp", "astronaut-cutout.webp"), ("jpeg", "astronaut-cutout.jpg")):
+        page.select_option("#control-format", format)
+        expect(page.locator("#download")).to_have_attribute("download", name)
+
+
+def test_a_photo_that_is_being_cut_out_is_so_in_another_language(opened: Opened, photo: Path) -> None:
+    page = opened()
+    asked = hold(page, "**/remove_background")
+    page.set_input_files("#photo", photo)
+    asked()
+    page.select_option("#language", "de")
+    expect(page.locator("#status.busy")).to_have_text(Texts("de")("web.working", name="astronaut.png"))
+
+
+def test_a_photo_that_is_too_large_ends_the_work_on_another(opened: Opened, photo: Path, tmp_path: Path) -> None:
+    page = opened()
+    asked = hold(page, "**/remove_background")
+    page.set_input_files("#photo", photo)
+    asked()
+    (tmp_path / "big.jpg").write_bytes(bytes(5_000_000))
+    with page.expect_event("requestfailed"):
+        page.set_input_files("#photo", tmp_path / "big.jpg")
+    expect(page.locator("#status.bad")).to_have_text(Texts("en")("web.too_large", name="big.jpg", limit=4))
+
+
+def test_a_result_that_is_no_longer_wanted_is_not_said(opened: Opened, photo: Path) -> None:
+    page = opened()
+    fast(page)
+    page.evaluate(
+        """() => {
+            const layer = document.getElementById("layer");
+            layer.decode = () => new Promise((wake) => { window.goOn = wake; });
+        }"""
+    )
+    page.set_input_files("#photo", photo)
+    page.wait_for_function("() => window.goOn")
+    asked = hold(page, "**/remove_background")
+    page.select_option("#control-format", "webp")
+    asked()
+    page.evaluate("window.goOn()")
+    assert page.locator("#status").get_attribute("class") == "status busy"
 
 
 def test_a_server_that_is_gone_is_explained(opened: Opened, photo: Path) -> None:

@@ -22,7 +22,7 @@ let declaration = { groups: [], presets: [] };
 
 const text = (key, values = {}) => (texts[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 const here = (path) => path.replace(/^\//, ""); // below this page's address, wherever a proxy has put that
-const suffixOf = (format) => (format === "jpeg" ? ".jpg" : `.${format}`);
+const suffixOf = ({ type }) => (type === "image/jpeg" ? ".jpg" : type.replace("image/", "."));
 const endsWithOneOf = (name, ones) => ones.some((ending) => name.toLowerCase().endsWith(ending));
 const isHidden = (name) => name.startsWith(".") || systemFolders.includes(name.toLowerCase());
 const plainName = (name) => name.replace(/\.[^.]*$/, "") || "photo";
@@ -290,6 +290,7 @@ const single = {
   request: null,
   timer: 0,
   state: null, // [key, values] of the status line, said anew in another language
+  kind: "", // of this line
   enlarged: null, // the size of an ID photo that has more pixels than the photo that it was made of
   notes: [], // what else there is to say
   pictures: {}, // address of each picture that has been fetched for the present options
@@ -302,6 +303,7 @@ const single = {
       return;
     }
     if (photo.size > limits.upload_bytes) {
+      this.request?.abort();
       this.photo = null;
       this.tell(["web.too_large", { name: photo.name, limit: limits.upload_bytes / MEGABYTE }], "bad");
       this.hideOther();
@@ -313,8 +315,8 @@ const single = {
     this.run();
   },
 
-  tell(state = this.state, kind = "") {
-    this.state = state;
+  tell(state = this.state, kind = state === this.state ? this.kind : "") {
+    Object.assign(this, { state, kind });
     if (!state) return;
     say("status", text(...state), kind);
     at("paint-in").hidden = true;
@@ -363,10 +365,10 @@ const single = {
       this.pictures = { layer: URL.createObjectURL(layer) };
       this.shown = this.photo;
       this.blob = layer;
-      at("layer").src = this.pictures.layer;
+      at("layer").src = at("download").href = this.pictures.layer;
+      at("download").download = `${plainName(this.photo.name)}-cutout${suffixOf(layer)}`;
       await at("layer").decode().catch(() => {});
-      at("download").href = this.pictures.layer;
-      at("download").download = `${plainName(this.photo.name)}-cutout${suffixOf(values().format)}`;
+      if (request.signal.aborted) return;
       at("shown").hidden = false;
       const { naturalWidth: width, naturalHeight: height } = at("layer");
       const seconds = (performance.now() - begun) / 1000;
