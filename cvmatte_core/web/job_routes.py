@@ -140,8 +140,8 @@ async def follow(job: Found, texts: InLanguage) -> StreamingResponse:
 async def _events(job: WebJob, texts: Texts) -> AsyncIterator[str]:
     seen, said_at = -1, time.monotonic()
     while True:
-        version, over = job.version, job.is_over
-        if version != seen:
+        over, version = job.is_over, job.version
+        if version != seen or over:  # it is over an instant before that counts as a change
             yield f"data: {json.dumps(job.as_json(texts, since=seen))}\n\n"
             seen, said_at = version, time.monotonic()
         if over:

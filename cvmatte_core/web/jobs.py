@@ -103,7 +103,7 @@ class WebJob:
         for item in self.items:
             if item.state in (WAITING, RUNNING):
                 self.change(item, state=CANCELLED)
-        self.change(state=state, error=error)
+        self.change(error=error, state=state)  # the state last: whoever sees that it is over sees why
 
     def as_json(self, texts: Texts, since: int = -1) -> dict[str, Any]:
         """The job as a client reads it, with the items that changed after a version."""

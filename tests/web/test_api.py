@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import mimetypes
@@ -30,10 +31,11 @@ from demo.throwaway_obs import wait_until
 from PIL import Image
 
 from cvmatte_core.filesystem import paths
+from cvmatte_core.localization.texts import Texts
 from cvmatte_core.matting.matter import Matter
 from cvmatte_core.models.catalogue import catalogue, is_there
 from cvmatte_core.settings import CONTROLS, MatteSettings
-from cvmatte_core.web import jobs, parameters
+from cvmatte_core.web import job_routes, jobs, parameters
 from cvmatte_core.web.jobs import Item, Jobs, WebJob
 from cvmatte_core.web.threads import Engine
 
@@ -600,6 +602,17 @@ def test_events_tell_each_photo_s_progress_until_the_end(client: httpx.Client, s
     assert events[-1]["state"] == "done"
     last = {item["number"]: item["state"] for event in events for item in event["items"]}
     assert last == {0: "done", 1: "done", 2: "done"}
+
+
+def test_the_last_event_tells_the_end_also_to_whoever_looks_just_as_it_comes() -> None:
+    async def followed() -> list[str]:
+        job, told = WebJob("photos", "", Path()), []
+        async for event in job_routes._events(job, Texts("en")):
+            told.append(event)
+            job.state = jobs.DONE  # what WebJob.change counts only then
+        return told
+
+    assert json.loads(asyncio.run(followed())[-1].removeprefix("data: "))["state"] == "done"
 
 
 @pytest.mark.usefixtures("waits_for_cancel")
