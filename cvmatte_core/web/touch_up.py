@@ -237,10 +237,14 @@ class Desk:
         return store.removed(photo.sheet.digest) if store is not None else None
 
     async def layer(self, photo: OpenPhoto) -> np.ndarray:
-        """The layer as it is now, also where another page has painted. Raises ImageError, ModelError."""
-        if photo.seen.pixels is not photo.sheet.pixels:
-            await self.changes(photo)
-        return photo.layer
+        """A copy of the layer as it is now, also where another page has painted. Raises ImageError, ModelError."""
+
+        def now(matter: Matter) -> np.ndarray:  # in its thread, where alone the layer is changed
+            if photo.seen.pixels is not photo.sheet.pixels:
+                self._changes(matter, photo)
+            return photo.layer.copy()
+
+        return await asyncio.wrap_future(self._run(now))
 
     async def changes(self, photo: OpenPhoto) -> Change:
         """Where the layer differs from what the page has. Raises ImageError, ModelError."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from cvmatte_core.layers.touch_ups import TouchUps
-from cvmatte_core.localization.errors import RequestError
+from cvmatte_core.localization.errors import OutputError, RequestError
 from cvmatte_core.matting.matter import Matter
+from cvmatte_core.matting.touch_up import KEEP
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.web.touch_up import Desk, OpenPhoto, bytes_of
 
@@ -111,3 +115,36 @@ def test_what_is_used_last_stays_open(thread: ThreadPoolExecutor, photos: list[P
     assert table.has(first)
     third = table.open(photos[2])
     assert [table.has(photo) for photo in (first, second, third)] == [True, False, True]
+
+
+def test_a_layer_that_is_given_out_has_no_stroke_that_is_not_kept_nor_one_that_comes_later(
+    thread: ThreadPoolExecutor, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cut may still be made when the stroke's failure is answered already."""
+    table = Table(Matter(), thread, 100 * BYTES, TouchUps(tmp_path))
+    photo, goes_on, part = table.open(photos[0]), threading.Event(), OpenPhoto.part
+    before = photo.layer.copy()
+    stroke = (0, 0, 40, 40), np.full((40, 40), KEEP, np.uint8)
+
+    def slowly(opened: OpenPhoto, *what: Any) -> Any:
+        assert goes_on.wait(60)
+        return part(opened, *what)
+
+    def fails(*what: Any) -> None:
+        raise OutputError("cannot_write", folder="")
+
+    async def refused_and_looked_at() -> np.ndarray:
+        with pytest.raises(OutputError):
+            await table.desk.paint(photo, *stroke)
+        looking = asyncio.create_task(table.desk.layer(photo))
+        await asyncio.sleep(0)
+        goes_on.set()
+        return await looking
+
+    monkeypatch.setattr(OpenPhoto, "part", slowly)
+    with monkeypatch.context() as patch:
+        patch.setattr(TouchUps, "save", fails)
+        layer = asyncio.run(refused_and_looked_at())
+    asyncio.run(table.desk.paint(photo, *stroke))
+    assert not np.array_equal(photo.layer, before)
+    assert np.array_equal(layer, before)
