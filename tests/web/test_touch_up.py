@@ -579,6 +579,105 @@ def test_it_fits_a_phone_and_a_dock(page: Any, width: int, height: int) -> None:
     assert box["y"] + box["height"] <= height
 
 
+PING = "**/touch_ups/*"  # whether another page has painted: every five seconds
+DOT = np.s_[300:310, 480:490]  # in the rectangle of the stroke over the helmet, and beside it
+
+
+def paint_dot(api: httpx.Client, photo: Path, value: int = 255) -> None:
+    """On another page."""
+    path = f"/touch_ups/{opened(api, photo)['id']}/strokes"
+    box = {"x": 480, "y": 300, "width": 10, "height": 10}
+    assert api.patch(path, params=box, content=bytes([value]) * 100).status_code == 200
+
+
+def painted(page: Any) -> tuple[int, int]:
+    """On the helmet and on the dot."""
+    strokes = of_editor(page, "strokes")[..., 0]
+    assert (strokes[DOT] == strokes[300, 480]).all()
+    return int(strokes[440, 400]), int(strokes[300, 480])
+
+
+@needs_chromium
+def test_what_is_painted_or_undone_while_another_page_s_strokes_arrive_stays(
+    page: Any, api: httpx.Client, photo: Path
+) -> None:
+    brush = touching_up(page)
+    asked = hold(page, "**/strokes")
+    paint_dot(api, photo)
+    arriving = asked()
+    paint(page, brush, HELMET)
+    arriving.continue_()
+    brush.wait_until_sent(1)
+    assert painted(page) == (255, 255)
+    asked = hold(page, "**/strokes")
+    paint_dot(api, photo, 0)
+    arriving = asked()
+    page.keyboard.press("Control+z")
+    arriving.continue_()
+    brush.wait_until_sent(2)
+    assert painted(page) == (128, 0)
+    page.keyboard.press("Control+Shift+z")
+    brush.wait_until_sent(3)
+    assert painted(page) == (255, 0)
+
+
+@needs_chromium
+@pytest.mark.parametrize("part", ["changes", "strokes"])
+def test_a_page_that_couldn_t_take_another_s_strokes_goes_on_and_takes_them_later(
+    page: Any, api: httpx.Client, photo: Path, part: str
+) -> None:
+    brush = touching_up(page)
+    taken: list[str] = []
+    page.on("requestfinished", lambda request: taken.extend([request.url] * request.url.endswith("/strokes")))
+    page.route(f"**/{part}", lambda route: route.abort(), times=1)
+    paint_dot(api, photo)
+    page.locator("#editor .status.bad").wait_for()
+    brush.stroke([(40, 40), (60, 40)], (512, 512))
+    while not taken:
+        page.wait_for_timeout(20)
+    brush.stroke(HELMET, (512, 512))
+    assert painted(page) == (255, 255)
+    assert of_editor(page, "strokes")[40, 50, 0] == 255
+
+
+@needs_chromium
+def test_a_removal_is_no_other_page_s(page: Any) -> None:
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    asked = hold(page, PING)
+    ping = asked()
+    page.get_by_text("More, and keys").click()
+    page.get_by_role("button", name="Remove the touch-up").click()
+    page.get_by_role("button", name="Bring back the last touch-up").wait_for()
+    asked = hold(page, PING)
+    ping.continue_()
+    asked().continue_()
+    page.get_by_role("button", name="Undo").click()
+    brush.wait_until_sent(2)
+    assert painted(page) == (255, 128)
+    page.get_by_role("button", name="Undo").click()
+    brush.wait_until_sent(3)
+    assert painted(page) == (128, 128)
+
+
+@needs_chromium
+def test_what_is_painted_during_a_removal_stays_and_both_can_be_undone(page: Any) -> None:
+    brush = touching_up(page)
+    brush.stroke(HELMET, (512, 512))
+    page.get_by_text("More, and keys").click()
+    asked = hold(page, "**/strokes")
+    page.get_by_role("button", name="Remove the touch-up").click()
+    removal = asked()
+    paint(page, brush, [(470, 305), (500, 305)])  # the brush is thick: all over the dot
+    removal.continue_()
+    brush.wait_until_sent(2)
+    assert painted(page) == (128, 255)
+    for sent, expected in ((3, (128, 128)), (4, (255, 128)), (5, (128, 128))):
+        page.keyboard.press("Control+z")
+        brush.wait_until_sent(sent)
+        assert painted(page) == expected
+
+
 # The sample
 
 

@@ -10,6 +10,7 @@ const ZOOM_STEP = 1.25, MOST_ZOOM = 24;
 const HISTORY = 100; // strokes that can be undone
 const HISTORY_BYTES = 400_000_000;
 const PING = 5000, AGAIN = 1500; // milliseconds
+const UNKNOWN = -1; // the version of a page that hasn't all that is painted
 
 function made(tag, properties = {}, ...children) {
   const { dataset, ...rest } = properties;
@@ -43,6 +44,7 @@ export class Editor {
     this.view = { scale: 1, x: 0, y: 0 };
     this.undone = [];
     this.done = [];
+    this.unsent = []; // changes of what is painted, in their turn: { step, which, other }
     this.sending = Promise.resolve();
     this.pointers = new Map();
     this.build();
@@ -186,7 +188,7 @@ export class Editor {
     this.say("");
   }
 
-  /** Take the strokes of a picture. */
+  /** Take the strokes of a picture; on them, what was painted meanwhile and is still to be sent. */
   take(strokes) {
     const [, context] = canvasOf(this.photo.width, this.photo.height);
     context.drawImage(strokes, 0, 0);
@@ -197,6 +199,12 @@ export class Editor {
       if (this.pixels[pixel] !== AUTOMATIC) this.painted++;
     }
     this.tintPart({ x: 0, y: 0, width: this.photo.width, height: this.photo.height });
+    for (const { step, which, other } of this.unsent) {
+      const now = this.part(step.box), { before, after, [which]: then } = step;
+      step[which] = now.map((value, pixel) => (before[pixel] === after[pixel] ? value : then[pixel]));
+      step[other] = now;
+      this.put(step.box, step[which]);
+    }
   }
 
   /** Show what is painted in a rectangle, where that isn't seen by the cut alone. */
@@ -207,13 +215,26 @@ export class Editor {
     this.tintContext.putImageData(tinted, x, y);
   }
 
-  /** Send a rectangle of what is painted. One after the other; what finds no answer is sent again. */
-  send(box, begun = performance.now()) {
-    this.sending = this.sending.then(() => this.sendNow(box, begun));
-    return this.sending;
+  /** Have something done after what was asked for before. Its failure is the caller's: what comes next is done, too. */
+  inTurn(act) {
+    const done = this.sending.then(act);
+    this.sending = done.catch(() => {});
+    return done;
   }
 
-  async sendNow(box, begun) {
+  /** Put what is painted after a step, or before it, and send that in its turn. */
+  change(step, which, begun = performance.now()) {
+    this.put(step.box, step[which]);
+    this.unsent.push({ step, which, other: which === "after" ? "before" : "after" });
+    this.tell();
+    this.inTurn(async () => {
+      await this.send(step.box, begun);
+      this.unsent.shift();
+    });
+  }
+
+  /** Send a rectangle of what is painted. What finds no answer is sent again. */
+  async send(box, begun) {
     for (;;) {
       try {
         const query = new URLSearchParams(box);
@@ -231,41 +252,43 @@ export class Editor {
     }
   }
 
-  async whole(method, path, body) {
-    const before = this.pixels.slice();
-    try {
+  whole(method, path, body) {
+    return this.inTurn(async () => {
       this.say(this.text("working"), "busy");
-      await this.sending;
-      const answer = await this.ask(`${this.address}${path}`, { method, body });
-      await this.show(answer);
-      this.take(await picture(await this.ask(`${this.address}/strokes`)));
       const { width, height } = this.photo;
-      this.remember({ x: 0, y: 0, width, height }, before);
-      this.photo = await (await this.ask(this.address)).json();
+      const before = this.sent();
+      await this.showAll(await this.ask(`${this.address}${path}`, { method, body }));
+      this.remember({ box: { x: 0, y: 0, width, height }, before, after: this.sent() }, this.waiting(this.done).length);
+      this.photo = { ...(await (await this.ask(this.address)).json()), version: this.photo.version };
       this.tell();
       this.say("");
-    } catch (error) {
-      this.say(error.message, "bad");
-    }
+    }).catch((error) => this.say(error.message, "bad"));
   }
 
   async show(answer) {
     const [x, y, width, height] = answer.headers.get("Box").split(",").map(Number);
-    this.photo.version = Number(answer.headers.get("Version"));
+    const version = Number(answer.headers.get("Version"));
+    this.photo.version = version === this.photo.version + 1 ? version : UNKNOWN; // else another page has painted, too
     const pixels = new Uint8ClampedArray(await answer.arrayBuffer());
     if (width && height) this.layerContext.putImageData(new ImageData(pixels, width, height), x, y);
     this.draw();
   }
 
+  /** Show an answer, and take all that is painted now. */
+  async showAll(answer) {
+    await this.show(answer);
+    this.photo.version = UNKNOWN; // until the strokes are there, too
+    this.take(await picture(await this.ask(`${this.address}/strokes`)));
+    this.photo.version = Number(answer.headers.get("Version"));
+  }
+
   /** That the page is open; and whether another page has painted on the same photo. */
   async ping() {
     try {
-      await this.sending; // what is painted here changes the version, too, and is no other page's
-      const { sending, photo: { version } } = this;
       const told = await (await this.ask(this.address)).json();
-      const painted = told.version !== version && this.sending === sending && !this.stroke;
       this.photo.removed = told.removed;
-      if (painted) await (this.sending = this.sending.then(() => this.catchUp()));
+      // In its turn: what is painted here changes the version, too, and is no other page's.
+      await this.inTurn(() => told.version > this.photo.version && this.catchUp());
       if (this.status.dataset.gone) this.say("");
       this.tell();
     } catch (error) {
@@ -274,10 +297,9 @@ export class Editor {
   }
 
   async catchUp() {
-    await this.show(await this.ask(`${this.address}/changes`, { method: "POST" }));
-    this.take(await picture(await this.ask(`${this.address}/strokes`)));
-    this.done = [];
-    this.undone = [];
+    await this.showAll(await this.ask(`${this.address}/changes`, { method: "POST" }));
+    this.done = this.waiting(this.done);
+    this.undone = this.waiting(this.undone);
   }
 
   /** sentence: empty where there is nothing but what somebody who hasn't painted yet should know. */
@@ -314,12 +336,29 @@ export class Editor {
   put({ x, y, width, height }, part) {
     const count = (pixels) => pixels.reduce((sum, value) => sum + (value !== AUTOMATIC), 0);
     this.painted += count(part) - count(this.part({ x, y, width, height }));
-    for (let row = 0; row < height; row++) this.pixels.set(part.subarray(row * width, (row + 1) * width), (y + row) * this.photo.width + x);
+    this.copy({ x, y, width, height }, part, this.pixels);
     this.tintPart({ x, y, width, height });
   }
 
-  remember(box, before) {
-    this.done.push({ box, before, after: this.part(box) });
+  copy({ x, y, width, height }, part, pixels) {
+    for (let row = 0; row < height; row++) pixels.set(part.subarray(row * width, (row + 1) * width), (y + row) * this.photo.width + x);
+  }
+
+  /** What is painted, without what is still to be sent. */
+  sent() {
+    const pixels = this.pixels.slice();
+    for (const { step, other } of [...this.unsent].reverse()) this.copy(step.box, step[other], pixels);
+    return pixels;
+  }
+
+  /** The steps among these that are still to be sent: the last ones. */
+  waiting(steps) {
+    return steps.filter((step) => this.unsent.some((change) => change.step === step));
+  }
+
+  /** later: how many of the steps that can be undone come after this one. */
+  remember(step, later = 0) {
+    this.done.splice(this.done.length - later, 0, step);
     let bytes = this.done.reduce((sum, one) => sum + 2 * one.before.length, 0);
     while (this.done.length > HISTORY || (bytes > HISTORY_BYTES && this.done.length > 1)) bytes -= 2 * this.done.shift().before.length;
     this.undone = [];
@@ -327,12 +366,10 @@ export class Editor {
   }
 
   again(from, to, which) {
+    if (!from.length || this.stroke) return;
     const step = from.pop();
-    if (!step || this.stroke) return;
     to.push(step);
-    this.put(step.box, step[which]);
-    this.tell();
-    this.send(step.box);
+    this.change(step, which);
   }
 
   undo() { this.again(this.done, this.undone, "before"); }
@@ -454,9 +491,9 @@ export class Editor {
     this.liveContext.clearRect(box.x, box.y, box.width, box.height);
     const after = before.slice();
     for (let pixel = 0; pixel < after.length; pixel++) if (drawn[4 * pixel + 3] > 127) after[pixel] = value;
-    this.put(box, after);
-    this.remember(box, before);
-    this.send(box, begun);
+    const step = { box, before, after };
+    this.remember(step);
+    this.change(step, "after", begun);
   }
 
   // Looking
