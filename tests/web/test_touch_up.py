@@ -559,7 +559,9 @@ def test_two_pages_on_one_photo_see_each_other_s_strokes(page: Any, address: Add
     other.get_by_role("button", name="Touch up").click()
     second = Brush(other, "#editor")
     second.set_size(20)
+    page.bring_to_front()  # behind another tab, each movement of the mouse takes a second
     first.stroke(HELMET, (512, 512))
+    other.bring_to_front()
     second.stroke([(40, 40), (60, 40)], (512, 512))
     assert opacity(other) > 0.95
     strokes = TouchUps().load(next(path.stem for path in TouchUps().folder.glob("*.png")))
