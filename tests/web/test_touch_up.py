@@ -643,6 +643,25 @@ def test_a_page_that_couldn_t_take_another_s_strokes_goes_on_and_takes_them_late
 
 
 @needs_chromium
+def test_a_stroke_whose_answer_was_lost_can_be_undone_once_the_page_has_looked_for_others(page: Any) -> None:
+    brush = touching_up(page)
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/strokes?*", lose, times=1)
+    with page.expect_response("**/changes"):
+        brush.stroke(HELMET, (512, 512))
+    asked = hold(page, PING)
+    asked().continue_()  # what came before is done
+    assert painted(page) == (255, 128)
+    page.keyboard.press("Control+z")
+    brush.wait_until_sent(2)
+    assert painted(page) == (128, 128)
+
+
+@needs_chromium
 def test_a_removal_is_no_other_page_s(page: Any) -> None:
     brush = touching_up(page)
     brush.stroke(HELMET, (512, 512))

@@ -285,10 +285,11 @@ export class Editor {
   /** That the page is open; and whether another page has painted on the same photo. */
   async ping() {
     try {
+      await this.sending; // what is painted here changes the version, too, and is no other page's
+      const { sending, photo: { version } } = this;
       const told = await (await this.ask(this.address)).json();
       this.photo.removed = told.removed;
-      // In its turn: what is painted here changes the version, too, and is no other page's.
-      await this.inTurn(() => told.version > this.photo.version && this.catchUp());
+      if (told.version !== version && this.sending === sending) await this.inTurn(() => this.catchUp());
       if (this.status.dataset.gone) this.say("");
       this.tell();
     } catch (error) {
@@ -297,7 +298,10 @@ export class Editor {
   }
 
   async catchUp() {
+    const before = this.sent();
     await this.showAll(await this.ask(`${this.address}/changes`, { method: "POST" }));
+    const now = this.sent();
+    if (before.every((value, pixel) => value === now[pixel])) return; // a server that began anew counts anew
     this.done = this.waiting(this.done);
     this.undone = this.waiting(this.undone);
   }
