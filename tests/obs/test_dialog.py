@@ -125,7 +125,7 @@ def test_a_new_portrait_gives_time_to_get_into_position_and_an_old_one_is_as_it_
 def test_a_countdown_can_be_read_from_a_chair(studio: Studio, photo: Path, expected_layer: Any) -> None:
     studio.requests.create_input(SCENE, "camera", "image_source", {"file": str(photo)}, True)
     wait_until(lambda: studio.size("camera")[0] == 512)
-    studio.add("still", "", input="source", source="camera", delay=6)
+    studio.add("still", "", input="source", source="camera", delay=5)
     studio.wait_for_state("still", "Choose a source")
 
     studio.press("still", "take_still")
