@@ -643,16 +643,28 @@ def test_a_page_that_couldn_t_take_another_s_strokes_goes_on_and_takes_them_late
 
 
 @needs_chromium
-def test_a_stroke_whose_answer_was_lost_can_be_undone_once_the_page_has_looked_for_others(page: Any) -> None:
+def test_a_stroke_whose_answer_was_lost_shows_and_can_be_undone(page: Any, photo: Path) -> None:
     brush = touching_up(page)
+    (left, top), around = brush.place((400, 440), (512, 512)), np.s_[438:443, 398:403]
+    there = {"x": left - 1, "y": top - 1, "width": 3, "height": 3}
+    colour = pytest.approx(np.asarray(Image.open(photo).convert("RGB"))[around].mean((0, 1)), abs=12)
+
+    def drawn() -> np.ndarray:
+        page.mouse.move(5, 5)  # the brush isn't part of it
+        page.evaluate(NEXT_FRAMES)
+        picture = Image.open(io.BytesIO(page.screenshot(clip=there))).convert("RGB")
+        return np.asarray(picture).mean((0, 1))
+
+    assert drawn() != colour
 
     def lose(route: Any) -> None:
         route.fetch()
         route.abort()
 
     page.route("**/strokes?*", lose, times=1)
-    with page.expect_response("**/changes"):
+    with page.expect_response("**/changes"):  # the page looks for others', since it has missed a change
         brush.stroke(HELMET, (512, 512))
+        assert drawn() == colour
     asked = hold(page, PING)
     asked().continue_()  # what came before is done
     assert painted(page) == (255, 128)

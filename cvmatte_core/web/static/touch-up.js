@@ -235,11 +235,12 @@ export class Editor {
 
   /** Send a rectangle of what is painted. What finds no answer is sent again. */
   async send(box, begun) {
-    for (;;) {
+    for (let isAgain = false; ; isAgain = true) {
       try {
         const query = new URLSearchParams(box);
         const answer = await this.ask(`${this.address}/strokes?${query}`, { method: "PATCH", body: this.part(box), headers: { "Content-Type": "application/octet-stream" } });
         await this.show(answer);
+        if (isAgain) await this.showLayer(); // what changed was in the answer that was lost
         this.host.dataset.milliseconds = Math.round(performance.now() - begun);
         this.host.dataset.sent = Number(this.host.dataset.sent ?? 0) + 1;
         this.say("");
@@ -271,6 +272,13 @@ export class Editor {
     this.photo.version = version === this.photo.version + 1 ? version : UNKNOWN; // else another page has painted, too
     const pixels = new Uint8ClampedArray(await answer.arrayBuffer());
     if (width && height) this.layerContext.putImageData(new ImageData(pixels, width, height), x, y);
+    this.draw();
+  }
+
+  async showLayer() {
+    const layer = await picture(await this.ask(`${this.address}/layer`));
+    this.layerContext.clearRect(0, 0, layer.width, layer.height);
+    this.layerContext.drawImage(layer, 0, 0);
     this.draw();
   }
 
