@@ -29,6 +29,7 @@ from cvmatte_core.localization.texts import LANGUAGES
 from PIL import Image, ImageGrab
 
 from .flatpak_stand_in import FlatpakStandIn
+from .processes import children_of
 
 logging.getLogger("obsws_python").setLevel(logging.CRITICAL)  # it logs each refusal that we wait out
 SCENE = "Scene"
@@ -297,7 +298,7 @@ class ThrowawayObs:
     @property
     def process_id(self) -> int:
         assert self._obs is not None
-        return _children(self._obs.pid)[0] if self._flatpak else self._obs.pid
+        return children_of(self._obs.pid)[0] if self._flatpak else self._obs.pid
 
     def worker_ids(self) -> list[int]:
         """The matting processes that OBS has started and that live."""
@@ -308,9 +309,9 @@ class ThrowawayObs:
         return self._children_running("cvmatte_core.live.process")
 
     def _children_running(self, module: str) -> list[int]:
-        children = _children(self.process_id)
+        children = children_of(self.process_id)
         if self._flatpak:  # in there, beside an environment of its own, are only the ways out
-            children = [*_children(self._flatpak.starter), *children]
+            children = [*children_of(self._flatpak.starter), *children]
         found = []
         for child in children:
             with contextlib.suppress(OSError):  # it ended meanwhile
@@ -402,11 +403,6 @@ class ThrowawayObs:
         self._obs = self._xvfb = None
         if self._flatpak:
             self._flatpak.close()
-
-
-def _children(process: int) -> list[int]:
-    listed = " ".join(path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children"))
-    return [int(child) for child in listed.split()]
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.processes import alive
 from demo.throwaway_obs import wait_until
 
 from cvmatte_core.child_process import child, messages, parent
@@ -24,7 +25,6 @@ from cvmatte_core.child_process.parent import Beat, Standing
 from cvmatte_core.filesystem import paths
 from cvmatte_core.localization.errors import WorkerError
 from cvmatte_core.system import spawn
-from tests.processes import alive
 
 SAY = "import json, os, sys, time\ndef say(**message): print(json.dumps(message), flush=True)\n"
 BEATS = SAY + "def beat(standing=()): say(beat=list(standing))\n"

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.processes import children_of
 from demo.throwaway_obs import wait_until
 
 from cvmatte_core.filesystem import paths
@@ -40,7 +41,6 @@ from cvmatte_core.models.catalogue import (
     verify,
 )
 from cvmatte_core.models.fetch import fetch, remove
-from tests.processes import children_of
 
 MODEL = random.Random(1).randbytes(3_000_000)  # pip says how far it is of large files only
 ENTRY = ModelEntry(

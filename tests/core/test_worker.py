@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.processes import alive, children_of
 from demo.throwaway_obs import wait_until
 from development import made_clips, made_rooms
 from PIL import Image
@@ -36,7 +37,6 @@ from cvmatte_core.models.catalogue import DEFAULT, entry_of
 from cvmatte_core.settings import MatteSettings
 from cvmatte_core.system import spawn
 from cvmatte_core.worker.client import READY, WorkerClient
-from tests.processes import alive, children_of
 
 pytestmark = pytest.mark.whole
 
@@ -894,6 +894,11 @@ def pass_more_time_than_work_may_take():
     while time.monotonic() < given_up_at and works.keys() & set(map(id, list(beats[0]._in_hand.values()))):
         time.sleep(0.01)
     pass_time()
+
+def stand_still(*_):
+    pass_more_time_than_work_may_take()
+    Path(sys.argv[2]).touch()
+    time.sleep(600)
 """
 
 
@@ -1126,13 +1131,7 @@ def test_a_folder_whose_drive_does_not_answer_is_given_up(
     hanging = (
         "import os; from cvmatte_core.filesystem import files; files._PATIENCE_SECONDS = 10\n"
         "scandir = os.scandir\n"
-        "def hang(where):\n"
-        "    if 'party' in str(where):\n"
-        "        pass_more_time_than_work_may_take()\n"
-        "        Path(sys.argv[2]).touch()\n"
-        "        time.sleep(600)\n"
-        "    return scandir(where)\n"
-        "os.scandir = hang"
+        "os.scandir = lambda where: stand_still() if 'party' in str(where) else scandir(where)"
     )
     client = start(TIME + hanging, str(tmp_path / "hanging"))
     submit(client, photo)[1].wait_for("done")
@@ -1151,11 +1150,7 @@ def test_what_stands_still_beside_the_mattes_is_given_up_with_an_answer(
 ) -> None:
     hanging = (
         "from cvmatte_core import diagnose; from cvmatte_core.worker import server; server._ASIDE_SECONDS = 3\n"
-        "def hang(*_):\n"
-        "    pass_more_time_than_work_may_take()\n"
-        "    Path(sys.argv[2]).touch()\n"
-        "    time.sleep(600)\n"
-        "diagnose.diagnosis = hang"
+        "diagnose.diagnosis = stand_still"
     )
     client = start(TIME + hanging, str(tmp_path / "hanging"))
     submit(client, photo)[1].wait_for("done")

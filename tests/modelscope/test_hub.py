@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from demo.processes import alive, children_of
 
 from cvmatte_core.filesystem import files, paths
 from cvmatte_core.localization.errors import Cancelled, CvmatteError
@@ -23,7 +24,6 @@ from cvmatte_core.models import hub
 from cvmatte_core.models.catalogue import entry_of, is_there, verify
 from cvmatte_core.models.fetch import fetch, remove
 from tests.modelscope.fake_hub import FakeHub
-from tests.processes import alive, children_of
 
 pytest.importorskip("modelscope_hub")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.processes import alive
 from demo.throwaway_obs import PATIENCE, SCENE, wait_until
 from PIL import Image
 
@@ -319,7 +320,7 @@ def test_obs_quits_with_a_live_portrait_and_leaves_nothing(studio: Studio, clip:
     known = mounts.mounts()  # in memory, where the system has a place for that: no disk is written to
     assert {known[mounts.drive_of(str(path), known)] for path in frames} == {"tmpfs"}
     studio.quit()
-    wait_until(lambda: not is_alive(process), 60)
+    wait_until(lambda: not alive(process), 60)
     assert not any(path.exists() for path in frames)
 
 
@@ -337,15 +338,8 @@ def test_none_of_our_processes_outlives_an_obs_that_is_killed(
     processes = [*live_ids(studio), *studio.worker_ids()]
     assert len(processes) >= 2
     os.kill(studio.obs.process_id, signal.SIGKILL)
-    wait_until(lambda: not any(is_alive(process) for process in processes), 60)
+    wait_until(lambda: not any(alive(process) for process in processes), 60)
     wait_until(lambda: not studio.obs.is_running)
-
-
-def is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes() != b""
-    except OSError:
-        return False
 
 
 CAMERA_STANDS_IN = """#!/bin/sh

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from demo.processes import alive
 from demo.throwaway_obs import SCENE, wait_until
 from development import made_clips, made_rooms
 from PIL import Image
 
 from .conftest import BACKGROUND, Studio, open_studio
 from .conftest import CLIP_SIZE as SIZE
-from .test_live import is_alive, is_live, moves
+from .test_live import is_live, moves
 
 CANVAS = (640, 360)  # larger ones take OBS's time without a graphics card
 CLIP = {"is_local_file": True, "looping": True, "clear_on_media_end": False}
@@ -427,4 +428,4 @@ def test_obs_quits_while_it_is_live_and_leaves_nothing(studio: Studio) -> None:
     (process,) = studio.obs.live_ids()
     wait_until(lambda: outputs(studio) == [SIZE])
     studio.quit()
-    wait_until(lambda: not is_alive(process), 60)
+    wait_until(lambda: not alive(process), 60)

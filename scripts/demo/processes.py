@@ -1,4 +1,4 @@
-"""What Linux tells of processes."""
+"""What Linux tells of processes. Standard library only."""
 
 from __future__ import annotations
 
